@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+#   make            build everything into build/
+#   make demo       the main job, on this machine, as root
+#   make check      the tests, as root
+#   make install    DESTDIR= PREFIX=/usr
+#
+# CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
+
+VERSION := 0.1.0
+PREFIX ?= /usr
+DESTDIR ?=
+BUILD := build
+SAN ?=
+
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -D_FORTIFY_SOURCE=2
+CFLAGS ?= -O2 -g
+OWN_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+              -D_GNU_SOURCE -I. -DSKEP_VERSION='"$(VERSION)"' -DSKEP_PREFIX='"$(PREFIX)"'
+OWN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+# The launcher is forked for every jail: the smaller, the faster; and it needs nothing of the host's libraries.
+LAUNCHER_LDFLAGS := -static-pie -Wl,-z,relro,-z,now
+ifneq ($(SAN),)
+  HARDENING := -fPIE
+  OWN_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+  OWN_LDFLAGS += -fsanitize=address,undefined
+  LAUNCHER_LDFLAGS := $(OWN_LDFLAGS)
+endif
+
+PKG := pkg-config
+JAIL_LIBS := libseccomp libcap json-c nettle libarchive
+PACKAGES := $(JAIL_LIBS) libnl-3.0 libsystemd check
+ifeq ($(filter deps clean,$(MAKECMDGOALS)),)
+  PKG_CFLAGS := $(shell $(PKG) --cflags $(PACKAGES) 2>/dev/null)
+endif
+
+sources = $(wildcard $(addsuffix /*.c,$(1)))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+BASE := $(call objects,$(call sources,engine/base))
+JAIL_PROGRAM := jail/main.c jail/options.c jail/relay.c
+LAUNCHER := $(call objects,jail/launcher.c jail/launch.c jail/reaper.c jail/root.c jail/mounts.c jail/confine.c \
+              jail/landlock.c jail/loopback.c jail/unpack.c)
+JAIL := $(filter-out $(LAUNCHER) $(call objects,$(JAIL_PROGRAM)),$(call objects,$(call sources,jail)))
+
+PROGRAMS := skep-launcher skep-jail
+ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
+
+all: $(ALL)
+
+$(BUILD)/libbase.a: $(BASE)
+$(BUILD)/libjail.a: $(JAIL)
+$(BUILD)/%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c) $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(LAUNCHER_LDFLAGS) -o $@ $^ -lnl-3 -larchive -lpthread -lm
+$(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
+
+# Everything is rebuilt when compiler or flags change.
+FLAGS := $(CC) $(CFLAGS) $(HARDENING) $(OWN_CFLAGS) $(OWN_LDFLAGS)
+$(BUILD)/flags: force
+	@mkdir -p $(BUILD)
+	@echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(OWN_CFLAGS) $(HARDENING) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf $(BUILD)
+
+force:
+.PHONY: all clean force
+.SECONDARY:

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Apart from unpacking, so that a program that only unpacks does not link what only writing needs. */
+
+#include "engine/base/archive.h"
+
+#include "engine/base/fd.h"
+#include "engine/base/name.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CHUNK ((size_t)64 << 10)
+
+static inline void write_freep(struct archive **a)
+{
+        archive_write_free(*a);
+}
+
+static inline void entry_freep(struct archive_entry **entry)
+{
+        archive_entry_free(*entry);
+}
+
+typedef struct Pack {
+        struct archive *archive;
+        struct archive_entry *entry; /* used again for each member */
+        const ArchiveRules *rules;
+        uint64_t bytes, entries, skipped;
+        char *buffer;
+        Error *error;
+} Pack;
+
+static int pack_failed(Pack *p, const char *path)
+{
+        return name_error(-EIO, path, archive_error_string(p->archive), p->error);
+}
+
+static int pack_header(Pack *p, const char *path, const struct stat *st, const char *link)
+{
+        if (++p->entries > p->rules->max_entries)
+                return name_error(-E2BIG, path, "too many files", p->error);
+        archive_entry_clear(p->entry);
+        archive_entry_copy_pathname(p->entry, path);
+        archive_entry_set_mtime(p->entry, st->st_mtim.tv_sec, 0);
+        archive_entry_set_filetype(p->entry, st->st_mode & S_IFMT);
+        archive_entry_set_perm(p->entry, S_ISDIR(st->st_mode) || st->st_mode & 0111 ? 0755 : 0644);
+        archive_entry_set_size(p->entry, S_ISREG(st->st_mode) ? st->st_size : 0);
+        if (link)
+                archive_entry_copy_symlink(p->entry, link);
+        return archive_write_header(p->archive, p->entry) < ARCHIVE_WARN ? pack_failed(p, path) : 0;
+}
+
+static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
+{
+        struct stat st;
+        /* O_NONBLOCK, and the kind looked at behind the open: nothing can be swapped in between. */
+        _cleanup_close_ int fd = open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+        if (fd < 0)
+                return error_errno(p->error, fd, "%s", path);
+        if (fstat(fd, &st) < 0)
+                return error_errno(p->error, -errno, "%s", path);
+        if (!S_ISREG(st.st_mode)) {
+                p->skipped++;
+                return 0;
+        }
+        p->bytes += (uint64_t)st.st_size;
+        if (p->bytes > p->rules->max_bytes)
+                return name_error(-E2BIG, path, "the files together are too large", p->error);
+        int r = pack_header(p, path, &st, NULL);
+        if (r < 0)
+                return r;
+        for (off_t done = 0; done < st.st_size;) {
+                size_t want = (size_t)(st.st_size - done) < CHUNK ? (size_t)(st.st_size - done) : CHUNK;
+                ssize_t n = read_full(fd, p->buffer, want);
+                if (n < 0)
+                        return error_errno(p->error, (int)n, "%s", path);
+                if (n == 0)
+                        break; /* it shrank: libarchive fills up with zeros */
+                if (archive_write_data(p->archive, p->buffer, (size_t)n) < 0)
+                        return pack_failed(p, path);
+                done += n;
+        }
+        return 0;
+}
+
+static int pack_link(Pack *p, int dir_fd, const char *name, const char *path, const struct stat *st)
+{
+        char target[4096];
+        ssize_t n = readlinkat(dir_fd, name, target, sizeof target);
+
+        if (!p->rules->symlinks || n <= 0 || (size_t)n == sizeof target) {
+                p->skipped++;
+                return 0;
+        }
+        target[n] = '\0';
+        return pack_header(p, path, st, target);
+}
+
+static int pack_directory(Pack *p, int dir_fd, const char *name, const char *path, unsigned depth)
+{
+        if (depth > ARCHIVE_DEPTH_MAX)
+                return name_error(-ELOOP, path, "nested too deep", p->error);
+        int fd = open_beneath(dir_fd, name, O_RDONLY | O_DIRECTORY, 0);
+        if (fd < 0)
+                return error_errno(p->error, fd, "%s", *path ? path : "the directory");
+        _cleanup_closedir_ DIR *dir = fdopendir(fd);
+        if (!dir) {
+                close(fd);
+                return error_oom(p->error);
+        }
+        for (;;) {
+                errno = 0;
+                struct dirent *d = readdir(dir);
+                if (!d)
+                        return errno ? error_errno(p->error, -errno, "%s", path) : 0;
+                if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+                        continue;
+                _cleanup_free_ char *here = NULL;
+                if (asprintf(&here, "%s%s%s", path, *path ? "/" : "", d->d_name) < 0) {
+                        here = NULL;
+                        return error_oom(p->error);
+                }
+                struct stat st;
+                if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        return error_errno(p->error, -errno, "%s", here);
+                int r = 0;
+                if (S_ISDIR(st.st_mode)) {
+                        r = pack_header(p, here, &st, NULL);
+                        if (r >= 0)
+                                r = pack_directory(p, fd, d->d_name, here, depth + 1);
+                } else if (S_ISREG(st.st_mode)) {
+                        r = pack_file(p, fd, d->d_name, here);
+                } else if (S_ISLNK(st.st_mode)) {
+                        r = pack_link(p, fd, d->d_name, here, &st);
+                } else {
+                        p->skipped++;
+                }
+                if (r < 0)
+                        return r;
+        }
+}
+
+int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *ret_skipped, Error *e)
+{
+        _cleanup_(write_freep) struct archive *a = archive_write_new();
+        _cleanup_(entry_freep) struct archive_entry *entry = archive_entry_new();
+        _cleanup_free_ char *buffer = malloc(CHUNK);
+        Pack p = {.archive = a, .entry = entry, .rules = rules, .buffer = buffer, .error = e};
+
+        if (!a || !entry || !buffer)
+                return error_oom(e);
+        /* GNU tar keeps names as bytes, in whatever encoding they are. */
+        archive_write_set_format_gnutar(a);
+        archive_write_set_bytes_in_last_block(a, 1);
+        if (archive_write_open_fd(a, out_fd) != ARCHIVE_OK)
+                return error_set(e, -EIO, "%s", archive_error_string(a));
+        int r = pack_directory(&p, dir_fd, ".", "", 0);
+        if (r < 0) {
+                archive_write_fail(a);
+                return r;
+        }
+        if (archive_write_close(a) != ARCHIVE_OK)
+                return error_set(e, -archive_errno(a), "%s", archive_error_string(a));
+        if (ret_skipped)
+                *ret_skipped = p.skipped;
+        return 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads until `size` bytes are there or the file ends. Returns the number of bytes, or a negative errno. */
+ssize_t read_full(int fd, void *buffer, size_t size);
+
+/* Writes all of it. Returns 0 or a negative errno. */
+int write_full(int fd, const void *data, size_t size);
+
+/* Reads a whole file of at most `limit` bytes, and adds a NUL. The caller owns `*ret`; `ret_size` may be NULL.
+ * Errors: -EFBIG over the limit; -EINVAL not a regular file (checked before a byte is read, so that a FIFO cannot
+ * hold the caller up); others as open(2) and read(2). */
+int read_file_at(int dir_fd, const char *path, size_t limit, char **ret, size_t *ret_size);
+
+/* Writes `text` to an existing file such as a cgroup's or /proc's, in one write. */
+int write_file_at(int dir_fd, const char *path, const char *text);
+
+/* An anonymous file with this content, sealed against every change, at offset 0. Returns a descriptor or a negative
+ * errno. */
+int sealed_file(const char *name, const void *data, size_t size);
+
+/* Maps the whole of a regular file read-only. Unmap with munmap(). Error: -EMSGSIZE over `limit`. An empty file gives
+ * NULL and 0. */
+int map_file(int fd, size_t limit, const void **ret, size_t *ret_size);
+
+/* Removes what stands below a directory, and the directory, without following links. Best effort: returns the first
+ * error, and goes on. */
+int remove_tree_at(int dir_fd, const char *name);
+
+/* One datagram over a SOCK_SEQPACKET or SOCK_STREAM Unix socket, with descriptors. Returns 0 or a negative errno;
+ * -EAGAIN when a non-blocking socket is full. */
+int send_message(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds);
+
+/* Receives one datagram. `*n_fds` is the room in `fds` before and the number received after; all of them are CLOEXEC
+ * and owned by the caller. Returns its size, 0 when the peer has gone, or a negative errno. -EMSGSIZE: longer than
+ * `size`, or more descriptors than there is room for; then none is kept. */
+ssize_t receive_message(int socket_fd, void *buffer, size_t size, int *fds, size_t *n_fds);
+
+void close_many(int *fds, size_t n);
+
+/* Closes every descriptor from 3 on that is not in the list, which is sorted by this. */
+void close_others(int *keep, size_t n);
+
+/* Opens a path below a directory, through no link of any kind, no other mount, and not through "..". Returns a
+ * descriptor (CLOEXEC) or a negative errno. */
+int open_beneath(int dir_fd, const char *path, uint64_t flags, uint64_t mode);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/id.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+int id_make(IdMaker *maker, uint64_t realtime_usec, Id *ret)
+{
+        uint64_t msec = realtime_usec / 1000;
+
+        if (msec > maker->last_msec) {
+                uint64_t random[2];
+                if (getrandom(random, sizeof random, 0) != sizeof random)
+                        return -errno;
+                maker->last_msec = msec;
+                /* The top bit stays clear, so that counting up has room. */
+                maker->random_high = random[0] & 0x7fff;
+                maker->random_low = random[1];
+        } else if (++maker->random_low == 0) {
+                maker->random_high++;
+        }
+
+        unsigned __int128 value = (unsigned __int128)(maker->last_msec & 0xffffffffffff) << 80 |
+                                  (unsigned __int128)(maker->random_high & 0xffff) << 64 | maker->random_low;
+        for (int i = ID_LENGTH - 1; i >= 0; i--) {
+                ret->text[i] = alphabet[(unsigned)value & 31];
+                value >>= 5;
+        }
+        ret->text[ID_LENGTH] = '\0';
+        return 0;
+}
+
+bool id_is_valid(const char *text)
+{
+        return strlen(text) == ID_LENGTH && strspn(text, alphabet) == ID_LENGTH && text[0] <= '7';
+}

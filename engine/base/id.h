@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Job ids: a ULID (48 bits of milliseconds since 1970, 80 random bits) as 26 lowercase characters of Crockford's
+ * base32, so that ids sort by time. https://github.com/ulid/spec */
+
+#define ID_LENGTH 26
+
+typedef struct Id {
+        char text[ID_LENGTH + 1];
+} Id;
+
+/* Makes ids that ascend also within one millisecond and when the clock steps back. */
+typedef struct IdMaker {
+        uint64_t last_msec;
+        uint64_t random_high; /* 16 bits */
+        uint64_t random_low;
+} IdMaker;
+
+/* Returns 0, or a negative errno when the kernel has no random bytes. */
+int id_make(IdMaker *maker, uint64_t realtime_usec, Id *ret);
+
+bool id_is_valid(const char *text);

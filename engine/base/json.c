@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/json.h"
+
+#include "engine/base/fd.h"
+#include "engine/base/size.h"
+#include "engine/base/strv.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define COUNT_MAX (UINT64_C(1) << 40)
+
+static inline void tokenerp(json_tokener **t)
+{
+        if (*t)
+                json_tokener_free(*t);
+}
+
+/* Comments become spaces, so that lines and columns stay, and the strict parser sees plain JSON. */
+static void blank_comments(char *text, size_t size)
+{
+        bool in_string = false;
+
+        for (size_t i = 0; i < size; i++) {
+                if (in_string && text[i] == '\\') {
+                        i++;
+                } else if (text[i] == '"') {
+                        in_string = !in_string;
+                } else if (!in_string && text[i] == '/' && i + 1 < size && text[i + 1] == '/') {
+                        while (i < size && text[i] != '\n')
+                                text[i++] = ' ';
+                }
+        }
+}
+
+static void position(const char *text, size_t offset, unsigned *line, unsigned *column)
+{
+        *line = *column = 1;
+        for (size_t i = 0; i < offset; i++) {
+                if (text[i] == '\n') {
+                        (*line)++;
+                        *column = 1;
+                } else {
+                        (*column)++;
+                }
+        }
+}
+
+int json_parse_text(const char *text, size_t size, json_object **ret, Error *e)
+{
+        unsigned line, column;
+
+        if (size > JSON_TEXT_MAX)
+                return error_set(e, -EFBIG, "JSON text of %zu bytes: at most %u are read", size, JSON_TEXT_MAX);
+        if (memchr(text, '\0', size))
+                return error_set(e, -EINVAL, "not JSON: a NUL byte in the text");
+        _cleanup_free_ char *copy = malloc(size + 1);
+        _cleanup_(tokenerp) json_tokener *tokener = json_tokener_new();
+        if (!copy || !tokener)
+                return error_oom(e);
+        memcpy(copy, text, size);
+        copy[size] = '\0';
+        blank_comments(copy, size);
+
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        /* The NUL goes in too: without it the parser waits for more after a bare number. */
+        _cleanup_json_ json_object *o = json_tokener_parse_ex(tokener, copy, (int)size + 1);
+        enum json_tokener_error problem = json_tokener_get_error(tokener);
+        size_t end = json_tokener_get_parse_end(tokener);
+        if (problem == json_tokener_success && end < size) {
+                end += strspn(copy + end, " \t\r\n");
+                if (end < size)
+                        problem = json_tokener_error_parse_unexpected;
+        }
+        if (problem != json_tokener_success) {
+                position(copy, end < size ? end : size, &line, &column);
+                return error_set(e, -EINVAL, "not JSON: %s at line %u, column %u",
+                                 problem == json_tokener_continue ? "the text ends too early"
+                                                                  : json_tokener_error_desc(problem),
+                                 line, column);
+        }
+        *ret = take(o);
+        return 0;
+}
+
+int json_parse_file(const char *file, json_object **ret, Error *e)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r = read_file_at(AT_FDCWD, file, JSON_TEXT_MAX, &text, &size);
+
+        if (r == -EFBIG)
+                return error_set(e, r, "%s: longer than %u bytes", file, JSON_TEXT_MAX);
+        if (r < 0)
+                return error_errno(e, r, "%s", file);
+        r = json_parse_text(text, size, ret, e);
+        if (r < 0)
+                error_prefix(e, "%s", file);
+        return r;
+}
+
+char *json_path_key(const char *path, const char *key)
+{
+        char *joined = NULL;
+
+        if (asprintf(&joined, "%s%s%s", path, *path ? "." : "", key) < 0)
+                return NULL;
+        return joined;
+}
+
+char *json_path_index(const char *path, size_t index)
+{
+        char *joined = NULL;
+
+        if (asprintf(&joined, "%s[%zu]", path, index) < 0)
+                return NULL;
+        return joined;
+}
+
+int json_error(const char *path, Error *e, const char *format, ...)
+{
+        _cleanup_free_ char *what = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        int r = vasprintf(&what, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                what = NULL;
+                return error_oom(e);
+        }
+        return error_set(e, -EINVAL, "%s%s%s", path, *path ? ": " : "", what);
+}
+
+static int unknown_key(const char *path, const char *key, const JsonField *fields, size_t n, Error *e)
+{
+        _cleanup_free_ char *here = json_path_key(path, key);
+        _cleanup_free_ char *known = NULL;
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *before = known;
+                known = NULL;
+                if (asprintf(&known, "%s%s%s", before ? before : "", before ? ", " : "", fields[i].key) < 0) {
+                        known = NULL;
+                        return error_oom(e);
+                }
+        }
+        return json_error(here ? here : key, e, "unknown key; known here: %s", known ? known : "none");
+}
+
+int json_read_object(json_object *object, const char *path, const JsonField *fields, size_t n_fields, void *target,
+                     Error *e)
+{
+        if (!json_object_is_type(object, json_type_object))
+                return json_error(path, e, "must be an object");
+        json_object_object_foreach(object, key, value)
+        {
+                const JsonField *field = NULL;
+                for (size_t i = 0; i < n_fields && !field; i++)
+                        if (strcmp(fields[i].key, key) == 0)
+                                field = &fields[i];
+                if (!field)
+                        return unknown_key(path, key, fields, n_fields, e);
+                _cleanup_free_ char *here = json_path_key(path, key);
+                if (!here)
+                        return error_oom(e);
+                int r = field->read(value, here, (char *)target + field->offset, e);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < n_fields; i++)
+                if (fields[i].required && !json_object_object_get_ex(object, fields[i].key, NULL))
+                        return json_error(path, e, "the key \"%s\" is missing", fields[i].key);
+        return 0;
+}
+
+/* The string inside the value, or NULL where it is none. Also refuses a NUL within. */
+static const char *plain_string(json_object *value)
+{
+        if (!json_object_is_type(value, json_type_string))
+                return NULL;
+        const char *text = json_object_get_string(value);
+        return strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
+}
+
+int json_read_string(json_object *value, const char *path, void *target_string, Error *e)
+{
+        char **target = target_string;
+        const char *text = plain_string(value);
+
+        if (!text)
+                return json_error(path, e, "must be a string without NUL");
+        char *copy = strdup(text);
+        if (!copy)
+                return error_oom(e);
+        free(*target);
+        *target = copy;
+        return 0;
+}
+
+int json_read_strings(json_object *value, const char *path, void *target_strv, Error *e)
+{
+        _cleanup_strv_ char **list = NULL;
+        char ***target = target_strv;
+
+        if (!json_object_is_type(value, json_type_array))
+                return json_error(path, e, "must be an array of strings");
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+                const char *text = plain_string(json_object_array_get_idx(value, i));
+                if (!text) {
+                        _cleanup_free_ char *here = json_path_index(path, i);
+                        return json_error(here ? here : path, e, "must be a string without NUL");
+                }
+                if (strv_add(&list, text) < 0)
+                        return error_oom(e);
+        }
+        strv_free(*target);
+        *target = take(list);
+        return 0;
+}
+
+int json_read_bool(json_object *value, const char *path, void *target_bool, Error *e)
+{
+        if (!json_object_is_type(value, json_type_boolean))
+                return json_error(path, e, "must be true or false");
+        *(bool *)target_bool = json_object_get_boolean(value);
+        return 0;
+}
+
+typedef int (*AmountParser)(const char *text, uint64_t *ret, Error *e);
+
+static int read_amount(json_object *value, const char *path, AmountParser parse, bool bare, void *target, Error *e)
+{
+        const char *text = plain_string(value);
+        bool number = json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double);
+        _cleanup_error_ Error why = ERROR_NULL;
+
+        if (number && bare)
+                text = json_object_get_string(value);
+        else if (number)
+                return json_error(path, e, "a number needs a unit: write it as a string, such as \"%ss\"",
+                                  json_object_get_string(value));
+        if (!text)
+                return json_error(path, e, "must be a %sstring", bare ? "number or a " : "");
+        /* The library holds integers beyond 64 bits at the largest one. */
+        if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) == INT64_MAX)
+                return json_error(path, e, "the number is too large");
+        int r = parse(text, target, &why);
+        return r < 0 ? error_set(e, r, "%s: %s", path, error_text(&why)) : 0;
+}
+
+int json_read_size(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        return read_amount(value, path, size_parse, true, target_uint64, e);
+}
+
+int json_read_duration(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        return read_amount(value, path, duration_parse, false, target_uint64, e);
+}
+
+int json_read_cpus(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        return read_amount(value, path, cpus_parse, true, target_uint64, e);
+}
+
+int json_read_count(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        if (!json_object_is_type(value, json_type_int))
+                return json_error(path, e, "must be a whole number");
+        int64_t n = json_object_get_int64(value);
+        if (n < 1 || (uint64_t)n > COUNT_MAX)
+                return json_error(path, e, "must be from 1 to %" PRIu64, COUNT_MAX);
+        *(uint64_t *)target_uint64 = (uint64_t)n;
+        return 0;
+}
+
+int json_read_any(json_object *value, const char *path, void *target_json, Error *e)
+{
+        json_object **target = target_json;
+
+        (void)path;
+        (void)e;
+        json_object_put(*target);
+        *target = json_object_get(value);
+        return 0;
+}
+
+void json_add_string(json_object *object, const char *key, const char *value)
+{
+        json_object_object_add(object, key, value ? json_object_new_string(value) : NULL);
+}
+
+void json_add_number(json_object *object, const char *key, uint64_t value)
+{
+        json_object_object_add(object, key, value == UINT64_MAX ? NULL : json_object_new_uint64(value));
+}
+
+void json_add_bool(json_object *object, const char *key, bool value)
+{
+        json_object_object_add(object, key, json_object_new_boolean(value));
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/error.h"
+
+/* Names that callers choose, and that become file names, keys or parts of messages. */
+
+#define NAME_SIZE_MAX 128
+
+/* An input's name: one path component of printable UTF-8 without control characters, not "." or "..", with an
+ * optional "/" at its end that marks a directory. Errors: -EINVAL with a sentence that shows the name escaped. */
+int name_check_input(const char *name, Error *e);
+
+/* A policy's, tenant's or job's name: letters, digits and "_.@+-", not starting with "." or "-". `what` says which. */
+int name_check(const char *what, const char *name, Error *e);
+
+/* The name of an environment variable: letters, digits and "_", not starting with a digit. */
+int name_check_variable(const char *name, Error *e);
+
+/* A copy in which control characters and bytes that are not UTF-8 stand as \xNN, for messages and terminals; at most
+ * about NAME_SIZE_MAX bytes of the original. Owned by the caller; NULL when out of memory. */
+char *name_escape(const char *text);
+
+/* Sets the sentence "\"name\": why", with the name escaped. Returns `code`. */
+int name_error(int code, const char *name, const char *why, Error *e);

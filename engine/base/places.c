@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/places.h"
+
+#include "engine/base/strv.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <string.h>
+
+#ifndef SKEP_PREFIX
+#define SKEP_PREFIX "/usr"
+#endif
+
+/* Programs that people start are in bin, those that only programs start in libexec. */
+static const char *const own_programs[] = {"skep-jail", "skepctl", "skepd"};
+
+/* The folder of the running program when it is a build tree's; NULL when it is installed. */
+static char *tree_build_folder(void)
+{
+        char path[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+        _cleanup_free_ char *mark = NULL;
+
+        if (n <= 0)
+                return NULL;
+        path[n] = '\0';
+        char *slash = strrchr(path, '/');
+        if (!slash)
+                return NULL;
+        *slash = '\0';
+        if (asprintf(&mark, "%s/../policies/strict.json", path) < 0) {
+                mark = NULL;
+                return NULL;
+        }
+        return access(mark, R_OK) == 0 ? strdup(path) : NULL;
+}
+
+char *place_program(const char *name, Error *e)
+{
+        _cleanup_free_ char *tree = tree_build_folder();
+        const char *folder = SKEP_PREFIX "/libexec/skep";
+        char *path = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(own_programs); i++)
+                if (strcmp(own_programs[i], name) == 0)
+                        folder = SKEP_PREFIX "/bin";
+        if (asprintf(&path, "%s/%s", tree ? tree : folder, name) < 0) {
+                error_oom(e);
+                return NULL;
+        }
+        return path;
+}
+
+char **place_policies(Error *e)
+{
+        _cleanup_free_ char *tree = tree_build_folder();
+        _cleanup_strv_ char **list = NULL;
+        int r = tree ? strv_addf(&list, "%s/../policies", tree) : strv_add(&list, "/etc/skep/policies");
+
+        if (r >= 0 && !tree)
+                r = strv_add(&list, SKEP_PREFIX "/share/skep/policies");
+        if (r < 0) {
+                error_oom(e);
+                return NULL;
+        }
+        return take(list);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/error.h"
+
+/* Where the programs find each other and their data: in a build tree those of the tree, so that what was built is what
+ * runs; installed, those under the prefix. The tree is known by the running program's own path. */
+
+/* The path of a sibling program ("skep-launcher"). Owned by the caller; NULL with an error. */
+char *place_program(const char *name, Error *e);
+
+/* The directories that hold policies, the operator's first. A strv, owned by the caller; NULL with an error. */
+char **place_policies(Error *e);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/cgroup.h"
+
+#include "engine/base/fd.h"
+#include "engine/base/strv.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#define FILE_MAX ((size_t)64 << 10)
+#define CPU_PERIOD_USEC 100000
+
+typedef struct Controller {
+        CgroupController bit;
+        const char *name;
+} Controller;
+
+static const Controller controllers[] = {
+        {CONTROLLER_MEMORY, "memory"}, {CONTROLLER_CPU, "cpu"}, {CONTROLLER_PIDS, "pids"}, {CONTROLLER_IO, "io"}};
+
+/* ---- where ---- */
+
+/* Where cgroup2 is mounted: the fifth field of its line in mountinfo, proc(5). */
+static char *mount_point(void)
+{
+        _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
+        _cleanup_free_ char *line = NULL;
+        size_t room = 0;
+
+        while (f && getline(&line, &room, f) > 0) {
+                _cleanup_strv_ char **fields = NULL;
+                char *type = strstr(line, " - cgroup2 ");
+                if (!type || strv_split(line, ' ', &fields) < 0 || strv_length(fields) < 5)
+                        continue;
+                return strdup(fields[4]);
+        }
+        return NULL;
+}
+
+static char *own_path(const char *mounted_at)
+{
+        _cleanup_free_ char *text = NULL;
+        char *path = NULL;
+
+        if (read_file_at(AT_FDCWD, "/proc/self/cgroup", FILE_MAX, &text, NULL) < 0)
+                return NULL;
+        char *line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+        if (!line)
+                return NULL;
+        line = strstr(line, "0::") + 3;
+        line[strcspn(line, "\n")] = '\0';
+        if (asprintf(&path, "%s%s", mounted_at, strcmp(line, "/") == 0 ? "" : line) < 0)
+                return NULL;
+        return path;
+}
+
+static bool is_delegated(const char *path)
+{
+        char value[8];
+
+        /* systemd marks what it has delegated; org.freedesktop.systemd1(5), Delegate= */
+        return getxattr(path, "trusted.delegate", value, sizeof value) == 1 ||
+               getxattr(path, "user.delegate", value, sizeof value) == 1;
+}
+
+int cgroup_choose(const char *chosen, char **ret, Error *e)
+{
+        _cleanup_free_ char *mounted_at = mount_point(), *own = NULL;
+
+        if (!mounted_at)
+                return error_set(e, -ENOENT, "no cgroup v2 is mounted on this host");
+        if (chosen) {
+                *ret = strdup(chosen);
+                return *ret ? 0 : error_oom(e);
+        }
+        own = own_path(mounted_at);
+        if (own && is_delegated(own)) {
+                *ret = take(own);
+                return 0;
+        }
+        if (access("/run/systemd/system", F_OK) == 0)
+                return error_set(e, -EACCES,
+                                 "the cgroup %s is not delegated to this program: start it by \"systemd-run --scope "
+                                 "-p Delegate=yes\", or name a delegated one with --cgroup",
+                                 own ? own : mounted_at);
+        *ret = take(mounted_at);
+        return 0;
+}
+
+/* ---- the launcher's group ---- */
+
+static unsigned read_controllers(int fd, const char *file)
+{
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **names = NULL;
+        unsigned set = 0;
+
+        if (read_file_at(fd, file, FILE_MAX, &text, NULL) < 0)
+                return 0;
+        text[strcspn(text, "\n")] = '\0';
+        if (strv_split(text, ' ', &names) < 0)
+                return 0;
+        for (size_t i = 0; i < ELEMENTS(controllers); i++)
+                if (strv_contains(names, controllers[i].name))
+                        set |= controllers[i].bit;
+        return set;
+}
+
+/* One at a time: a controller that this group does not have must not keep the others away. */
+static void enable_controllers(int fd)
+{
+        unsigned there = read_controllers(fd, "cgroup.controllers"),
+                 enabled = read_controllers(fd, "cgroup.subtree_control");
+
+        for (size_t i = 0; i < ELEMENTS(controllers); i++) {
+                char word[16];
+                if (!(there & ~enabled & controllers[i].bit))
+                        continue;
+                snprintf(word, sizeof word, "+%s", controllers[i].name);
+                write_file_at(fd, "cgroup.subtree_control", word);
+        }
+}
+
+static void remove_groups_of(int base, const char *name)
+{
+        _cleanup_close_ int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return;
+        write_file_at(fd, "cgroup.kill", "1");
+        int list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = list < 0 ? NULL : fdopendir(list);
+        for (struct dirent *d; dir && (d = readdir(dir));)
+                if (d->d_type == DT_DIR && d->d_name[0] != '.')
+                        unlinkat(fd, d->d_name, AT_REMOVEDIR);
+        unlinkat(base, name, AT_REMOVEDIR);
+}
+
+void cgroup_sweep(const char *base)
+{
+        _cleanup_closedir_ DIR *dir = opendir(base);
+
+        for (struct dirent *d; dir && (d = readdir(dir));)
+                if (strncmp(d->d_name, "skep-", 5) == 0)
+                        remove_groups_of(dirfd(dir), d->d_name);
+}
+
+/* Makes the group and locks it. A sweeper may remove it between the two: then it is made again. */
+static int make_locked(int base, const char *name)
+{
+        for (;;) {
+                struct stat mine, named;
+                if (mkdirat(base, name, 0755) < 0 && errno != EEXIST)
+                        return -errno;
+                _cleanup_close_ int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (fd < 0 && errno == ENOENT)
+                        continue;
+                if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+                        return -errno;
+                if (fstat(fd, &mine) == 0 && fstatat(base, name, &named, 0) == 0 && mine.st_ino == named.st_ino)
+                        return take_fd(fd);
+        }
+}
+
+int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
+{
+        CgroupTree tree = CGROUP_TREE_NULL;
+        _cleanup_close_ int base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (base_fd < 0)
+                return error_errno(e, -errno, "%s", base);
+        cgroup_sweep(base);
+        enable_controllers(base_fd);
+        if (asprintf(&tree.name, "skep-%d", getpid()) < 0)
+                tree.name = NULL;
+        tree.path = strdup(base);
+        if (!tree.name || !tree.path) {
+                cgroup_tree_remove(&tree);
+                return error_oom(e);
+        }
+        tree.fd = make_locked(base_fd, tree.name);
+        if (tree.fd < 0) {
+                int r = error_errno(e, tree.fd, "making a cgroup in %s", base);
+                tree.fd = -1;
+                cgroup_tree_remove(&tree);
+                return r;
+        }
+        enable_controllers(tree.fd);
+        tree.controllers = read_controllers(tree.fd, "cgroup.subtree_control");
+        *ret = tree;
+        return 0;
+}
+
+void cgroup_tree_remove(CgroupTree *tree)
+{
+        if (tree->fd >= 0) {
+                _cleanup_close_ int base = open(tree->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (base >= 0)
+                        unlinkat(base, tree->name, AT_REMOVEDIR);
+                close(tree->fd);
+        }
+        free(tree->path);
+        free(tree->name);
+        *tree = CGROUP_TREE_NULL;
+}
+
+/* ---- a jail's group ---- */
+
+static int write_number(int fd, const char *file, uint64_t value, Error *e)
+{
+        char text[32];
+
+        snprintf(text, sizeof text, "%" PRIu64, value);
+        int r = write_file_at(fd, file, text);
+        return r < 0 ? error_errno(e, r, "writing %s to %s", text, file) : 0;
+}
+
+/* The limit holds for every disk of the host: which of them a path of the job lies on cannot be known before. */
+static int write_io_limits(int fd, const JailLimits *limits, Error *e)
+{
+        _cleanup_closedir_ DIR *dir = opendir("/sys/block");
+
+        if (!dir)
+                return error_errno(e, -errno, "/sys/block");
+        for (struct dirent *d; (d = readdir(dir));) {
+                _cleanup_free_ char *device = NULL, *file = NULL, *line = NULL;
+                char read_limit[40] = "", write_limit[40] = "";
+                if (d->d_name[0] == '.' || strncmp(d->d_name, "loop", 4) == 0 || strncmp(d->d_name, "ram", 3) == 0 ||
+                    strncmp(d->d_name, "zram", 4) == 0)
+                        continue;
+                if (asprintf(&file, "%s/dev", d->d_name) < 0)
+                        return error_oom(e);
+                if (read_file_at(dirfd(dir), file, 64, &device, NULL) < 0)
+                        continue;
+                device[strcspn(device, "\n")] = '\0';
+                if (limits->io_read_bytes_per_sec != JAIL_UNLIMITED)
+                        snprintf(read_limit, sizeof read_limit, " rbps=%" PRIu64, limits->io_read_bytes_per_sec);
+                if (limits->io_write_bytes_per_sec != JAIL_UNLIMITED)
+                        snprintf(write_limit, sizeof write_limit, " wbps=%" PRIu64, limits->io_write_bytes_per_sec);
+                if (asprintf(&line, "%s%s%s", device, read_limit, write_limit) < 0)
+                        return error_oom(e);
+                int r = write_file_at(fd, "io.max", line);
+                if (r < 0 && r != -ENODEV)
+                        return error_errno(e, r, "writing \"%s\" to io.max", line);
+        }
+        return 0;
+}
+
+static int write_limits(int fd, const Plan *plan, Error *e)
+{
+        const JailLimits *l = &plan->limits;
+        char text[64];
+        int r;
+
+        if ((plan->controllers & CONTROLLER_MEMORY) && l->memory_bytes != JAIL_UNLIMITED) {
+                if ((r = write_number(fd, "memory.max", l->memory_bytes, e)) < 0)
+                        return r;
+                /* Out of memory means the end of the whole jail, not of a process that the kernel picks; and swap
+                 * would only put it off. Without swap accounting the file is not there. */
+                if ((r = write_number(fd, "memory.oom.group", 1, e)) < 0)
+                        return r;
+                r = write_file_at(fd, "memory.swap.max", "0");
+                if (r < 0 && r != -ENOENT)
+                        return error_errno(e, r, "writing memory.swap.max");
+        }
+        if ((plan->controllers & CONTROLLER_CPU) && l->cpu_milli != JAIL_UNLIMITED) {
+                uint64_t quota = l->cpu_milli * CPU_PERIOD_USEC / 1000;
+                snprintf(text, sizeof text, "%" PRIu64 " %d", quota < 1000 ? 1000 : quota, CPU_PERIOD_USEC);
+                if ((r = write_file_at(fd, "cpu.max", text)) < 0)
+                        return error_errno(e, r, "writing %s to cpu.max", text);
+        }
+        /* One more for the reaper. */
+        if ((plan->controllers & CONTROLLER_PIDS) && l->pids != JAIL_UNLIMITED &&
+            (r = write_number(fd, "pids.max", l->pids + 1, e)) < 0)
+                return r;
+        if ((plan->controllers & CONTROLLER_IO) &&
+            (l->io_read_bytes_per_sec != JAIL_UNLIMITED || l->io_write_bytes_per_sec != JAIL_UNLIMITED))
+                return write_io_limits(fd, l, e);
+        return 0;
+}
+
+int cgroup_make(const CgroupTree *tree, const char *name, const Plan *plan, Error *e)
+{
+        if (mkdirat(tree->fd, name, 0755) < 0)
+                return error_errno(e, -errno, "making a cgroup");
+        _cleanup_close_ int fd = openat(tree->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = fd < 0 ? error_errno(e, -errno, "opening a cgroup") : write_limits(fd, plan, e);
+        if (r < 0) {
+                unlinkat(tree->fd, name, AT_REMOVEDIR);
+                return r;
+        }
+        return take_fd(fd);
+}
+
+int cgroup_kill(int fd)
+{
+        return write_file_at(fd, "cgroup.kill", "1");
+}
+
+int cgroup_remove(const CgroupTree *tree, const char *name)
+{
+        return unlinkat(tree->fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* ---- accounts ---- */
+
+/* The number behind `key` in a file of "key value" lines, or behind "key=" in a pressure file. */
+static uint64_t find_number(const char *text, const char *key)
+{
+        size_t n = strlen(key);
+
+        for (const char *at = text; (at = strstr(at, key)); at += n)
+                if (at == text || at[-1] == '\n' || at[-1] == ' ')
+                        return strtoull(at + n, NULL, 10);
+        return JAIL_UNKNOWN;
+}
+
+static uint64_t read_number(int fd, const char *file, const char *key)
+{
+        _cleanup_free_ char *text = NULL;
+
+        if (read_file_at(fd, file, FILE_MAX, &text, NULL) < 0)
+                return JAIL_UNKNOWN;
+        return *key ? find_number(text, key) : strtoull(text, NULL, 10);
+}
+
+/* io.stat has a line per device. */
+static void account_io(int fd, Outcome *outcome)
+{
+        _cleanup_free_ char *text = NULL;
+
+        if (read_file_at(fd, "io.stat", FILE_MAX, &text, NULL) < 0)
+                return;
+        outcome->io_read_bytes = outcome->io_write_bytes = 0;
+        for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+                _cleanup_free_ char *one = strndup(line, strcspn(line, "\n"));
+                uint64_t in = one ? find_number(one, "rbytes=") : JAIL_UNKNOWN,
+                         out = one ? find_number(one, "wbytes=") : JAIL_UNKNOWN;
+                outcome->io_read_bytes += in == JAIL_UNKNOWN ? 0 : in;
+                outcome->io_write_bytes += out == JAIL_UNKNOWN ? 0 : out;
+        }
+}
+
+void cgroup_account(int fd, Outcome *outcome, bool *ret_oom_killed)
+{
+        _cleanup_free_ char *cpu = NULL, *events = NULL;
+
+        *ret_oom_killed = false;
+        if (read_file_at(fd, "cpu.stat", FILE_MAX, &cpu, NULL) >= 0) {
+                outcome->cpu_user_usec = find_number(cpu, "user_usec ");
+                outcome->cpu_system_usec = find_number(cpu, "system_usec ");
+        }
+        if (read_file_at(fd, "memory.events", FILE_MAX, &events, NULL) >= 0) {
+                uint64_t kills = find_number(events, "oom_kill ");
+                *ret_oom_killed = kills != JAIL_UNKNOWN && kills > 0;
+        }
+        outcome->memory_peak_bytes = read_number(fd, "memory.peak", "");
+        outcome->pids_peak = read_number(fd, "pids.peak", "");
+        if (outcome->pids_peak != JAIL_UNKNOWN && outcome->pids_peak > 0)
+                outcome->pids_peak--; /* the reaper */
+        outcome->memory_pressure_usec = read_number(fd, "memory.pressure", "total=");
+        outcome->cpu_pressure_usec = read_number(fd, "cpu.pressure", "total=");
+        outcome->io_pressure_usec = read_number(fd, "io.pressure", "total=");
+        account_io(fd, outcome);
+}
+
+uint64_t cgroup_cpu_usec(int fd)
+{
+        uint64_t used = read_number(fd, "cpu.stat", "usage_usec ");
+
+        return used == JAIL_UNKNOWN ? 0 : used;
+}

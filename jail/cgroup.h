@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/host.h"
+#include "jail/plan.h"
+
+/* The launcher's part of the cgroup v2 tree: one group of its own, in which each jail gets one.
+ *
+ *   base/skep-<pid>/<number>
+ *
+ * The launcher holds a lock (flock) on its group: one that can be locked belongs to nobody any more. */
+typedef struct CgroupTree {
+        int fd;           /* -1: there is none */
+        char *path;       /* of the base; owned */
+        char *name;       /* "skep-<pid>"; owned */
+        unsigned controllers; /* of CgroupController: what the groups of jails have */
+} CgroupTree;
+
+#define CGROUP_TREE_NULL ((CgroupTree){.fd = -1})
+
+/* The group below which jails shall get theirs: `chosen`, else the caller's own if it is delegated, else the root of
+ * the hierarchy where no systemd runs it. Owned by the caller. Errors: -ENOENT no cgroup v2; -EACCES systemd runs it
+ * and has delegated nothing; each with the way out. */
+int cgroup_choose(const char *chosen, char **ret, Error *e);
+
+/* Makes the launcher's group, with every controller that can be had, and removes those that dead launchers left. */
+int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e);
+void cgroup_tree_remove(CgroupTree *tree);
+
+/* Kills and removes what launchers that are gone have left below a base. */
+void cgroup_sweep(const char *base);
+
+/* Makes a jail's group and writes its limits. Returns a descriptor of it, or a negative errno. */
+int cgroup_make(const CgroupTree *tree, const char *name, const Plan *plan, Error *e);
+
+/* Kills every process in it. Returns 0 or a negative errno. */
+int cgroup_kill(int fd);
+
+/* Removes it. -EBUSY while a process of it has not left the kernel. */
+int cgroup_remove(const CgroupTree *tree, const char *name);
+
+/* What it has counted, into the outcome; `*ret_oom_killed` whether its memory limit has killed. */
+void cgroup_account(int fd, Outcome *outcome, bool *ret_oom_killed);
+
+/* CPU time that it has used; 0 when that cannot be read. */
+uint64_t cgroup_cpu_usec(int fd);

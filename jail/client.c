@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The caller's side: from a specification to a plan, the launcher's socket, and the job's output.
+ *
+ * One epoll descriptor carries the socket and the pipes of all jails, so that the caller has one thing to poll. A jail
+ * has ended for the caller when the launcher has said so and both its pipes are read to their end. */
+
+#include "engine/base/fd.h"
+#include "engine/base/name.h"
+#include "engine/base/places.h"
+#include "engine/base/strv.h"
+#include "jail/cgroup.h"
+#include "jail/enforce.h"
+#include "jail/plan.h"
+#include "jail/policy.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define READ_AT_ONCE ((size_t)64 << 10)
+#define EVENTS_AT_ONCE 64
+
+static const char *const base_environment[] = {
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+        "HOME=/work",
+        "USER=agent",
+        "LANG=C.UTF-8",
+        "TMPDIR=/tmp",
+};
+
+typedef struct Stream {
+        Jail *jail;
+        int fd; /* the pipe's reading end; -1 at its end */
+        uint64_t bytes;
+        bool held;
+} Stream;
+
+struct Jail {
+        Jail *next;
+        JailLauncher *launcher;
+        uint64_t id, output_limit;
+        const JailEvents *events;
+        void *userdata;
+        Stream streams[2];
+        bool ended, cancel_waits; /* `cancel_waits`: to be sent when there is room */
+        int output;
+        JailReport report;
+};
+
+struct JailLauncher {
+        int socket, epoll;
+        pid_t pid;
+        JailHost host;
+        char *cgroup, *no_cgroup; /* the base, or why there is none */
+        Jail *jails;
+        uint64_t next_id;
+        void *unpack_filter;
+        size_t unpack_filter_size;
+        char *buffer;
+        bool dead;
+};
+
+/* ---- starting and ending the launcher ---- */
+
+static int spawn_launcher(const char *program, int socket_fd, pid_t *ret)
+{
+        char *argv[] = {(char *)"skep-launcher", NULL}, *envp[] = {NULL};
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        sigset_t none, all;
+        int r = posix_spawn_file_actions_init(&actions);
+
+        if (r != 0)
+                return -r;
+        r = posix_spawnattr_init(&attributes);
+        if (r == 0) {
+                sigemptyset(&none);
+                sigfillset(&all);
+                posix_spawnattr_setsigmask(&attributes, &none);
+                posix_spawnattr_setsigdefault(&attributes, &all);
+                /* A session of its own: a Ctrl-C is for the caller, who then says what shall happen. */
+                posix_spawnattr_setflags(&attributes,
+                                         POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+                posix_spawn_file_actions_adddup2(&actions, socket_fd, LAUNCHER_SOCKET_FD);
+                posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+                posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+                posix_spawn_file_actions_addclosefrom_np(&actions, LAUNCHER_SOCKET_FD + 1);
+                r = posix_spawn(ret, program, &actions, &attributes, argv, envp);
+                posix_spawnattr_destroy(&attributes);
+        }
+        posix_spawn_file_actions_destroy(&actions);
+        return -r;
+}
+
+static int greet(JailLauncher *l, const char *cgroup, Error *e)
+{
+        _cleanup_packer_ Packer p = {0};
+        char data[LAUNCHER_MESSAGE_MAX];
+
+        pack_number(&p, LAUNCHER_INIT);
+        pack_number(&p, LAUNCHER_VERSION);
+        pack_string(&p, cgroup);
+        int r = p.failed ? -ENOMEM : send_message(l->socket, p.data, p.size, NULL, 0);
+        ssize_t n = r < 0 ? r : receive_message(l->socket, data, sizeof data, NULL, NULL);
+        if (n <= 0)
+                return error_set(e, n < 0 ? (int)n : -ECONNRESET, "skep-launcher ended before it was ready");
+
+        Unpacker u = {.next = data, .left = (size_t)n};
+        uint64_t kind = unpack_number(&u);
+        const char *base = NULL, *why;
+        if (kind == LAUNCHER_READY) {
+                l->host.cgroup = unpack_number(&u) != 0;
+                l->host.controllers = (unsigned)unpack_number(&u);
+                base = unpack_string(&u);
+        }
+        why = unpack_string(&u);
+        r = -(int)unpack_number(&u);
+        if (unpack_end(&u) < 0)
+                return error_set(e, -EPROTO, "skep-launcher answered with something else");
+        if (kind == LAUNCHER_REFUSED)
+                return error_set(e, r < 0 ? r : -EPROTO, "%s", why ? why : "skep-launcher refused");
+        l->cgroup = base ? strdup(base) : NULL;
+        l->no_cgroup = why ? strdup(why) : NULL;
+        l->host.landlock_abi = host_landlock_abi();
+        l->host.no_cgroup = l->no_cgroup;
+        return 0;
+}
+
+int jail_launcher_new(const JailLauncherOptions *options, JailLauncher **ret, Error *e)
+{
+        _cleanup_launcher_ JailLauncher *l = calloc(1, sizeof *l);
+        _cleanup_free_ char *beside = NULL;
+        const char *program = options->program;
+        _cleanup_close_ int theirs = -1;
+        int sockets[2];
+
+        if (!l)
+                return error_oom(e);
+        l->socket = l->epoll = -1;
+        l->buffer = malloc(READ_AT_ONCE);
+        if (!l->buffer)
+                return error_oom(e);
+        if (!program && !(program = beside = place_program("skep-launcher", e)))
+                return -ENOMEM;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                return error_errno(e, -errno, "making a socket");
+        l->socket = sockets[0];
+        theirs = sockets[1];
+        int r = spawn_launcher(program, theirs, &l->pid);
+        if (r < 0)
+                return error_errno(e, r, "%s", program);
+        theirs = close_fd(theirs);
+        r = greet(l, options->cgroup, e);
+        if (r < 0)
+                return r;
+        struct epoll_event event = {.events = EPOLLIN};
+        l->epoll = epoll_create1(EPOLL_CLOEXEC);
+        if (l->epoll < 0 || fcntl(l->socket, F_SETFL, O_NONBLOCK) < 0 ||
+            epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->socket, &event) < 0)
+                return error_errno(e, -errno, "watching the launcher");
+        *ret = take(l);
+        return 0;
+}
+
+static Jail *jail_free(Jail *j)
+{
+        for (int i = 0; i < 2; i++)
+                close_fd(j->streams[i].fd);
+        close_fd(j->output);
+        jail_report_done(&j->report);
+        free(j);
+        return NULL;
+}
+
+JailLauncher *jail_launcher_free(JailLauncher *l)
+{
+        close_fd(l->socket); /* the launcher kills what runs, tidies up, and ends */
+        if (l->pid > 0)
+                while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+        while (l->jails) {
+                Jail *j = l->jails;
+                l->jails = j->next;
+                jail_free(j);
+        }
+        close_fd(l->epoll);
+        free(l->cgroup);
+        free(l->no_cgroup);
+        free(l->unpack_filter);
+        free(l->buffer);
+        free(l);
+        return NULL;
+}
+
+int jail_launcher_fd(const JailLauncher *l)
+{
+        return l->epoll;
+}
+
+/* ---- a jail's end ---- */
+
+static void finish_when_done(Jail *j)
+{
+        JailLauncher *l = j->launcher;
+
+        if (!j->ended || j->streams[0].fd >= 0 || j->streams[1].fd >= 0)
+                return;
+        for (Jail **at = &l->jails; *at; at = &(*at)->next)
+                if (*at == j) {
+                        *at = j->next;
+                        break;
+                }
+        j->report.stdout_bytes = j->streams[0].bytes;
+        j->report.stderr_bytes = j->streams[1].bytes;
+        j->events->ended(j, &j->report, j->userdata);
+        jail_free(j);
+}
+
+static void take_outcome(Jail *j, const Outcome *o, const char *text)
+{
+        JailReport *r = &j->report;
+
+        r->reason = o->reason;
+        r->exit_code = o->exit_code;
+        r->signal = o->signal;
+        r->setup_usec = o->setup_usec;
+        r->wall_usec = o->wall_usec;
+        r->cpu_user_usec = o->cpu_user_usec;
+        r->cpu_system_usec = o->cpu_system_usec;
+        r->memory_peak_bytes = o->memory_peak_bytes;
+        r->pids_peak = o->pids_peak;
+        r->io_read_bytes = o->io_read_bytes;
+        r->io_write_bytes = o->io_write_bytes;
+        r->memory_pressure_usec = o->memory_pressure_usec;
+        r->cpu_pressure_usec = o->cpu_pressure_usec;
+        r->io_pressure_usec = o->io_pressure_usec;
+        memcpy(r->denied, o->denied, sizeof r->denied);
+        r->denied_complete = o->denied_complete;
+        if (text) {
+                free(r->message);
+                r->message = strdup(text);
+        }
+        j->ended = true;
+}
+
+/* ---- output ---- */
+
+/* Events carry the jail's id and the stream, not a pointer: a callback may have freed it meanwhile. */
+static uint64_t stream_key(const Jail *j, int index)
+{
+        return j->id * 2 + (uint64_t)index;
+}
+
+void jail_hold_output(Jail *j, int stream, bool hold)
+{
+        Stream *s = &j->streams[stream - 1];
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = stream_key(j, stream - 1)};
+
+        if (s->fd < 0 || s->held == hold || (hold && j->ended))
+                return;
+        s->held = hold;
+        /* Taken out, since a pipe whose writers have gone would wake us for nothing. */
+        epoll_ctl(j->launcher->epoll, hold ? EPOLL_CTL_DEL : EPOLL_CTL_ADD, s->fd, &event);
+}
+
+void jail_close_output(Jail *j, int stream)
+{
+        Stream *s = &j->streams[stream - 1];
+
+        s->fd = close_fd(s->fd);
+        s->held = false;
+}
+
+static Jail *find_jail(JailLauncher *l, uint64_t id)
+{
+        Jail *j = l->jails;
+
+        while (j && j->id != id)
+                j = j->next;
+        return j;
+}
+
+/* ---- events ---- */
+
+static void launcher_message(JailLauncher *l, const char *data, size_t size, int *fds, size_t n_fds)
+{
+        Unpacker u = {.next = data, .left = size};
+        uint64_t kind = unpack_number(&u), id = unpack_number(&u);
+        size_t outcome_size;
+        const void *bytes = unpack_bytes(&u, &outcome_size);
+        const char *text = unpack_string(&u);
+        Outcome outcome;
+        Jail *j = find_jail(l, id);
+
+        if (unpack_end(&u) < 0 || kind != LAUNCHER_ENDED || outcome_size != sizeof outcome || !j) {
+                close_many(fds, n_fds);
+                return;
+        }
+        memcpy(&outcome, bytes, sizeof outcome);
+        j->output = n_fds > 0 ? fds[0] : -1;
+        take_outcome(j, &outcome, text);
+        for (int stream = 1; stream <= 2; stream++)
+                jail_hold_output(j, stream, false);
+        finish_when_done(j);
+}
+
+/* The launcher is gone, and with it the jails, but for their cgroups. */
+static void launcher_lost(JailLauncher *l)
+{
+        l->dead = true;
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->socket, NULL);
+        if (l->cgroup)
+                cgroup_sweep(l->cgroup);
+        for (Jail *j = l->jails, *next; j; j = next) {
+                next = j->next;
+                if (!j->ended) {
+                        j->ended = true;
+                        j->report.reason = JAIL_LOST;
+                        j->report.denied_complete = false;
+                        j->report.message = strdup("the launcher of the jail has died");
+                }
+                finish_when_done(j);
+        }
+}
+
+static void read_launcher(JailLauncher *l)
+{
+        char data[LAUNCHER_MESSAGE_MAX];
+
+        for (;;) {
+                int fds[1];
+                size_t n_fds = 1;
+                ssize_t n = receive_message(l->socket, data, sizeof data, fds, &n_fds);
+                if (n == -EAGAIN)
+                        return;
+                if (n <= 0) {
+                        launcher_lost(l);
+                        return;
+                }
+                launcher_message(l, data, (size_t)n, fds, n_fds);
+        }
+}
+
+static void read_stream(Stream *s)
+{
+        Jail *j = s->jail;
+        JailLauncher *l = j->launcher;
+        ssize_t n = read(s->fd, l->buffer, READ_AT_ONCE);
+
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                return;
+        if (n <= 0) {
+                s->fd = close_fd(s->fd);
+                finish_when_done(j);
+                return;
+        }
+        uint64_t used = j->streams[0].bytes + j->streams[1].bytes,
+                 room = j->output_limit == JAIL_UNLIMITED ? UINT64_MAX : j->output_limit - used;
+        size_t kept = (uint64_t)n < room ? (size_t)n : (size_t)room;
+        if (kept < (size_t)n)
+                j->report.truncated = true;
+        s->bytes += kept;
+        if (kept > 0)
+                j->events->output(j, s == &j->streams[0] ? 1 : 2, l->buffer, kept, j->userdata);
+}
+
+static void send_waiting_cancels(JailLauncher *l)
+{
+        for (Jail *j = l->jails; j; j = j->next)
+                if (j->cancel_waits)
+                        jail_cancel(j);
+}
+
+int jail_launcher_dispatch(JailLauncher *l, Error *e)
+{
+        struct epoll_event events[EVENTS_AT_ONCE];
+        int n = epoll_wait(l->epoll, events, EVENTS_AT_ONCE, 0);
+
+        for (int i = 0; i < n; i++) {
+                uint64_t key = events[i].data.u64;
+                if (key == 0) {
+                        read_launcher(l);
+                        continue;
+                }
+                Jail *j = find_jail(l, key / 2);
+                Stream *s = j ? &j->streams[key % 2] : NULL;
+                if (s && s->fd >= 0 && !s->held)
+                        read_stream(s);
+        }
+        send_waiting_cancels(l);
+        if (n < 0 && errno != EINTR)
+                return error_errno(e, -errno, "waiting for jails");
+        return l->dead ? error_set(e, -ECONNRESET, "the launcher of the jails has died") : 0;
+}
+
+void jail_cancel(Jail *j)
+{
+        _cleanup_packer_ Packer p = {0};
+
+        pack_number(&p, LAUNCHER_CANCEL);
+        pack_number(&p, j->id);
+        j->cancel_waits = p.failed || send_message(j->launcher->socket, p.data, p.size, NULL, 0) == -EAGAIN;
+}
+
+int jail_output_directory(const Jail *j)
+{
+        return j->output;
+}
+
+/* ---- from a specification to a plan ---- */
+
+static bool is_plain_absolute(const char *path)
+{
+        _cleanup_strv_ char **parts = NULL;
+
+        return path[0] == '/' && path[1] && strv_split(path, '/', &parts) >= 0 && !strv_contains(parts, ".") &&
+               !strv_contains(parts, "..");
+}
+
+static int check_inputs(const JailSpec *spec, Error *e)
+{
+        if (spec->n_inputs > JAIL_INPUTS_MAX)
+                return error_set(e, -E2BIG, "%zu inputs: at most %d are possible", spec->n_inputs, JAIL_INPUTS_MAX);
+        for (size_t i = 0; i < spec->n_inputs; i++) {
+                struct stat st;
+                int r = name_check_input(spec->inputs[i].name, e);
+                if (r < 0)
+                        return r;
+                if (fstat(spec->inputs[i].fd, &st) < 0)
+                        return error_errno(e, -errno, "input \"%s\"", spec->inputs[i].name);
+                if (!S_ISREG(st.st_mode))
+                        return error_set(e, -EINVAL, "input \"%s\" is not a regular file", spec->inputs[i].name);
+                for (size_t k = 0; k < i; k++) {
+                        const char *a = spec->inputs[i].name, *b = spec->inputs[k].name;
+                        size_t na = strcspn(a, "/"), nb = strcspn(b, "/");
+                        if (na == nb && memcmp(a, b, na) == 0)
+                                return error_set(e, -EINVAL, "two inputs are named \"%s\"", a);
+                }
+        }
+        return 0;
+}
+
+static int check_spec(const JailSpec *spec, Error *e)
+{
+        int r = check_inputs(spec, e);
+
+        if (r < 0)
+                return r;
+        if (!spec->command || !spec->command[0] || !*spec->command[0])
+                return error_set(e, -EINVAL, "command: there is none");
+        if (spec->working_directory && spec->working_directory[0] != '/')
+                return error_set(e, -EINVAL, "working_directory: must be an absolute path");
+        if (spec->n_binds > JAIL_BINDS_MAX)
+                return error_set(e, -E2BIG, "%zu binds: at most %d are possible", spec->n_binds, JAIL_BINDS_MAX);
+        for (size_t i = 0; i < spec->n_binds; i++)
+                if (!is_plain_absolute(spec->binds[i].inside))
+                        return error_set(e, -EINVAL, "bind at \"%s\": must be an absolute path below /, without \"..\"",
+                                         spec->binds[i].inside);
+        return jail_policy_admit(spec->policy, &spec->limits, e);
+}
+
+static int make_environment(char *const *wanted, char ***ret)
+{
+        _cleanup_strv_ char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(base_environment); i++)
+                if (strv_add(&list, base_environment[i]) < 0)
+                        return -ENOMEM;
+        for (size_t i = 0; wanted && wanted[i]; i++) {
+                _cleanup_free_ char *name = strndup(wanted[i], strcspn(wanted[i], "="));
+                const char *value = strchr(wanted[i], '=');
+                if (!name || environment_set(&list, name, value ? value + 1 : "") < 0)
+                        return -ENOMEM;
+        }
+        *ret = take(list);
+        return 0;
+}
+
+static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *limits, Error *e)
+{
+        const JailPolicy *policy = spec->policy;
+        _cleanup_strv_ char **environment = NULL, **inputs = NULL, **binds = NULL;
+        _cleanup_packer_ Packer p = {0};
+        uint64_t writable = 0;
+
+        if (make_environment(spec->environment, &environment) < 0)
+                return error_oom(e);
+        for (size_t i = 0; i < spec->n_inputs; i++)
+                if (strv_add(&inputs, spec->inputs[i].name) < 0)
+                        return error_oom(e);
+        for (size_t i = 0; i < spec->n_binds; i++) {
+                if (strv_add(&binds, spec->binds[i].inside) < 0)
+                        return error_oom(e);
+                if (spec->binds[i].writable)
+                        writable |= UINT64_C(1) << i;
+        }
+        plan_pack(&p, &(Plan){
+                              .limits = *limits,
+                              .controllers = l->host.controllers,
+                              .command = (char **)spec->command,
+                              .environment = environment,
+                              .working_directory = spec->working_directory ? spec->working_directory : "/work",
+                              .filter = policy->filter,
+                              .filter_size = policy->filter_size,
+                              .unpack_filter = l->unpack_filter,
+                              .unpack_filter_size = l->unpack_filter_size,
+                              .listen = policy->action == POLICY_ACTION_ERRNO,
+                              .landlock_abi = l->host.landlock_abi,
+                              .capabilities = policy->capabilities,
+                              .read_only = policy->read_only,
+                              .writable = policy->writable,
+                              .tmpfs = policy->tmpfs,
+                              .hidden = policy->hidden,
+                              .execute = policy->execute,
+                              .devices = policy->devices,
+                              .inputs = inputs,
+                              .binds = binds,
+                              .binds_writable = writable,
+                      });
+        if (p.failed)
+                return error_oom(e);
+        if (p.size > PLAN_SIZE_MAX)
+                return error_set(e, -E2BIG, "the command and its environment are too long");
+        int fd = sealed_file("plan", p.data, p.size);
+        return fd < 0 ? error_errno(e, fd, "writing the plan") : fd;
+}
+
+static Jail *jail_new(JailLauncher *l, const JailEvents *events, void *userdata)
+{
+        Jail *j = calloc(1, sizeof *j);
+
+        if (!j)
+                return NULL;
+        *j = (Jail){.launcher = l, .events = events, .userdata = userdata, .id = ++l->next_id, .output = -1};
+        jail_report_init(&j->report);
+        for (int i = 0; i < 2; i++)
+                j->streams[i] = (Stream){.jail = j, .fd = -1};
+        return j;
+}
+
+DEFINE_CLEANUP(Jail, jail_free)
+
+/* The job's ends of its pipes into `ends`. */
+static int open_pipes(Jail *j, int ends[static 2])
+{
+        for (int i = 0; i < 2; i++) {
+                int fds[2];
+                struct epoll_event event = {.events = EPOLLIN, .data.u64 = stream_key(j, i)};
+                if (pipe2(fds, O_CLOEXEC) < 0)
+                        return -errno;
+                j->streams[i].fd = fds[0];
+                ends[i] = fds[1];
+                /* Only our end: the job's must block. */
+                if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ||
+                    epoll_ctl(j->launcher->epoll, EPOLL_CTL_ADD, fds[0], &event) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+static int send_start(Jail *j, const JailSpec *spec, int plan, int stdin_fd, const int ends[static 2])
+{
+        _cleanup_packer_ Packer p = {0};
+        int fds[START_FDS_MAX];
+        size_t n = 0;
+
+        fds[n++] = plan;
+        fds[n++] = stdin_fd;
+        fds[n++] = ends[0];
+        fds[n++] = ends[1];
+        for (size_t i = 0; i < spec->n_inputs; i++)
+                fds[n++] = spec->inputs[i].fd;
+        for (size_t i = 0; i < spec->n_binds; i++)
+                fds[n++] = spec->binds[i].fd;
+        pack_number(&p, LAUNCHER_START);
+        pack_number(&p, j->id);
+        return p.failed ? -ENOMEM : send_message(j->launcher->socket, p.data, p.size, fds, n);
+}
+
+int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, void *userdata, Jail **ret, Error *e)
+{
+        JailLimits limits = spec->limits;
+        int r = check_spec(spec, e);
+
+        if (r < 0)
+                return r;
+        if (l->dead)
+                return error_set(e, -ECONNRESET, "the launcher of the jails has died");
+        jail_limits_default(&limits, &spec->policy->limits);
+        if ((r = policy_compile(spec->policy, e)) < 0)
+                return r;
+        if (!l->unpack_filter && (r = filter_for_unpacking(&l->unpack_filter, &l->unpack_filter_size, e)) < 0)
+                return r;
+
+        _cleanup_(jail_freep) Jail *j = jail_new(l, events, userdata);
+        if (!j)
+                return error_oom(e);
+        snprintf(j->report.policy_digest, sizeof j->report.policy_digest, "%s", spec->policy->digest);
+        r = enforce_decide(&l->host, &limits, spec->policy->network, spec->allow_missing, spec->policy->require,
+                           &j->report, e);
+        if (r < 0)
+                return r;
+        j->output_limit = limits.output_bytes;
+
+        _cleanup_close_ int plan = pack_plan(l, spec, &limits, e);
+        if (plan < 0)
+                return plan;
+        _cleanup_close_ int null = spec->stdin_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+        int ends[2] = {-1, -1};
+        r = open_pipes(j, ends);
+        if (r >= 0)
+                r = send_start(j, spec, plan, spec->stdin_fd < 0 ? null : spec->stdin_fd, ends);
+        close_many(ends, 2);
+        if (r < 0)
+                return error_errno(e, r, "starting a jail");
+        *ret = j;
+        j->next = l->jails;
+        l->jails = take(j);
+        return 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The launch of a jail, top to bottom.
+ *
+ * The jail's first process starts with the launcher's privileges in namespaces of its own, all of which belong to the
+ * host's user namespace. It uses them to build the tree, and only then enters a user namespace of its own: from there
+ * on it, and everything that comes of it, has no right over its own mounts, its network or its host name, not even as
+ * root of the jail; and no mount had to be made from inside, where the kernel would forbid it once anything covers the
+ * host's /proc. */
+
+#include "jail/launch.h"
+
+#include "engine/base/fd.h"
+#include "engine/base/strv.h"
+#include "jail/ids.h"
+#include "jail/loopback.h"
+#include "jail/root.h"
+#include "jail/unpack.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* On a host that runs out of memory, a jail goes before anything else of that size. */
+#define OOM_SCORE "500"
+#define HOST_NAME "skep"
+
+/* What only the launcher can make for the jail: clones of mounts of its own namespace. */
+typedef struct Sources {
+        int inputs[JAIL_INPUTS_MAX], binds[JAIL_BINDS_MAX], writable[JAIL_BINDS_MAX];
+        size_t n_inputs, n_binds, n_writable;
+} Sources;
+
+static void sources_done(Sources *s)
+{
+        close_many(s->inputs, s->n_inputs);
+        close_many(s->binds, s->n_binds);
+        close_many(s->writable, s->n_writable);
+}
+
+static int open_sources(const Launch *l, Sources *s, Error *e)
+{
+        const Plan *plan = l->plan;
+
+        for (char **name = plan->inputs; name && *name; name++, s->n_inputs++) {
+                bool archive = (*name)[0] && (*name)[strlen(*name) - 1] == '/';
+                s->inputs[s->n_inputs] = archive ? -1 : root_clone_input(l->fds[START_INPUTS + s->n_inputs]);
+        }
+        for (char **place = plan->binds; place && *place; place++) {
+                bool writable = plan->binds_writable & (UINT64_C(1) << s->n_binds);
+                int fd = root_clone_bind(l->fds[START_INPUTS + s->n_inputs + s->n_binds], writable, l->base, e);
+                if (fd < 0)
+                        return error_prefix(e, "binding at %s", *place), fd;
+                s->binds[s->n_binds++] = fd;
+        }
+        for (char **path = plan->writable; path && *path; path++) {
+                _cleanup_close_ int source = open(*path, O_PATH | O_CLOEXEC);
+                int fd = source < 0 ? error_errno(e, -errno, "opening it") : root_clone_bind(source, true, l->base, e);
+                if (fd < 0)
+                        return error_prefix(e, "writable %s", *path), fd;
+                if (s->n_writable == JAIL_BINDS_MAX)
+                        return error_set(e, -E2BIG, "more than %d writable paths", JAIL_BINDS_MAX);
+                s->writable[s->n_writable++] = fd;
+        }
+        return 0;
+}
+
+/* ---- in the jail ---- */
+
+/* Only what the jail needs stays open: the launcher holds the doors to all its other jails. */
+static void keep_only(const Launch *l, const Sources *s, int control)
+{
+        int keep[2 + START_FDS_MAX + 3 * JAIL_BINDS_MAX];
+        size_t n = 0;
+
+        keep[n++] = control;
+        keep[n++] = l->ids_fd;
+        for (size_t i = START_INPUTS; i < l->n_fds; i++)
+                keep[n++] = l->fds[i];
+        for (size_t i = 0; i < s->n_inputs; i++)
+                keep[n++] = s->inputs[i];
+        for (size_t i = 0; i < s->n_binds; i++)
+                keep[n++] = s->binds[i];
+        for (size_t i = 0; i < s->n_writable; i++)
+                keep[n++] = s->writable[i];
+        close_others(keep, n);
+}
+
+static int take_stdio(const Launch *l, Error *e)
+{
+        for (int i = 0; i < 3; i++)
+                if (dup2(l->fds[START_STDIN + i], i) < 0)
+                        return error_errno(e, -errno, "standard streams");
+        return 0;
+}
+
+/* Not with clone3(): that would take the launcher's cgroup for the root of the namespace. */
+static int enter_cgroup_namespace(const Launch *l, Error *e)
+{
+        if (l->cgroup >= 0 && unshare(CLONE_NEWCGROUP) < 0)
+                return error_errno(e, -errno, "making a cgroup namespace");
+        return 0;
+}
+
+static int enter_user_namespace(int control, int output, Error *e)
+{
+        ReaperMessage message = {.kind = REAPER_NEEDS_IDS};
+        char go;
+
+        if (unshare(CLONE_NEWUSER) < 0)
+                return error_errno(e, -errno, "making a user namespace");
+        int r = send_message(control, &message, sizeof message, &output, 1);
+        if (r >= 0 && receive_message(control, &go, 1, NULL, NULL) != 1)
+                r = -ECONNRESET;
+        if (r < 0)
+                return error_errno(e, r, "mapping the jail's ids");
+        if (syscall(SYS_setgroups, 0, NULL) < 0 || setresgid(JAIL_ROOT_ID, JAIL_ROOT_ID, JAIL_ROOT_ID) < 0 ||
+            setresuid(JAIL_ROOT_ID, JAIL_ROOT_ID, JAIL_ROOT_ID) < 0)
+                return error_errno(e, -errno, "becoming root of the jail");
+        return 0;
+}
+
+static int unpack_archives(const Launch *l, const Root *root, Error *e)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && l->plan->inputs && l->plan->inputs[i]; i++)
+                if (root->archives[i] >= 0)
+                        r = unpack_input(l->plan, l->plan->inputs[i], l->fds[START_INPUTS + i], root->archives[i], e);
+        return r;
+}
+
+static _Noreturn void inside(const Launch *l, const Sources *s, int control)
+{
+        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable};
+        Error e = ERROR_NULL;
+        Root root;
+
+        if (take_stdio(l, &e) < 0)
+                reaper_fail(control, &e);
+        keep_only(l, s, control);
+        write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
+
+        /* With the host's privileges. */
+        if (enter_cgroup_namespace(l, &e) < 0 || root_build(l->plan, &sources, l->base, &root, &e) < 0 ||
+            root_enter(&root, &e) < 0 || loopback_up(&e) < 0)
+                reaper_fail(control, &e);
+        if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0) {
+                error_errno(&e, -errno, "setting the host name");
+                reaper_fail(control, &e);
+        }
+
+        /* With the jail's. */
+        if (enter_user_namespace(control, root.output, &e) < 0 || unpack_archives(l, &root, &e) < 0)
+                reaper_fail(control, &e);
+
+        /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The range of ids stays taken
+         * until this process, the last of the jail, has gone. */
+        int keep[] = {control, l->ids_fd};
+        close_others(keep, ELEMENTS(keep));
+        reaper_run(l->plan, control, l->ledger);
+}
+
+/* ---- in the launcher ---- */
+
+int launch_start(const Launch *l, Launched *ret, Error *e)
+{
+        _cleanup_(sources_done) Sources sources = {.n_inputs = 0};
+        int sockets[2], pidfd = -1;
+        struct clone_args args = {
+                .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+                         CLONE_CLEAR_SIGHAND | (l->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+                .pidfd = (uint64_t)(uintptr_t)&pidfd,
+                .exit_signal = SIGCHLD,
+                .cgroup = l->cgroup >= 0 ? (uint64_t)l->cgroup : 0,
+        };
+        int r = open_sources(l, &sources, e);
+
+        if (r < 0)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                return error_errno(e, -errno, "making a socket");
+        pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+        if (pid < 0) {
+                r = -errno;
+                close_many(sockets, 2);
+                return error_errno(e, r, "making the namespaces");
+        }
+        if (pid == 0)
+                inside(l, &sources, sockets[1]);
+        close(sockets[1]);
+        *ret = (Launched){.pid = pid, .pidfd = pidfd, .control = sockets[0]};
+        return 0;
+}
+
+int launch_map_ids(const Launched *launched, uint32_t base)
+{
+        char path[64], map[64];
+
+        snprintf(map, sizeof map, "0 %u %u", base, IDS_PER_JAIL);
+        snprintf(path, sizeof path, "/proc/%d/uid_map", launched->pid);
+        int r = write_file_at(AT_FDCWD, path, map);
+        snprintf(path, sizeof path, "/proc/%d/gid_map", launched->pid);
+        if (r >= 0)
+                r = write_file_at(AT_FDCWD, path, map);
+        return r < 0 ? r : send_message(launched->control, "", 1, NULL, 0);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/jail.h"
+
+/* The limits of a policy: each value a scalar, which is the default, or {"default": …, "max": …} with the ceiling of
+ * what a job may ask for. What is read replaces what was there. */
+int limits_read_policy(json_object *object, const char *path, JailLimits *defaults, JailLimits *ceilings, Error *e);
+
+/* The same as JSON, in the form that limits_read_policy() takes. NULL when out of memory. */
+json_object *limits_to_json(const JailLimits *defaults, const JailLimits *ceilings);
+
+/* Finds the first limit of `asked` above its ceiling. Errors: -EPERM with a sentence. */
+int limits_check(const JailLimits *asked, const JailLimits *ceilings, const char *policy, Error *e);

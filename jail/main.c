@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* skep-jail: one job in one jail, from the command line. */
+
+#include "engine/base/archive.h"
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/base/places.h"
+#include "engine/base/size.h"
+#include "engine/base/strv.h"
+#include "jail/options.h"
+#include "jail/relay.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#define STATUS_NO_JAIL 125
+
+typedef struct Run {
+        const Options *options;
+        Jail *jail; /* NULL once it has ended */
+        Sink sinks[2];
+        Source source; /* `to` is -1 where nothing is relayed */
+        bool ended, interrupted;
+        int status;
+        Error error; /* of what comes after the job: its output, its report */
+} Run;
+
+/* ---- what comes of the job ---- */
+
+static int write_report(const char *path, const JailReport *report, Error *e)
+{
+        _cleanup_json_ json_object *object = jail_report_to_json(report);
+        const char *text;
+
+        if (!object)
+                return error_oom(e);
+        /* The same keys as in an engine's report. */
+        json_add_number(object, "attempt", 1);
+        json_add_bool(object, "cached", false);
+        json_add_string(object, "worker", NULL);
+        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                              JSON_C_TO_STRING_NOSLASHESCAPE);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+        int r = fd < 0 ? -errno : write_full(fd, text, strlen(text));
+        if (r >= 0)
+                r = write_full(fd, "\n", 1);
+        return r < 0 ? error_errno(e, r, "writing the report to %s", path) : 0;
+}
+
+static int collect_output(int directory, const char *path, Error *e)
+{
+        const ArchiveRules rules = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX}; /* the tmpfs had its limits */
+        _cleanup_close_ int archive = memfd_create("output", MFD_CLOEXEC);
+
+        if (archive < 0)
+                return error_errno(e, -errno, "collecting /output");
+        int r = archive_pack(directory, archive, &rules, NULL, e);
+        if (r < 0)
+                return error_prefix(e, "collecting /output"), r;
+        return lseek(archive, 0, SEEK_SET) < 0 ? -errno : output_unpack(archive, path, e);
+}
+
+static void say_why(const JailReport *report)
+{
+        if (report->message)
+                fprintf(stderr, "skep-jail: %s\n", report->message);
+        else if (report->reason == JAIL_OOM)
+                fprintf(stderr, "skep-jail: the job ran out of its memory limit\n");
+        else if (report->reason == JAIL_WALL_LIMIT)
+                fprintf(stderr, "skep-jail: the job was ended by its wall limit\n");
+        else if (report->reason == JAIL_CPU_LIMIT)
+                fprintf(stderr, "skep-jail: the job was ended by its limit of CPU time\n");
+}
+
+static void on_ended(Jail *jail, const JailReport *report, void *userdata)
+{
+        Run *run = userdata;
+        const Options *o = run->options;
+
+        run->ended = true;
+        run->jail = NULL;
+        run->status = jail_report_exit_status(report);
+        /* Killed for a limit, or by the user: nobody waits for a reader that is stuck. */
+        if (report->reason != JAIL_EXITED && report->reason != JAIL_SIGNALLED)
+                run->interrupted = true;
+        say_why(report);
+        if (o->output && jail_output_directory(jail) >= 0)
+                collect_output(jail_output_directory(jail), o->output, &run->error);
+        if (o->report && run->error.code == 0)
+                write_report(o->report, report, &run->error);
+}
+
+static void on_output(Jail *jail, int stream, const void *data, size_t size, void *userdata)
+{
+        Run *run = userdata;
+        Sink *sink = &run->sinks[stream - 1];
+
+        if (sink_add(sink, data, size) < 0)
+                jail_cancel(jail);
+        if (sink->broken)
+                jail_close_output(jail, stream);
+        else if (sink_waiting(sink) > SINK_HIGH)
+                jail_hold_output(jail, stream, true);
+}
+
+static const JailEvents events = {.output = on_output, .ended = on_ended};
+
+/* ---- the run ---- */
+
+static int open_signals(void)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGHUP);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGTTIN, SIG_IGN); /* in the background there is no input; read() says so */
+        return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool wants_to_go_on(const Run *run)
+{
+        if (!run->ended)
+                return true;
+        return !run->interrupted && (sink_waiting(&run->sinks[0]) > 0 || sink_waiting(&run->sinks[1]) > 0);
+}
+
+static void take_signal(Run *run, int signal_fd)
+{
+        struct signalfd_siginfo info;
+
+        if (read(signal_fd, &info, sizeof info) <= 0)
+                return;
+        run->interrupted = true;
+        if (run->jail)
+                jail_cancel(run->jail);
+}
+
+static void serve_sinks(Run *run)
+{
+        for (int i = 0; i < 2; i++) {
+                sink_flush(&run->sinks[i]);
+                if (run->jail && run->sinks[i].broken)
+                        jail_close_output(run->jail, i + 1);
+                else if (run->jail && sink_waiting(&run->sinks[i]) <= SINK_HIGH)
+                        jail_hold_output(run->jail, i + 1, false);
+        }
+}
+
+static void stop_source(Source *source)
+{
+        source->to = close_fd(source->to);
+}
+
+static int loop(Run *run, JailLauncher *launcher, int signal_fd, Error *e)
+{
+        while (wants_to_go_on(run)) {
+                Source *source = &run->source;
+                bool full = source->start < source->size;
+                struct pollfd fds[] = {
+                        {.fd = run->ended ? -1 : jail_launcher_fd(launcher), .events = POLLIN},
+                        {.fd = signal_fd, .events = POLLIN},
+                        {.fd = sink_waiting(&run->sinks[0]) ? 1 : -1, .events = POLLOUT},
+                        {.fd = sink_waiting(&run->sinks[1]) ? 2 : -1, .events = POLLOUT},
+                        {.fd = source->to < 0 || full ? -1 : source->from, .events = POLLIN},
+                        /* Without events: whether the job still reads. */
+                        {.fd = source->to, .events = full ? POLLOUT : 0},
+                };
+                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                        return error_errno(e, -errno, "poll");
+                if (fds[1].revents)
+                        take_signal(run, signal_fd);
+                if (fds[0].revents) {
+                        int r = jail_launcher_dispatch(launcher, e);
+                        if (r < 0 && !run->ended)
+                                return r;
+                }
+                serve_sinks(run);
+                if (source->to >= 0 && ((fds[5].revents & POLLERR) ||
+                                        ((fds[4].revents || fds[5].revents) && !source_pump(source))))
+                        stop_source(source);
+        }
+        return 0;
+}
+
+/* The descriptor that becomes the job's standard input, -1 for /dev/null; owned by the caller unless it is 0. */
+static int open_stdin(Run *run, Error *e)
+{
+        int fds[2];
+
+        run->source = (Source){.from = 0, .to = -1};
+        switch (stdin_kind(0)) {
+        case STDIN_PASS:
+                return 0;
+        case STDIN_NULL:
+                return -1;
+        case STDIN_RELAY:
+                break;
+        }
+        if (pipe2(fds, O_CLOEXEC) < 0 || fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0)
+                return error_errno(e, -errno, "making a pipe");
+        run->source.to = fds[1];
+        return fds[0];
+}
+
+/* "stdin" is the job's standard input, and no file. */
+static void split_stdin(const Options *o, JailInput *inputs, size_t *n, int *stdin_fd)
+{
+        for (size_t i = 0; i < o->n_inputs; i++) {
+                if (strcmp(o->inputs[i].name, "stdin") == 0)
+                        *stdin_fd = o->inputs[i].fd;
+                else
+                        inputs[(*n)++] = (JailInput){o->inputs[i].name, o->inputs[i].fd};
+        }
+}
+
+static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
+{
+        const Options *o = run->options;
+        JailInput inputs[JAIL_INPUTS_MAX];
+        size_t n_inputs = 0;
+        int given = -2;
+
+        split_stdin(o, inputs, &n_inputs, &given);
+        int stdin_fd = given >= 0 ? given : open_stdin(run, e);
+        if (stdin_fd < -1)
+                return stdin_fd;
+        const JailSpec spec = {
+                .policy = policy,
+                .limits = o->limits,
+                .command = o->command,
+                .environment = o->environment,
+                .working_directory = o->chdir,
+                .stdin_fd = stdin_fd,
+                .inputs = inputs,
+                .n_inputs = n_inputs,
+                .binds = o->binds,
+                .n_binds = o->n_binds,
+                .allow_missing = o->allow_missing,
+        };
+        int r = jail_start(launcher, &spec, &events, run, &run->jail, e);
+        if (given < 0 && stdin_fd > 0)
+                close(stdin_fd);
+        return r;
+}
+
+static int run_job(const Options *o, int *ret_status, Error *e)
+{
+        _cleanup_strv_ char **directories = place_policies(e);
+        _cleanup_policy_ JailPolicy *policy = NULL;
+        _cleanup_launcher_ JailLauncher *launcher = NULL;
+        Run run = {.options = o, .source = {.to = -1}};
+        int r = directories ? jail_policy_load(o->policy, directories, &policy, e) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        if ((r = jail_launcher_new(&(JailLauncherOptions){.cgroup = o->cgroup}, &launcher, e)) < 0)
+                return r;
+        _cleanup_close_ int signal_fd = open_signals();
+        sink_init(&run.sinks[0], 1);
+        sink_init(&run.sinks[1], 2);
+        r = start(&run, launcher, policy, e);
+        if (r == -EOPNOTSUPP && o->report) {
+                /* A job that this host cannot hold has a report that says so. */
+                JailReport refused;
+                jail_report_init(&refused);
+                refused.reason = JAIL_SETUP_FAILED;
+                refused.message = (char *)error_text(e);
+                snprintf(refused.policy_digest, sizeof refused.policy_digest, "%s", jail_policy_digest(policy));
+                write_report(o->report, &refused, &run.error);
+        }
+        if (r >= 0)
+                r = loop(&run, launcher, signal_fd, e);
+        stop_source(&run.source);
+        sink_done(&run.sinks[0]);
+        sink_done(&run.sinks[1]);
+        if (r >= 0 && run.error.code < 0) {
+                fprintf(stderr, "skep-jail: %s\n", error_text(&run.error));
+                run.status = STATUS_NO_JAIL;
+        }
+        error_clear(&run.error);
+        *ret_status = run.status;
+        return r;
+}
+
+int main(int argc, char **argv)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Options options = OPTIONS_NULL;
+        int status = STATUS_NO_JAIL;
+        int r = options_parse(argc, argv, &options, &e);
+
+        if (r >= 0 && options.done)
+                status = 0;
+        else if (r >= 0)
+                r = run_job(&options, &status, &e);
+        if (r < 0) {
+                fprintf(stderr, "skep-jail: %s\n", error_text(&e));
+                status = STATUS_NO_JAIL;
+        }
+        options_done(&options);
+        return status;
+}

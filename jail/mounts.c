@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/mounts.h"
+
+#include "engine/base/cleanup.h"
+#include "engine/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+int mount_open_inside(int root, const char *path)
+{
+        struct open_how how = {
+                .flags = O_PATH | O_CLOEXEC,
+                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        };
+        int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+
+        return fd < 0 ? -errno : fd;
+}
+
+static int set_options(int context, const char *const *options)
+{
+        for (; options && options[0]; options += 2)
+                if (fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1], 0) < 0)
+                        return -errno;
+        return 0;
+}
+
+int mount_new(const char *type, const char *const *options, uint64_t attributes, int *ret_context)
+{
+        _cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
+        int r = context < 0 ? -errno : set_options(context, options);
+
+        if (r < 0)
+                return r;
+        if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return -errno;
+        int fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+        if (fd < 0)
+                return -errno;
+        if (ret_context)
+                *ret_context = take_fd(context);
+        return fd;
+}
+
+int mount_reconfigure(int context, const char *const *options)
+{
+        int r = set_options(context, options);
+
+        if (r < 0)
+                return r;
+        return fsconfig(context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? -errno : 0;
+}
+
+int mount_clone(int dir, const char *path, int recursive, uint64_t attributes)
+{
+        unsigned all = recursive ? AT_RECURSIVE : 0, empty = *path ? 0 : AT_EMPTY_PATH;
+        _cleanup_close_ int fd = open_tree(dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all | empty);
+        struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
+
+        if (fd < 0)
+                return -errno;
+        if (mount_setattr(fd, "", AT_EMPTY_PATH | all, &attr, sizeof attr) < 0)
+                return -errno;
+        return take_fd(fd);
+}
+
+int mount_attach(int mount, int dir, const char *path)
+{
+        unsigned empty = *path ? 0 : MOVE_MOUNT_T_EMPTY_PATH;
+
+        return move_mount(mount, "", dir, path, MOVE_MOUNT_F_EMPTY_PATH | empty) < 0 ? -errno : 0;
+}
+
+static int write_map(pid_t pid, const char *file, uint32_t from, uint32_t to)
+{
+        char path[64], line[64];
+
+        snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+        snprintf(line, sizeof line, "%u %u 1", from, to);
+        return write_file_at(AT_FDCWD, path, line);
+}
+
+/* A user namespace is made by a process in it; this one lives until its namespace has been opened. */
+static int user_namespace(uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t to_gid)
+{
+        struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+        char path[64];
+        pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+
+        if (pid < 0)
+                return -errno;
+        if (pid == 0) {
+                for (;;)
+                        pause();
+        }
+        int r = write_map(pid, "uid_map", uid, to_uid);
+        if (r >= 0)
+                r = write_map(pid, "gid_map", gid, to_gid);
+        if (r >= 0) {
+                snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+                r = open(path, O_RDONLY | O_CLOEXEC);
+                if (r < 0)
+                        r = -errno;
+        }
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return r;
+}
+
+int mount_map_owner(int mount, uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t to_gid)
+{
+        _cleanup_close_ int ns = user_namespace(uid, gid, to_uid, to_gid);
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)ns};
+
+        if (ns < 0)
+                return ns;
+        return mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ? -errno : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdint.h>
+
+/* Mounts by descriptors: nothing is named by a path that could be swapped meanwhile. */
+
+/* Opens a path inside a root as a process in there would see it: links cannot lead out of it. */
+int mount_open_inside(int root, const char *path);
+
+/* A detached mount of a new file system. `options` are pairs of name and value, ended by NULL. `*ret_context`, when
+ * not NULL, keeps the file system's context, by which it can be reconfigured. */
+int mount_new(const char *type, const char *const *options, uint64_t attributes, int *ret_context);
+int mount_reconfigure(int context, const char *const *options);
+
+/* A detached clone of what stands at a path; with everything below it when `recursive`. */
+int mount_clone(int dir, const char *path, int recursive, uint64_t attributes);
+
+/* Attaches a detached mount at a path below `dir`, or at `dir` itself when the path is "". */
+int mount_attach(int mount, int dir, const char *path);
+
+/* Maps, for a detached mount, the owner `uid`, `gid` of files to `to_uid`, `to_gid` of the host, and nobody else.
+ * Errors: -EINVAL the file system cannot do it. */
+int mount_map_owner(int mount, uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t to_gid);

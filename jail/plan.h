@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What passes between the library and the launcher, which are two programs of one version.
+ *
+ *   library → launcher                            launcher → library
+ *   INIT    version, cgroup or NULL               READY   controllers, cgroup   |   REFUSED  sentence
+ *   START   id; descriptors: plan, stdin,         ENDED   id, outcome, sentence; descriptor: /output, if any
+ *           stdout, stderr, inputs…, binds…
+ *   CANCEL  id
+ *
+ * A plan holds everything that can be computed before a jail is made, so that the launcher computes nothing. It comes
+ * in a sealed memfd, since the arguments and the environment of a command may be larger than a datagram. */
+
+#include "engine/base/pack.h"
+#include "jail/jail.h"
+
+#define LAUNCHER_VERSION 1
+#define LAUNCHER_SOCKET_FD 3
+#define LAUNCHER_MESSAGE_MAX ((size_t)64 << 10)
+#define PLAN_SIZE_MAX ((size_t)16 << 20)
+
+typedef enum LauncherMessage {
+        LAUNCHER_INIT = 1,
+        LAUNCHER_START,
+        LAUNCHER_CANCEL,
+        LAUNCHER_READY,
+        LAUNCHER_REFUSED,
+        LAUNCHER_ENDED,
+} LauncherMessage;
+
+/* Descriptors of START, in this order; inputs and then binds follow. */
+enum { START_PLAN, START_STDIN, START_STDOUT, START_STDERR, START_INPUTS };
+#define START_FDS_MAX (START_INPUTS + JAIL_INPUTS_MAX + JAIL_BINDS_MAX)
+
+/* The ids inside a jail. */
+enum {
+        JAIL_ROOT_ID = 0,      /* the reaper */
+        JAIL_AGENT_ID = 1000,  /* the job */
+        JAIL_UNPACK_ID = 1001, /* unpacks archives: what it leaves, the job can only read */
+};
+
+typedef struct Plan {
+        JailLimits limits;
+        unsigned controllers; /* of CgroupController: those that shall hold the limits */
+        char **command;
+        char **environment;
+        const char *working_directory;
+
+        const void *filter, *unpack_filter;
+        size_t filter_size, unpack_filter_size;
+        bool listen; /* refused calls are counted */
+        int landlock_abi;
+        uint64_t capabilities;
+
+        char **read_only, **writable, **tmpfs, **hidden, **execute, **devices; /* as in JailPolicy */
+        char **inputs;       /* names; their descriptors are START_INPUTS and following */
+        char **binds;        /* places inside; their descriptors follow the inputs' */
+        uint64_t binds_writable; /* a set: 1 << index */
+} Plan;
+
+void plan_pack(Packer *p, const Plan *plan);
+
+/* Reads a plan; the strings stay in the message, the arrays are freed by plan_done(). Error: -EBADMSG. */
+int plan_unpack(const void *data, size_t size, Plan *plan);
+void plan_done(Plan *plan);
+
+/* How a jail ended, as the launcher saw it. */
+typedef struct Outcome {
+        JailReason reason;
+        int exit_code, signal;
+        uint64_t setup_usec, wall_usec, cpu_user_usec, cpu_system_usec;
+        uint64_t memory_peak_bytes, pids_peak, io_read_bytes, io_write_bytes;
+        uint64_t memory_pressure_usec, cpu_pressure_usec, io_pressure_usec;
+        uint32_t denied[JAIL_SYSCALL_MAX];
+        bool denied_complete;
+} Outcome;

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/jail.h"
+
+typedef enum PolicyAction {
+        POLICY_ACTION_ERRNO, /* refused with an error, and counted */
+        POLICY_ACTION_KILL,
+} PolicyAction;
+
+struct JailPolicy {
+        unsigned references;
+        char *name, *digest, *text;
+        char *description;
+
+        /* filesystem; paths are absolute and plain */
+        char **read_only; /* of the host, bound at the same place */
+        char **writable;  /* of the host, bound id-mapped to their owner */
+        char **tmpfs;     /* further directories of the jail's own tmpfs */
+        char **hidden;    /* covered by something empty */
+        char **execute;   /* below which programs may be executed */
+
+        JailNetwork network;
+        char **devices; /* of the host's /dev, beside the usual ones */
+        uint64_t capabilities; /* a set: 1 << CAP_…; they hold over the jail's own ids, and nothing else */
+        JailLayers require;
+        JailLimits limits, ceilings;
+
+        char **syscalls; /* names that are allowed, after groups and denials */
+        PolicyAction action;
+
+        void *filter; /* compiled on first use: struct sock_filter[] */
+        size_t filter_size; /* bytes */
+};
+
+/* Compiles the filter if that has not been done. Errors: -EINVAL, -ENOMEM, as of libseccomp. */
+int policy_compile(JailPolicy *policy, Error *e);
+
+/* The filter of the process that unpacks archives. The caller owns `*ret`. */
+int filter_for_unpacking(void **ret, size_t *ret_size, Error *e);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/plan.h"
+
+/* Process 1 of a jail: starts the job, reaps what it leaves behind, counts the system calls that it is refused, and
+ * ends the jail with the job's end, or with the launcher's. */
+
+/* What it tells the launcher, one datagram each. */
+typedef enum ReaperKind {
+        REAPER_NEEDS_IDS,    /* with the descriptor of /output; waits for one byte */
+        REAPER_STARTED,      /* the program runs */
+        REAPER_SETUP_FAILED, /* `text` says why; the jail ends */
+        REAPER_EXEC_FAILED,  /* likewise; `status` is 126 or 127 */
+        REAPER_ENDED,        /* the job has ended with the wait status `status` */
+} ReaperKind;
+
+typedef struct ReaperMessage {
+        ReaperKind kind;
+        int status;
+        uint64_t cpu_user_usec, cpu_system_usec; /* of all that was waited for */
+        char text[512];
+} ReaperMessage;
+
+/* What it has counted so far, in memory shared with the launcher: it is there also when the jail is killed. */
+typedef struct ReaperLedger {
+        uint32_t denied[JAIL_SYSCALL_MAX]; /* by number */
+        uint32_t denied_total;
+        bool denied_more; /* than were counted */
+} ReaperLedger;
+
+/* Runs the job and stays until its end; never returns. The jail is built and entered, the ids are mapped, and standard
+ * input, output and error are the job's. */
+_Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger);
+
+/* Says why the jail could not be made, and ends it. */
+_Noreturn void reaper_fail(int control_fd, const Error *e);

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One tmpfs carries everything that is the jail's own:
+ *
+ *   root/      the skeleton: directories to mount on, links, a few files of /etc, device nodes; read-only as "/"
+ *   work/ tmp/ output/ shm/ and what the policy adds: writable, each bound to its place in the skeleton
+ *   input/     read-only at /input; input files are bound on files in there, archives are unpacked through a
+ *              descriptor of it
+ *   empty/     covers directories that are hidden
+ *
+ * Its limits are set last, over what the skeleton has used, so that the job has exactly what it was promised. The
+ * jail's first process makes all this before it enters the user namespace: the mounts, the device nodes and the
+ * namespaces belong to the host, and nothing inside the jail ever has a right over them. */
+
+#include "jail/root.h"
+
+#include "engine/base/fd.h"
+#include "engine/base/strv.h"
+#include "jail/mounts.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define READ_ONLY (SAFE | MOUNT_ATTR_RDONLY)
+
+typedef struct Directory {
+        const char *path;
+        mode_t mode;
+        int owner; /* id inside the jail; -1: the host's root, which is nobody in there */
+} Directory;
+
+static const Directory directories[] = {
+        {"root", 0755, -1},           {"root/usr", 0755, -1},     {"root/etc", 0755, -1},
+        {"root/proc", 0555, -1},      {"root/dev", 0755, -1},     {"root/dev/shm", 01777, -1},
+        {"root/work", 0755, -1},      {"root/tmp", 01777, -1},    {"root/output", 0755, -1},
+        {"root/input", 0755, -1},     {"root/run", 0755, -1},     {"root/var", 0755, -1},
+        {"root/etc/alternatives", 0755, -1}, {"empty", 0555, -1},
+        {"work", 0755, JAIL_AGENT_ID}, {"output", 0755, JAIL_AGENT_ID},
+        {"tmp", 01777, -1},           {"shm", 01777, -1},         {"input", 0755, -1},
+};
+
+typedef struct Link {
+        const char *path, *target;
+} Link;
+
+static const Link links[] = {
+        {"root/dev/fd", "/proc/self/fd"},
+        {"root/dev/stdin", "/proc/self/fd/0"},
+        {"root/dev/stdout", "/proc/self/fd/1"},
+        {"root/dev/stderr", "/proc/self/fd/2"},
+        {"root/etc/mtab", "/proc/self/mounts"},
+        {"root/var/tmp", "/tmp"},
+        {"root/var/run", "/run"},
+};
+
+/* Directories that are links into /usr on a merged host, and real ones on others. */
+static const char *const usr_parts[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+
+typedef struct File {
+        const char *path, *text;
+} File;
+
+static const File files[] = {
+        {"root/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\n"
+                            "agent:x:1000:1000:agent:/work:/bin/sh\n"
+                            "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"},
+        {"root/etc/group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n"},
+        {"root/etc/hosts", "127.0.0.1 localhost skep\n::1 localhost\n"},
+        {"root/etc/hostname", "skep\n"},
+        {"root/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"},
+};
+
+typedef struct Device {
+        const char *path;
+        unsigned major, minor; /* Documentation/admin-guide/devices.txt */
+} Device;
+
+static const Device devices[] = {
+        {"root/dev/null", 1, 3},   {"root/dev/zero", 1, 5},    {"root/dev/full", 1, 7},
+        {"root/dev/random", 1, 8}, {"root/dev/urandom", 1, 9},
+};
+
+/* Of the host's /etc, beside what is generated: programs do not start without the linker's cache, and on Debian half
+ * of /usr/bin points into alternatives. */
+static const char *const etc_binds[] = {"/etc/alternatives", "/etc/ld.so.cache"};
+
+/* Of /proc, what tells about the host, or is a door to it. Writing is excluded for all of it: it is mounted read-only.
+ * What only root could read is not here: the job's ids are nobody to the host. */
+static const char *const proc_hidden[] = {
+        "acpi",      "asound",     "bus",  "driver",    "fs",        "irq",      "scsi",        "cmdline",
+        "config.gz", "interrupts", "keys", "key-users", "kallsyms",  "modules",  "sched_debug", "latency_stats",
+        "kcore",     "kmsg",       "timer_list",        "sysrq-trigger",
+};
+
+typedef struct Build {
+        const Plan *plan;
+        const RootSources *sources;
+        uint32_t base;
+        int context, tmpfs; /* the tmpfs: to reconfigure it, and its writable mount */
+        int skeleton;       /* "root" of it, through that mount: without what is mounted in there */
+        int tree;           /* "root" as the jail will see it */
+        Error *error;
+} Build;
+
+static int failed(Build *b, int r, const char *what)
+{
+        return error_errno(b->error, r, "%s", what);
+}
+
+/* ---- the skeleton ---- */
+
+static int write_new_file(int dir, const char *path, const char *text, mode_t mode)
+{
+        _cleanup_close_ int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+        if (fd < 0)
+                return -errno;
+        return write_full(fd, text, strlen(text));
+}
+
+static int own(Build *b, int dir, const char *path, int id)
+{
+        if (id < 0)
+                return 0;
+        uint32_t host_id = b->base + (uint32_t)id;
+        return fchownat(dir, path, host_id, host_id, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int make_directory(Build *b, const char *path, mode_t mode, int owner)
+{
+        if (mkdirat(b->tmpfs, path, mode) < 0)
+                return -errno;
+        /* mkdir() does not give the sticky bit. */
+        if ((mode & 01000) && fchmodat(b->tmpfs, path, mode, 0) < 0)
+                return -errno;
+        return own(b, b->tmpfs, path, owner);
+}
+
+/* The host's time zone, where it is the usual link. */
+static int copy_localtime(Build *b)
+{
+        char target[256];
+        ssize_t n = readlink("/etc/localtime", target, sizeof target - 1);
+
+        if (n <= 0)
+                return 0;
+        target[n] = '\0';
+        return symlinkat(target, b->tmpfs, "root/etc/localtime") < 0 ? -errno : 0;
+}
+
+static int make_skeleton(Build *b)
+{
+        int r;
+
+        for (size_t i = 0; i < ELEMENTS(directories); i++)
+                if ((r = make_directory(b, directories[i].path, directories[i].mode, directories[i].owner)) < 0)
+                        return failed(b, r, directories[i].path);
+        for (size_t i = 0; i < ELEMENTS(links); i++)
+                if (symlinkat(links[i].target, b->tmpfs, links[i].path) < 0)
+                        return failed(b, -errno, links[i].path);
+        for (size_t i = 0; i < ELEMENTS(files); i++)
+                if ((r = write_new_file(b->tmpfs, files[i].path, files[i].text, 0644)) < 0)
+                        return failed(b, r, files[i].path);
+        for (size_t i = 0; i < ELEMENTS(devices); i++) {
+                if (mknodat(b->tmpfs, devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0)
+                        return failed(b, -errno, devices[i].path);
+                if (fchmodat(b->tmpfs, devices[i].path, 0666, 0) < 0)
+                        return failed(b, -errno, devices[i].path);
+        }
+        if ((r = write_new_file(b->tmpfs, "root/etc/ld.so.cache", "", 0644)) < 0)
+                return failed(b, r, "root/etc/ld.so.cache");
+        r = copy_localtime(b);
+        return r < 0 ? failed(b, r, "/etc/localtime") : 0;
+}
+
+/* ---- mounting into it ---- */
+
+/* Something to mount on at a path of the jail: what is there, or a new directory or file in the skeleton. Returns an
+ * O_PATH descriptor. */
+static int open_target(Build *b, const char *path, bool directory)
+{
+        int fd = mount_open_inside(b->tree, path);
+
+        if (fd != -ENOENT)
+                return fd;
+        for (const char *slash = path + 1;; slash++) {
+                slash = strchrnul(slash, '/');
+                _cleanup_free_ char *part = strndup(path + 1, (size_t)(slash - path) - 1);
+                if (!part)
+                        return -ENOMEM;
+                if (*slash || directory) {
+                        if (mkdirat(b->skeleton, part, 0755) < 0 && errno != EEXIST)
+                                return -errno;
+                } else {
+                        int r = write_new_file(b->skeleton, part, "", 0644);
+                        if (r < 0 && r != -EEXIST)
+                                return r;
+                }
+                if (!*slash)
+                        break;
+        }
+        return mount_open_inside(b->tree, path);
+}
+
+static int attach_at(Build *b, int mount, const char *path, bool directory)
+{
+        _cleanup_close_ int target = open_target(b, path, directory);
+
+        if (target < 0)
+                return target;
+        return mount_attach(mount, target, "");
+}
+
+static bool is_directory(int fd)
+{
+        struct stat st;
+
+        return fstatat(fd, "", &st, AT_EMPTY_PATH) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Binds a path of the host at the same place, with what is mounted below it. */
+static int bind_host(Build *b, const char *path, uint64_t attributes)
+{
+        _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, true, attributes);
+
+        if (mount < 0)
+                return mount;
+        return attach_at(b, mount, path, is_directory(mount));
+}
+
+static int bind_system(Build *b)
+{
+        int r = bind_host(b, "/usr", READ_ONLY);
+
+        if (r < 0)
+                return failed(b, r, "binding /usr");
+        for (size_t i = 0; i < ELEMENTS(usr_parts); i++) {
+                char path[16], target[256];
+                struct stat st;
+                snprintf(path, sizeof path, "/%s", usr_parts[i]);
+                if (lstat(path, &st) < 0)
+                        continue;
+                if (S_ISLNK(st.st_mode)) {
+                        ssize_t n = readlink(path, target, sizeof target - 1);
+                        target[n > 0 ? n : 0] = '\0';
+                        r = symlinkat(target, b->skeleton, usr_parts[i]) < 0 ? -errno : 0;
+                } else {
+                        r = bind_host(b, path, READ_ONLY);
+                }
+                if (r < 0)
+                        return failed(b, r, path);
+        }
+        for (size_t i = 0; i < ELEMENTS(etc_binds); i++) {
+                r = bind_host(b, etc_binds[i], READ_ONLY);
+                if (r < 0 && r != -ENOENT)
+                        return failed(b, r, etc_binds[i]);
+        }
+        return 0;
+}
+
+static int bind_own(Build *b, const char *from, const char *to, uint64_t attributes)
+{
+        _cleanup_close_ int mount = mount_clone(b->tmpfs, from, false, attributes);
+
+        if (mount < 0)
+                return failed(b, mount, to);
+        int r = attach_at(b, mount, to, true);
+        return r < 0 ? failed(b, r, to) : 0;
+}
+
+static int mount_devices(Build *b)
+{
+        /* Without "nodev", which would make the nodes useless; nothing in the jail can make others. */
+        _cleanup_close_ int dev = mount_clone(b->skeleton, "dev", false,
+                                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        int r = dev < 0 ? dev : attach_at(b, dev, "/dev", true);
+
+        if (r < 0)
+                return failed(b, r, "/dev");
+        for (size_t i = 0; b->plan->devices && b->plan->devices[i]; i++) {
+                const char *path = b->plan->devices[i];
+                _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+                _cleanup_free_ char *node = NULL;
+                if (asprintf(&node, "root%s", path) < 0)
+                        return failed(b, -ENOMEM, path);
+                r = mount < 0 ? mount : write_new_file(b->tmpfs, node, "", 0644);
+                if (r >= 0)
+                        r = attach_at(b, mount, path, false);
+                if (r < 0)
+                        return failed(b, r, path);
+        }
+        return bind_own(b, "shm", "/dev/shm", SAFE);
+}
+
+/* Covers a path with something empty. Not there is as good as hidden. */
+static int hide(Build *b, const char *path)
+{
+        _cleanup_close_ int target = mount_open_inside(b->tree, path);
+
+        if (target == -ENOENT || target == -ENOTDIR)
+                return 0;
+        if (target < 0)
+                return failed(b, target, path);
+        _cleanup_close_ int cover = is_directory(target) ? mount_clone(b->tmpfs, "empty", false, READ_ONLY)
+                                                         : mount_clone(b->tree, "dev/null", false, 0);
+        int r = cover < 0 ? cover : mount_attach(cover, target, "");
+        return r < 0 ? failed(b, r, path) : 0;
+}
+
+static int mount_proc(Build *b)
+{
+        _cleanup_close_ int proc = mount_new("proc", NULL, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
+        int r = proc < 0 ? proc : attach_at(b, proc, "/proc", true);
+
+        if (r < 0)
+                return failed(b, r, "/proc");
+        for (size_t i = 0; i < ELEMENTS(proc_hidden) && r >= 0; i++) {
+                char path[32];
+                snprintf(path, sizeof path, "/proc/%s", proc_hidden[i]);
+                r = hide(b, path);
+        }
+        return r;
+}
+
+/* ---- what the job brings along ---- */
+
+static int copy_input(Build *b, int source, const char *path)
+{
+        struct stat st;
+
+        if (fstat(source, &st) < 0)
+                return -errno;
+        _cleanup_close_ int fd = openat(b->tmpfs, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        for (off_t offset = 0; offset < st.st_size;) {
+                ssize_t n = sendfile(fd, source, &offset, (size_t)(st.st_size - offset));
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        break;
+        }
+        return fchmod(fd, st.st_mode & 0111 ? 0555 : 0444) < 0 ? -errno : 0;
+}
+
+static int add_inputs(Build *b, Root *root)
+{
+        for (size_t i = 0; b->plan->inputs && b->plan->inputs[i]; i++) {
+                const char *name = b->plan->inputs[i];
+                size_t length = strlen(name);
+                bool archive = length > 0 && name[length - 1] == '/';
+                _cleanup_free_ char *path = NULL;
+                int r = 0;
+
+                if (asprintf(&path, "input/%.*s", (int)(archive ? length - 1 : length), name) < 0)
+                        return failed(b, -ENOMEM, name);
+                if (archive) {
+                        if ((r = make_directory(b, path, 0755, JAIL_UNPACK_ID)) >= 0 &&
+                            (r = openat(b->tmpfs, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+                                r = -errno;
+                        root->archives[i] = r;
+                } else if (b->sources->input_mounts[i] < 0) {
+                        r = copy_input(b, b->sources->inputs[i], path);
+                } else {
+                        r = write_new_file(b->tmpfs, path, "", 0444);
+                        if (r >= 0)
+                                r = mount_attach(b->sources->input_mounts[i], b->tree, path);
+                }
+                if (r < 0)
+                        return error_errno(b->error, r, "input \"%s\"", name);
+        }
+        return 0;
+}
+
+static int add_binds(Build *b)
+{
+        int r;
+
+        for (size_t i = 0; b->plan->read_only && b->plan->read_only[i]; i++)
+                if ((r = bind_host(b, b->plan->read_only[i], READ_ONLY)) < 0)
+                        return failed(b, r, b->plan->read_only[i]);
+        for (size_t i = 0; b->plan->writable && b->plan->writable[i]; i++)
+                if ((r = attach_at(b, b->sources->writable[i], b->plan->writable[i],
+                                   is_directory(b->sources->writable[i]))) < 0)
+                        return failed(b, r, b->plan->writable[i]);
+        for (size_t i = 0; b->plan->binds && b->plan->binds[i]; i++)
+                if ((r = attach_at(b, b->sources->binds[i], b->plan->binds[i], is_directory(b->sources->binds[i]))) < 0)
+                        return error_errno(b->error, r, "binding at %s", b->plan->binds[i]);
+        return 0;
+}
+
+static int add_tmpfs(Build *b)
+{
+        for (size_t i = 0; b->plan->tmpfs && b->plan->tmpfs[i]; i++) {
+                char name[32];
+                snprintf(name, sizeof name, "extra-%zu", i);
+                int r = make_directory(b, name, 0755, JAIL_AGENT_ID);
+                if (r < 0)
+                        return failed(b, r, b->plan->tmpfs[i]);
+                if ((r = bind_own(b, name, b->plan->tmpfs[i], SAFE)) < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The limits count from here: what the skeleton and copied inputs have taken is not the job's. */
+static int limit_tmpfs(Build *b)
+{
+        struct statfs used;
+        char size[32], inodes[32];
+        const char *options[5] = {NULL};
+        size_t n = 0;
+
+        if (fstatfs(b->tmpfs, &used) < 0)
+                return failed(b, -errno, "the jail's tmpfs");
+        if (b->plan->limits.disk_bytes != JAIL_UNLIMITED) {
+                uint64_t bytes = (used.f_blocks - used.f_bfree) * (uint64_t)used.f_bsize;
+                snprintf(size, sizeof size, "%" PRIu64, bytes + b->plan->limits.disk_bytes);
+                options[n++] = "size";
+                options[n++] = size;
+        }
+        if (b->plan->limits.files != JAIL_UNLIMITED) {
+                snprintf(inodes, sizeof inodes, "%" PRIu64,
+                         (uint64_t)(used.f_files - used.f_ffree) + b->plan->limits.files);
+                options[n++] = "nr_inodes";
+                options[n++] = inodes;
+        }
+        int r = n > 0 ? mount_reconfigure(b->context, options) : 0;
+        return r < 0 ? failed(b, r, "limiting the jail's tmpfs") : 0;
+}
+
+static int open_tmpfs(Build *b)
+{
+        static const char *const options[] = {"mode", "0755", NULL};
+
+        b->tmpfs = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID, &b->context);
+        if (b->tmpfs < 0)
+                return failed(b, b->tmpfs, "making a tmpfs");
+        /* Over the root of this namespace: a place that is always there, and that paths from "/" do not enter. */
+        int r = mount_attach(b->tmpfs, AT_FDCWD, "/");
+        return r < 0 ? failed(b, r, "mounting a tmpfs") : 0;
+}
+
+static int open_tree_of_root(Build *b)
+{
+        b->skeleton = openat(b->tmpfs, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (b->skeleton < 0)
+                return failed(b, -errno, "opening the skeleton");
+        b->tree = mount_clone(b->tmpfs, "root", false, READ_ONLY);
+        if (b->tree < 0)
+                return failed(b, b->tree, "making the root read-only");
+        int r = mount_attach(b->tree, b->skeleton, "");
+        return r < 0 ? failed(b, r, "mounting the root") : 0;
+}
+
+static int build(Build *b, Root *root)
+{
+        int r;
+
+        /* What is mounted from here on must not appear on the host. */
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return failed(b, -errno, "making mounts private");
+        if ((r = open_tmpfs(b)) < 0 || (r = make_skeleton(b)) < 0 || (r = open_tree_of_root(b)) < 0 ||
+            (r = bind_system(b)) < 0 || (r = mount_devices(b)) < 0 || (r = mount_proc(b)) < 0 ||
+            (r = bind_own(b, "work", "/work", SAFE)) < 0 || (r = bind_own(b, "tmp", "/tmp", SAFE)) < 0 ||
+            (r = bind_own(b, "output", "/output", SAFE)) < 0 || (r = add_tmpfs(b)) < 0 ||
+            (r = bind_own(b, "input", "/input", READ_ONLY)) < 0 || (r = add_inputs(b, root)) < 0 ||
+            (r = add_binds(b)) < 0)
+                return r;
+        /* Last of all, so that nothing that was bound shows what is to be hidden. */
+        for (size_t i = 0; b->plan->hidden && b->plan->hidden[i]; i++)
+                if ((r = hide(b, b->plan->hidden[i])) < 0)
+                        return r;
+        if ((r = limit_tmpfs(b)) < 0)
+                return r;
+        root->output = openat(b->tmpfs, "output", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return root->output < 0 ? failed(b, -errno, "/output") : 0;
+}
+
+int root_build(const Plan *plan, const RootSources *sources, uint32_t base, Root *ret, Error *e)
+{
+        Build b = {
+                .plan = plan,
+                .sources = sources,
+                .base = base,
+                .context = -1,
+                .tmpfs = -1,
+                .skeleton = -1,
+                .tree = -1,
+                .error = e,
+        };
+        Root root = {-1, -1, {0}};
+
+        for (size_t i = 0; i < JAIL_INPUTS_MAX; i++)
+                root.archives[i] = -1;
+        int r = build(&b, &root);
+        root.tree = take_fd(b.tree);
+        close_fd(b.context);
+        close_fd(b.skeleton);
+        close_fd(b.tmpfs);
+        *ret = root;
+        return r;
+}
+
+int root_enter(const Root *root, Error *e)
+{
+        if (fchdir(root->tree) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+                return error_errno(e, -errno, "pivoting into the new root");
+        /* The old root now lies over the new one, and over it, as before, the tmpfs. Without them, what is in there is
+         * out of reach for ever; and the kernel lets nobody whose root is covered make a user namespace. */
+        if (umount2(".", MNT_DETACH) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+                return error_errno(e, -errno, "detaching the old root");
+        return 0;
+}
+
+/* ---- in the launcher ---- */
+
+int root_clone_bind(int source, bool writable, uint32_t base, Error *e)
+{
+        struct stat st;
+
+        if (fstatat(source, "", &st, AT_EMPTY_PATH) < 0)
+                return -errno;
+        _cleanup_close_ int mount = mount_clone(source, "", !writable && S_ISDIR(st.st_mode),
+                                                writable ? SAFE : READ_ONLY);
+        if (mount < 0)
+                return error_errno(e, mount, "cloning the mount");
+        if (writable) {
+                uint32_t agent = base + JAIL_AGENT_ID;
+                int r = mount_map_owner(mount, st.st_uid, st.st_gid, agent, agent);
+                if (r < 0)
+                        return error_errno(e, r, "its file system cannot be id-mapped, so that it cannot be writable");
+        }
+        return take_fd(mount);
+}
+
+int root_clone_input(int source)
+{
+        struct stat st;
+
+        /* The job reads it as one of the others. */
+        if (fstat(source, &st) < 0 || !(st.st_mode & S_IROTH))
+                return -1;
+        int mount = mount_clone(source, "", false, READ_ONLY);
+        return mount < 0 ? -1 : mount;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/plan.h"
+
+/* What a jail sees as its file system, built by the jail's first process in its new mount namespace, while it still
+ * has the privileges of the launcher. */
+
+/* What the launcher has made ready, since only it can: clones of mounts of its own namespace. */
+typedef struct RootSources {
+        const int *inputs;       /* as in START; archives, and files that cannot be mounted */
+        const int *input_mounts; /* detached mounts, -1 where the input is copied or unpacked */
+        const int *binds;        /* detached mounts */
+        const int *writable;     /* detached mounts of plan->writable */
+} RootSources;
+
+typedef struct Root {
+        int tree;                    /* the new root, to pivot into */
+        int output;                  /* the directory behind /output */
+        int archives[JAIL_INPUTS_MAX]; /* where to unpack, -1 for inputs that are files */
+} Root;
+
+/* Builds the tree below a tmpfs of this process's own mount namespace. `base` is the jail's first host id. The
+ * descriptors in `*ret` are the caller's. Error: the sentence names the path. */
+int root_build(const Plan *plan, const RootSources *sources, uint32_t base, Root *ret, Error *e);
+
+/* Makes it the root of this process, and detaches the old one. */
+int root_enter(const Root *root, Error *e);
+
+/* In the launcher: clones a mount to give away. A directory comes with what is mounted below it, unless it is
+ * writable: then it is id-mapped, from the owner of `source` to the job. Returns a descriptor or a negative errno. */
+int root_clone_bind(int source, bool writable, uint32_t base, Error *e);
+/* In the launcher: clones an input file; -1 and no error where it has to be copied instead. */
+int root_clone_input(int source);
