@@ -43,7 +43,12 @@ LAUNCHER := $(call objects,jail/launcher.c jail/launch.c jail/reaper.c jail/root
               jail/landlock.c jail/loopback.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,$(JAIL_PROGRAM)),$(call objects,$(call sources,jail)))
 
-PROGRAMS := skep-launcher skep-jail
+WORKER := $(call objects,$(call sources,engine/worker))
+PROTOCOL := $(call objects,engine/worker/protocol.c)
+SUPERVISOR := $(call objects,$(call sources,engine/supervisor))
+CTL := $(call objects,$(call sources,engine/ctl))
+
+PROGRAMS := skep-launcher skep-jail skep-worker skepd skepctl
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
@@ -58,6 +63,13 @@ $(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail
 	$(CC) $(CFLAGS) $(LAUNCHER_LDFLAGS) -o $@ $^ -lnl-3 -larchive -lpthread -lm
 $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
+
+$(BUILD)/skep-worker: $(WORKER) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd) -lpthread
+$(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd)
+$(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive libsystemd)
 
 # Everything is rebuilt when compiler or flags change.
 FLAGS := $(CC) $(CFLAGS) $(HARDENING) $(OWN_CFLAGS) $(OWN_LDFLAGS)

@@ -6,7 +6,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/places.h"
-#include "engine/base/size.h"
+#include "engine/base/sink.h"
 #include "engine/base/strv.h"
 #include "jail/options.h"
 #include "jail/relay.h"

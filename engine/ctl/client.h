@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/error.h"
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+/* The supervisor, as a client sees it. */
+
+#define ENGINE_NAME "org.skep.Engine1"
+#define ENGINE_PATH "/org/skep/Engine1"
+#define ENGINE_MANAGER "org.skep.Engine1.Manager"
+#define ENGINE_JOB "org.skep.Engine1.Job"
+
+/* Connects to `address` (a D-Bus address or the path of a socket), else $SKEP_ADDRESS, else the system bus, else the
+ * private socket. The caller owns `*ret`. Error: -ENOTCONN, with what was tried. */
+int client_connect(const char *address, sd_bus **ret, Error *e);
+
+/* Calls a method of the manager; as sd_bus_call_method(), with the error as a sentence. `*ret` may be NULL. */
+int client_call(sd_bus *bus, sd_bus_message **ret, Error *e, const char *method, const char *types, ...);
+int client_call_message(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e);
+
+/* The object path of a job, by its id or an unambiguous start of it. Owned by the caller. */
+int client_find_job(sd_bus *bus, const char *id, char **ret_path, Error *e);
+/* The id in such a path. */
+const char *client_id_of(const char *path);
+
+/* A job as one JSON object, with `spec` and `report`. The caller owns it. */
+int client_show_job(sd_bus *bus, const char *path, json_object **ret, Error *e);
+
+/* The report of the last attempt; JSON null before. */
+int client_report(sd_bus *bus, const char *path, json_object **ret, Error *e);
+
+/* A descriptor of what a job has written; owned by the caller. Returns it, or a negative errno. */
+int client_open_output(sd_bus *bus, const char *path, const char *stream, Error *e);
+
+/* Submits one job. Inputs are pairs of a name and a descriptor, which are borrowed. */
+typedef struct ClientInput {
+        const char *name;
+        int fd;
+} ClientInput;
+int client_submit(sd_bus *bus, const char *spec, const ClientInput *inputs, size_t n, char **ret_path, Error *e);
+
+static inline void messagep(sd_bus_message **m)
+{
+        sd_bus_message_unref(*m);
+}
+#define _cleanup_message_ _cleanup_(messagep)
+#define _cleanup_bus_ _cleanup_(sd_bus_flush_close_unrefp)

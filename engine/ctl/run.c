@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* skepctl run: submit a job, show its output as it comes, end as it ends. */
+
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/ctl/client.h"
+#include "engine/ctl/commands.h"
+#include "engine/ctl/follow.h"
+#include "engine/ctl/job_options.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* The job's standard input, as an input of the submission: a regular file as it is, a pipe or a socket read to its end
+ * first. -1: nothing; a terminal is nothing too, since the whole of it would have to be typed before the job starts. */
+static int open_stdin(Error *e)
+{
+        char buffer[1 << 16];
+        struct stat st;
+
+        if (fstat(0, &st) < 0 || S_ISCHR(st.st_mode))
+                return -1;
+        if (S_ISREG(st.st_mode)) {
+                /* From where it stands, as a program that was started here would read it. */
+                off_t at = lseek(0, 0, SEEK_CUR);
+                if (at == 0)
+                        return fcntl(0, F_DUPFD_CLOEXEC, 3);
+        }
+        _cleanup_close_ int fd = memfd_create("stdin", MFD_CLOEXEC);
+        if (fd < 0)
+                return error_errno(e, -errno, "standard input");
+        for (;;) {
+                ssize_t n = read_full(0, buffer, sizeof buffer);
+                int r = n < 0 ? (int)n : write_full(fd, buffer, (size_t)n);
+                if (r < 0)
+                        return error_errno(e, r, "standard input");
+                if ((size_t)n < sizeof buffer)
+                        break;
+        }
+        return take_fd(fd);
+}
+
+/* The exit status that a report stands for. */
+static int status_of(json_object *report)
+{
+        static const struct {
+                const char *reason;
+                int status;
+        } fixed[] = {{"oom", 137},       {"wall-limit", 124}, {"cpu-limit", 124},
+                     {"deadline", 124}, {"cancelled", 130}};
+        json_object *reason = NULL, *code = NULL, *signal_number = NULL;
+
+        json_object_object_get_ex(report, "reason", &reason);
+        json_object_object_get_ex(report, "exit_code", &code);
+        json_object_object_get_ex(report, "signal", &signal_number);
+        const char *name = reason ? json_object_get_string(reason) : "";
+        for (size_t i = 0; i < ELEMENTS(fixed); i++)
+                if (strcmp(fixed[i].reason, name) == 0)
+                        return fixed[i].status;
+        if (strcmp(name, "signalled") == 0)
+                return 128 + json_object_get_int(signal_number);
+        if (code && (strcmp(name, "exited") == 0 || strcmp(name, "exec-failed") == 0))
+                return json_object_get_int(code);
+        return STATUS_NO_JOB;
+}
+
+static void say_why(json_object *report)
+{
+        json_object *message = NULL, *reason = NULL;
+
+        json_object_object_get_ex(report, "message", &message);
+        json_object_object_get_ex(report, "reason", &reason);
+        const char *name = reason ? json_object_get_string(reason) : "";
+        if (message)
+                fprintf(stderr, "skepctl: %s\n", json_object_get_string(message));
+        else if (strcmp(name, "oom") == 0 || strstr(name, "-limit"))
+                fprintf(stderr, "skepctl: the job was ended: %s\n", name);
+}
+
+static int submit(sd_bus *bus, JobOptions *o, char **ret_path, Error *e)
+{
+        ClientInput inputs[CTL_INPUTS_MAX + 1];
+        _cleanup_close_ int stdin_fd = -1;
+        bool given = false;
+        size_t n = 0;
+
+        for (size_t i = 0; i < o->n_inputs; i++) {
+                inputs[n++] = (ClientInput){o->inputs[i].name, o->inputs[i].fd};
+                given |= strcmp(o->inputs[i].name, "stdin") == 0;
+        }
+        if (!given) {
+                stdin_fd = open_stdin(e);
+                if (stdin_fd < -1)
+                        return stdin_fd;
+                if (stdin_fd >= 0)
+                        inputs[n++] = (ClientInput){"stdin", stdin_fd};
+        }
+        return client_submit(bus, json_object_to_json_string_ext(o->spec, JSON_C_TO_STRING_PLAIN), inputs, n, ret_path,
+                             e);
+}
+
+static int run(const Context *context, JobOptions *o, Error *e)
+{
+        _cleanup_bus_ sd_bus *bus = NULL;
+        const FollowOptions follow = {.cancel_on_signal = true};
+        _cleanup_json_ json_object *report = NULL;
+        _cleanup_free_ char *path = NULL;
+        bool interrupted = false;
+        int r;
+
+        if ((r = client_connect(o->address ? o->address : context->address, &bus, e)) < 0 || (r = submit(bus, o, &path, e)) < 0 ||
+            (r = follow_job(bus, path, &follow, &interrupted, e)) < 0 ||
+            (r = client_report(bus, path, &report, e)) < 0)
+                return r;
+        if (!report)
+                return 130; /* interrupted twice: the job is being cancelled */
+        if (context->json || o->json)
+                printf("%s\n", json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN));
+        if (o->output) {
+                _cleanup_close_ int files = client_open_output(bus, path, "files", e);
+                if (files < 0)
+                        return files;
+                if ((r = output_unpack(files, o->output, e)) < 0)
+                        return r;
+        }
+        if (!interrupted)
+                say_why(report);
+        return status_of(report);
+}
+
+int command_run(const Context *context, int argc, char **argv, Error *e)
+{
+        JobOptions o;
+        json_object *command;
+        int r = job_options_parse(argc, argv, true, &o, e);
+
+        if (r >= 0 && r == argc)
+                r = error_set(e, -EINVAL, "which command? skepctl run [OPTION]... -- COMMAND [ARGUMENT]...");
+        if (r >= 0) {
+                command = json_object_new_array();
+                for (int i = r; i < argc; i++)
+                        json_object_array_add(command, json_object_new_string(argv[i]));
+                json_object_object_add(o.spec, "command", command);
+                r = run(context, &o, e);
+        }
+        job_options_done(&o);
+        if (r < 0) {
+                fprintf(stderr, "skepctl: %s\n", error_text(e));
+                error_clear(e);
+                return STATUS_NO_JOB;
+        }
+        return r;
+}

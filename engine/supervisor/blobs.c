@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/supervisor/blobs.h"
+
+#include "engine/base/digest.h"
+#include "engine/base/fd.h"
+#include "engine/base/pack.h"
+#include "engine/base/strv.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <search.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define COPY_DEADLINE_USEC (UINT64_C(60) * 1000000)
+#define BYTES_PER_JOB (UINT64_C(4) << 30)
+#define REQUESTS_MAX 64
+#define RESULT_MAX ((size_t)32 << 10) /* less than a pipe holds, so that the child never waits for us */
+
+typedef struct Blob {
+        char *name;
+        size_t users;
+} Blob;
+
+struct BlobRequest {
+        BlobRequest *next;
+        Blobs *blobs;
+        pid_t pid;
+        int result;
+        sd_event_source *child, *deadline;
+        BlobsAdded added;
+        void *userdata;
+        uint64_t serial;
+        size_t n;
+        bool late;
+};
+
+struct Blobs {
+        sd_event *event;
+        int directory;
+        void *known; /* tsearch(3) of Blob */
+        BlobRequest *requests;
+        size_t n_requests;
+        uint64_t serial;
+};
+
+/* ---- in the copying process ---- */
+
+/* A clone where the file system can share the bytes; else a copy. */
+static int copy_bytes(int from, int to, uint64_t limit)
+{
+        uint64_t done = 0;
+        struct stat st;
+
+        if (fstat(from, &st) < 0)
+                return -errno;
+        if ((uint64_t)st.st_size <= limit && ioctl(to, FICLONE, from) == 0)
+                return 0;
+        /* The offset is ours: that of the descriptor is shared with the client. */
+        for (off_t offset = 0;;) {
+                ssize_t n = sendfile(to, from, &offset, (size_t)1 << 20);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return 0;
+                done += (uint64_t)n;
+                if (done > limit)
+                        return -EFBIG;
+        }
+}
+
+/* Inputs are copied under a name of their own. The supervisor gives them their lasting one, since it alone knows which
+ * of those are in use at that moment. */
+static char *temporary_name(uint64_t serial, size_t index)
+{
+        char *name = NULL;
+
+        return asprintf(&name, "new-%" PRIu64 "-%zu", serial, index) < 0 ? NULL : name;
+}
+
+static int copy_one(int directory, const JailInput *input, const char *temporary, uint64_t *left, char **ret, Error *e)
+{
+        char hex[DIGEST_HEX_SIZE];
+        struct stat st;
+
+        if (fstat(input->fd, &st) < 0)
+                return error_errno(e, -errno, "input \"%s\"", input->name);
+        if (!S_ISREG(st.st_mode))
+                return error_set(e, -EINVAL, "input \"%s\" is not a regular file", input->name);
+        if ((fcntl(input->fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+                return error_set(e, -EINVAL, "input \"%s\" is not open for reading", input->name);
+        _cleanup_close_ int fd = openat(directory, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return error_errno(e, -errno, "storing input \"%s\"", input->name);
+        int r = copy_bytes(input->fd, fd, *left);
+        if (r == -EFBIG)
+                return error_set(e, r, "input \"%s\": the inputs of a job may have %" PRIu64 " bytes together",
+                                 input->name, BYTES_PER_JOB);
+        if (r >= 0 && fstat(fd, &st) < 0)
+                r = -errno;
+        if (r >= 0) {
+                *left -= (uint64_t)st.st_size < *left ? (uint64_t)st.st_size : *left;
+                r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : digest_fd_hex(fd, hex);
+        }
+        if (r < 0)
+                return error_errno(e, r, "storing input \"%s\"", input->name);
+        fstat(input->fd, &st);
+        bool executable = st.st_mode & 0111;
+        /* The mode is the file's, and a mount shows it: what may be executed is another blob. */
+        if (asprintf(ret, "%s%s", hex, executable ? "x" : "") < 0)
+                return error_oom(e);
+        return fchmod(fd, executable ? 0555 : 0444) < 0 ? error_errno(e, -errno, "storing input \"%s\"", input->name)
+                                                        : 0;
+}
+
+static _Noreturn void copy_all(int directory, const JailInput *inputs, size_t n, uint64_t serial, int result)
+{
+        _cleanup_packer_ Packer p = {0};
+        _cleanup_strv_ char **names = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        uint64_t left = BYTES_PER_JOB;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                _cleanup_free_ char *name = NULL, *temporary = temporary_name(serial, i);
+                r = temporary ? copy_one(directory, &inputs[i], temporary, &left, &name, &e) : -ENOMEM;
+                if (r >= 0)
+                        r = strv_add(&names, name);
+        }
+        pack_number(&p, (uint64_t)-r);
+        pack_string(&p, r < 0 ? error_text(&e) : NULL);
+        pack_strings(&p, r < 0 ? NULL : names);
+        if (!p.failed && p.size <= RESULT_MAX)
+                write_full(result, p.data, p.size);
+        _exit(0);
+}
+
+/* ---- in the supervisor ---- */
+
+static int compare_blobs(const void *a, const void *b)
+{
+        return strcmp(((const Blob *)a)->name, ((const Blob *)b)->name);
+}
+
+static int blob_ref(Blobs *blobs, const char *name)
+{
+        Blob *blob = calloc(1, sizeof *blob);
+
+        if (!blob || !(blob->name = strdup(name))) {
+                free(blob);
+                return -ENOMEM;
+        }
+        Blob **known = tsearch(blob, &blobs->known, compare_blobs);
+        if (!known || *known != blob) {
+                free(blob->name);
+                free(blob);
+        }
+        if (!known)
+                return -ENOMEM;
+        (*known)->users++;
+        return 0;
+}
+
+void blobs_unref(Blobs *blobs, const char *name)
+{
+        const Blob key = {.name = (char *)name};
+        Blob **known = tfind(&key, &blobs->known, compare_blobs);
+
+        if (!known || --(*known)->users > 0)
+                return;
+        Blob *blob = *known;
+        tdelete(&key, &blobs->known, compare_blobs);
+        unlinkat(blobs->directory, blob->name, 0);
+        free(blob->name);
+        free(blob);
+}
+
+int blobs_open(const Blobs *blobs, const char *name)
+{
+        int fd = openat(blobs->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+        return fd < 0 ? -errno : fd;
+}
+
+void blobs_drop(BlobRequest *request)
+{
+        request->added = NULL;
+}
+
+static void request_free(BlobRequest *request)
+{
+        for (BlobRequest **at = &request->blobs->requests; *at; at = &(*at)->next)
+                if (*at == request) {
+                        *at = request->next;
+                        request->blobs->n_requests--;
+                        break;
+                }
+        /* What a copy that failed or was stopped has left. */
+        for (size_t i = 0; i < request->n; i++) {
+                _cleanup_free_ char *temporary = temporary_name(request->serial, i);
+                if (temporary)
+                        unlinkat(request->blobs->directory, temporary, 0);
+        }
+        sd_event_source_disable_unref(request->child);
+        sd_event_source_disable_unref(request->deadline);
+        close_fd(request->result);
+        free(request);
+}
+
+/* Reads what the child has written, and counts the blobs. */
+static int take_result(BlobRequest *request, char ***ret, Error *e)
+{
+        _cleanup_free_ char *data = malloc(RESULT_MAX);
+        _cleanup_free_ char **names = NULL;
+        ssize_t n = data ? read_full(request->result, data, RESULT_MAX) : -ENOMEM;
+
+        if (request->late)
+                return error_set(e, -ETIMEDOUT, "the inputs could not be read within 60 s");
+        if (n <= 0)
+                return error_set(e, n < 0 ? (int)n : -EIO, "copying the inputs failed");
+        Unpacker u = {.next = data, .left = (size_t)n};
+        int r = -(int)unpack_number(&u);
+        const char *why = unpack_string(&u);
+        names = unpack_strings(&u);
+        if (unpack_end(&u) < 0)
+                return error_set(e, -EIO, "copying the inputs failed");
+        if (r < 0)
+                return error_set(e, r, "%s", why ? why : strerror(-r));
+        r = strv_copy(names, ret);
+        for (size_t i = 0; r >= 0 && names[i]; i++) {
+                _cleanup_free_ char *temporary = temporary_name(request->serial, i);
+                int directory = request->blobs->directory;
+                if (!temporary)
+                        r = -ENOMEM;
+                else if (renameat(directory, temporary, directory, names[i]) < 0)
+                        r = -errno;
+                else
+                        r = blob_ref(request->blobs, names[i]);
+        }
+        return r < 0 ? error_errno(e, r, "storing the inputs") : 0;
+}
+
+static int on_child(sd_event_source *source _unused_, const siginfo_t *info _unused_, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_strv_ char **names = NULL;
+        BlobRequest *request = userdata;
+        int r = take_result(request, &names, &e);
+
+        if (request->added)
+                request->added(r < 0 ? NULL : names, &e, request->userdata);
+        else
+                for (size_t i = 0; names && names[i]; i++)
+                        blobs_unref(request->blobs, names[i]);
+        request_free(request);
+        return 0;
+}
+
+static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        BlobRequest *request = userdata;
+
+        request->late = true;
+        kill(request->pid, SIGKILL);
+        return 0;
+}
+
+int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata, BlobRequest **ret,
+              Error *e)
+{
+        const uint64_t serial = blobs->serial++;
+        int pipe_fds[2];
+
+        if (blobs->n_requests >= REQUESTS_MAX)
+                return error_set(e, -EBUSY, "%d submissions are being copied at this moment; try again", REQUESTS_MAX);
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+                return error_errno(e, -errno, "copying the inputs");
+        pid_t pid = fork();
+        if (pid == 0) {
+                int keep[JAIL_INPUTS_MAX + 2] = {blobs->directory, pipe_fds[1]};
+                for (size_t i = 0; i < n; i++)
+                        keep[i + 2] = inputs[i].fd;
+                close_others(keep, n + 2);
+                copy_all(blobs->directory, inputs, n, serial, pipe_fds[1]);
+        }
+        close(pipe_fds[1]);
+        BlobRequest *request = pid > 0 ? calloc(1, sizeof *request) : NULL;
+        if (!request) {
+                int r = pid < 0 ? -errno : -ENOMEM;
+                close(pipe_fds[0]);
+                if (pid > 0) {
+                        kill(pid, SIGKILL);
+                        waitpid(pid, NULL, 0);
+                }
+                return error_errno(e, r, "copying the inputs");
+        }
+        *request = (BlobRequest){
+                .next = blobs->requests,
+                .blobs = blobs,
+                .pid = pid,
+                .result = pipe_fds[0],
+                .added = added,
+                .userdata = userdata,
+                .serial = serial,
+                .n = n,
+        };
+        blobs->requests = request;
+        blobs->n_requests++;
+        int r = sd_event_add_child(blobs->event, &request->child, pid, WEXITED, on_child, request);
+        if (r >= 0)
+                r = sd_event_add_time_relative(blobs->event, &request->deadline, CLOCK_MONOTONIC, COPY_DEADLINE_USEC, 0,
+                                               on_deadline, request);
+        if (r < 0) {
+                kill(pid, SIGKILL);
+                waitpid(pid, NULL, 0);
+                request_free(request);
+                return error_errno(e, r, "copying the inputs");
+        }
+        *ret = request;
+        return 0;
+}
+
+int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *e)
+{
+        _cleanup_close_ int state = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (state < 0)
+                return error_errno(e, -errno, "%s", state_directory);
+        /* The jobs that they belonged to were in memory only. */
+        int r = remove_tree_at(state, "blobs");
+        if (r < 0 || mkdirat(state, "blobs", 0700) < 0)
+                return error_errno(e, r < 0 ? r : -errno, "%s/blobs", state_directory);
+        Blobs *blobs = calloc(1, sizeof *blobs);
+        if (!blobs)
+                return error_oom(e);
+        blobs->event = event;
+        blobs->directory = openat(state, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        *ret = blobs;
+        return blobs->directory < 0 ? error_errno(e, -errno, "%s/blobs", state_directory) : 0;
+}
+
+static void free_blob(void *p)
+{
+        Blob *blob = p;
+
+        free(blob->name);
+        free(blob);
+}
+
+Blobs *blobs_free(Blobs *blobs)
+{
+        while (blobs->requests) {
+                kill(blobs->requests->pid, SIGKILL);
+                waitpid(blobs->requests->pid, NULL, 0);
+                request_free(blobs->requests);
+        }
+        tdestroy(blobs->known, free_blob);
+        close_fd(blobs->directory);
+        free(blobs);
+        return NULL;
+}

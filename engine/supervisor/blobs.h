@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/jail.h"
+
+#include <systemd/sd-event.h>
+
+/* The inputs of jobs: files named by the SHA-256 of what is in them, one copy of equal ones. They come as descriptors
+ * of strangers, so that nothing about them is asked for here but in a process of its own: a file system that does not
+ * answer, or a file without end, holds up nobody else, and has a deadline. */
+typedef struct Blobs Blobs;
+
+int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *e);
+Blobs *blobs_free(Blobs *blobs); /* returns NULL; copies under way are dropped without a callback */
+
+/* Called once for each blobs_add(). `names` are those of the blobs, in the order of the inputs, each counted once more
+ * for the caller; NULL when it failed, and `error` says why. */
+typedef void (*BlobsAdded)(char *const *names, const Error *error, void *userdata);
+
+typedef struct BlobRequest BlobRequest;
+
+/* Starts copying. The descriptors are borrowed until this returns. */
+int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata, BlobRequest **ret,
+              Error *e);
+/* Forgets a request: its callback does not come any more. */
+void blobs_drop(BlobRequest *request);
+
+/* Opens a blob for reading. Returns a descriptor or a negative errno. */
+int blobs_open(const Blobs *blobs, const char *name);
+
+/* Counts a blob down; one that nobody needs is removed. */
+void blobs_unref(Blobs *blobs, const char *name);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.skep.Engine1.Job: objects that are found when somebody asks for them. */
+
+#include "engine/supervisor/bus.h"
+
+#include <string.h>
+
+int bus_job_find(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
+                 void **ret_found, sd_bus_error *error _unused_)
+{
+        const Caller caller = bus_client_caller(userdata);
+        const char *id = path + strlen(BUS_JOB_PATH);
+        Job *job;
+
+        if (*id != '/' || !id_is_valid(id + 1) ||
+            supervisor_find(bus_client_supervisor(userdata), &caller, id + 1, &job) < 0)
+                return 0;
+        BusJob *found = bus_client_job(userdata);
+        *found = (BusJob){userdata, job};
+        *ret_found = found;
+        return 1;
+}
+
+static int method_report(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const Job *job = ((BusJob *)userdata)->job;
+        uint32_t attempt;
+        int r = sd_bus_message_read(m, "u", &attempt);
+
+        if (r < 0)
+                return r;
+        if (attempt > job->attempt)
+                return sd_bus_reply_method_errorf(m, "org.skep.Engine1.Error.NoSuchJob", "job %s has no attempt %u",
+                                                  job->id.text, attempt);
+        bool kept = job->report && (attempt == 0 || attempt == job->attempt);
+        return sd_bus_reply_method_return(m, "s", kept ? job->report : "null");
+}
+
+static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const BusJob *found = userdata;
+        const Job *job = found->job;
+        OutputStream stream;
+        const char *name;
+        uint32_t attempt;
+        int r = sd_bus_message_read(m, "su", &name, &attempt);
+
+        if (r < 0)
+                return r;
+        if (output_stream_parse(name, &stream) < 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INVALID_ARGS,
+                                                  "there is no such stream; there are stdout, stderr and files");
+        _cleanup_close_ int fd = supervisor_open_output(bus_client_supervisor(found->client), job, stream, attempt);
+        if (fd == -ENOENT)
+                return sd_bus_reply_method_errorf(m, "org.skep.Engine1.Error.NoSuchJob", "job %s has no attempt %u",
+                                                  job->id.text, attempt);
+        if (fd < 0)
+                return sd_bus_reply_method_errorf(m, "org.skep.Engine1.Error.StoreFailed",
+                                                  "the output of job %s: %s", job->id.text, strerror(-fd));
+        return sd_bus_reply_method_return(m, "h", fd);
+}
+
+
+static const char *text_property(const Job *job, const char *name)
+{
+        if (strcmp(name, "Id") == 0)
+                return job->id.text;
+        if (strcmp(name, "Name") == 0)
+                return job->spec.name ? job->spec.name : "";
+        if (strcmp(name, "State") == 0)
+                return job_state_name(job->state);
+        if (strcmp(name, "Tenant") == 0)
+                return job->tenant;
+        if (strcmp(name, "Policy") == 0)
+                return jail_policy_name(job->policy);
+        return job->spec.text;
+}
+
+static int get_text(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                    const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        return sd_bus_message_append(reply, "s", text_property(((BusJob *)userdata)->job, property));
+}
+
+static int get_number(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                      const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        const Job *job = ((BusJob *)userdata)->job;
+
+        return sd_bus_message_append(reply, "u",
+                                     (uint32_t)(strcmp(property, "Attempt") == 0 ? job->attempt : job->spec.priority));
+}
+
+static int get_time(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                    const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        const Job *job = ((BusJob *)userdata)->job;
+        uint64_t usec = property[0] == 'F'                          ? job->finished_usec
+                        : strcmp(property, "SubmittedUSec") == 0 ? job->submitted_usec
+                                                                  : job->started_usec;
+
+        return sd_bus_message_append(reply, "t", usec);
+}
+
+const sd_bus_vtable bus_job_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("u", attempt), SD_BUS_RESULT("s", report), method_report,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenOutput", SD_BUS_ARGS("s", stream, "u", attempt), SD_BUS_RESULT("h", file),
+                                method_open_output, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Id", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("Tenant", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Policy", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Spec", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Attempt", "u", get_number, 0, 0),
+        SD_BUS_PROPERTY("Priority", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("SubmittedUSec", "t", get_time, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StartedUSec", "t", get_time, 0, 0),
+        SD_BUS_PROPERTY("FinishedUSec", "t", get_time, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_append_job(sd_bus_message *m, const Job *job)
+{
+        static const char *const texts[][2] = {
+                {"id", "Id"}, {"name", "Name"}, {"state", "State"}, {"tenant", "Tenant"}, {"policy", "Policy"}};
+        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(texts); i++)
+                r = sd_bus_message_append(m, "{sv}", texts[i][0], "s", text_property(job, texts[i][1]));
+        if (r >= 0)
+                r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "attempt", "u", (uint32_t)job->attempt, "priority",
+                                          "u", (uint32_t)job->spec.priority, "submitted_usec", "t", job->submitted_usec,
+                                          "started_usec", "t", job->started_usec, "finished_usec", "t",
+                                          job->finished_usec, "report", "s", job->report ? job->report : "null");
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/supervisor/job.h"
+
+#include <string.h>
+
+static const char *const state_names[JOB_STATE_MAX] = {
+        [JOB_QUEUED] = "queued",       [JOB_STARTING] = "starting", [JOB_RUNNING] = "running",
+        [JOB_SUCCEEDED] = "succeeded", [JOB_FAILED] = "failed",     [JOB_CANCELLED] = "cancelled",
+};
+
+#define TO(state) (1U << (state))
+
+static const unsigned transitions[JOB_STATE_MAX] = {
+        [JOB_QUEUED] = TO(JOB_STARTING) | TO(JOB_CANCELLED) | TO(JOB_FAILED),
+        /* back to the queue when the worker was lost */
+        [JOB_STARTING] = TO(JOB_RUNNING) | TO(JOB_QUEUED) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) | TO(JOB_CANCELLED),
+        [JOB_RUNNING] = TO(JOB_QUEUED) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) | TO(JOB_CANCELLED),
+};
+
+const char *job_state_name(JobState state)
+{
+        return state_names[state];
+}
+
+bool job_state_parse(const char *name, JobState *ret)
+{
+        for (JobState state = 0; state < JOB_STATE_MAX; state++)
+                if (strcmp(state_names[state], name) == 0) {
+                        *ret = state;
+                        return true;
+                }
+        return false;
+}
+
+bool job_state_is_final(JobState state)
+{
+        return transitions[state] == 0;
+}
+
+bool job_state_may_become(JobState from, JobState to)
+{
+        return transitions[from] & TO(to);
+}
+
+Job *job_free(Job *job)
+{
+        spec_done(&job->spec);
+        free(job->tenant);
+        free(job->report);
+        jail_policy_unref(job->policy);
+        for (size_t i = 0; i < job->n_inputs; i++) {
+                free(job->inputs[i].name);
+                free(job->inputs[i].blob);
+        }
+        free(job);
+        return NULL;
+}
+
+int job_table_add(JobTable *table, Job *job)
+{
+        if (table->n == table->room) {
+                size_t room = table->room ? table->room * 2 : 64;
+                Job **larger = reallocarray(table->jobs, room, sizeof *larger);
+                if (!larger)
+                        return -ENOMEM;
+                table->jobs = larger;
+                table->room = room;
+        }
+        table->jobs[table->n++] = job;
+        return 0;
+}
+
+/* The first index whose id is not below. */
+static size_t lower_bound(const JobTable *table, const char *id)
+{
+        size_t low = 0, high = table->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (strcmp(table->jobs[middle]->id.text, id) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+Job *job_table_get(const JobTable *table, const char *id)
+{
+        size_t i = lower_bound(table, id);
+
+        return i < table->n && strcmp(table->jobs[i]->id.text, id) == 0 ? table->jobs[i] : NULL;
+}
+
+size_t job_table_after(const JobTable *table, const char *id)
+{
+        size_t i = lower_bound(table, id);
+
+        return i < table->n && strcmp(table->jobs[i]->id.text, id) == 0 ? i + 1 : i;
+}
+
+void job_table_remove(JobTable *table, Job *job)
+{
+        size_t i = lower_bound(table, job->id.text);
+
+        if (i == table->n || table->jobs[i] != job)
+                return;
+        memmove(&table->jobs[i], &table->jobs[i + 1], (table->n - i - 1) * sizeof *table->jobs);
+        table->n--;
+}
+
+void job_table_done(JobTable *table)
+{
+        for (size_t i = 0; i < table->n; i++)
+                job_free(table->jobs[i]);
+        free(table->jobs);
+        *table = (JobTable){0};
+}

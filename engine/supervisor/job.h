@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/id.h"
+#include "engine/supervisor/spec.h"
+
+#include <sys/queue.h>
+
+/* A job and its states. */
+typedef enum JobState {
+        JOB_QUEUED,
+        JOB_STARTING, /* handed to a worker */
+        JOB_RUNNING,  /* the worker has taken it up */
+        JOB_SUCCEEDED,
+        JOB_FAILED,
+        JOB_CANCELLED,
+        JOB_STATE_MAX,
+} JobState;
+
+const char *job_state_name(JobState state);
+/* Returns false where there is no such state. */
+bool job_state_parse(const char *name, JobState *ret);
+bool job_state_is_final(JobState state);
+/* The one table of what may follow what. A final state never changes. */
+bool job_state_may_become(JobState from, JobState to);
+
+typedef struct JobInputFile {
+        char *name;
+        char *blob; /* the file's name in the store of blobs */
+} JobInputFile;
+
+typedef struct Job {
+        Id id;
+        JobSpec spec;
+        JobState state;
+        uint64_t attempt; /* the last that was started; 0: none yet */
+        uint64_t submitted_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: not yet */
+        char *tenant;
+        char *report; /* JSON, of the last attempt that has ended; NULL before */
+        JailPolicy *policy;
+        JobInputFile inputs[JAIL_INPUTS_MAX];
+        size_t n_inputs;
+        struct PoolWorker *worker; /* while starting or running */
+        bool cancelling;
+        TAILQ_ENTRY(Job) queue;
+} Job;
+
+Job *job_free(Job *job); /* returns NULL */
+DEFINE_CLEANUP(Job, job_free)
+
+/* All jobs, by id. Ids ascend, so that an array stays sorted by adding at its end. */
+typedef struct JobTable {
+        Job **jobs; /* owned, and what they point to */
+        size_t n, room;
+} JobTable;
+
+/* Takes the job over. -ENOMEM. */
+int job_table_add(JobTable *table, Job *job);
+/* The job of an id, or NULL. */
+Job *job_table_get(const JobTable *table, const char *id);
+/* The index of the first job after an id (which need not exist); 0 for "". */
+size_t job_table_after(const JobTable *table, const char *id);
+/* Takes a job out; it is the caller's then. */
+void job_table_remove(JobTable *table, Job *job);
+void job_table_done(JobTable *table);

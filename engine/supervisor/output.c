@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/supervisor/output.h"
+
+#include "engine/base/fd.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *const stream_names[OUTPUT_STREAM_MAX] = {"stdout", "stderr", "files"};
+
+int output_stream_parse(const char *name, OutputStream *ret)
+{
+        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++)
+                if (strcmp(stream_names[stream], name) == 0) {
+                        *ret = stream;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+int output_directory_new(const char *state_directory, Error *e)
+{
+        _cleanup_close_ int state = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (state < 0)
+                return error_errno(e, -errno, "%s", state_directory);
+        int r = remove_tree_at(state, "jobs");
+        if (r < 0 || mkdirat(state, "jobs", 0700) < 0)
+                return error_errno(e, r < 0 ? r : -errno, "%s/jobs", state_directory);
+        int fd = openat(state, "jobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? error_errno(e, -errno, "%s/jobs", state_directory) : fd;
+}
+
+int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool writing)
+{
+        char folder[ID_LENGTH + 32], file[ID_LENGTH + 64];
+
+        snprintf(folder, sizeof folder, "%s/%" PRIu64, job->text, attempt);
+        snprintf(file, sizeof file, "%s/%s", folder, stream_names[stream]);
+        if ((mkdirat(directory, job->text, 0700) < 0 && errno != EEXIST) ||
+            (mkdirat(directory, folder, 0700) < 0 && errno != EEXIST))
+                return -errno;
+        int fd = openat(directory, file, O_CREAT | O_CLOEXEC | O_NOFOLLOW | (writing ? O_WRONLY : O_RDONLY), 0644);
+        return fd < 0 ? -errno : fd;
+}
+
+void output_remove(int directory, const Id *job)
+{
+        remove_tree_at(directory, job->text);
+}

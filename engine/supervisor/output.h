@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/error.h"
+#include "engine/base/id.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What attempts at jobs have written: state/jobs/<id>/<attempt>/{stdout,stderr,files}. The files are readable for
+ * everybody in a directory that nobody can enter, so that a descriptor that was handed out can be watched. */
+
+typedef enum OutputStream { OUTPUT_STDOUT, OUTPUT_STDERR, OUTPUT_FILES, OUTPUT_STREAM_MAX } OutputStream;
+
+/* -EINVAL where there is no such stream. */
+int output_stream_parse(const char *name, OutputStream *ret);
+
+/* Opens the directory of all jobs in the state directory, empty. Returns a descriptor, or a negative errno. */
+int output_directory_new(const char *state_directory, Error *e);
+
+/* Opens a file for the worker that writes it, or for one who reads; it is made where it is not there yet. Returns a
+ * descriptor, or a negative errno. */
+int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool writing);
+
+void output_remove(int directory, const Id *job);

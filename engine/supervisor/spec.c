@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/supervisor/spec.h"
+
+#include "engine/base/json.h"
+#include "engine/base/name.h"
+#include "engine/base/strv.h"
+
+#include <string.h>
+
+#define ARGUMENTS_MAX 65536
+#define LABELS_MAX 64
+
+static int read_name(json_object *value, const char *path, void *target_string, Error *e)
+{
+        _cleanup_error_ Error why = ERROR_NULL;
+        int r = json_read_string(value, path, target_string, e);
+
+        if (r >= 0 && name_check(path, *(char **)target_string, &why) < 0)
+                return error_set(e, -EINVAL, "%s", error_text(&why));
+        return r;
+}
+
+static int read_command(json_object *value, const char *path, void *target_strv, Error *e)
+{
+        char ***list = target_strv;
+        int r = json_read_strings(value, path, list, e);
+
+        if (r >= 0 && (strv_length(*list) == 0 || !(*list)[0][0]))
+                return json_error(path, e, "must name a program");
+        if (r >= 0 && strv_length(*list) > ARGUMENTS_MAX)
+                return json_error(path, e, "must have at most %d elements", ARGUMENTS_MAX);
+        return r;
+}
+
+static int read_environment(json_object *value, const char *path, void *target_strv, Error *e)
+{
+        char ***list = target_strv;
+
+        if (!json_object_is_type(value, json_type_object))
+                return json_error(path, e, "must be an object of strings");
+        json_object_object_foreach(value, key, text)
+        {
+                _cleanup_free_ char *here = json_path_key(path, key), *variable = NULL;
+                if (!here)
+                        return error_oom(e);
+                int r = name_check_variable(key, e);
+                if (r >= 0)
+                        r = json_read_string(text, here, &variable, e);
+                if (r >= 0 && environment_set(list, key, variable) < 0)
+                        return error_oom(e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int read_directory(json_object *value, const char *path, void *target_string, Error *e)
+{
+        int r = json_read_string(value, path, target_string, e);
+
+        if (r >= 0 && (*(char **)target_string)[0] != '/')
+                return json_error(path, e, "must be an absolute path");
+        return r;
+}
+
+static int read_limits(json_object *value, const char *path, void *target_limits, Error *e)
+{
+        return jail_limits_read(value, path, target_limits, e);
+}
+
+static int read_priority(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        if (!json_object_is_type(value, json_type_int))
+                return json_error(path, e, "must be a whole number");
+        int64_t n = json_object_get_int64(value);
+        if (n < 0 || n > PRIORITY_MAX)
+                return json_error(path, e, "must be from 0 to %d", PRIORITY_MAX);
+        *(uint64_t *)target_uint64 = (uint64_t)n;
+        return 0;
+}
+
+static int read_labels(json_object *value, const char *path, void *target_strv, Error *e)
+{
+        char ***list = target_strv;
+        int r = json_read_strings(value, path, list, e);
+
+        if (r >= 0 && strv_length(*list) > LABELS_MAX)
+                return json_error(path, e, "must have at most %d elements", LABELS_MAX);
+        for (size_t i = 0; r >= 0 && *list && (*list)[i]; i++)
+                r = name_check("label", (*list)[i], e);
+        return r;
+}
+
+static int read_meta(json_object *value, const char *path, void *target_json, Error *e)
+{
+        if (!json_object_is_type(value, json_type_object))
+                return json_error(path, e, "must be an object");
+        return json_read_any(value, path, target_json, e);
+}
+
+static int read_later(json_object *value _unused_, const char *path, void *target _unused_, Error *e)
+{
+        return error_set(e, -ENOSYS, "%s: not built yet", path);
+}
+
+static const JsonField fields[] = {
+        {"name", read_name, offsetof(JobSpec, name), false},
+        {"command", read_command, offsetof(JobSpec, command), false},
+        {"policy", read_name, offsetof(JobSpec, policy), false},
+        {"environment", read_environment, offsetof(JobSpec, environment), false},
+        {"working_directory", read_directory, offsetof(JobSpec, working_directory), false},
+        {"stdin", json_read_string, offsetof(JobSpec, stdin_text), false},
+        {"limits", read_limits, offsetof(JobSpec, limits), false},
+        {"priority", read_priority, offsetof(JobSpec, priority), false},
+        {"tenant", read_name, offsetof(JobSpec, tenant), false},
+        {"labels", read_labels, offsetof(JobSpec, labels), false},
+        {"meta", read_meta, offsetof(JobSpec, meta), false},
+        {"agent", read_later, 0, false},
+        {"arguments", read_later, 0, false},
+        {"idempotency_key", read_later, 0, false},
+        {"cache", read_later, 0, false},
+        {"retry", read_later, 0, false},
+        {"after", read_later, 0, false},
+        {"array", read_later, 0, false},
+        {"deadline", read_later, 0, false},
+        {"budget", read_later, 0, false},
+        {"root", read_later, 0, false},
+        {"isolation", read_later, 0, false},
+        {"secrets", read_later, 0, false},
+        {"traceparent", read_later, 0, false},
+        {"network", read_later, 0, false},
+};
+
+int spec_parse(const char *text, JobSpec *ret, Error *e)
+{
+        _cleanup_json_ json_object *object = NULL;
+        JobSpec spec = {.limits = jail_limits_none, .priority = PRIORITY_DEFAULT};
+        int r = json_parse_text(text, strlen(text), &object, e);
+
+        if (r >= 0)
+                r = json_read_object(object, "", fields, ELEMENTS(fields), &spec, e);
+        if (r >= 0 && !spec.command)
+                r = error_set(e, -EINVAL, "the key \"command\" is missing");
+        if (r >= 0) {
+                spec.text = strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+                                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+                if (!spec.text)
+                        r = error_oom(e);
+        }
+        if (r < 0) {
+                spec_done(&spec);
+                return r;
+        }
+        *ret = spec;
+        return 0;
+}
+
+void spec_done(JobSpec *s)
+{
+        free(s->name);
+        strv_free(s->command);
+        free(s->policy);
+        strv_free(s->environment);
+        free(s->working_directory);
+        free(s->stdin_text);
+        free(s->tenant);
+        strv_free(s->labels);
+        json_object_put(s->meta);
+        free(s->text);
+        *s = (JobSpec){0};
+}

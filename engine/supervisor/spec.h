@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/jail.h"
+
+/* A job as its submitter wrote it: JSON becomes this struct at the border, and nothing behind it looks at JSON. */
+typedef struct JobSpec {
+        char *name;   /* or NULL */
+        char **command;
+        char *policy; /* NULL: the operator's default */
+        char **environment; /* NAME=value */
+        char *working_directory; /* or NULL */
+        char *stdin_text;        /* or NULL */
+        JailLimits limits;
+        uint64_t priority; /* 0 to 100, higher first */
+        char *tenant;      /* NULL: the caller's */
+        char **labels;
+        json_object *meta; /* or NULL */
+        char *text;        /* the whole of it as JSON, to show */
+} JobSpec;
+
+#define PRIORITY_MAX 100
+#define PRIORITY_DEFAULT 50
+
+/* Reads one job. The caller frees `*ret` with spec_done(). Errors: -EINVAL with the path of the key; -ENOSYS for what
+ * is not built yet. */
+int spec_parse(const char *text, JobSpec *ret, Error *e);
+void spec_done(JobSpec *spec);

@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The life of a job here:
+ *
+ *   supervisor_submit   the specification is read and checked against its policy
+ *   blobs_add           its inputs are copied, in another process
+ *   admit               it has an id and stands in the queue: this is what the submitter is told
+ *   dispatch            a worker with room gets the run order
+ *   on_started          running
+ *   on_reported         the report decides the final state; or: on_lost, and it is queued again
+ *
+ * The queue is in memory: what is queued ends with this process. */
+
+#include "engine/supervisor/supervisor.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/base/log.h"
+#include "engine/base/name.h"
+#include "engine/base/places.h"
+#include "engine/base/strv.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define QUEUE_MAX 100000
+#define FINISHED_MAX 10000 /* so many ended jobs are remembered, with their output */
+#define ATTEMPTS_WHEN_LOST 3
+
+TAILQ_HEAD(JobList, Job);
+
+typedef struct KnownPolicy {
+        struct KnownPolicy *next;
+        JailPolicy *policy;
+} KnownPolicy;
+
+struct Supervisor {
+        sd_event *event;
+        int lock, outputs;
+        JailLayers allow_missing;
+        char *default_policy;
+        char **policy_directories;
+        KnownPolicy *policies;
+        IdMaker ids;
+        JobTable jobs;
+        struct JobList queue[PRIORITY_MAX + 1];
+        uint64_t n_queued, n_running, n_finished;
+        Pool *pool;
+        Blobs *blobs;
+        Submission *submissions;
+        const SupervisorEvents *events;
+        void *events_userdata;
+        bool closed, dispatching;
+};
+
+struct Submission {
+        Submission *next;
+        Supervisor *supervisor;
+        Job *job;
+        char **names; /* of the inputs */
+        BlobRequest *request;
+        SupervisorSubmitted submitted;
+        void *userdata;
+};
+
+/* ---- states ---- */
+
+static void set_state(Supervisor *s, Job *job, JobState state)
+{
+        if (!job_state_may_become(job->state, state)) {
+                log_error("job %s: %s cannot become %s", job->id.text, job_state_name(job->state), job_state_name(state));
+                return;
+        }
+        bool was_out = job->state == JOB_STARTING || job->state == JOB_RUNNING,
+             is_out = state == JOB_STARTING || state == JOB_RUNNING;
+        if (job->state == JOB_QUEUED) {
+                TAILQ_REMOVE(&s->queue[job->spec.priority], job, queue);
+                s->n_queued--;
+        }
+        if (state == JOB_QUEUED) {
+                /* Back where it was: it has waited already. */
+                TAILQ_INSERT_HEAD(&s->queue[job->spec.priority], job, queue);
+                s->n_queued++;
+        }
+        s->n_running += (uint64_t)is_out - (uint64_t)was_out;
+        job->state = state;
+        if (!is_out)
+                job->worker = NULL;
+}
+
+/* Nothing unbounded: the oldest that have ended make room. */
+static void forget_oldest(Supervisor *s)
+{
+        for (size_t i = 0; s->n_finished > FINISHED_MAX && i < s->jobs.n; i++) {
+                Job *job = s->jobs.jobs[i];
+                if (!job_state_is_final(job->state))
+                        continue;
+                output_remove(s->outputs, &job->id);
+                job_table_remove(&s->jobs, job);
+                job_free(job);
+                s->n_finished--;
+                i--;
+        }
+}
+
+/* `report` is taken over. */
+static void finish(Supervisor *s, Job *job, JobState state, char *report)
+{
+        set_state(s, job, state);
+        job->finished_usec = realtime_usec();
+        free(job->report);
+        job->report = report;
+        /* The job does not run again: what it was given is not needed any more. */
+        for (size_t i = 0; i < job->n_inputs; i++)
+                blobs_unref(s->blobs, job->inputs[i].blob);
+        for (size_t i = 0; i < job->n_inputs; i++) {
+                free(job->inputs[i].name);
+                free(job->inputs[i].blob);
+        }
+        job->n_inputs = 0;
+        s->n_finished++;
+        if (s->events)
+                s->events->finished(job, s->events_userdata);
+        forget_oldest(s);
+}
+
+/* ---- reports ---- */
+
+/* Adds what only the engine knows. NULL when out of memory. */
+static char *complete_report(json_object *report, const Job *job, const char *worker)
+{
+        json_add_number(report, "attempt", job->attempt);
+        json_add_bool(report, "cached", false);
+        json_add_string(report, "worker", worker);
+        return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/* The report of an attempt that no jail could report on. */
+static char *own_report(const Job *job, JailReason reason, const char *message, const char *worker)
+{
+        JailReport report;
+
+        jail_report_init(&report);
+        report.reason = reason;
+        report.message = (char *)message;
+        report.denied_complete = false;
+        snprintf(report.policy_digest, sizeof report.policy_digest, "%s", jail_policy_digest(job->policy));
+        _cleanup_json_ json_object *object = jail_report_to_json(&report);
+        return object ? complete_report(object, job, worker) : NULL;
+}
+
+static JobState state_of_report(json_object *report)
+{
+        json_object *reason = NULL, *code = NULL;
+
+        json_object_object_get_ex(report, "reason", &reason);
+        json_object_object_get_ex(report, "exit_code", &code);
+        const char *name = reason ? json_object_get_string(reason) : "";
+        if (strcmp(name, jail_reason_name(JAIL_CANCELLED)) == 0)
+                return JOB_CANCELLED;
+        bool well = strcmp(name, jail_reason_name(JAIL_EXITED)) == 0 && code && json_object_get_int(code) == 0;
+        return well ? JOB_SUCCEEDED : JOB_FAILED;
+}
+
+/* ---- giving jobs to workers ---- */
+
+static int open_stdin(const Supervisor *s, const Job *job)
+{
+        if (job->spec.stdin_text)
+                return sealed_file("stdin", job->spec.stdin_text, strlen(job->spec.stdin_text));
+        for (size_t i = 0; i < job->n_inputs; i++)
+                if (strcmp(job->inputs[i].name, "stdin") == 0)
+                        return blobs_open(s->blobs, job->inputs[i].blob);
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* Opens what the run needs, in the order of RUN from RUN_STDOUT on. */
+static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names)
+{
+        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
+                int fd = output_open(s->outputs, &job->id, job->attempt, stream, true);
+                if (fd < 0)
+                        return fd;
+                fds[(*n)++] = fd;
+        }
+        int fd = open_stdin(s, job);
+        if (fd < 0)
+                return fd;
+        fds[(*n)++] = fd;
+        for (size_t i = 0; i < job->n_inputs; i++) {
+                if (strcmp(job->inputs[i].name, "stdin") == 0)
+                        continue;
+                fd = blobs_open(s->blobs, job->inputs[i].blob);
+                if (fd < 0)
+                        return fd;
+                fds[(*n)++] = fd;
+                int r = strv_add(ret_names, job->inputs[i].name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
+{
+        _cleanup_strv_ char **names = NULL, **environment = NULL;
+        char attempt[24];
+        int fds[RUN_FDS_MAX];
+        size_t n = 0;
+
+        snprintf(attempt, sizeof attempt, "%" PRIu64, job->attempt);
+        if (strv_copy(job->spec.environment, &environment) < 0 ||
+            environment_set(&environment, "SKEP_JOB_ID", job->id.text) < 0 ||
+            environment_set(&environment, "SKEP_ATTEMPT", attempt) < 0)
+                return -ENOMEM;
+        int r = open_descriptors(s, job, fds, &n, &names);
+        if (r >= 0) {
+                const RunOrder order = {
+                        .job = job->id.text,
+                        .attempt = job->attempt,
+                        .policy_digest = jail_policy_digest(job->policy),
+                        .command = job->spec.command,
+                        .environment = environment,
+                        .working_directory = job->spec.working_directory,
+                        .limits = job->spec.limits,
+                        .allow_missing = s->allow_missing,
+                        .inputs = names,
+                };
+                r = pool_run(worker, &order, job->policy, fds, n);
+        }
+        close_many(fds, n);
+        return r;
+}
+
+static Job *next_job(Supervisor *s)
+{
+        for (int priority = PRIORITY_MAX; priority >= 0; priority--)
+                if (!TAILQ_EMPTY(&s->queue[priority]))
+                        return TAILQ_FIRST(&s->queue[priority]);
+        return NULL;
+}
+
+static void dispatch(void *userdata)
+{
+        Supervisor *s = userdata;
+        PoolWorker *worker;
+        Job *job;
+
+        /* A worker that is lost meanwhile brings us here again. */
+        if (s->dispatching)
+                return;
+        s->dispatching = true;
+        while (!s->closed && (job = next_job(s)) && (worker = pool_find_room(s->pool))) {
+                job->attempt++;
+                int r = run_on(s, job, worker);
+                if (r == -EAGAIN) {
+                        job->attempt--;
+                        break; /* the worker is behind; its next report brings us here again */
+                }
+                set_state(s, job, JOB_STARTING);
+                job->worker = worker;
+                if (r < 0) {
+                        _cleanup_free_ char *why = NULL;
+                        if (asprintf(&why, "the job could not be handed to a worker: %s", strerror(-r)) < 0)
+                                why = NULL;
+                        finish(s, job, JOB_FAILED, own_report(job, JAIL_SETUP_FAILED, why, pool_worker_name(worker)));
+                }
+        }
+        s->dispatching = false;
+}
+
+/* ---- what workers say ---- */
+
+static Job *find_running(Supervisor *s, const PoolWorker *worker, const char *id, uint64_t attempt)
+{
+        Job *job = job_table_get(&s->jobs, id);
+
+        return job && job->worker == worker && job->attempt == attempt ? job : NULL;
+}
+
+static void on_started(PoolWorker *worker, const char *id, uint64_t attempt, void *userdata)
+{
+        Supervisor *s = userdata;
+        Job *job = find_running(s, worker, id, attempt);
+
+        if (!job || job->state != JOB_STARTING)
+                return;
+        set_state(s, job, JOB_RUNNING);
+        job->started_usec = realtime_usec();
+}
+
+static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, const char *text, void *userdata)
+{
+        _cleanup_json_ json_object *report = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        Supervisor *s = userdata;
+        Job *job = find_running(s, worker, id, attempt);
+
+        if (!job)
+                return;
+        if (json_parse_text(text, strlen(text), &report, &e) < 0 || !json_object_is_type(report, json_type_object)) {
+                log_error("worker %s: its report on %s cannot be read", pool_worker_name(worker), id);
+                finish(s, job, JOB_FAILED, own_report(job, JAIL_LOST, "the worker's report cannot be read",
+                                                      pool_worker_name(worker)));
+                return;
+        }
+        finish(s, job, state_of_report(report), complete_report(report, job, pool_worker_name(worker)));
+}
+
+static Job *find_job_of(const Supervisor *s, const PoolWorker *worker)
+{
+        for (size_t i = 0; i < s->jobs.n; i++)
+                if (s->jobs.jobs[i]->worker == worker)
+                        return s->jobs.jobs[i];
+        return NULL;
+}
+
+static void on_lost(PoolWorker *worker, void *userdata)
+{
+        Supervisor *s = userdata;
+
+        /* Each change takes one off; and it may move the others in the table. */
+        for (Job *job; (job = find_job_of(s, worker));) {
+                char *report = own_report(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
+                                          "the worker that ran the job has died", pool_worker_name(worker));
+                if (!job->cancelling && job->attempt < ATTEMPTS_WHEN_LOST) {
+                        free(job->report);
+                        job->report = report;
+                        set_state(s, job, JOB_QUEUED);
+                } else {
+                        finish(s, job, job->cancelling ? JOB_CANCELLED : JOB_FAILED, report);
+                }
+        }
+        dispatch(s);
+}
+
+static const PoolEvents pool_events = {
+        .has_room = dispatch, .started = on_started, .reported = on_reported, .lost = on_lost};
+
+/* ---- submission ---- */
+
+static int find_policy(Supervisor *s, const char *name, JailPolicy **ret, Error *e)
+{
+        JailPolicy *policy;
+
+        for (KnownPolicy *known = s->policies; known; known = known->next)
+                if (strcmp(jail_policy_name(known->policy), name) == 0) {
+                        *ret = jail_policy_ref(known->policy);
+                        return 0;
+                }
+        int r = jail_policy_load(name, s->policy_directories, &policy, e);
+        if (r < 0)
+                return r;
+        KnownPolicy *known = malloc(sizeof *known);
+        if (known) {
+                *known = (KnownPolicy){s->policies, jail_policy_ref(policy)};
+                s->policies = known;
+        }
+        *ret = policy;
+        return 0;
+}
+
+static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, Error *e)
+{
+        if (n > JAIL_INPUTS_MAX)
+                return error_set(e, -EINVAL, "%zu inputs: a job may have %d", n, JAIL_INPUTS_MAX);
+        for (size_t i = 0; i < n; i++) {
+                int r = name_check_input(inputs[i].name, e);
+                if (r < 0)
+                        return r;
+                if (spec->stdin_text && strcmp(inputs[i].name, "stdin") == 0)
+                        return error_set(e, -EINVAL, "stdin: given as text and as an input");
+                for (size_t k = 0; k < i; k++) {
+                        size_t a = strcspn(inputs[i].name, "/"), b = strcspn(inputs[k].name, "/");
+                        if (a == b && memcmp(inputs[i].name, inputs[k].name, a) == 0)
+                                return error_set(e, -EINVAL, "two inputs are named \"%s\"", inputs[i].name);
+                }
+        }
+        return 0;
+}
+
+static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
+{
+        const JobSpec *spec = &job->spec;
+        int r;
+
+        if (spec->tenant && !caller->root && strcmp(spec->tenant, caller->tenant) != 0)
+                return error_set(e, -EPERM, "tenant: you may not act for \"%s\"", spec->tenant);
+        job->tenant = strdup(spec->tenant ? spec->tenant : caller->tenant);
+        if (!job->tenant)
+                return error_oom(e);
+        if ((r = find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
+                return r;
+        return jail_policy_admit(job->policy, &spec->limits, e);
+}
+
+static int admit(Supervisor *s, Job *job, Error *e)
+{
+        if (s->n_queued >= QUEUE_MAX)
+                return error_set(e, -ENOSPC, "the queue is full: %d jobs wait; try again later", QUEUE_MAX);
+        job->submitted_usec = realtime_usec();
+        int r = id_make(&s->ids, job->submitted_usec, &job->id);
+        if (r < 0)
+                return error_errno(e, r, "making an id");
+        if (job_table_add(&s->jobs, job) < 0)
+                return error_oom(e);
+        TAILQ_INSERT_TAIL(&s->queue[job->spec.priority], job, queue);
+        s->n_queued++;
+        return 0;
+}
+
+static void submission_free(Submission *submission)
+{
+        Supervisor *s = submission->supervisor;
+
+        for (Submission **at = &s->submissions; *at; at = &(*at)->next)
+                if (*at == submission) {
+                        *at = submission->next;
+                        break;
+                }
+        if (submission->job)
+                job_free(submission->job);
+        strv_free(submission->names);
+        free(submission);
+}
+
+void submission_drop(Submission *submission)
+{
+        blobs_drop(submission->request);
+        submission_free(submission);
+}
+
+/* The inputs are stored, or there are none. */
+static int complete(Submission *submission, char *const *blobs, Error *e)
+{
+        Job *job = submission->job;
+        Supervisor *s = submission->supervisor;
+
+        for (size_t i = 0; blobs && blobs[i]; i++) {
+                char *name = strdup(submission->names[i]), *blob = strdup(blobs[i]);
+                if (!name || !blob) {
+                        free(name);
+                        free(blob);
+                        return error_oom(e);
+                }
+                job->inputs[job->n_inputs++] = (JobInputFile){name, blob};
+        }
+        if (s->closed)
+                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
+        int r = admit(s, job, e);
+        if (r >= 0)
+                submission->job = NULL;
+        return r;
+}
+
+static void on_blobs(char *const *blobs, const Error *error, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = userdata;
+        Supervisor *s = submission->supervisor;
+        Job *job = submission->job;
+        int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : complete(submission, blobs, &e);
+
+        if (r < 0)
+                for (size_t i = 0; blobs && blobs[i]; i++)
+                        blobs_unref(s->blobs, blobs[i]);
+        submission->submitted(r < 0 ? NULL : job, &e, submission->userdata);
+        submission_free(submission);
+        dispatch(s);
+}
+
+static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                 Error *e)
+{
+        Supervisor *s = submission->supervisor;
+        Job *job = submission->job = calloc(1, sizeof *job);
+
+        if (!job)
+                return error_oom(e);
+        if (s->closed)
+                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
+        int r = spec_parse(spec, &job->spec, e);
+        if (r >= 0)
+                r = check_inputs(&job->spec, inputs, n, e);
+        if (r >= 0)
+                r = check_spec(s, caller, job, e);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = strv_add(&submission->names, inputs[i].name);
+        return r;
+}
+
+void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                       SupervisorSubmitted submitted, void *userdata, Submission **ret)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = calloc(1, sizeof *submission);
+
+        *ret = NULL;
+        if (!submission) {
+                error_oom(&e);
+                submitted(NULL, &e, userdata);
+                return;
+        }
+        *submission = (Submission){
+                .next = s->submissions, .supervisor = s, .submitted = submitted, .userdata = userdata};
+        s->submissions = submission;
+        int r = begin(submission, caller, spec, inputs, n, &e);
+        if (r >= 0 && n > 0) {
+                r = blobs_add(s->blobs, inputs, n, on_blobs, submission, &submission->request, &e);
+                if (r >= 0) {
+                        *ret = submission;
+                        return;
+                }
+        }
+        if (r < 0) {
+                submitted(NULL, &e, userdata);
+                submission_free(submission);
+                return;
+        }
+        on_blobs(NULL, &e, submission);
+}
+
+/* ---- what clients ask ---- */
+
+bool supervisor_may_see(const Caller *caller, const Job *job)
+{
+        return caller->root || strcmp(caller->tenant, job->tenant) == 0;
+}
+
+int supervisor_find(const Supervisor *s, const Caller *caller, const char *id, Job **ret)
+{
+        size_t length = strlen(id);
+        Job *found = NULL;
+
+        if (length == 0)
+                return -ENOENT;
+        /* Ids sort: those that start so stand together, the id itself first. */
+        size_t i = job_table_after(&s->jobs, id);
+        Job *exact = job_table_get(&s->jobs, id);
+        if (exact) {
+                *ret = exact;
+                return supervisor_may_see(caller, exact) ? 0 : -ENOENT;
+        }
+        for (; i < s->jobs.n && strncmp(s->jobs.jobs[i]->id.text, id, length) == 0; i++) {
+                if (!supervisor_may_see(caller, s->jobs.jobs[i]))
+                        continue;
+                if (found)
+                        return -ENOTUNIQ;
+                found = s->jobs.jobs[i];
+        }
+        *ret = found;
+        return found ? 0 : -ENOENT;
+}
+
+const JobTable *supervisor_jobs(const Supervisor *s)
+{
+        return &s->jobs;
+}
+
+int supervisor_cancel(Supervisor *s, Job *job)
+{
+        if (job_state_is_final(job->state))
+                return -EALREADY;
+        if (job->worker) {
+                job->cancelling = true;
+                pool_cancel(job->worker, job->id.text);
+                return 0;
+        }
+        finish(s, job, JOB_CANCELLED, own_report(job, JAIL_CANCELLED, "cancelled before it was started", NULL));
+        return 0;
+}
+
+int supervisor_open_output(Supervisor *s, const Job *job, OutputStream stream, uint64_t attempt)
+{
+        uint64_t newest = job->attempt > 0 ? job->attempt : 1;
+
+        if (attempt > newest)
+                return -ENOENT;
+        return output_open(s->outputs, &job->id, attempt ? attempt : newest, stream, false);
+}
+
+SupervisorStatus supervisor_status(const Supervisor *s)
+{
+        return (SupervisorStatus){.workers = pool_size(s->pool), .queued = s->n_queued, .running = s->n_running};
+}
+
+void supervisor_close_intake(Supervisor *s)
+{
+        s->closed = true;
+}
+
+void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *userdata)
+{
+        s->events = events;
+        s->events_userdata = userdata;
+}
+
+/* ---- start and end ---- */
+
+/* One supervisor for a state directory. */
+static int lock_state(const char *directory, Error *e)
+{
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return error_errno(e, -errno, "%s", directory);
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return error_errno(e, -errno, "%s", directory);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                               ? error_set(e, -EBUSY, "%s: another skepd uses this state directory", directory)
+                               : error_errno(e, -errno, "%s", directory);
+        return take_fd(fd);
+}
+
+static int start_pool(Supervisor *s, const SupervisorOptions *options, Error *e)
+{
+        _cleanup_free_ char *program = place_program("skep-worker", e);
+        const PoolOptions pool = {
+                .state_directory = options->state_directory, .program = program, .workers = options->workers};
+
+        return program ? pool_new(s->event, &pool, &pool_events, s, &s->pool, e) : -ENOMEM;
+}
+
+int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor **ret, Error *e)
+{
+        _cleanup_(supervisor_freep) Supervisor *s = calloc(1, sizeof *s);
+        JailPolicy *policy;
+        int r;
+
+        if (!s)
+                return error_oom(e);
+        *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .allow_missing = options->allow_missing};
+        for (int priority = 0; priority <= PRIORITY_MAX; priority++)
+                TAILQ_INIT(&s->queue[priority]);
+        s->default_policy = strdup(options->default_policy);
+        s->policy_directories = place_policies(e);
+        if (!s->default_policy || !s->policy_directories)
+                return error_oom(e);
+        if ((r = find_policy(s, s->default_policy, &policy, e)) < 0)
+                return error_prefix(e, "default_policy"), r;
+        jail_policy_unref(policy);
+        if ((r = s->lock = lock_state(options->state_directory, e)) < 0 ||
+            (r = s->outputs = output_directory_new(options->state_directory, e)) < 0 ||
+            (r = blobs_new(event, options->state_directory, &s->blobs, e)) < 0 || (r = start_pool(s, options, e)) < 0)
+                return r;
+        *ret = take(s);
+        return 0;
+}
+
+Supervisor *supervisor_free(Supervisor *s)
+{
+        s->events = NULL;
+        if (s->pool)
+                pool_free(s->pool);
+        if (s->blobs)
+                blobs_free(s->blobs);
+        while (s->submissions)
+                submission_free(s->submissions);
+        job_table_done(&s->jobs);
+        while (s->policies) {
+                KnownPolicy *known = s->policies;
+                s->policies = known->next;
+                jail_policy_unref(known->policy);
+                free(known);
+        }
+        strv_free(s->policy_directories);
+        free(s->default_policy);
+        close_fd(s->outputs);
+        close_fd(s->lock);
+        free(s);
+        return NULL;
+}

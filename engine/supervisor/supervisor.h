@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/supervisor/blobs.h"
+#include "engine/supervisor/job.h"
+#include "engine/supervisor/output.h"
+#include "engine/supervisor/pool.h"
+
+/* The engine itself: jobs from their submission to their report. It knows workers by the pool, and clients not at all:
+ * whoever wants to hear of a job's end is told through SupervisorEvents. */
+typedef struct Supervisor Supervisor;
+
+typedef struct SupervisorEvents {
+        void (*finished)(const Job *job, void *userdata);
+} SupervisorEvents;
+
+typedef struct SupervisorOptions {
+        const char *state_directory;
+        uint64_t workers;
+        JailLayers allow_missing;
+        const char *default_policy;
+} SupervisorOptions;
+
+int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor **ret, Error *e);
+/* Ends the workers and what runs. Returns NULL. */
+Supervisor *supervisor_free(Supervisor *supervisor);
+DEFINE_CLEANUP(Supervisor, supervisor_free)
+
+void supervisor_set_events(Supervisor *supervisor, const SupervisorEvents *events, void *userdata);
+
+/* Who calls, by the credentials of the connection. */
+typedef struct Caller {
+        const char *tenant;
+        bool root; /* may act for every tenant */
+} Caller;
+
+/* A submission is answered when its inputs are stored. `job` is NULL on failure; the error's code says which:
+ * -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
+ * -ENOSPC the queue is full; -ESHUTDOWN nothing is taken any more. */
+typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);
+typedef struct Submission Submission;
+
+/* Starts a submission; the descriptors are borrowed until this returns. The callback may come before it returns, and
+ * comes exactly once unless the submission is dropped. `*ret` is then NULL, or stands for what is under way. */
+void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                       SupervisorSubmitted submitted, void *userdata, Submission **ret);
+/* The caller has gone: nothing comes of it. */
+void submission_drop(Submission *submission);
+
+/* A job that the caller may see, by its id or an unambiguous start of it. -ENOENT; -ENOTUNIQ. */
+int supervisor_find(const Supervisor *supervisor, const Caller *caller, const char *id, Job **ret);
+const JobTable *supervisor_jobs(const Supervisor *supervisor);
+bool supervisor_may_see(const Caller *caller, const Job *job);
+
+/* Ends a job, whatever it does. One that has ended stays as it is: -EALREADY. */
+int supervisor_cancel(Supervisor *supervisor, Job *job);
+
+/* Opens what an attempt (0: the last, or the first that will be) has written. Returns a descriptor or a negative
+ * errno; -ENOENT no such attempt. */
+int supervisor_open_output(Supervisor *supervisor, const Job *job, OutputStream stream, uint64_t attempt);
+
+typedef struct SupervisorStatus {
+        uint64_t workers, queued, running;
+} SupervisorStatus;
+
+SupervisorStatus supervisor_status(const Supervisor *supervisor);
+
+/* Takes no more submissions and starts nothing more. */
+void supervisor_close_intake(Supervisor *supervisor);

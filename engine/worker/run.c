@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/worker/run.h"
+
+#include "engine/base/archive.h"
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/base/strv.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define POLICIES_MAX 64
+
+typedef struct Run {
+        struct Run *next;
+        Runs *runs;
+        char *job;
+        uint64_t attempt;
+        Jail *jail; /* NULL once it has ended */
+        int output[2], files;
+        bool write_failed;
+        json_object *report; /* once the jail has ended */
+        /* /output is packed by a thread: it may be large, and the other jobs must not wait for it. */
+        pthread_t packer;
+        bool packing;
+        int directory;
+        Error pack_error;
+        sd_event_source *packed;
+        int packed_fd;
+} Run;
+
+struct Runs {
+        sd_event *event;
+        JailLauncher *launcher;
+        sd_event_source *source;
+        const RunsEvents *events;
+        void *userdata;
+        Run *list;
+        size_t n;
+        JailPolicy *policies[POLICIES_MAX]; /* the latest used first */
+};
+
+static Run *run_free(Run *run)
+{
+        if (run->packing)
+                pthread_join(run->packer, NULL);
+        sd_event_source_unref(run->packed);
+        close_fd(run->packed_fd);
+        close_fd(run->directory);
+        close_many(run->output, 2);
+        close_fd(run->files);
+        json_object_put(run->report);
+        error_clear(&run->pack_error);
+        free(run->job);
+        free(run);
+        return NULL;
+}
+
+static void run_finish(Run *run)
+{
+        Runs *runs = run->runs;
+
+        for (Run **at = &runs->list; *at; at = &(*at)->next)
+                if (*at == run) {
+                        *at = run->next;
+                        runs->n--;
+                        break;
+                }
+        runs->events->ended(run->job, run->attempt, json_object_to_json_string_ext(run->report, JSON_C_TO_STRING_PLAIN),
+                            runs->userdata);
+        run_free(run);
+}
+
+/* ---- the job's files ---- */
+
+static void *pack_thread(void *argument)
+{
+        Run *run = argument;
+        const ArchiveRules rules = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX}; /* the tmpfs had its limits */
+
+        archive_pack(run->directory, run->files, &rules, NULL, &run->pack_error);
+        eventfd_write(run->packed_fd, 1);
+        return NULL;
+}
+
+static void add_message(json_object *report, const char *text)
+{
+        json_object *old;
+
+        if (!json_object_object_get_ex(report, "message", &old) || !old)
+                json_add_string(report, "message", text);
+}
+
+static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
+{
+        Run *run = userdata;
+
+        pthread_join(run->packer, NULL);
+        run->packing = false;
+        if (run->pack_error.code < 0) {
+                add_message(run->report, error_text(&run->pack_error));
+                if (ftruncate(run->files, 0) < 0)
+                        add_message(run->report, "removing half an archive failed");
+        }
+        run_finish(run);
+        return 0;
+}
+
+static int start_packing(Run *run, int directory)
+{
+        sigset_t all, before;
+
+        run->directory = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+        run->packed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (run->directory < 0 || run->packed_fd < 0)
+                return -errno;
+        int r = sd_event_add_io(run->runs->event, &run->packed, run->packed_fd, EPOLLIN, on_packed, run);
+        if (r < 0)
+                return r;
+        /* Signals are the main thread's. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        r = pthread_create(&run->packer, NULL, pack_thread, run);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        run->packing = r == 0;
+        return -r;
+}
+
+/* ---- the jail's events ---- */
+
+static void on_output(Jail *jail, int stream, const void *data, size_t size, void *userdata)
+{
+        Run *run = userdata;
+
+        if (run->write_failed || write_full(run->output[stream - 1], data, size) >= 0)
+                return;
+        /* A full disk ends the job rather than to lose its output in silence. */
+        run->write_failed = true;
+        jail_cancel(jail);
+}
+
+static void on_ended(Jail *jail, const JailReport *report, void *userdata)
+{
+        Run *run = userdata;
+        int directory = jail_output_directory(jail);
+
+        run->jail = NULL;
+        run->report = jail_report_to_json(report);
+        if (run->write_failed)
+                add_message(run->report, "writing the job's output failed: the disk of the state directory is full or broken");
+        if (directory >= 0) {
+                if (start_packing(run, directory) >= 0)
+                        return;
+                add_message(run->report, "collecting /output failed");
+        }
+        run_finish(run);
+}
+
+static const JailEvents jail_events = {.output = on_output, .ended = on_ended};
+
+/* ---- starting ---- */
+
+static JailPolicy *find_policy(Runs *runs, const char *digest)
+{
+        for (size_t i = 0; i < POLICIES_MAX && runs->policies[i]; i++) {
+                JailPolicy *policy = runs->policies[i];
+                if (strcmp(jail_policy_digest(policy), digest) != 0)
+                        continue;
+                memmove(&runs->policies[1], &runs->policies[0], i * sizeof policy);
+                runs->policies[0] = policy;
+                return policy;
+        }
+        return NULL;
+}
+
+int runs_add_policy(Runs *runs, const char *name, const char *text, Error *e)
+{
+        JailPolicy *policy;
+        int r = jail_policy_from_text(name, text, &policy, e);
+
+        if (r < 0)
+                return r;
+        jail_policy_unref(runs->policies[POLICIES_MAX - 1]);
+        memmove(&runs->policies[1], &runs->policies[0], (POLICIES_MAX - 1) * sizeof policy);
+        runs->policies[0] = policy;
+        return 0;
+}
+
+static int start_jail(Run *run, const RunOrder *order, const int *fds, size_t n_fds, Error *e)
+{
+        JailPolicy *policy = find_policy(run->runs, order->policy_digest);
+        JailInput inputs[JAIL_INPUTS_MAX];
+        size_t n = strv_length(order->inputs);
+
+        if (!policy)
+                return error_set(e, -EPROTO, "the policy %s was not sent before the job", order->policy_digest);
+        if (n > JAIL_INPUTS_MAX || n_fds != RUN_INPUTS + n)
+                return error_set(e, -EPROTO, "the run order and its descriptors do not fit");
+        for (size_t i = 0; i < n; i++)
+                inputs[i] = (JailInput){order->inputs[i], fds[RUN_INPUTS + i]};
+        const JailSpec spec = {
+                .policy = policy,
+                .limits = order->limits,
+                .command = order->command,
+                .environment = order->environment,
+                .working_directory = order->working_directory,
+                .stdin_fd = fds[RUN_STDIN],
+                .inputs = inputs,
+                .n_inputs = n,
+                .allow_missing = order->allow_missing,
+        };
+        return jail_start(run->runs->launcher, &spec, &jail_events, run, &run->jail, e);
+}
+
+static json_object *refusal(const RunOrder *order, const Error *e)
+{
+        JailReport report;
+
+        jail_report_init(&report);
+        report.reason = JAIL_SETUP_FAILED;
+        report.message = (char *)error_text(e);
+        snprintf(report.policy_digest, sizeof report.policy_digest, "%s", order->policy_digest);
+        return jail_report_to_json(&report);
+}
+
+void runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds)
+{
+        RunOrder order;
+        _cleanup_error_ Error e = ERROR_NULL;
+        Run *run = calloc(1, sizeof *run);
+
+        if (!run || n_fds < RUN_INPUTS || run_order_unpack(data, size, &order) < 0) {
+                close_many(fds, n_fds);
+                free(run);
+                return;
+        }
+        *run = (Run){
+                .runs = runs,
+                .next = runs->list,
+                .job = strdup(order.job),
+                .attempt = order.attempt,
+                .output = {take_fd(fds[RUN_STDOUT]), take_fd(fds[RUN_STDERR])},
+                .files = take_fd(fds[RUN_FILES]),
+                .directory = -1,
+                .packed_fd = -1,
+        };
+        runs->list = run;
+        runs->n++;
+        int r = start_jail(run, &order, fds, n_fds, &e);
+        if (r < 0) {
+                run->report = refusal(&order, &e);
+                run_finish(run);
+        } else {
+                runs->events->started(run->job, run->attempt, runs->userdata);
+        }
+        run_order_done(&order);
+        close_many(fds, n_fds);
+}
+
+void runs_cancel(Runs *runs, const char *job)
+{
+        for (Run *run = runs->list; run; run = run->next)
+                if (strcmp(run->job, job) == 0 && run->jail)
+                        jail_cancel(run->jail);
+}
+
+size_t runs_count(const Runs *runs)
+{
+        return runs->n;
+}
+
+/* ---- all of them ---- */
+
+static int on_jails(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
+{
+        Runs *runs = userdata;
+        int r = jail_launcher_dispatch(runs->launcher, NULL);
+
+        /* Without its launcher a worker is of no use: the pool replaces it. */
+        return r == -ECONNRESET && runs->n == 0 ? sd_event_exit(runs->event, 1) : 0;
+}
+
+int runs_new(sd_event *event, const RunsEvents *events, void *userdata, Runs **ret, Error *e)
+{
+        _cleanup_(runs_freep) Runs *runs = calloc(1, sizeof *runs);
+
+        if (!runs)
+                return error_oom(e);
+        *runs = (Runs){.event = event, .events = events, .userdata = userdata};
+        int r = jail_launcher_new(&(JailLauncherOptions){0}, &runs->launcher, e);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(event, &runs->source, jail_launcher_fd(runs->launcher), EPOLLIN, on_jails, runs);
+        if (r < 0)
+                return error_errno(e, r, "watching the launcher");
+        *ret = take(runs);
+        return 0;
+}
+
+Runs *runs_free(Runs *runs)
+{
+        sd_event_source_unref(runs->source);
+        if (runs->launcher)
+                jail_launcher_free(runs->launcher);
+        while (runs->list) {
+                Run *run = runs->list;
+                runs->list = run->next;
+                run_free(run);
+        }
+        for (size_t i = 0; i < POLICIES_MAX; i++)
+                jail_policy_unref(runs->policies[i]);
+        free(runs);
+        return NULL;
+}
