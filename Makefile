@@ -71,6 +71,36 @@ $(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
 $(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive libsystemd)
 
+# ---- tests ----
+
+UNIT := $(call objects,$(call sources,tests/unit))
+$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd check)
+# What runs inside jails, and tries to get out: static, so that it needs nothing of them.
+$(BUILD)/payload: tests/jail/payload.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -o $@ $< -lpthread
+
+$(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
+
+TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
+
+deps:
+	@CC="$(CC)" packaging/deps.sh
+
+# The tools may have been missing when this Makefile was read: hence another make.
+demo: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/demo/demo.sh
+
+check: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/run.sh
+
+install: all
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-worker)
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
+
 # Everything is rebuilt when compiler or flags change.
 FLAGS := $(CC) $(CFLAGS) $(HARDENING) $(OWN_CFLAGS) $(OWN_LDFLAGS)
 $(BUILD)/flags: force
@@ -87,5 +117,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force
+.PHONY: all clean force deps demo check install
 .SECONDARY:

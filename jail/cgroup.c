@@ -125,28 +125,31 @@ static void enable_controllers(int fd)
         }
 }
 
-static void remove_groups_of(int base, const char *name)
+/* False when it is still in the way of its removal. */
+static bool remove_groups_of(int base, const char *name)
 {
         _cleanup_close_ int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
         if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return;
+                return true; /* it is gone, or somebody's */
         write_file_at(fd, "cgroup.kill", "1");
         int list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *dir = list < 0 ? NULL : fdopendir(list);
         for (struct dirent *d; dir && (d = readdir(dir));)
                 if (d->d_type == DT_DIR && d->d_name[0] != '.')
                         unlinkat(fd, d->d_name, AT_REMOVEDIR);
-        unlinkat(base, name, AT_REMOVEDIR);
+        return unlinkat(base, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
 }
 
-void cgroup_sweep(const char *base)
+size_t cgroup_sweep(const char *base)
 {
         _cleanup_closedir_ DIR *dir = opendir(base);
+        size_t left = 0;
 
         for (struct dirent *d; dir && (d = readdir(dir));)
                 if (strncmp(d->d_name, "skep-", 5) == 0)
-                        remove_groups_of(dirfd(dir), d->d_name);
+                        left += !remove_groups_of(dirfd(dir), d->d_name);
+        return left;
 }
 
 /* Makes the group and locks it. A sweeper may remove it between the two: then it is made again. */

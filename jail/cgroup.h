@@ -27,8 +27,9 @@ int cgroup_choose(const char *chosen, char **ret, Error *e);
 int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e);
 void cgroup_tree_remove(CgroupTree *tree);
 
-/* Kills and removes what launchers that are gone have left below a base. */
-void cgroup_sweep(const char *base);
+/* Kills and removes what launchers that are gone have left below a base. Returns how many groups still have processes
+ * that are on their way out. */
+size_t cgroup_sweep(const char *base);
 
 /* Makes a jail's group and writes its limits. Returns a descriptor of it, or a negative errno. */
 int cgroup_make(const CgroupTree *tree, const char *name, const Plan *plan, Error *e);

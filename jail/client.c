@@ -11,6 +11,7 @@
 #include "engine/base/strv.h"
 #include "jail/cgroup.h"
 #include "jail/enforce.h"
+#include "jail/ids.h"
 #include "jail/plan.h"
 #include "jail/policy.h"
 
@@ -23,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define READ_AT_ONCE ((size_t)64 << 10)
 #define EVENTS_AT_ONCE 64
@@ -179,12 +181,24 @@ static Jail *jail_free(Jail *j)
         return NULL;
 }
 
+/* What a launcher that was killed could not do itself. Its jails' processes have got their end, and take a moment. */
+static void tidy_after_death(const JailLauncher *l)
+{
+        const struct timespec moment = {.tv_nsec = 2000000};
+
+        for (int i = 0; i < 500 && l->cgroup && cgroup_sweep(l->cgroup) > 0; i++)
+                nanosleep(&moment, NULL);
+        ids_tidy();
+}
+
 JailLauncher *jail_launcher_free(JailLauncher *l)
 {
         close_fd(l->socket); /* the launcher kills what runs, tidies up, and ends */
         if (l->pid > 0)
                 while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
+        if (l->dead)
+                tidy_after_death(l);
         while (l->jails) {
                 Jail *j = l->jails;
                 l->jails = j->next;

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 /* On a host that runs out of memory, a jail goes before anything else of that size. */
@@ -94,8 +95,16 @@ static void keep_only(const Launch *l, const Sources *s, int control)
 
 static int take_stdio(const Launch *l, Error *e)
 {
+        const uint32_t agent = l->base + JAIL_AGENT_ID;
+        struct stat st;
+
         for (int i = 0; i < 3; i++)
                 if (dup2(l->fds[START_STDIN + i], i) < 0)
+                        return error_errno(e, -errno, "standard streams");
+        /* The pipes for output are the library's own. Who opens /dev/stdout opens the pipe anew, which is its owner's
+         * right. */
+        for (int i = 1; i < 3; i++)
+                if (fstat(i, &st) < 0 || (S_ISFIFO(st.st_mode) && fchown(i, agent, agent) < 0))
                         return error_errno(e, -errno, "standard streams");
         return 0;
 }

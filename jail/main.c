@@ -122,6 +122,8 @@ static int open_signals(void)
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGHUP);
         sigprocmask(SIG_BLOCK, &set, NULL);
+        /* A shell starts what it puts in the background with SIGINT ignored; who sends it to us by name means us. */
+        signal(SIGINT, SIG_DFL);
         signal(SIGPIPE, SIG_IGN);
         signal(SIGTTIN, SIG_IGN); /* in the background there is no input; read() says so */
         return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -181,8 +183,10 @@ static int loop(Run *run, JailLauncher *launcher, int signal_fd, Error *e)
                         take_signal(run, signal_fd);
                 if (fds[0].revents) {
                         int r = jail_launcher_dispatch(launcher, e);
-                        if (r < 0 && !run->ended)
+                        /* When the launcher has died, the jail's end comes as soon as its pipes are empty. */
+                        if (r < 0 && r != -ECONNRESET)
                                 return r;
+                        error_clear(e);
                 }
                 serve_sinks(run);
                 if (source->to >= 0 && ((fds[5].revents & POLLERR) ||
@@ -297,7 +301,10 @@ int main(int argc, char **argv)
         _cleanup_error_ Error e = ERROR_NULL;
         Options options = OPTIONS_NULL;
         int status = STATUS_NO_JAIL;
-        int r = options_parse(argc, argv, &options, &e);
+        int r;
+
+        open_missing_stdio();
+        r = options_parse(argc, argv, &options, &e);
 
         if (r >= 0 && options.done)
                 status = 0;

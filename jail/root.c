@@ -183,31 +183,40 @@ static int make_skeleton(Build *b)
 
 /* ---- mounting into it ---- */
 
-/* Something to mount on at a path of the jail: what is there, or a new directory or file in the skeleton. Returns an
- * O_PATH descriptor. */
+/* Makes a directory, or an empty file, at a path whose parent is there: in the tmpfs that is mounted there, or else in
+ * the skeleton, which is read-only through its mount. */
+static int make_target(Build *b, const char *path, bool directory)
+{
+        const char *name = strrchr(path, '/') + 1;
+        _cleanup_free_ char *parent_path = strndup(path, (size_t)(name - path));
+        _cleanup_close_ int parent = parent_path ? mount_open_inside(b->tree, parent_path) : -ENOMEM;
+
+        if (parent < 0)
+                return parent;
+        int r = directory ? mkdirat(parent, name, 0755) < 0 ? -errno : 0 : write_new_file(parent, name, "", 0644);
+        if (r == -EROFS)
+                r = directory ? mkdirat(b->skeleton, path + 1, 0755) < 0 ? -errno : 0
+                              : write_new_file(b->skeleton, path + 1, "", 0644);
+        return r == -EEXIST ? 0 : r;
+}
+
+/* Something to mount on at a path of the jail: what is there, or a new directory or file, with those that lead to it.
+ * Returns an O_PATH descriptor. */
 static int open_target(Build *b, const char *path, bool directory)
 {
         int fd = mount_open_inside(b->tree, path);
 
         if (fd != -ENOENT)
                 return fd;
-        for (const char *slash = path + 1;; slash++) {
-                slash = strchrnul(slash, '/');
-                _cleanup_free_ char *part = strndup(path + 1, (size_t)(slash - path) - 1);
-                if (!part)
-                        return -ENOMEM;
-                if (*slash || directory) {
-                        if (mkdirat(b->skeleton, part, 0755) < 0 && errno != EEXIST)
-                                return -errno;
-                } else {
-                        int r = write_new_file(b->skeleton, part, "", 0644);
-                        if (r < 0 && r != -EEXIST)
-                                return r;
-                }
+        for (const char *slash = strchrnul(path + 1, '/');; slash = strchrnul(slash + 1, '/')) {
+                _cleanup_free_ char *part = strndup(path, (size_t)(slash - path));
+                _cleanup_close_ int there = part ? mount_open_inside(b->tree, part) : -ENOMEM;
+                int r = there == -ENOENT ? make_target(b, part, *slash || directory) : there < 0 ? there : 0;
+                if (r < 0)
+                        return r;
                 if (!*slash)
-                        break;
+                        return mount_open_inside(b->tree, path);
         }
-        return mount_open_inside(b->tree, path);
 }
 
 static int attach_at(Build *b, int mount, const char *path, bool directory)

@@ -271,3 +271,13 @@ int open_beneath(int dir_fd, const char *path, uint64_t flags, uint64_t mode)
 
         return fd < 0 ? -errno : fd;
 }
+
+void open_missing_stdio(void)
+{
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd < 3);
+        close_fd(fd);
+}

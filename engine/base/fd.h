@@ -51,3 +51,7 @@ void close_others(int *keep, size_t n);
 /* Opens a path below a directory, through no link of any kind, no other mount, and not through "..". Returns a
  * descriptor (CLOEXEC) or a negative errno. */
 int open_beneath(int dir_fd, const char *path, uint64_t flags, uint64_t mode);
+
+/* Opens /dev/null for those of the first three descriptors that are closed, so that nothing else gets their numbers. For
+ * the start of a program. */
+void open_missing_stdio(void);

@@ -18,8 +18,10 @@ static inline void tokenerp(json_tokener **t)
                 json_tokener_free(*t);
 }
 
-/* Comments become spaces, so that lines and columns stay, and the strict parser sees plain JSON. */
-static void blank_comments(char *text, size_t size)
+/* Comments become spaces, so that lines and columns stay. What the library would accept beyond the standard (names in
+ * single quotes, NaN) is found here: outside of strings JSON has few characters. Returns the place of another one, or
+ * SIZE_MAX. */
+static size_t blank_comments(char *text, size_t size)
 {
         bool in_string = false;
 
@@ -31,8 +33,11 @@ static void blank_comments(char *text, size_t size)
                 } else if (!in_string && text[i] == '/' && i + 1 < size && text[i + 1] == '/') {
                         while (i < size && text[i] != '\n')
                                 text[i++] = ' ';
+                } else if (!in_string && !strchr("{}[]:,+-.0123456789eEtrufalsn \t\r\n", text[i])) {
+                        return i;
                 }
         }
+        return SIZE_MAX;
 }
 
 static void position(const char *text, size_t offset, unsigned *line, unsigned *column)
@@ -62,7 +67,11 @@ int json_parse_text(const char *text, size_t size, json_object **ret, Error *e)
                 return error_oom(e);
         memcpy(copy, text, size);
         copy[size] = '\0';
-        blank_comments(copy, size);
+        size_t odd = blank_comments(copy, size);
+        if (odd != SIZE_MAX) {
+                position(copy, odd, &line, &column);
+                return error_set(e, -EINVAL, "not JSON: unexpected character at line %u, column %u", line, column);
+        }
 
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
         /* The NUL goes in too: without it the parser waits for more after a bare number. */

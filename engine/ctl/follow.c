@@ -161,6 +161,7 @@ static int run(Follow *f, bool follow, const FollowOptions *options, Error *e)
                 return error_oom(e);
         sink_init(&f->sinks[0], 1);
         sink_init(&f->sinks[1], 2);
+        signal(SIGINT, SIG_DFL); /* a shell starts what it puts in the background without it */
         signal(SIGPIPE, SIG_IGN);
         sigemptyset(&set);
         sigaddset(&set, SIGINT);

@@ -2,6 +2,7 @@
 
 /* skepctl: the command that people use. */
 
+#include "engine/base/fd.h"
 #include "engine/ctl/commands.h"
 
 #include <string.h>
@@ -100,7 +101,10 @@ int main(int argc, char **argv)
         _cleanup_error_ Error e = ERROR_NULL;
         Context context = {0};
         int words = argc - 1;
-        int r = take_common_options(&words, argv + 1, &context, &e);
+        int r;
+
+        open_missing_stdio();
+        r = take_common_options(&words, argv + 1, &context, &e);
 
         if (r >= 0)
                 r = dispatch(&context, words, argv + 1, &e);

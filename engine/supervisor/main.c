@@ -3,6 +3,7 @@
 /* skepd: the supervisor. */
 
 #include "engine/base/clock.h"
+#include "engine/base/fd.h"
 #include "engine/base/log.h"
 #include "engine/base/places.h"
 #include "engine/base/size.h"
@@ -227,6 +228,7 @@ int main(int argc, char **argv)
                 .drain_usec = 10 * USEC_PER_SECOND,
         };
 
+        open_missing_stdio();
         log_open("skepd");
         int r = parse_options(argc, argv, &options, &e);
         if (r >= 0 && !options.done)

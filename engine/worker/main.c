@@ -212,6 +212,7 @@ int main(int argc, char **argv)
         const char *socket_path = NULL, *name = "1";
         int option;
 
+        open_missing_stdio();
         log_open("skep-worker");
         while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
                 if (option == 's')

@@ -1,0 +1,326 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The engine from outside: skepd with its workers, and skepctl.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+        export state=$BATS_FILE_TMPDIR/state
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        start_engine
+}
+
+teardown_file() {
+        stop_engine
+}
+
+start_engine() {
+        "$build/skepd" --embedded --state "$state" --socket "$BATS_FILE_TMPDIR/engine.sock" --allow-missing="$MISSING" \
+                "$@" > "$BATS_FILE_TMPDIR/ready" 2> "$BATS_FILE_TMPDIR/log" 3>&- &
+        echo $! > "$BATS_FILE_TMPDIR/pid"
+        for i in $(seq 100); do
+                grep -q ready "$BATS_FILE_TMPDIR/ready" && return
+                sleep 0.1
+        done
+        cat "$BATS_FILE_TMPDIR/log" >&2
+        return 1
+}
+
+stop_engine() {
+        kill -TERM "$(cat "$BATS_FILE_TMPDIR/pid")"
+        for i in $(seq 150); do
+                kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || return 0
+                sleep 0.1
+        done
+        return 1
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+ctl() {
+        timeout 60 "$build/skepctl" "$@"
+}
+
+@test "run ends as the job ends, with its output" {
+        run ctl run -- sh -c 'echo out; exit 3' </dev/null
+        [ "$status" -eq 3 ]
+        [ "$output" = out ]
+        run ctl run -- sh -c 'kill -SEGV $$' </dev/null
+        [ "$status" -eq 139 ]
+        run -127 ctl run -- nosuchprogram </dev/null
+        run -126 ctl run -- /etc/passwd </dev/null
+        run ctl run --wall 300ms -- sleep 20 </dev/null
+        [ "$status" -eq 124 ]
+}
+
+@test "run keeps stdout and stderr apart" {
+        ctl run -- sh -c 'echo out; echo err >&2' > out 2> err </dev/null
+        [ "$(cat out)" = out ]
+        [ "$(cat err)" = err ]
+}
+
+@test "binary data passes unchanged, from a file and from a pipe" {
+        head -c 3000001 /dev/urandom > blob
+        [ "$(ctl run -- sha256sum < blob)" = "$(sha256sum < blob)" ]
+        [ "$(cat blob | ctl run -- sha256sum)" = "$(sha256sum < blob)" ]
+        ctl run -- cat < blob | cmp - blob
+}
+
+@test "a file that was read in part goes in from there" {
+        printf 'first\nsecond\n' > lines
+        { read -r first; run ctl run -- cat; } < lines
+        [ "$output" = second ]
+}
+
+@test "a directory in, results out" {
+        mkdir -p src/sub
+        echo one > src/sub/a
+        ln -s sub/a src/link
+        run ctl run --input src/=src --input one=src/sub/a --output out -- sh -c 'cat /input/src/link /input/one; cp -r /input/src/sub /output' </dev/null
+        [ "$output" = $'one\none' ]
+        [ "$(cat out/sub/a)" = one ]
+}
+
+@test "ten jobs at once with mixed policies" {
+        for i in $(seq 10); do
+                policy=$(echo strict python build | cut -d' ' -f$((i % 3 + 1)))
+                {
+                        status=0
+                        ctl run --policy $policy --json -- sh -c "sleep 0.3; echo output $i; exit $i" > out.$i 2>&1 </dev/null || status=$?
+                        echo $status > status.$i
+                } 3>&- &
+        done
+        wait
+        for i in $(seq 10); do
+                [ "$(cat status.$i)" = "$i" ]
+                [ "$(head -1 out.$i)" = "output $i" ]
+                tail -1 out.$i > report
+                [ "$(json_get exit_code report)" = "$i" ]
+                [ "$(json_get reason report)" = exited ]
+        done
+}
+
+@test "Ctrl-C cancels the job" {
+        ctl run --name interrupted -- sleep 30 </dev/null 3>&- &
+        sleep 1
+        pkill -INT -f 'skepctl run --name interrupted'
+        status=0
+        wait $! || status=$?
+        [ "$status" -eq 130 ]
+        run ctl list --json --state cancelled
+        [[ $output == *'"name":"interrupted"'* ]]
+}
+
+@test "submit prints one id a line, in order, of a job, an array and lines" {
+        echo '{"command": ["echo", "one"]} // a comment' > one.json
+        echo '[{"command": ["echo", "a"]}, {"command": ["echo", "b"]}]' > array.json
+        printf '%s\n' '{"command": ["echo", "x"]}' '' '{"command": ["echo", "y"]}' > lines.jsonl
+        run ctl submit one.json
+        [ "$status" -eq 0 ]
+        [ "${#lines[@]}" -eq 1 ]
+        run ctl submit array.json
+        [ "${#lines[@]}" -eq 2 ]
+        ctl wait "${lines[@]}"
+        [ "$(ctl logs "${lines[1]}")" = b ]
+        run ctl submit - < lines.jsonl
+        [ "${#lines[@]}" -eq 2 ]
+        ctl wait "${lines[@]}"
+        [ "$(ctl logs "${lines[0]}")" = x ]
+}
+
+@test "wait ends with 0 when all succeeded, 1 otherwise" {
+        echo '[{"command": ["true"]}, {"command": ["false"]}]' > jobs.json
+        run ctl submit jobs.json
+        ctl wait "${lines[0]}"
+        run -1 ctl wait "${lines[@]}"
+}
+
+@test "status --json is the job as one object" {
+        echo '{"command": ["sh", "-c", "exit 4"], "name": "shown", "meta": {"ticket": "4711"}}' > job.json
+        id=$(ctl submit job.json)
+        ctl wait "$id" || true
+        ctl status --json "$id" > job
+        [ "$(json_get id job)" = "$id" ]
+        [ "$(json_get state job)" = failed ]
+        [ "$(json_get attempt job)" = 1 ]
+        [ "$(json_get spec.meta.ticket job)" = 4711 ]
+        [ "$(json_get report.exit_code job)" = 4 ]
+        [ "$(json_get report.attempt job)" = 1 ]
+        [ "$(json_get report.start job)" = cold ]
+        [[ $(json_get report.worker job) =~ ^[12]$ ]]
+        [ "$(json_get submitted_usec job)" -le "$(json_get started_usec job)" ]
+        [ "$(json_get started_usec job)" -le "$(json_get finished_usec job)" ]
+        ctl status "$id" | grep -q shown
+}
+
+@test "ids may be shortened, and an ambiguous one is refused" {
+        id=$(echo '{"command": ["true"]}' | ctl submit -)
+        ctl wait "${id:0:22}"
+        run -1 ctl status "${id:0:2}"
+        [[ $output == *"more than one"* ]]
+        run -1 ctl status 7zzzzzzzzzzzzzzzzzzzzzzzzz
+        [[ $output == *"no such job"* ]]
+}
+
+@test "a queued job can be cancelled, and stays cancelled" {
+        for i in $(seq 16); do echo '{"command": ["sleep", "3"], "limits": {"wall": "20s"}}'; done | ctl submit - > busy
+        id=$(echo '{"command": ["true"], "priority": 0}' | ctl submit -)
+        [ "$(ctl status --json "$id" | json_get state)" = queued ]
+        ctl cancel "$id"
+        [ "$(ctl status --json "$id" | json_get state)" = cancelled ]
+        ctl cancel "$id"
+        ctl cancel $(cat busy)
+        run -1 ctl wait $(cat busy)
+        [ "$(ctl status --json "$(head -1 busy)" | json_get report.reason)" = cancelled ]
+}
+
+@test "higher priority starts first" {
+        for i in $(seq 16); do echo '{"command": ["sleep", "1"]}'; done | ctl submit - > busy
+        low=$(echo '{"command": ["true"], "priority": 10}' | ctl submit -)
+        high=$(echo '{"command": ["true"], "priority": 90}' | ctl submit -)
+        ctl wait "$low" "$high"
+        [ "$(ctl status --json "$high" | json_get started_usec)" -le "$(ctl status --json "$low" | json_get started_usec)" ]
+        ctl wait $(cat busy)
+}
+
+@test "logs -f follows to the end" {
+        id=$(echo '{"command": ["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.3; done"]}' | ctl submit -)
+        run ctl logs -f "$id"
+        [ "$output" = $'1\n2\n3' ]
+}
+
+@test "output brings the files of a job" {
+        id=$(echo '{"command": ["sh", "-c", "mkdir /output/d; echo x > /output/d/f; ln -s /etc/passwd /output/l"]}' | ctl submit -)
+        ctl wait "$id"
+        ctl output "$id" results
+        [ "$(cat results/d/f)" = x ]
+        [ ! -e results/l ] && [ ! -L results/l ]
+}
+
+@test "standard input may be text in the job" {
+        id=$(echo '{"command": ["cat"], "stdin": "some text"}' | ctl submit -)
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = "some text" ]
+}
+
+@test "equal inputs are stored once, and go when nobody needs them" {
+        head -c 100000 /dev/urandom > blob
+        for i in 1 2 3; do echo '{"command": ["sleep", "1"]}' | ctl submit --input data=blob - ; done > ids
+        [ "$(ls "$state/blobs" | wc -l)" -eq 1 ]
+        ctl wait $(cat ids)
+        [ "$(ls "$state/blobs" | wc -l)" -eq 0 ]
+}
+
+@test "an input is what it was when it was submitted" {
+        echo before > file
+        for i in $(seq 16); do echo '{"command": ["sleep", "1"]}'; done | ctl submit - > busy
+        id=$(echo '{"command": ["cat", "/input/file"]}' | ctl submit --input file=file -)
+        echo after > file
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = before ]
+        ctl wait $(cat busy)
+}
+
+@test "what is wrong is said in a sentence, and nothing is created" {
+        before=$(ctl list --json | wc -l)
+        refuse() {
+                local part=$1
+                shift
+                run ctl "$@" </dev/null
+                [ "$status" -eq 125 ] || { echo "$*: status $status: $output"; return 1; }
+                [[ $output == *"$part"* ]] || { echo "$*: $output"; return 1; }
+                [ "${#lines[@]}" -eq 1 ]
+        }
+        mkfifo fifo
+        refuse "limits.memory" run --memory lots -- true
+        refuse "limits.memory" run --memory 99999999999999T -- true
+        refuse "limits.wall" run --wall 5 -- true
+        refuse "no policy" run --policy nothing -- true
+        refuse "policy" run --policy ../../etc/passwd -- true
+        refuse "a/b" run --input a/b=/etc/hostname -- true
+        refuse "regular file" run --input a=fifo -- true
+        refuse "no such option" run --bind /etc -- true
+        refuse "no such option" run --allow-missing=memory -- true
+        refuse "which command" run
+        refuse "name" run --name $'a\x1b[2J' -- true
+        [ "$(ctl list --json | wc -l)" -eq "$before" ]
+}
+
+@test "an input that is no regular file, and a seventeenth, are refused by the supervisor itself" {
+        mkfifo fifo
+        submit() {
+                run timeout 20 "$build/submit-raw" "$SKEP_ADDRESS" "$@"
+                [ "$status" -ne 0 ]
+        }
+        submit '{"command":["true"]}' a/b 0 < /etc/passwd
+        [[ $output == *'a/b'* ]]
+        submit '{"command":["true"]}' a 0 <> fifo
+        [[ $output == *'"a" is not a regular file'* ]]
+        submit '{"command":["true"]}' dev 0 < /dev/zero
+        [[ $output == *'"dev" is not a regular file'* ]]
+        many=()
+        for i in $(seq 17); do many+=("n$i" 0); done
+        submit '{"command":["true"]}' "${many[@]}" < /etc/passwd
+        [[ $output == *'16 inputs'* ]]
+        submit '{"command":["true"], "unknown": 1}'
+        [[ $output == *'unknown: unknown key'* ]]
+        submit '{"command":["true"], "stdin": "x"}' stdin 0 < /etc/passwd
+        [[ $output == *'stdin'* ]]
+        [ "$(ls "$state/blobs" | wc -l)" -eq 0 ]
+}
+
+@test "busctl introspects and calls the private socket" {
+        run busctl --address="$SKEP_ADDRESS" introspect org.skep.Engine1 /org/skep/Engine1
+        [ "$status" -eq 0 ]
+        for member in Submit Wait GetJob ListJobs Cancel; do [[ $output == *".$member"* ]]; done
+        run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager ListJobs 'a{sv}su' 0 "" 2
+        [ "$status" -eq 0 ]
+        [[ $output == "aa{sv}s 2 "* ]]
+        id=$(echo '{"command": ["true"]}' | ctl submit -)
+        run busctl --address="$SKEP_ADDRESS" introspect org.skep.Engine1 "/org/skep/Engine1/job/$id"
+        [[ $output == *OpenOutput* ]]
+        run busctl --address="$SKEP_ADDRESS" introspect org.skep.Engine1 /org/skep/Engine1/job/7zzzzzzzzzzzzzzzzzzzzzzzzz
+        [[ $output != *OpenOutput* ]]
+}
+
+@test "lists come in pages" {
+        run busctl --json=short --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager ListJobs 'a{sv}su' 0 "" 1
+        cursor=$(echo "$output" | python3 -c 'import json,sys; d=json.load(sys.stdin)["data"]; print(d[1]); assert d[0][0]["id"]["data"] == d[1]')
+        run busctl --json=short --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager ListJobs 'a{sv}su' 0 "$cursor" 1
+        [ "$(echo "$output" | python3 -c 'import json,sys; print(json.load(sys.stdin)["data"][0][0]["id"]["data"])')" \> "$cursor" ]
+}
+
+@test "a worker that dies is replaced, and its jobs run again" {
+        id=$(echo '{"command": ["sh", "-c", "sleep 2; echo attempt $SKEP_ATTEMPT"]}' | ctl submit -)
+        for i in $(seq 50); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
+        pkill -KILL -P "$(cat "$BATS_FILE_TMPDIR/pid")" skep-worker
+        ctl wait "$id"
+        [[ $(ctl logs "$id") == "attempt "[23] ]] # it may meet both workers on their way out
+        [ "$(ctl logs "$id")" = "attempt $(ctl status --json "$id" | json_get report.attempt)" ]
+}
+
+@test "a second supervisor does not get the same state" {
+        run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$BATS_TEST_TMPDIR/other.sock"
+        [ "$status" -ne 0 ]
+        [[ $output == *"another skepd"* ]]
+}
+
+@test "a supervisor that is not there is said, with 125" {
+        run -125 ctl --address "$BATS_TEST_TMPDIR/nothing.sock" run -- true
+        [[ $output == *"not reached at"* ]]
+}
+
+@test "SIGTERM lets running jobs end, and nothing is left" {
+        id=$(echo '{"command": ["sh", "-c", "sleep 1; echo done > /output/f"]}' | ctl submit -)
+        sleep 0.3
+        ctl logs -f "$id" > /dev/null 2>&1 3>&- &
+        stop_engine
+        wait
+        [ "$(leftovers)" = "$BEFORE" ]
+        start_engine
+}

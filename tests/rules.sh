@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Rules that the compiler does not know, as TAP: which folder may include which (docs/ARCHITECTURE.md), and the licence
+# of each file.
+set -u
+cd "$(dirname "$0")/.."
+
+n=0
+failed=0
+verdict() { # name, what was found
+        n=$((n + 1))
+        if [ -z "$2" ]; then
+                echo "ok $n $1"
+        else
+                echo "not ok $n $1"
+                printf '%s\n' "$2" | sed 's/^/#   /'
+                failed=1
+        fi
+}
+
+# folder: what its files may include, beside their own folder and the system
+allowed() {
+        case $1 in
+        engine/base) echo '^$' ;;
+        jail) echo '^engine/base/' ;;
+        engine/worker) echo '^(engine/base/|jail/jail\.h$)' ;;
+        engine/supervisor) echo '^(engine/base/|jail/jail\.h$|engine/worker/protocol\.h$)' ;;
+        engine/ctl) echo '^engine/base/' ;;
+        esac
+}
+
+for folder in engine/base jail engine/worker engine/supervisor engine/ctl; do
+        found=$(grep -nE '^#include "' "$folder"/*.[ch] | grep -vE "#include \"$folder/" |
+                sed -E 's/^([^:]*:[0-9]*):#include "([^"]*)".*/\2 \1/' |
+                while read -r included where; do
+                        echo "$included" | grep -qE "$(allowed $folder)" || echo "$where includes $included"
+                done)
+        verdict "$folder includes only what it may" "$found"
+done
+
+verdict "every source names its licence" \
+        "$(git ls-files '*.c' '*.h' '*.sh' '*.bash' '*.bats' Makefile | while read -r file; do
+                head -3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' || echo "$file"
+        done)"
+
+verdict "no call that has a safer form" \
+        "$(grep -nE '\b(strcat|sprintf|vsprintf|gets|system|popen|alloca|strtok)\(' engine/*/*.[ch] jail/*.[ch])"
+
+echo "1..$n"
+exit $failed

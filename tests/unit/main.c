@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/unit/unit.h"
+
+int main(void)
+{
+        SRunner *runner = srunner_create(size_suite());
+
+        srunner_add_suite(runner, json_suite());
+        srunner_add_suite(runner, text_suite());
+        srunner_add_suite(runner, archive_suite());
+        srunner_add_suite(runner, policy_suite());
+        srunner_add_suite(runner, jail_suite());
+        srunner_add_suite(runner, engine_suite());
+        srunner_run_all(runner, CK_ENV);
+        int failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? 1 : 0;
+}

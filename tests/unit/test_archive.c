@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/archive.h"
+#include "engine/base/fd.h"
+#include "tests/unit/unit.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static const ArchiveRules generous = {.symlinks = true, .max_bytes = 1 << 20, .max_entries = 100};
+
+static char directory[] = "/tmp/skep-archive-XXXXXX";
+static int root = -1, from = -1, to = -1;
+
+static void make_directories(void)
+{
+        strcpy(directory + strlen(directory) - 6, "XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        root = open(directory, O_RDONLY | O_DIRECTORY);
+        mkdirat(root, "from", 0755);
+        mkdirat(root, "to", 0755);
+        from = openat(root, "from", O_RDONLY | O_DIRECTORY);
+        to = openat(root, "to", O_RDONLY | O_DIRECTORY);
+}
+
+static void remove_directories(void)
+{
+        close(from);
+        close(to);
+        close(root);
+        remove_tree_at(AT_FDCWD, directory);
+}
+
+static void write_file(int dir, const char *name, const char *text, mode_t mode)
+{
+        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+        ck_assert_int_eq(write_full(fd, text, strlen(text)), 0);
+        close(fd);
+}
+
+/* An archive of entries that no honest tool makes. */
+typedef struct Member {
+        const char *path, *link, *hardlink, *text;
+        mode_t type;
+} Member;
+
+static int make_archive(const Member *members, size_t n)
+{
+        struct archive *a = archive_write_new();
+        struct archive_entry *entry = archive_entry_new();
+        int fd = memfd_create("archive", MFD_CLOEXEC);
+
+        archive_write_set_format_pax_restricted(a);
+        archive_write_open_fd(a, fd);
+        for (size_t i = 0; i < n; i++) {
+                const char *text = members[i].text ? members[i].text : "";
+                archive_entry_clear(entry);
+                archive_entry_set_pathname(entry, members[i].path);
+                archive_entry_set_filetype(entry, members[i].type);
+                archive_entry_set_perm(entry, 0644);
+                archive_entry_set_size(entry, (int64_t)strlen(text));
+                if (members[i].link)
+                        archive_entry_set_symlink(entry, members[i].link);
+                if (members[i].hardlink)
+                        archive_entry_set_hardlink(entry, members[i].hardlink);
+                archive_write_header(a, entry);
+                archive_write_data(a, text, strlen(text));
+        }
+        archive_entry_free(entry);
+        archive_write_free(a);
+        lseek(fd, 0, SEEK_SET);
+        return fd;
+}
+
+static int unpack(const Member *members, size_t n, const ArchiveRules *rules, Error *e)
+{
+        _cleanup_close_ int fd = make_archive(members, n);
+
+        return archive_unpack(fd, to, rules, e);
+}
+
+START_TEST(test_a_tree_comes_back_as_it_was)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+        _cleanup_free_ char *text = NULL;
+        char target[16] = "";
+        struct stat st;
+
+        write_file(from, "plain", "some text", 0600);
+        write_file(from, "program", "#!", 0755);
+        mkdirat(from, "sub", 0755);
+        write_file(from, "sub/n\xc3\xa4me with space", "more", 0644);
+        ck_assert_int_eq(symlinkat("plain", from, "link"), 0);
+        assert_ok(archive_pack(from, fd, &generous, NULL, &e), &e);
+        lseek(fd, 0, SEEK_SET);
+        assert_ok(archive_unpack(fd, to, &generous, &e), &e);
+        ck_assert_int_eq(read_file_at(to, "sub/n\xc3\xa4me with space", 100, &text, NULL), 0);
+        ck_assert_str_eq(text, "more");
+        ck_assert_int_eq(fstatat(to, "program", &st, 0), 0);
+        ck_assert(st.st_mode & 0100);
+        ck_assert_int_eq(fstatat(to, "plain", &st, 0), 0);
+        ck_assert(!(st.st_mode & 0100));
+        ck_assert_int_eq(readlinkat(to, "link", target, sizeof target - 1), 5);
+}
+END_TEST
+
+START_TEST(test_what_is_neither_file_nor_directory_is_left_out)
+{
+        const ArchiveRules rules = {.symlinks = false, .max_bytes = 1 << 20, .max_entries = 100};
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+        uint64_t skipped = 0;
+        struct stat st;
+
+        mkfifoat(from, "fifo", 0644);
+        ck_assert_int_eq(symlinkat("/etc/shadow", from, "link"), 0);
+        write_file(from, "plain", "x", 0644);
+        assert_ok(archive_pack(from, fd, &rules, &skipped, &e), &e);
+        ck_assert_uint_eq(skipped, 2);
+        lseek(fd, 0, SEEK_SET);
+        assert_ok(archive_unpack(fd, to, &rules, &e), &e);
+        ck_assert_int_eq(fstatat(to, "plain", &st, 0), 0);
+        ck_assert_int_lt(fstatat(to, "link", &st, AT_SYMLINK_NOFOLLOW), 0);
+}
+END_TEST
+
+START_TEST(test_packing_holds_its_limits)
+{
+        const ArchiveRules few = {.max_bytes = 1 << 20, .max_entries = 2}, small = {.max_bytes = 3, .max_entries = 100};
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC), deep = dup(from);
+
+        for (int i = 0; i < 3; i++) {
+                char name[8];
+                snprintf(name, sizeof name, "f%d", i);
+                write_file(from, name, "xx", 0644);
+        }
+        assert_refused(archive_pack(from, fd, &few, NULL, &e), &e, "too many files");
+        assert_refused(archive_pack(from, fd, &small, NULL, &e), &e, "too large");
+        for (int i = 0; i < ARCHIVE_DEPTH_MAX + 2; i++) {
+                mkdirat(deep, "d", 0755);
+                int next = openat(deep, "d", O_RDONLY | O_DIRECTORY);
+                close(deep);
+                deep = next;
+        }
+        const ArchiveRules many = {.max_bytes = 1 << 20, .max_entries = 1000};
+        assert_refused(archive_pack(from, fd, &many, NULL, &e), &e, "nested too deep");
+}
+END_TEST
+
+START_TEST(test_members_that_lead_out_are_refused)
+{
+        static const struct {
+                Member members[2];
+                const char *part;
+        } cases[] = {
+                {{{"/etc/evil", NULL, NULL, "x", AE_IFREG}}, "absolute"},
+                {{{"../evil", NULL, NULL, "x", AE_IFREG}}, "\"..\""},
+                {{{"a/../../evil", NULL, NULL, "x", AE_IFREG}}, "\"..\""},
+                {{{"d", "/tmp", NULL, NULL, AE_IFLNK}, {"d/evil", NULL, NULL, "x", AE_IFREG}}, "d/evil"},
+                {{{"l", "/etc/passwd", NULL, NULL, AE_IFLNK}, {"h", NULL, "../../etc/passwd", NULL, AE_IFREG}}, "\"..\""},
+                {{{"fifo", NULL, NULL, NULL, AE_IFIFO}}, "FIFO"},
+                {{{"dev", NULL, NULL, NULL, AE_IFCHR}}, "device"},
+        };
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                assert_refused(unpack(cases[i].members, cases[i].members[1].path ? 2 : 1, &generous, &e), &e,
+                               cases[i].part);
+        ck_assert_int_lt(access("/tmp/evil", F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_a_file_over_a_link_replaces_the_link)
+{
+        const Member members[] = {{"x", "victim", NULL, NULL, AE_IFLNK}, {"x", NULL, NULL, "new", AE_IFREG}};
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_free_ char *text = NULL;
+
+        write_file(to, "victim", "old", 0644);
+        assert_ok(unpack(members, 2, &generous, &e), &e);
+        ck_assert_int_eq(read_file_at(to, "victim", 100, &text, NULL), 0);
+        ck_assert_str_eq(text, "old");
+}
+END_TEST
+
+START_TEST(test_links_are_refused_where_the_rules_say_so)
+{
+        const ArchiveRules rules = {.symlinks = false, .max_bytes = 100, .max_entries = 100};
+        const Member members[] = {{"l", "/etc/passwd", NULL, NULL, AE_IFLNK}};
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        assert_refused(unpack(members, 1, &rules, &e), &e, "symbolic link");
+}
+END_TEST
+
+START_TEST(test_unpacking_holds_its_limits)
+{
+        const ArchiveRules small = {.max_bytes = 3, .max_entries = 100}, few = {.max_bytes = 100, .max_entries = 1};
+        const Member members[] = {{"a", NULL, NULL, "xx", AE_IFREG}, {"b", NULL, NULL, "xx", AE_IFREG}};
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        assert_refused(unpack(members, 2, &small, &e), &e, "too large");
+        assert_refused(unpack(members, 2, &few, &e), &e, "more than 1 entries");
+}
+END_TEST
+
+START_TEST(test_what_is_no_archive_is_refused)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+
+        write_full(fd, "this is not a tar archive at all", 32);
+        lseek(fd, 0, SEEK_SET);
+        assert_refused(archive_unpack(fd, to, &generous, &e), &e, "not a tar archive");
+}
+END_TEST
+
+Suite *archive_suite(void)
+{
+        Suite *suite = suite_create("archive");
+        TCase *tests = tcase_create("archive");
+
+        tcase_add_checked_fixture(tests, make_directories, remove_directories);
+        tcase_add_test(tests, test_a_tree_comes_back_as_it_was);
+        tcase_add_test(tests, test_what_is_neither_file_nor_directory_is_left_out);
+        tcase_add_test(tests, test_packing_holds_its_limits);
+        tcase_add_test(tests, test_members_that_lead_out_are_refused);
+        tcase_add_test(tests, test_a_file_over_a_link_replaces_the_link);
+        tcase_add_test(tests, test_links_are_refused_where_the_rules_say_so);
+        tcase_add_test(tests, test_unpacking_holds_its_limits);
+        tcase_add_test(tests, test_what_is_no_archive_is_refused);
+        suite_add_tcase(suite, tests);
+        return suite;
+}

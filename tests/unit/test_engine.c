@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/strv.h"
+#include "engine/supervisor/job.h"
+#include "engine/worker/protocol.h"
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+START_TEST(test_a_job_is_read_whole)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        JobSpec spec;
+
+        assert_ok(spec_parse("{\"name\": \"nightly\", \"command\": [\"/usr/bin/python3\", \"/input/r.py\"], // comment\n"
+                             " \"policy\": \"python\", \"environment\": {\"LANG\": \"C.UTF-8\"},"
+                             " \"working_directory\": \"/work\", \"stdin\": \"text\","
+                             " \"limits\": {\"memory\": \"512M\", \"cpu\": 1.5, \"pids\": 64, \"wall\": \"60s\","
+                             "   \"cpu_time\": \"30s\", \"disk\": \"256M\", \"files\": 10000, \"output\": \"8M\","
+                             "   \"io\": {\"read\": \"50M\", \"write\": \"20M\"}},"
+                             " \"priority\": 70, \"tenant\": \"acme\", \"labels\": [\"confidential\"],"
+                             " \"meta\": {\"ticket\": \"4711\"}}",
+                             &spec, &e),
+                  &e);
+        ck_assert_str_eq(spec.name, "nightly");
+        ck_assert_str_eq(spec.environment[0], "LANG=C.UTF-8");
+        ck_assert_uint_eq(spec.limits.cpu_milli, 1500);
+        ck_assert_uint_eq(spec.limits.io_write_bytes_per_sec, 20 << 20);
+        ck_assert_uint_eq(spec.priority, 70);
+        spec_done(&spec);
+}
+END_TEST
+
+START_TEST(test_a_bad_job_is_refused_with_its_key)
+{
+        static const struct {
+                const char *text, *part;
+        } cases[] = {
+                {"", "not JSON"},
+                {"[]", "must be an object"},
+                {"{}", "the key \"command\" is missing"},
+                {"{\"command\": \"ls\"}", "command: must be an array"},
+                {"{\"command\": []}", "command: must name a program"},
+                {"{\"command\": [\"\"]}", "command: must name a program"},
+                {"{\"command\": [\"a\\u0000b\"]}", "command[0]"},
+                {"{\"command\": [\"a\"], \"comand\": 1}", "comand: unknown key"},
+                {"{\"command\": [\"a\"], \"limits\": {\"memory\": \"99999999999T\"}}", "limits.memory"},
+                {"{\"command\": [\"a\"], \"limits\": {\"memory\": -5}}", "limits.memory"},
+                {"{\"command\": [\"a\"], \"limits\": {\"memory\": {\"default\": 1}}}", "limits.memory"},
+                {"{\"command\": [\"a\"], \"limits\": {\"pids\": 0}}", "limits.pids"},
+                {"{\"command\": [\"a\"], \"limits\": {\"wall\": 5}}", "limits.wall: a number needs a unit"},
+                {"{\"command\": [\"a\"], \"environment\": {\"A=B\": \"x\"}}", "environment"},
+                {"{\"command\": [\"a\"], \"environment\": {\"A\": 5}}", "environment.A"},
+                {"{\"command\": [\"a\"], \"priority\": 101}", "priority: must be from 0 to 100"},
+                {"{\"command\": [\"a\"], \"priority\": -1}", "priority"},
+                {"{\"command\": [\"a\"], \"name\": \"a\\nb\"}", "name"},
+                {"{\"command\": [\"a\"], \"name\": \"../x\"}", "name"},
+                {"{\"command\": [\"a\"], \"policy\": \"../../etc/passwd\"}", "policy"},
+                {"{\"command\": [\"a\"], \"working_directory\": \"work\"}", "working_directory"},
+                {"{\"command\": [\"a\"], \"secrets\": []}", "secrets: not built yet"},
+                {"{\"command\": [\"a\"], \"network\": \"none\"}", "network: not built yet"},
+        };
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                JobSpec spec;
+                assert_refused(spec_parse(cases[i].text, &spec, &e), &e, cases[i].part);
+        }
+}
+END_TEST
+
+START_TEST(test_a_final_state_never_changes)
+{
+        for (JobState from = 0; from < JOB_STATE_MAX; from++)
+                for (JobState to = 0; to < JOB_STATE_MAX; to++)
+                        if (job_state_is_final(from))
+                                ck_assert(!job_state_may_become(from, to));
+        ck_assert(job_state_may_become(JOB_QUEUED, JOB_STARTING));
+        ck_assert(!job_state_may_become(JOB_QUEUED, JOB_RUNNING));
+        ck_assert(!job_state_may_become(JOB_QUEUED, JOB_SUCCEEDED));
+        ck_assert(job_state_may_become(JOB_RUNNING, JOB_QUEUED));
+}
+END_TEST
+
+START_TEST(test_jobs_are_found_by_id)
+{
+        JobTable table = {0};
+        IdMaker maker = {0};
+        Id ids[500];
+
+        for (size_t i = 0; i < ELEMENTS(ids); i++) {
+                Job *job = calloc(1, sizeof *job);
+                id_make(&maker, 1700000000000000 + i, &ids[i]);
+                job->id = ids[i];
+                ck_assert_int_eq(job_table_add(&table, job), 0);
+        }
+        for (size_t i = 0; i < ELEMENTS(ids); i++) {
+                ck_assert_str_eq(job_table_get(&table, ids[i].text)->id.text, ids[i].text);
+                ck_assert_uint_eq(job_table_after(&table, ids[i].text), i + 1);
+        }
+        ck_assert_ptr_null(job_table_get(&table, "01"));
+        ck_assert_uint_eq(job_table_after(&table, ""), 0);
+        Job *removed = table.jobs[7];
+        job_table_remove(&table, removed);
+        ck_assert_ptr_null(job_table_get(&table, ids[7].text));
+        ck_assert_ptr_nonnull(job_table_get(&table, ids[8].text));
+        job_free(removed);
+        job_table_done(&table);
+}
+END_TEST
+
+START_TEST(test_a_run_order_comes_back_as_it_was)
+{
+        char *command[] = {(char *)"a", NULL};
+        _cleanup_packer_ Packer p = {0};
+        RunOrder back;
+
+        run_order_pack(&p, &(RunOrder){.job = "x", .attempt = 3, .policy_digest = "sha256:0", .command = command,
+                                       .limits = {.pids = 9}, .allow_missing = 5});
+        ck_assert_int_eq(run_order_unpack(p.data, p.size, &back), 0);
+        ck_assert_str_eq(back.job, "x");
+        ck_assert_uint_eq(back.attempt, 3);
+        ck_assert_uint_eq(back.limits.pids, 9);
+        ck_assert_uint_eq(back.allow_missing, 5);
+        ck_assert_ptr_null(back.working_directory);
+        run_order_done(&back);
+        for (size_t n = 0; n < p.size; n++)
+                ck_assert_int_lt(run_order_unpack(p.data, n, &back), 0);
+}
+END_TEST
+
+START_TEST(test_messages_are_for_one_side_and_of_limited_size)
+{
+        ck_assert(worker_message_allowed(WORKER_REPORT, SIDE_WORKER, WORKER_MESSAGE_MAX));
+        ck_assert(!worker_message_allowed(WORKER_REPORT, SIDE_WORKER, WORKER_MESSAGE_MAX + 1));
+        ck_assert(!worker_message_allowed(WORKER_REPORT, SIDE_SUPERVISOR, 10));
+        ck_assert(!worker_message_allowed(WORKER_RUN, SIDE_WORKER, 10));
+        ck_assert(!worker_message_allowed(0, SIDE_WORKER, 10));
+        ck_assert(!worker_message_allowed(WORKER_MESSAGE_MAX_KIND, SIDE_WORKER, 10));
+}
+END_TEST
+
+Suite *engine_suite(void)
+{
+        Suite *suite = suite_create("engine");
+        TCase *tests = tcase_create("engine");
+
+        tcase_add_test(tests, test_a_job_is_read_whole);
+        tcase_add_test(tests, test_a_bad_job_is_refused_with_its_key);
+        tcase_add_test(tests, test_a_final_state_never_changes);
+        tcase_add_test(tests, test_jobs_are_found_by_id);
+        tcase_add_test(tests, test_a_run_order_comes_back_as_it_was);
+        tcase_add_test(tests, test_messages_are_for_one_side_and_of_limited_size);
+        suite_add_tcase(suite, tests);
+        return suite;
+}

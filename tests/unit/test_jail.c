@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/base/sink.h"
+#include "engine/base/strv.h"
+#include "jail/enforce.h"
+#include "jail/ids.h"
+#include "jail/plan.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+START_TEST(test_a_plan_comes_back_as_it_was)
+{
+        char *command[] = {(char *)"sh", (char *)"-c", (char *)"", NULL}, *none[] = {NULL};
+        _cleanup_packer_ Packer p = {0};
+        Plan back;
+
+        plan_pack(&p, &(Plan){.limits = {.memory_bytes = 5, .files = 7},
+                              .controllers = CONTROLLER_PIDS,
+                              .command = command,
+                              .environment = none,
+                              .working_directory = "/work",
+                              .filter = "abcdefgh",
+                              .filter_size = 8,
+                              .listen = true,
+                              .landlock_abi = 4,
+                              .binds_writable = 5});
+        ck_assert_int_eq(plan_unpack(p.data, p.size, &back), 0);
+        ck_assert_str_eq(back.command[1], "-c");
+        ck_assert_str_eq(back.command[2], "");
+        ck_assert_uint_eq(back.limits.files, 7);
+        ck_assert_uint_eq(back.controllers, CONTROLLER_PIDS);
+        ck_assert_mem_eq(back.filter, "abcdefgh", 8);
+        ck_assert(back.listen);
+        ck_assert_uint_eq(back.binds_writable, 5);
+        plan_done(&back);
+        for (size_t n = 0; n < p.size; n++)
+                ck_assert_int_lt(plan_unpack(p.data, n, &back), 0);
+}
+END_TEST
+
+START_TEST(test_ranges_of_ids_are_exclusive_and_come_back)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        int fds[20];
+        uint32_t bases[20], again;
+
+        for (int i = 0; i < 20; i++) {
+                assert_ok(ids_take(0, &bases[i], &fds[i], &e), &e);
+                ck_assert_uint_ge(bases[i], IDS_FIRST);
+                ck_assert_uint_eq(bases[i] % IDS_PER_JAIL, 0);
+                for (int k = 0; k < i; k++)
+                        ck_assert_uint_ne(bases[i], bases[k]);
+        }
+        close(fds[5]);
+        assert_ok(ids_take((bases[5] - IDS_FIRST) / IDS_PER_JAIL, &again, &fds[5], &e), &e);
+        ck_assert_uint_eq(again, bases[5]);
+        close_many(fds, 20);
+        ids_tidy();
+}
+END_TEST
+
+START_TEST(test_ranges_of_ids_wrap_around)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        int first, second;
+        uint32_t a, b;
+
+        assert_ok(ids_take(IDS_RANGES - 1, &a, &first, &e), &e);
+        assert_ok(ids_take(IDS_RANGES - 1, &b, &second, &e), &e);
+        ck_assert_uint_ne(a, b);
+        ck_assert_uint_lt((uint64_t)b + IDS_PER_JAIL, UINT64_C(0x80000000) + 1);
+        close(first);
+        close(second);
+        ids_tidy();
+}
+END_TEST
+
+static int decide(unsigned controllers, JailLimits *limits, JailLayers missing, JailLayers require, JailReport *report,
+                  Error *e)
+{
+        const JailHost host = {.landlock_abi = 4, .cgroup = true, .controllers = controllers};
+
+        jail_report_init(report);
+        return enforce_decide(&host, limits, JAIL_NETWORK_NONE, missing, require, report, e);
+}
+
+START_TEST(test_a_limit_that_nothing_holds_is_refused_by_name)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        JailReport report;
+        JailLimits limits = jail_limits_none;
+
+        limits.memory_bytes = 1;
+        assert_refused(decide(0, &limits, 0, 0, &report, &e), &e, "cannot enforce \"memory\"");
+        ck_assert(strstr(error_text(&e), "--allow-missing=memory"));
+        limits.memory_bytes = 1;
+        assert_ok(decide(0, &limits, 1U << JAIL_MEMORY, 0, &report, &e), &e);
+        ck_assert_uint_eq(report.not_enforced, 1U << JAIL_MEMORY);
+        ck_assert_str_eq(report.enforced[JAIL_MEMORY], "");
+        limits.memory_bytes = 1;
+        assert_refused(decide(0, &limits, 1U << JAIL_MEMORY, 1U << JAIL_MEMORY, &report, &e), &e,
+                       "which the policy requires");
+        limits.memory_bytes = 1;
+        assert_ok(decide(CONTROLLER_MEMORY, &limits, 0, 0, &report, &e), &e);
+        ck_assert_str_eq(report.enforced[JAIL_MEMORY], "cgroup");
+}
+END_TEST
+
+START_TEST(test_processes_and_cpu_time_are_held_without_controllers)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        JailReport report;
+        JailLimits limits = jail_limits_none;
+
+        limits.pids = 5;
+        limits.cpu_time_usec = 5;
+        assert_ok(decide(0, &limits, 0, 0, &report, &e), &e);
+        ck_assert_str_eq(report.enforced[JAIL_PIDS], "rlimit");
+        ck_assert_str_eq(report.enforced[JAIL_CPU_TIME], "cpu.stat");
+        assert_ok(decide(CONTROLLER_PIDS, &limits, 0, 0, &report, &e), &e);
+        ck_assert_str_eq(report.enforced[JAIL_PIDS], "cgroup");
+}
+END_TEST
+
+START_TEST(test_names_of_layers_that_may_be_missing)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        JailLayers set;
+
+        assert_ok(jail_layers_parse_missing("memory,cpu", &set, &e), &e);
+        ck_assert_uint_eq(set, 1U << JAIL_MEMORY | 1U << JAIL_CPU);
+        assert_ok(jail_layers_parse_missing("", &set, &e), &e);
+        ck_assert_uint_eq(set, 0);
+        assert_refused(jail_layers_parse_missing("memory,everything", &set, &e), &e, "\"everything\" is not a layer");
+        assert_refused(jail_layers_parse_missing("seccomp", &set, &e), &e, "never made without \"seccomp\"");
+        assert_refused(jail_layers_parse_missing("user", &set, &e), &e, "never made without");
+}
+END_TEST
+
+START_TEST(test_exit_status_of_a_report)
+{
+        static const struct {
+                JailReason reason;
+                int code, signal, status;
+        } cases[] = {
+                {JAIL_EXITED, 0, 0, 0},       {JAIL_EXITED, 137, 0, 137},    {JAIL_SIGNALLED, -1, 11, 139},
+                {JAIL_OOM, -1, 9, 137},       {JAIL_WALL_LIMIT, -1, 9, 124}, {JAIL_CPU_LIMIT, -1, 9, 124},
+                {JAIL_CANCELLED, -1, 9, 130}, {JAIL_SETUP_FAILED, -1, 0, 125}, {JAIL_EXEC_FAILED, 127, 0, 127},
+                {JAIL_EXEC_FAILED, 126, 0, 126}, {JAIL_LOST, -1, 0, 125},
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                const JailReport report = {
+                        .reason = cases[i].reason, .exit_code = cases[i].code, .signal = cases[i].signal};
+                ck_assert_int_eq(jail_report_exit_status(&report), cases[i].status);
+        }
+}
+END_TEST
+
+START_TEST(test_what_was_not_measured_is_null_in_the_report)
+{
+        JailReport report;
+
+        jail_report_init(&report);
+        report.wall_usec = 5;
+        report.denied[0] = 3; /* read, on this architecture and others */
+        _cleanup_json_ json_object *o = jail_report_to_json(&report);
+        json_object *value;
+        ck_assert(json_object_object_get_ex(o, "memory_peak_bytes", &value));
+        ck_assert_ptr_null(value);
+        ck_assert(json_object_object_get_ex(o, "exit_code", &value));
+        ck_assert_ptr_null(value);
+        ck_assert(json_object_object_get_ex(o, "wall_usec", &value));
+        ck_assert_int_eq(json_object_get_int(value), 5);
+        ck_assert(json_object_object_get_ex(o, "denied_syscalls", &value));
+        ck_assert_int_eq(json_object_object_length(value), 1);
+}
+END_TEST
+
+START_TEST(test_a_stuck_reader_does_not_block_a_sink)
+{
+        int fds[2];
+        char block[65536] = {0};
+        Sink sink;
+
+        ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+        sink_init(&sink, fds[1]);
+        for (int i = 0; i < 10; i++) /* ten times what a pipe holds */
+                ck_assert_int_eq(sink_add(&sink, block, sizeof block), 0);
+        ck_assert_uint_gt(sink_waiting(&sink), 0);
+        size_t got = 0;
+        while (got < 10 * sizeof block) {
+                ssize_t n = read(fds[0], block, sizeof block);
+                ck_assert_int_gt(n, 0);
+                got += (size_t)n;
+                sink_flush(&sink);
+        }
+        ck_assert_uint_eq(sink_waiting(&sink), 0);
+        signal(SIGPIPE, SIG_IGN);
+        close(fds[0]);
+        sink_add(&sink, "x", 1);
+        ck_assert(sink.broken);
+        sink_done(&sink);
+        close(fds[1]);
+}
+END_TEST
+
+Suite *jail_suite(void)
+{
+        Suite *suite = suite_create("jail");
+        TCase *tests = tcase_create("jail");
+
+        tcase_add_test(tests, test_a_plan_comes_back_as_it_was);
+        tcase_add_test(tests, test_ranges_of_ids_are_exclusive_and_come_back);
+        tcase_add_test(tests, test_ranges_of_ids_wrap_around);
+        tcase_add_test(tests, test_a_limit_that_nothing_holds_is_refused_by_name);
+        tcase_add_test(tests, test_processes_and_cpu_time_are_held_without_controllers);
+        tcase_add_test(tests, test_names_of_layers_that_may_be_missing);
+        tcase_add_test(tests, test_exit_status_of_a_report);
+        tcase_add_test(tests, test_what_was_not_measured_is_null_in_the_report);
+        tcase_add_test(tests, test_a_stuck_reader_does_not_block_a_sink);
+        suite_add_tcase(suite, tests);
+        return suite;
+}
