@@ -49,6 +49,7 @@ static const Narrowing narrowings[] = {
 
         /* An allowlist here too: drivers and file systems have thousands. Nothing of a terminal that sets (TIOCSTI). */
         {"ioctl", 1, LOW32, TCGETS},
+        {"ioctl", 1, LOW32, TIOCGPGRP},
         {"ioctl", 1, LOW32, TIOCGWINSZ},
         {"ioctl", 1, LOW32, FIONREAD},
         {"ioctl", 1, LOW32, FIONBIO},
