@@ -22,7 +22,7 @@ OWN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 LAUNCHER_LDFLAGS := -static-pie -Wl,-z,relro,-z,now
 ifneq ($(SAN),)
   HARDENING := -fPIE
-  OWN_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+  OWN_CFLAGS += -DSKEP_SANITIZED -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
   OWN_LDFLAGS += -fsanitize=address,undefined
   LAUNCHER_LDFLAGS := $(OWN_LDFLAGS)
 endif

@@ -156,7 +156,12 @@ int filter_for_unpacking(void **ret, size_t *ret_size, Error *e)
                 "read",       "write",     "pread64", "lseek",  "close",     "fstat",  "newfstatat", "statx",
                 "openat2",    "openat",    "mkdirat", "linkat", "symlinkat", "unlinkat", "ftruncate", "fcntl",
                 "mmap",       "munmap",    "mremap",  "brk",    "madvise",   "futex",  "exit_group", "getrandom",
-                "rt_sigreturn", "restart_syscall", NULL,
+                "rt_sigreturn", "restart_syscall",
+#ifdef SKEP_SANITIZED /* what the sanitizers' own code calls on the way */
+                "mprotect", "sigaltstack", "rt_sigaction", "rt_sigprocmask", "sched_yield", "getpid", "gettid",
+                "readlink", "readlinkat", "prctl", "open", "clock_gettime", "sysinfo", "prlimit64",
+#endif
+                NULL,
         };
         int r = compile((char *const *)names, SCMP_ACT_KILL_PROCESS, ret, ret_size);
 

@@ -160,10 +160,8 @@ int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *re
         if (archive_write_open_fd(a, out_fd) != ARCHIVE_OK)
                 return error_set(e, -EIO, "%s", archive_error_string(a));
         int r = pack_directory(&p, dir_fd, ".", "", 0);
-        if (r < 0) {
-                archive_write_fail(a);
+        if (r < 0)
                 return r;
-        }
         if (archive_write_close(a) != ARCHIVE_OK)
                 return error_set(e, -archive_errno(a), "%s", archive_error_string(a));
         if (ret_skipped)

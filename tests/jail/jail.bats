@@ -273,7 +273,7 @@ reason() {
         run jail -- sh -c 'echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; head -c 3 /dev/random | wc -c; echo text > /dev/stdout; echo x > /dev/full || echo full' </dev/null
         [ "${lines[0]}${lines[1]}${lines[2]}" = 333 ]
         [ "${lines[3]}" = text ]
-        [[ $output == *full ]]
+        [[ $output == *full* ]]
         run jail -- sh -c 'ls /dev | tr "\n" " "' </dev/null
         [ "$output" = "fd full null random shm stderr stdin stdout urandom zero " ]
 }
@@ -511,7 +511,7 @@ P
         wait $caller || status=$?
         [ "$status" -eq 125 ]
         [ "$(reason)" = lost ]
-        for i in $(seq 50); do [ -z "$(pgrep -f 'sleep 62')" ] && break; sleep 0.1; done
+        for i in $(seq 50); do [ "$(leftovers)" = "$BEFORE" ] && break; sleep 0.1; done
         [ -z "$(pgrep -f 'sleep 62')" ]
         [ "$(leftovers)" = "$BEFORE" ]
 }
