@@ -18,8 +18,9 @@ CFLAGS ?= -O2 -g
 OWN_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
               -D_GNU_SOURCE -I. -DSKEP_VERSION='"$(VERSION)"' -DSKEP_PREFIX='"$(PREFIX)"'
 OWN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-# The launcher is forked for every jail: the smaller, the faster; and it needs nothing of the host's libraries.
-LAUNCHER_LDFLAGS := -static-pie -Wl,-z,relro,-z,now
+# The launcher is forked for every jail: the smaller, the faster; and it needs nothing of the host's libraries. The
+# warnings are about libnl's functions for names, which it does not call.
+LAUNCHER_LDFLAGS := -static-pie -Wl,-z,relro,-z,now -Wl,--no-warnings
 ifneq ($(SAN),)
   HARDENING := -fPIE
   OWN_CFLAGS += -DSKEP_SANITIZED -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -86,6 +87,20 @@ $(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
 
 TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
 
+# Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
+FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
+FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
+             $(addprefix jail/,policy.c limits.c filter.c syscall_groups.c enforce.c plan.c)
+SECONDS ?= 30
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
+	@mkdir -p $(@D)
+	clang -g -O1 -fsanitize=fuzzer,address,undefined $(filter-out -fsanitize% -fno-sanitize%,$(OWN_CFLAGS)) $(PKG_CFLAGS) \
+	        -Wno-missing-prototypes -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
+fuzz:
+	@CC=clang packaging/deps.sh
+	@$(MAKE) --no-print-directory -s $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
+	@tests/fuzz/run.sh $(SECONDS)
+
 deps:
 	@CC="$(CC)" packaging/deps.sh
 
@@ -117,5 +132,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check install
+.PHONY: all clean force deps demo check fuzz install
 .SECONDARY:

@@ -110,7 +110,7 @@ int main(int argc, char **argv)
                 r = dispatch(&context, words, argv + 1, &e);
         if (r < 0) {
                 fprintf(stderr, "skepctl: %s\n", error_text(&e));
-                return r == -ENOTCONN ? STATUS_NO_JOB : 1;
+                return STATUS_NO_JOB;
         }
         if (fflush(stdout) != 0) {
                 fprintf(stderr, "skepctl: standard output: %m\n");

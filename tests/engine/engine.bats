@@ -133,6 +133,18 @@ ctl() {
         [ "$(ctl logs "${lines[0]}")" = x ]
 }
 
+@test "a malformed submission is 125, and says which job" {
+        echo '[{"command": ["true"], "limits": {"memory": "lots"}}]' > bad.json
+        run -125 ctl submit bad.json
+        [[ $output == *"limits.memory"* ]]
+        echo '{"command": ["true"]' > bad.json
+        run -125 ctl submit bad.json
+        [[ $output == *"bad.json"*"not JSON"* ]]
+        printf '{"command": ["true"]}\n{"command": }\n' > bad.jsonl
+        run -125 ctl submit bad.jsonl
+        [[ $output == *"line 2"* ]]
+}
+
 @test "wait ends with 0 when all succeeded, 1 otherwise" {
         echo '[{"command": ["true"]}, {"command": ["false"]}]' > jobs.json
         run ctl submit jobs.json
@@ -160,10 +172,12 @@ ctl() {
 
 @test "ids may be shortened, and an ambiguous one is refused" {
         id=$(echo '{"command": ["true"]}' | ctl submit -)
-        ctl wait "${id:0:22}"
-        run -1 ctl status "${id:0:2}"
+        ctl wait "$id"
+        ctl wait "$(echo '{"command": ["true"]}' | ctl submit -)"
+        ctl status "${id:0:25}" > /dev/null
+        run -125 ctl status "${id:0:2}"
         [[ $output == *"more than one"* ]]
-        run -1 ctl status 7zzzzzzzzzzzzzzzzzzzzzzzzz
+        run -125 ctl status 7zzzzzzzzzzzzzzzzzzzzzzzzz
         [[ $output == *"no such job"* ]]
 }
 

@@ -322,6 +322,33 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0skep-test-abstract"); s.listen(); t
         done
 }
 
+@test "the host name is the jail's own" {
+        run jail -- cat /proc/sys/kernel/hostname </dev/null
+        [ "$output" = skep ]
+        [ "$(uname -n)" != skep ]
+}
+
+@test "a session and a terminal of its own: none" {
+        run jail -- sh -c 'ps -o sid=,tty= -p $$; : < /dev/tty' </dev/null
+        [[ ${lines[0]} =~ 2\ +\? ]]
+        [[ $output == *"/dev/tty"* ]]
+}
+
+@test "a terminal on standard input is relayed, and stays outside" {
+        run python3 - "$build/skep-jail" "$MISSING" <<'P'
+import os, pty, subprocess, sys
+master, slave = pty.openpty()
+job = subprocess.Popen([sys.argv[1], "--allow-missing=" + sys.argv[2], "--wall", "10s", "--", "sh", "-c",
+                        "test -t 0 && echo terminal; readlink /proc/self/fd/0; read line; echo got $line"],
+                       stdin=slave, stdout=subprocess.PIPE, text=True)
+os.close(slave)
+os.write(master, b"typed\n")
+print(job.communicate(timeout=20)[0], end="")
+P
+        [[ ${lines[0]} == pipe:* ]]
+        [ "${lines[1]}" = "got typed" ]
+}
+
 @test "process 1 cannot be killed from inside" {
         run jail -- sh -c '/input/payload kill-all; echo alive' </dev/null
         [[ $output == *"kill 1: refused"* ]]

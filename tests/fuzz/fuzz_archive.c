@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tests/fuzz/fuzz.h"
+
+#include "engine/base/archive.h"
+#include "engine/base/fd.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        const ArchiveRules rules = {.symlinks = true, .max_bytes = 1 << 16, .max_entries = 32};
+        char directory[] = "/dev/shm/skep-fuzz-XXXXXX";
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = memfd_create("fuzz", MFD_CLOEXEC), out = memfd_create("out", MFD_CLOEXEC);
+
+        if (fd < 0 || out < 0 || !mkdtemp(directory) || write_full(fd, data, size) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+                abort();
+        _cleanup_close_ int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* What was unpacked can be packed. */
+        if (archive_unpack(fd, dir, &rules, &e) >= 0 && archive_pack(dir, out, &rules, NULL, &e) < 0)
+                abort();
+        remove_tree_at(AT_FDCWD, directory);
+        return 0;
+}
