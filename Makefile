@@ -3,6 +3,8 @@
 #   make            build everything into build/
 #   make demo       the main job, on this machine, as root
 #   make check      the tests, as root
+#   make check-vm   the tests and more in a virtual machine with systemd; make vm: a shell there
+#   make fuzz       the parsers, SECONDS=30 each
 #   make install    DESTDIR= PREFIX=/usr
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
@@ -42,14 +44,14 @@ BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := jail/main.c jail/options.c jail/relay.c
 LAUNCHER := $(call objects,jail/launcher.c jail/launch.c jail/reaper.c jail/root.c jail/mounts.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
-JAIL := $(filter-out $(LAUNCHER) $(call objects,$(JAIL_PROGRAM)),$(call objects,$(call sources,jail)))
+JAIL := $(filter-out $(LAUNCHER) $(BUILD)/jail/scope.o $(call objects,$(JAIL_PROGRAM)),$(call objects,$(call sources,jail)))
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
 SUPERVISOR := $(call objects,$(call sources,engine/supervisor))
 CTL := $(call objects,$(call sources,engine/ctl))
 
-PROGRAMS := skep-launcher skep-jail skep-worker skepd skepctl
+PROGRAMS := skep-launcher skep-scope skep-jail skep-worker skepd skepctl
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
@@ -62,6 +64,8 @@ $(BUILD)/%.a:
 
 $(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c) $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(LAUNCHER_LDFLAGS) -o $@ $^ -lnl-3 -larchive -lpthread -lm
+$(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
 
@@ -111,9 +115,15 @@ demo: deps
 check: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/run.sh
 
+# The same tests and more in a virtual machine with systemd, whose kernel has all cgroup controllers.
+check-vm: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh
+vm: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh shell
+
 install: all
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-worker)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
 
 # Everything is rebuilt when compiler or flags change.
@@ -132,5 +142,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check fuzz install
+.PHONY: all clean force deps demo check check-vm vm fuzz install
 .SECONDARY:

@@ -2,13 +2,16 @@
 #include "jail/cgroup.h"
 
 #include "engine/base/fd.h"
+#include "engine/base/places.h"
 #include "engine/base/strv.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #define FILE_MAX ((size_t)64 << 10)
@@ -67,6 +70,30 @@ static bool is_delegated(const char *path)
                getxattr(path, "user.delegate", value, sizeof value) == 1;
 }
 
+/* systemd moves this process to a scope of its own. */
+static int ask_for_scope(Error *e)
+{
+        _cleanup_free_ char *program = place_program("skep-scope", e);
+        char pid[16], *argv[] = {(char *)"skep-scope", pid, NULL}, *envp[] = {NULL};
+        pid_t child;
+        int status;
+
+        snprintf(pid, sizeof pid, "%d", getpid());
+        if (!program)
+                return -ENOMEM;
+        int r = posix_spawn(&child, program, NULL, NULL, argv, envp);
+        if (r != 0)
+                return error_errno(e, -r, "%s", program);
+        while (waitpid(child, &status, 0) < 0)
+                if (errno != EINTR)
+                        return error_errno(e, -errno, "%s", program);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+                return error_set(e, -EACCES,
+                                 "systemd, which runs the cgroups of this host, gave no scope for jails; name a "
+                                 "delegated cgroup with --cgroup");
+        return 0;
+}
+
 int cgroup_choose(const char *chosen, char **ret, Error *e)
 {
         _cleanup_free_ char *mounted_at = mount_point(), *own = NULL;
@@ -78,16 +105,20 @@ int cgroup_choose(const char *chosen, char **ret, Error *e)
                 return *ret ? 0 : error_oom(e);
         }
         own = own_path(mounted_at);
-        if (own && is_delegated(own)) {
-                *ret = take(own);
-                return 0;
+        bool systemd = access("/run/systemd/system", F_OK) == 0;
+        if (systemd && !(own && is_delegated(own))) {
+                int r = ask_for_scope(e);
+                if (r < 0)
+                        return r;
+                free(own);
+                own = own_path(mounted_at);
+                if (!own || !is_delegated(own))
+                        return error_set(e, -EACCES,
+                                         "the cgroup %s is not delegated to this program: start it by \"systemd-run "
+                                         "--scope -p Delegate=yes\", or name a delegated one with --cgroup",
+                                         own ? own : mounted_at);
         }
-        if (access("/run/systemd/system", F_OK) == 0)
-                return error_set(e, -EACCES,
-                                 "the cgroup %s is not delegated to this program: start it by \"systemd-run --scope "
-                                 "-p Delegate=yes\", or name a delegated one with --cgroup",
-                                 own ? own : mounted_at);
-        *ret = take(mounted_at);
+        *ret = own && is_delegated(own) ? take(own) : take(mounted_at);
         return 0;
 }
 
@@ -169,15 +200,32 @@ static int make_locked(int base, const char *name)
         }
 }
 
+/* A group with processes of its own cannot hand controllers on (cgroup-v2.rst, "No Internal Process Constraint"). Where
+ * this process lives in the base, it moves into a group beside those of its jails. */
+static int leave_base(const char *base, CgroupTree *tree, Error *e)
+{
+        _cleanup_free_ char *mounted_at = mount_point(), *own = mounted_at ? own_path(mounted_at) : NULL;
+
+        if (!own || strcmp(own, base) != 0 || strcmp(own, mounted_at) == 0)
+                return 0;
+        if (mkdirat(tree->fd, "launcher", 0755) < 0 && errno != EEXIST)
+                return error_errno(e, -errno, "making a cgroup in %s", base);
+        int r = write_file_at(tree->fd, "launcher/cgroup.procs", "0");
+        if (r < 0)
+                return error_errno(e, r, "moving into a cgroup of %s", base);
+        tree->holds_launcher = true;
+        return 0;
+}
+
 int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
 {
         CgroupTree tree = CGROUP_TREE_NULL;
+        int r;
         _cleanup_close_ int base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (base_fd < 0)
                 return error_errno(e, -errno, "%s", base);
         cgroup_sweep(base);
-        enable_controllers(base_fd);
         if (asprintf(&tree.name, "skep-%d", getpid()) < 0)
                 tree.name = NULL;
         tree.path = strdup(base);
@@ -187,11 +235,17 @@ int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
         }
         tree.fd = make_locked(base_fd, tree.name);
         if (tree.fd < 0) {
-                int r = error_errno(e, tree.fd, "making a cgroup in %s", base);
+                r = error_errno(e, tree.fd, "making a cgroup in %s", base);
                 tree.fd = -1;
                 cgroup_tree_remove(&tree);
                 return r;
         }
+        r = leave_base(base, &tree, e);
+        if (r < 0) {
+                cgroup_tree_remove(&tree);
+                return r;
+        }
+        enable_controllers(base_fd);
         enable_controllers(tree.fd);
         tree.controllers = read_controllers(tree.fd, "cgroup.subtree_control");
         *ret = tree;

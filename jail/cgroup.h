@@ -14,13 +14,14 @@ typedef struct CgroupTree {
         char *path;       /* of the base; owned */
         char *name;       /* "skep-<pid>"; owned */
         unsigned controllers; /* of CgroupController: what the groups of jails have */
+        bool holds_launcher;  /* the launcher had to move into it: then it can only be removed by others */
 } CgroupTree;
 
 #define CGROUP_TREE_NULL ((CgroupTree){.fd = -1})
 
-/* The group below which jails shall get theirs: `chosen`, else the caller's own if it is delegated, else the root of
- * the hierarchy where no systemd runs it. Owned by the caller. Errors: -ENOENT no cgroup v2; -EACCES systemd runs it
- * and has delegated nothing; each with the way out. */
+/* The group below which jails shall get theirs: `chosen`, else this process's own if it is delegated, else that of a
+ * scope that systemd is asked for and this process is moved to, else, where no systemd runs it, the root of the
+ * hierarchy. Owned by the caller. Errors: -ENOENT no cgroup v2; -EACCES systemd gives none; each with the way out. */
 int cgroup_choose(const char *chosen, char **ret, Error *e);
 
 /* Makes the launcher's group, with every controller that can be had, and removes those that dead launchers left. */

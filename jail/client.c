@@ -16,6 +16,7 @@
 #include "jail/policy.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -28,6 +29,9 @@
 
 #define READ_AT_ONCE ((size_t)64 << 10)
 #define EVENTS_AT_ONCE 64
+#define OUTPUT_BYTES_MAX (UINT64_C(16) << 30) /* of a jail without a limit of its own */
+#define OUTPUT_FILES_MAX (UINT64_C(1) << 20)
+#define DRAIN_READS_MAX 64 /* more than any pipe holds */
 
 static const char *const base_environment[] = {
         "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
@@ -47,7 +51,7 @@ typedef struct Stream {
 struct Jail {
         Jail *next;
         JailLauncher *launcher;
-        uint64_t id, output_limit;
+        uint64_t id, output_limit, disk_limit, files_limit;
         const JailEvents *events;
         void *userdata;
         Stream streams[2];
@@ -67,6 +71,7 @@ struct JailLauncher {
         size_t unpack_filter_size;
         char *buffer;
         bool dead;
+        bool sweep; /* the launcher lives in its own cgroup, which it cannot remove */
 };
 
 /* ---- starting and ending the launcher ---- */
@@ -120,6 +125,7 @@ static int greet(JailLauncher *l, const char *cgroup, Error *e)
         if (kind == LAUNCHER_READY) {
                 l->host.cgroup = unpack_number(&u) != 0;
                 l->host.controllers = (unsigned)unpack_number(&u);
+                l->sweep = unpack_number(&u) != 0;
                 base = unpack_string(&u);
         }
         why = unpack_string(&u);
@@ -197,7 +203,7 @@ JailLauncher *jail_launcher_free(JailLauncher *l)
         if (l->pid > 0)
                 while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
-        if (l->dead)
+        if (l->dead || l->sweep)
                 tidy_after_death(l);
         while (l->jails) {
                 Jail *j = l->jails;
@@ -303,6 +309,42 @@ static Jail *find_jail(JailLauncher *l, uint64_t id)
 
 /* ---- events ---- */
 
+/* Reads once; at the end of the stream, closes it. */
+static void take_output(Stream *s)
+{
+        Jail *j = s->jail;
+        JailLauncher *l = j->launcher;
+        ssize_t n = read(s->fd, l->buffer, READ_AT_ONCE);
+
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+                return;
+        if (n <= 0) {
+                s->fd = close_fd(s->fd);
+                return;
+        }
+        uint64_t used = j->streams[0].bytes + j->streams[1].bytes,
+                 room = j->output_limit == JAIL_UNLIMITED ? UINT64_MAX : j->output_limit - used;
+        size_t kept = (uint64_t)n < room ? (size_t)n : (size_t)room;
+        if (kept < (size_t)n)
+                j->report.truncated = true;
+        s->bytes += kept;
+        if (kept > 0)
+                j->events->output(j, s == &j->streams[0] ? 1 : 2, l->buffer, kept, j->userdata);
+}
+
+/* Nothing of the jail writes any more: what is in the pipes is all. They are not read to their end, since the job may
+ * have handed its end to somebody outside, through a socket that was bound into the jail. */
+static void drain_streams(Jail *j)
+{
+        for (int i = 0; i < 2; i++) {
+                Stream *s = &j->streams[i];
+                struct pollfd p = {.fd = s->fd, .events = POLLIN};
+                for (int reads = 0; s->fd >= 0 && reads < DRAIN_READS_MAX && poll(&p, 1, 0) > 0; reads++)
+                        take_output(s);
+                s->fd = close_fd(s->fd);
+        }
+}
+
 static void launcher_message(JailLauncher *l, const char *data, size_t size, int *fds, size_t n_fds)
 {
         Unpacker u = {.next = data, .left = size};
@@ -320,8 +362,7 @@ static void launcher_message(JailLauncher *l, const char *data, size_t size, int
         memcpy(&outcome, bytes, sizeof outcome);
         j->output = n_fds > 0 ? fds[0] : -1;
         take_outcome(j, &outcome, text);
-        for (int stream = 1; stream <= 2; stream++)
-                jail_hold_output(j, stream, false);
+        drain_streams(j);
         finish_when_done(j);
 }
 
@@ -362,29 +403,6 @@ static void read_launcher(JailLauncher *l)
         }
 }
 
-static void read_stream(Stream *s)
-{
-        Jail *j = s->jail;
-        JailLauncher *l = j->launcher;
-        ssize_t n = read(s->fd, l->buffer, READ_AT_ONCE);
-
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-                return;
-        if (n <= 0) {
-                s->fd = close_fd(s->fd);
-                finish_when_done(j);
-                return;
-        }
-        uint64_t used = j->streams[0].bytes + j->streams[1].bytes,
-                 room = j->output_limit == JAIL_UNLIMITED ? UINT64_MAX : j->output_limit - used;
-        size_t kept = (uint64_t)n < room ? (size_t)n : (size_t)room;
-        if (kept < (size_t)n)
-                j->report.truncated = true;
-        s->bytes += kept;
-        if (kept > 0)
-                j->events->output(j, s == &j->streams[0] ? 1 : 2, l->buffer, kept, j->userdata);
-}
-
 static void send_waiting_cancels(JailLauncher *l)
 {
         for (Jail *j = l->jails; j; j = j->next)
@@ -405,8 +423,10 @@ int jail_launcher_dispatch(JailLauncher *l, Error *e)
                 }
                 Jail *j = find_jail(l, key / 2);
                 Stream *s = j ? &j->streams[key % 2] : NULL;
-                if (s && s->fd >= 0 && !s->held)
-                        read_stream(s);
+                if (s && s->fd >= 0 && !s->held) {
+                        take_output(s);
+                        finish_when_done(j);
+                }
         }
         send_waiting_cancels(l);
         if (n < 0 && errno != EINTR)
@@ -426,6 +446,16 @@ void jail_cancel(Jail *j)
 int jail_output_directory(const Jail *j)
 {
         return j->output;
+}
+
+uint64_t jail_output_bytes_max(const Jail *j)
+{
+        return j->disk_limit == JAIL_UNLIMITED ? OUTPUT_BYTES_MAX : j->disk_limit;
+}
+
+uint64_t jail_output_files_max(const Jail *j)
+{
+        return j->files_limit == JAIL_UNLIMITED ? OUTPUT_FILES_MAX : j->files_limit;
 }
 
 /* ---- from a specification to a plan ---- */
@@ -622,6 +652,8 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         if (r < 0)
                 return r;
         j->output_limit = limits.output_bytes;
+        j->disk_limit = limits.disk_bytes;
+        j->files_limit = limits.files;
 
         _cleanup_close_ int plan = pack_plan(l, spec, &limits, e);
         if (plan < 0)

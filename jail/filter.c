@@ -11,6 +11,7 @@
 
 #include "engine/base/fd.h"
 
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/netlink.h>
 #include <sched.h>
@@ -27,47 +28,85 @@
 
 #define LOW32 UINT64_C(0xffffffff)
 
-/* What is permitted of a call that is narrowed: argument `arg`, masked, must equal the value. */
-typedef struct Narrowing {
-        const char *call;
+/* What is permitted of a call that is narrowed: each argument that is named, masked, must equal its value. One line of
+ * several for the same call is enough. */
+typedef struct Match {
         unsigned argument;
         uint64_t mask, value;
+} Match;
+
+typedef struct Narrowing {
+        const char *call;
+        Match first, second; /* the second one counts when it has a mask */
 } Narrowing;
 
+#define SETID UINT64_C(06000)
+#define MAKES_FILE (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) /* with these, open() has a mode */
+
 static const Narrowing narrowings[] = {
-        {"clone", 0, CLONE_NAMESPACES, 0},
+        {"clone", {0, CLONE_NAMESPACES, 0}, {0}},
 
-        {"socket", 0, LOW32, AF_UNIX},
-        {"socket", 0, LOW32, AF_INET},
-        {"socket", 0, LOW32, AF_INET6},
-        /* getifaddrs() and getaddrinfo() ask the jail's own network namespace which addresses it has */
-        {"socket", 0, LOW32, AF_NETLINK},
-        {"socketpair", 0, LOW32, AF_UNIX},
+        {"socket", {0, LOW32, AF_UNIX}, {0}},
+        {"socket", {0, LOW32, AF_INET}, {0}},
+        {"socket", {0, LOW32, AF_INET6}, {0}},
+        /* getifaddrs() and getaddrinfo() ask the jail's own network namespace which addresses it has. By another protocol
+         * than that, the kernel would tell of the host's devices, and has much more that could be wrong. */
+        {"socket", {0, LOW32, AF_NETLINK}, {2, LOW32, NETLINK_ROUTE}},
+        {"socketpair", {0, LOW32, AF_UNIX}, {0}},
 
-        {"personality", 0, LOW32, PER_LINUX},
-        {"personality", 0, LOW32, LOW32}, /* asks, sets nothing */
+        {"personality", {0, LOW32, PER_LINUX}, {0}},
+        {"personality", {0, LOW32, LOW32}, {0}}, /* asks, sets nothing */
 
         /* An allowlist here too: drivers and file systems have thousands. Nothing of a terminal that sets (TIOCSTI). */
-        {"ioctl", 1, LOW32, TCGETS},
-        {"ioctl", 1, LOW32, TIOCGPGRP},
-        {"ioctl", 1, LOW32, TIOCGWINSZ},
-        {"ioctl", 1, LOW32, FIONREAD},
-        {"ioctl", 1, LOW32, FIONBIO},
-        {"ioctl", 1, LOW32, FIOASYNC},
-        {"ioctl", 1, LOW32, FIOCLEX},
-        {"ioctl", 1, LOW32, FIONCLEX},
-        {"ioctl", 1, LOW32, FICLONE},
-        {"ioctl", 1, LOW32, FICLONERANGE},
-        {"ioctl", 1, LOW32, FS_IOC_GETFLAGS},
-        {"ioctl", 1, LOW32, 0x8910}, /* SIOCGIFNAME, include/uapi/linux/sockios.h; if_nameindex() */
-        {"ioctl", 1, LOW32, 0x8912}, /* SIOCGIFCONF */
-        {"ioctl", 1, LOW32, 0x8913}, /* SIOCGIFFLAGS */
-        {"ioctl", 1, LOW32, 0x8915}, /* SIOCGIFADDR */
-        {"ioctl", 1, LOW32, 0x8933}, /* SIOCGIFINDEX */
+        {"ioctl", {1, LOW32, TCGETS}, {0}},
+        {"ioctl", {1, LOW32, TIOCGPGRP}, {0}},
+        {"ioctl", {1, LOW32, TIOCGWINSZ}, {0}},
+        {"ioctl", {1, LOW32, FIONREAD}, {0}},
+        {"ioctl", {1, LOW32, FIONBIO}, {0}},
+        {"ioctl", {1, LOW32, FIOASYNC}, {0}},
+        {"ioctl", {1, LOW32, FIOCLEX}, {0}},
+        {"ioctl", {1, LOW32, FIONCLEX}, {0}},
+        {"ioctl", {1, LOW32, FICLONE}, {0}},
+        {"ioctl", {1, LOW32, FICLONERANGE}, {0}},
+        {"ioctl", {1, LOW32, FS_IOC_GETFLAGS}, {0}},
+        {"ioctl", {1, LOW32, 0x8910}, {0}}, /* SIOCGIFNAME, include/uapi/linux/sockios.h; if_nameindex() */
+        {"ioctl", {1, LOW32, 0x8912}, {0}}, /* SIOCGIFCONF */
+        {"ioctl", {1, LOW32, 0x8913}, {0}}, /* SIOCGIFFLAGS */
+        {"ioctl", {1, LOW32, 0x8915}, {0}}, /* SIOCGIFADDR */
+        {"ioctl", {1, LOW32, 0x8933}, {0}}, /* SIOCGIFINDEX */
+
+        /* Where a directory of the host is bound writable, a file that is "set user id" would be so for its owner there. */
+        {"chmod", {1, SETID, 0}, {0}},
+        {"fchmod", {1, SETID, 0}, {0}},
+        {"fchmodat", {2, SETID, 0}, {0}},
+        {"fchmodat2", {2, SETID, 0}, {0}},
+        {"creat", {1, SETID, 0}, {0}},
+        {"mkdir", {1, SETID, 0}, {0}},
+        {"mkdirat", {2, SETID, 0}, {0}},
+        {"mknod", {1, SETID, 0}, {0}},
+        {"mknodat", {2, SETID, 0}, {0}},
+        {"open", {1, MAKES_FILE, 0}, {0}},
+        {"open", {2, SETID, 0}, {0}},
+        {"openat", {2, MAKES_FILE, 0}, {0}},
+        {"openat", {3, SETID, 0}, {0}},
 };
 
-/* libc falls back to an older call when one of these does not exist; EPERM would be an error to it. */
-static const char *const absent_calls[] = {"clone3"};
+/* Their arguments are behind a pointer, where no filter sees them. libc falls back to an older call when they do not
+ * exist; EPERM would be an error to it. */
+static const char *const absent_calls[] = {"clone3", "openat2"};
+
+static struct scmp_arg_cmp compare(const Match *match)
+{
+        return SCMP_CMP(match->argument, SCMP_CMP_MASKED_EQ, match->mask, match->value);
+}
+
+static bool is_absent(const char *name)
+{
+        for (size_t i = 0; i < ELEMENTS(absent_calls); i++)
+                if (strcmp(absent_calls[i], name) == 0)
+                        return true;
+        return false;
+}
 
 static int add_rules(scmp_filter_ctx context, const char *name)
 {
@@ -76,16 +115,13 @@ static int add_rules(scmp_filter_ctx context, const char *name)
 
         if (number < 0)
                 return 0;
-        for (size_t i = 0; i < ELEMENTS(absent_calls); i++)
-                if (strcmp(absent_calls[i], name) == 0)
-                        return 0; /* below, for every policy */
         for (size_t i = 0; i < ELEMENTS(narrowings); i++) {
                 const Narrowing *n = &narrowings[i];
                 if (strcmp(n->call, name) != 0)
                         continue;
                 narrowed = true;
-                r = seccomp_rule_add(context, SCMP_ACT_ALLOW, number, 1,
-                                     SCMP_CMP(n->argument, SCMP_CMP_MASKED_EQ, n->mask, n->value));
+                r = seccomp_rule_add(context, SCMP_ACT_ALLOW, number, n->second.mask ? 2 : 1, compare(&n->first),
+                                     compare(&n->second));
                 if (r < 0)
                         return r;
         }
@@ -116,8 +152,8 @@ static int export_bytes(scmp_filter_ctx context, void **ret, size_t *ret_size)
         return 0;
 }
 
-/* What is not in `names` gets `refusal`. */
-static int compile(char *const *names, uint32_t refusal, void **ret, size_t *ret_size)
+/* What is not in `names` gets `refusal`. `narrow`: as for a job; else the calls are allowed as they stand. */
+static int compile(char *const *names, bool narrow, uint32_t refusal, void **ret, size_t *ret_size)
 {
         scmp_filter_ctx context = seccomp_init(refusal);
         int r = 0;
@@ -128,11 +164,15 @@ static int compile(char *const *names, uint32_t refusal, void **ret, size_t *ret
          * pass. */
         if ((r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS))) >= 0)
                 r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-        for (size_t i = 0; i < ELEMENTS(absent_calls) && r >= 0; i++)
+        for (size_t i = 0; narrow && i < ELEMENTS(absent_calls) && r >= 0; i++)
                 r = seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name(absent_calls[i]),
                                      0);
-        for (size_t i = 0; r >= 0 && names[i]; i++)
-                r = add_rules(context, names[i]);
+        for (size_t i = 0; r >= 0 && names[i]; i++) {
+                if (!narrow)
+                        r = seccomp_rule_add(context, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(names[i]), 0);
+                else if (!is_absent(names[i]))
+                        r = add_rules(context, names[i]);
+        }
         if (r >= 0)
                 r = export_bytes(context, ret, ret_size);
         seccomp_release(context);
@@ -146,7 +186,7 @@ int policy_compile(JailPolicy *policy, Error *e)
 
         if (policy->filter)
                 return 0;
-        int r = compile(policy->syscalls, refusal, &policy->filter, &policy->filter_size);
+        int r = compile(policy->syscalls, true, refusal, &policy->filter, &policy->filter_size);
         return r < 0 ? error_errno(e, r, "compiling the system call filter of \"%s\"", policy->name) : 0;
 }
 
@@ -163,7 +203,7 @@ int filter_for_unpacking(void **ret, size_t *ret_size, Error *e)
 #endif
                 NULL,
         };
-        int r = compile((char *const *)names, SCMP_ACT_KILL_PROCESS, ret, ret_size);
+        int r = compile((char *const *)names, false, SCMP_ACT_KILL_PROCESS, ret, ret_size);
 
         return r < 0 ? error_errno(e, r, "compiling the system call filter for unpacking") : 0;
 }

@@ -15,6 +15,7 @@
 
 #define IDS_FOLDER "/run/skep"
 #define IDS_FILE IDS_FOLDER "/jail-ids"
+#define ATTEMPTS_MAX 1000 /* each means that somebody has just removed the file */
 
 static int lock_bytes(int fd, off_t start, off_t length)
 {
@@ -42,12 +43,12 @@ static int open_file(void)
 
 int ids_take(uint32_t hint, uint32_t *ret_base, int *ret_fd, Error *e)
 {
-        for (;;) {
+        for (int attempt = 0;; attempt++) {
                 _cleanup_close_ int fd = open_file();
                 uint32_t tried = 0, range = hint % IDS_RANGES;
                 int r = fd;
 
-                if (fd == -ENOENT)
+                if (fd == -ENOENT && attempt < ATTEMPTS_MAX)
                         continue; /* the folder was tidied away in between */
                 for (; fd >= 0 && tried < IDS_RANGES; tried++, range = (range + 1) % IDS_RANGES)
                         if ((r = lock_bytes(fd, range, 1)) != -EAGAIN && r != -EACCES)
@@ -56,7 +57,7 @@ int ids_take(uint32_t hint, uint32_t *ret_base, int *ret_fd, Error *e)
                         return error_set(e, -EAGAIN, "all %u ranges of ids for jails are in use", IDS_RANGES);
                 if (r < 0)
                         return error_errno(e, r, "taking a range of ids in " IDS_FILE);
-                if (!is_current(fd))
+                if (!is_current(fd) && attempt < ATTEMPTS_MAX)
                         continue;
                 *ret_base = IDS_FIRST + range * IDS_PER_JAIL;
                 *ret_fd = take_fd(fd);

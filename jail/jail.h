@@ -237,3 +237,7 @@ void jail_close_output(Jail *jail, int stream);
 /* Within `ended`: a descriptor of the directory that the job saw as /output, owned by the library, -1 where there is
  * none. Nothing in there can change any more, and nothing in there can be trusted. */
 int jail_output_directory(const Jail *jail);
+/* Likewise: how many bytes the files in there may say that they have together. The tmpfs has counted blocks; holes and
+ * second names of a file are not in that count, and would be in a copy. */
+uint64_t jail_output_bytes_max(const Jail *jail);
+uint64_t jail_output_files_max(const Jail *jail);

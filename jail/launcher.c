@@ -514,6 +514,7 @@ static int greet(Launcher *l)
         if (r >= 0) {
                 pack_number(&p, l->cgroups.fd >= 0);
                 pack_number(&p, l->cgroups.controllers);
+                pack_number(&p, l->cgroups.holds_launcher);
                 pack_string(&p, l->cgroups.path);
         }
         pack_string(&p, e.text);

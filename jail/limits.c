@@ -139,6 +139,20 @@ void jail_limits_default(JailLimits *limits, const JailLimits *defaults)
                         *member(limits, &limits_table[i]) = value_of(defaults, &limits_table[i]);
 }
 
+int limits_settle(JailLimits *defaults, const JailLimits *ceilings, Error *e)
+{
+        for (size_t i = 0; i < ELEMENTS(limits_table); i++) {
+                const Limit *limit = &limits_table[i];
+                uint64_t *amount = member(defaults, limit), ceiling = value_of(ceilings, limit);
+                if (*amount == JAIL_UNLIMITED)
+                        *amount = ceiling;
+                if (*amount > ceiling)
+                        return error_set(e, -EINVAL, "limits.%s%s%s: the default is above the max",
+                                         limit->group ? limit->group : "", limit->group ? "." : "", limit->key);
+        }
+        return 0;
+}
+
 static json_object *amount_to_json(uint64_t amount, LimitUnit unit)
 {
         if (unit == UNIT_BYTES || unit == UNIT_COUNT)

@@ -7,6 +7,10 @@
  * what a job may ask for. What is read replaces what was there. */
 int limits_read_policy(json_object *object, const char *path, JailLimits *defaults, JailLimits *ceilings, Error *e);
 
+/* Makes defaults and ceilings fit: what has a ceiling and no default is limited by it. Error: -EINVAL for a default above
+ * its ceiling, naming the key. */
+int limits_settle(JailLimits *defaults, const JailLimits *ceilings, Error *e);
+
 /* The same as JSON, in the form that limits_read_policy() takes. NULL when out of memory. */
 json_object *limits_to_json(const JailLimits *defaults, const JailLimits *ceilings);
 

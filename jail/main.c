@@ -3,6 +3,7 @@
 /* skep-jail: one job in one jail, from the command line. */
 
 #include "engine/base/archive.h"
+#include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/places.h"
@@ -20,6 +21,7 @@
 #include <sys/stat.h>
 
 #define STATUS_NO_JAIL 125
+#define READER_GRACE_USEC (2 * USEC_PER_SECOND)
 
 typedef struct Run {
         const Options *options;
@@ -27,6 +29,7 @@ typedef struct Run {
         Sink sinks[2];
         Source source; /* `to` is -1 where nothing is relayed */
         bool ended, interrupted;
+        uint64_t give_up_usec; /* when a reader that is stuck is not waited for any more; 0: never */
         int status;
         Error error; /* of what comes after the job: its output, its report */
 } Run;
@@ -53,14 +56,14 @@ static int write_report(const char *path, const JailReport *report, Error *e)
         return r < 0 ? error_errno(e, r, "writing the report to %s", path) : 0;
 }
 
-static int collect_output(int directory, const char *path, Error *e)
+static int collect_output(const Jail *jail, const char *path, Error *e)
 {
-        const ArchiveRules rules = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX}; /* the tmpfs had its limits */
+        const ArchiveRules rules = {.max_bytes = jail_output_bytes_max(jail), .max_entries = jail_output_files_max(jail)};
         _cleanup_close_ int archive = memfd_create("output", MFD_CLOEXEC);
 
         if (archive < 0)
                 return error_errno(e, -errno, "collecting /output");
-        int r = archive_pack(directory, archive, &rules, NULL, e);
+        int r = archive_pack(jail_output_directory(jail), archive, &rules, NULL, e);
         if (r < 0)
                 return error_prefix(e, "collecting /output"), r;
         return lseek(archive, 0, SEEK_SET) < 0 ? -errno : output_unpack(archive, path, e);
@@ -86,14 +89,14 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         run->ended = true;
         run->jail = NULL;
         run->status = jail_report_exit_status(report);
-        /* Killed for a limit, or by the user: nobody waits for a reader that is stuck. */
+        /* A job that a limit has ended is over, also where nobody reads what it wrote. */
         if (report->reason != JAIL_EXITED && report->reason != JAIL_SIGNALLED)
-                run->interrupted = true;
+                run->give_up_usec = monotonic_usec() + READER_GRACE_USEC;
         say_why(report);
         if (o->output && jail_output_directory(jail) >= 0)
-                collect_output(jail_output_directory(jail), o->output, &run->error);
-        if (o->report && run->error.code == 0)
-                write_report(o->report, report, &run->error);
+                collect_output(jail, o->output, &run->error);
+        if (o->report)
+                write_report(o->report, report, run->error.code < 0 ? NULL : &run->error);
 }
 
 static void on_output(Jail *jail, int stream, const void *data, size_t size, void *userdata)
@@ -133,6 +136,8 @@ static bool wants_to_go_on(const Run *run)
 {
         if (!run->ended)
                 return true;
+        if (run->give_up_usec && monotonic_usec() >= run->give_up_usec)
+                return false;
         return !run->interrupted && (sink_waiting(&run->sinks[0]) > 0 || sink_waiting(&run->sinks[1]) > 0);
 }
 
@@ -177,7 +182,8 @@ static int loop(Run *run, JailLauncher *launcher, int signal_fd, Error *e)
                         /* Without events: whether the job still reads. */
                         {.fd = source->to, .events = full ? POLLOUT : 0},
                 };
-                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                int timeout_msec = run->give_up_usec ? (int)(READER_GRACE_USEC / USEC_PER_MSEC) : -1;
+                if (poll(fds, ELEMENTS(fds), timeout_msec) < 0 && errno != EINTR)
                         return error_errno(e, -errno, "poll");
                 if (fds[1].revents)
                         take_signal(run, signal_fd);
@@ -265,6 +271,10 @@ static int run_job(const Options *o, int *ret_status, Error *e)
         Run run = {.options = o, .source = {.to = -1}};
         int r = directories ? jail_policy_load(o->policy, directories, &policy, e) : -ENOMEM;
 
+        if (r >= 0 && o->output)
+                r = output_check_place(o->output, e);
+        if (r >= 0 && o->report)
+                r = output_check_file(o->report, e);
         if (r < 0)
                 return r;
         if ((r = jail_launcher_new(&(JailLauncherOptions){.cgroup = o->cgroup}, &launcher, e)) < 0)
@@ -285,6 +295,9 @@ static int run_job(const Options *o, int *ret_status, Error *e)
         if (r >= 0)
                 r = loop(&run, launcher, signal_fd, e);
         stop_source(&run.source);
+        for (int i = 0; i < 2; i++)
+                if (run.sinks[i].error < 0 && run.error.code == 0)
+                        error_errno(&run.error, run.sinks[i].error, "writing the output");
         sink_done(&run.sinks[0]);
         sink_done(&run.sinks[1]);
         if (r >= 0 && run.error.code < 0) {

@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -97,6 +98,9 @@ static int user_namespace(uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t 
         if (pid < 0)
                 return -errno;
         if (pid == 0) {
+                /* It holds nothing, and does not outlive us. */
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                close_range(0, ~0U, 0);
                 for (;;)
                         pause();
         }

@@ -4,7 +4,7 @@
 /* What passes between the library and the launcher, which are two programs of one version.
  *
  *   library → launcher                            launcher → library
- *   INIT    version, cgroup or NULL               READY   controllers, cgroup   |   REFUSED  sentence
+ *   INIT    version, cgroup or NULL               READY   controllers, its cgroup, or why none | REFUSED
  *   START   id; descriptors: plan, stdin,         ENDED   id, outcome, sentence; descriptor: /output, if any
  *           stdout, stderr, inputs…, binds…
  *   CANCEL  id

@@ -317,7 +317,8 @@ static int load_named(PolicyFile *f, const char *name, size_t from, unsigned dep
         r = find_file(f->directories, name, from, &file, &index);
         if (r < 0) {
                 _cleanup_free_ char *where = strv_join(f->directories, ", ");
-                return error_set(e, r, "there is no policy \"%s\" in %s", name, where ? where : "");
+                return error_set(e, r, "there is no policy \"%s\" in %s%s", name, where ? where : "",
+                                 strstr(name, ".json") ? "; a file is named with a \"/\", such as ./mine.json" : "");
         }
         return load_file(f, name, file, index, depth, e);
 }
@@ -393,6 +394,11 @@ static int finish(PolicyFile *f, Error *e)
                 strv_remove(f->allow, f->deny[i]);
         if (strv_length(f->allow) == 0)
                 return error_set(e, -EINVAL, "syscalls.allow: no system call is allowed, nothing could run");
+        if (!strv_contains(f->allow, "execve") || !strv_contains(f->allow, "exit_group"))
+                return error_set(e, -EINVAL, "syscalls.allow: without execve and exit_group nothing starts, and nothing ends");
+        int r = limits_settle(&p->limits, &p->ceilings, e);
+        if (r < 0)
+                return r;
         qsort(f->allow, strv_length(f->allow), sizeof *f->allow, compare_names);
         p->syscalls = take(f->allow);
 
@@ -440,10 +446,11 @@ int jail_policy_load(const char *name, char *const *directories, JailPolicy **re
         if (!policy)
                 return error_oom(e);
         int r = is_file ? load_file(&f, short_name, name, SIZE_MAX, 0, e) : load_named(&f, name, 0, 0, e);
-        if (r >= 0)
-                r = finish(&f, e);
         if (r < 0)
                 return r;
+        r = finish(&f, e);
+        if (r < 0)
+                return error_prefix(e, "%s", name), r;
         *ret = take(policy);
         return 0;
 }

@@ -97,7 +97,8 @@ static const char *const etc_binds[] = {"/etc/alternatives", "/etc/ld.so.cache"}
 static const char *const proc_hidden[] = {
         "acpi",      "asound",     "bus",  "driver",    "fs",        "irq",      "scsi",        "cmdline",
         "config.gz", "interrupts", "keys", "key-users", "kallsyms",  "modules",  "sched_debug", "latency_stats",
-        "kcore",     "kmsg",       "timer_list",        "sysrq-trigger",
+        "kcore",     "kmsg",       "timer_list",        "sysrq-trigger", "locks",   "iomem",    "ioports",
+        "partitions", "softirqs",
 };
 
 typedef struct Build {

@@ -44,9 +44,20 @@ print(value if isinstance(value, str) else json.dumps(value))
 }
 
 # What must be the same before and after: processes of ours, cgroups, mounts, the file that keeps the ranges of ids.
+# Those of other builds, or of an installed Skep, are not ours.
 leftovers() {
-        pgrep -a 'skep-|skepd' || true
-        find /sys/fs/cgroup -maxdepth 3 -type d -name 'skep-*' 2>/dev/null || true
+        local pid exe group others=
+        for pid in $(pgrep 'skep-|skepd'); do
+                exe=$(readlink "/proc/$pid/exe") || continue
+                case $exe in
+                "$build"/*) ps -o pid=,args= -p "$pid" ;;
+                ?*) others=yes ;;
+                esac
+        done
+        for group in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'skep-[0-9]*' 2>/dev/null); do
+                exe=$(readlink "/proc/${group##*-}/exe") || exe=$build/gone
+                case $exe in "$build"/*) echo "$group" ;; esac
+        done
         grep -c . /proc/self/mountinfo
-        ls /run/skep 2>/dev/null || true
+        [ -n "$others" ] || ls /run/skep 2>/dev/null || true
 }

@@ -72,6 +72,50 @@ void input_done(Input *input)
         *input = (Input){NULL, -1};
 }
 
+/* The directory that something new at this path would be made in; owned by the caller. */
+static char *parent_of(const char *path)
+{
+        _cleanup_free_ char *copy = strdup(path);
+
+        for (size_t n = copy ? strlen(copy) : 0; n > 1 && copy[n - 1] == '/'; n--)
+                copy[n - 1] = '\0';
+        char *slash = copy ? strrchr(copy, '/') : NULL;
+        if (copy && !slash)
+                return strdup(".");
+        if (slash)
+                slash[slash == copy] = '\0';
+        return take(copy);
+}
+
+static int check_place(const char *path, bool directory, Error *e)
+{
+        struct stat st;
+
+        if (stat(path, &st) == 0) {
+                if (directory && !S_ISDIR(st.st_mode))
+                        return error_set(e, -ENOTDIR, "%s is not a directory", path);
+                if (!directory && S_ISDIR(st.st_mode))
+                        return error_set(e, -EISDIR, "%s is a directory", path);
+                return access(path, W_OK) < 0 ? error_errno(e, -errno, "%s", path) : 0;
+        }
+        if (errno != ENOENT)
+                return error_errno(e, -errno, "%s", path);
+        _cleanup_free_ char *parent = parent_of(path);
+        if (!parent)
+                return error_oom(e);
+        return access(parent, W_OK | X_OK) < 0 ? error_errno(e, -errno, "%s", path) : 0;
+}
+
+int output_check_place(const char *path, Error *e)
+{
+        return check_place(path, true, e);
+}
+
+int output_check_file(const char *path, Error *e)
+{
+        return check_place(path, false, e);
+}
+
 int output_unpack(int archive_fd, const char *path, Error *e)
 {
         const ArchiveRules rules = {.symlinks = false, .max_bytes = UINT64_MAX, .max_entries = UINT64_MAX};

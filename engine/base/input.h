@@ -13,6 +13,11 @@ typedef struct Input {
 int input_open(const char *assignment, Input *ret, Error *e);
 void input_done(Input *input);
 
+/* Whether output_unpack() could write there, without making anything: before a job runs whose results would be lost. */
+int output_check_place(const char *path, Error *e);
+/* The same for a file that is to be written. */
+int output_check_file(const char *path, Error *e);
+
 /* Unpacks a tar archive of a job's /output below the directory `path`, which is made if it is not there. Only plain
  * files and directories are taken. */
 int output_unpack(int archive_fd, const char *path, Error *e);

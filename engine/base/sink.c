@@ -32,10 +32,12 @@ void sink_flush(Sink *s)
                 ssize_t written = write(s->fd, s->data + s->start, s->in_whole || n < PIPE_BUF ? n : PIPE_BUF);
                 if (written < 0 && (errno == EINTR || errno == EAGAIN))
                         return;
-                if (written < 0)
+                if (written < 0) {
                         s->broken = true;
-                else
+                        s->error = errno == EPIPE ? 0 : -errno;
+                } else {
                         s->start += (size_t)written;
+                }
         }
         s->start = s->size = 0;
 }

@@ -12,7 +12,8 @@ typedef struct Sink {
         char *data; /* owned */
         size_t start, size, room;
         bool in_whole; /* a regular file takes any amount; a pipe that is ready takes PIPE_BUF without waiting */
-        bool broken;   /* its reader has gone */
+        bool broken;   /* it takes no more */
+        int error;     /* why, as a negative errno; 0 where its reader has only gone */
 } Sink;
 
 #define SINK_HIGH ((size_t)1 << 20) /* above this, the job should wait */

@@ -135,10 +135,22 @@ int client_report(sd_bus *bus, const char *path, json_object **ret, Error *e)
         return json_parse_text(text, strlen(text), ret, e);
 }
 
-int client_open_output(sd_bus *bus, const char *path, const char *stream, Error *e)
+int client_attempt(sd_bus *bus, const char *path, uint32_t *ret, Error *e)
+{
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_get_property_trivial(bus, ENGINE_NAME, path, ENGINE_JOB, "Attempt", &error, 'u', ret);
+
+        if (r < 0)
+                return call_failed(r, &error, e);
+        if (*ret == 0)
+                *ret = 1;
+        return 0;
+}
+
+int client_open_output(sd_bus *bus, const char *path, const char *stream, uint32_t attempt, Error *e)
 {
         _cleanup_message_ sd_bus_message *reply = NULL;
-        int fd, r = call_job(bus, path, "OpenOutput", &reply, e, "su", stream, 0);
+        int fd, r = call_job(bus, path, "OpenOutput", &reply, e, "su", stream, attempt);
 
         if (r < 0)
                 return r;
@@ -254,7 +266,7 @@ int client_submit(sd_bus *bus, const char *spec, const ClientInput *inputs, size
         if (r >= 0)
                 r = sd_bus_message_close_container(call);
         if (r < 0)
-                return error_errno(e, r, "submitting");
+                return r == -EINVAL ? error_set(e, r, "a word of the job is not UTF-8") : error_errno(e, r, "submitting");
         if ((r = client_call_message(bus, call, &reply, e)) < 0)
                 return r;
         if ((r = sd_bus_message_read(reply, "so", &id, &path)) < 0)

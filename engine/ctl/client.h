@@ -32,8 +32,11 @@ int client_show_job(sd_bus *bus, const char *path, json_object **ret, Error *e);
 /* The report of the last attempt; JSON null before. */
 int client_report(sd_bus *bus, const char *path, json_object **ret, Error *e);
 
-/* A descriptor of what a job has written; owned by the caller. Returns it, or a negative errno. */
-int client_open_output(sd_bus *bus, const char *path, const char *stream, Error *e);
+/* A descriptor of what an attempt (0: the last) has written; owned by the caller. Returns it, or a negative errno. */
+int client_open_output(sd_bus *bus, const char *path, const char *stream, uint32_t attempt, Error *e);
+
+/* The attempt that runs, or was the last; at least 1. */
+int client_attempt(sd_bus *bus, const char *path, uint32_t *ret, Error *e);
 
 /* Submits one job. Inputs are pairs of a name and a descriptor, which are borrowed. */
 typedef struct ClientInput {

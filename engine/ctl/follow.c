@@ -11,6 +11,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 
@@ -20,6 +21,7 @@
 typedef struct Follow {
         sd_bus *bus;
         const char *path;
+        uint32_t attempt; /* whose output it is */
         int files[2];
         Sink sinks[2];
         bool ended, interrupted;
@@ -107,6 +109,7 @@ static int loop(Follow *f, int inotify_fd, int signal_fd, const FollowOptions *o
 {
         bool more = true;
 
+        pass_on(f);
         /* After a signal, a reader that is stuck is not waited for. */
         while (!f->ended || (more && !f->interrupted)) {
                 int r;
@@ -138,16 +141,29 @@ static int loop(Follow *f, int inotify_fd, int signal_fd, const FollowOptions *o
 static int open_files(Follow *f, int inotify_fd, Error *e)
 {
         static const char *const streams[] = {"stdout", "stderr"};
+        int r = client_attempt(f->bus, f->path, &f->attempt, e);
 
+        if (r < 0)
+                return r;
         for (int i = 0; i < 2; i++) {
                 char link[32];
-                f->files[i] = client_open_output(f->bus, f->path, streams[i], e);
+                close_fd(f->files[i]);
+                f->files[i] = client_open_output(f->bus, f->path, streams[i], f->attempt, e);
                 if (f->files[i] < 0)
                         return f->files[i];
                 snprintf(link, sizeof link, "/proc/self/fd/%d", f->files[i]);
                 if (inotify_fd >= 0 && inotify_add_watch(inotify_fd, link, IN_MODIFY) < 0)
                         return error_errno(e, -errno, "watching the output");
         }
+        return 0;
+}
+
+/* Output that our own reader did not take, other than by going away. */
+static int sink_failed(const Follow *f, Error *e)
+{
+        for (int i = 0; i < 2; i++)
+                if (f->sinks[i].error < 0)
+                        return error_errno(e, f->sinks[i].error, "writing the output");
         return 0;
 }
 
@@ -180,7 +196,21 @@ static int run(Follow *f, bool follow, const FollowOptions *options, Error *e)
         if (follow && (r = ask_to_wait(f)) < 0)
                 return error_errno(e, r, "waiting for the job");
         r = loop(f, inotify_fd, signal_fd, options);
-        return r < 0 ? error_errno(e, r, "the connection to the supervisor broke") : 0;
+        while (r >= 0 && follow && !f->interrupted) {
+                uint32_t attempt;
+                if ((r = client_attempt(f->bus, f->path, &attempt, e)) < 0)
+                        return r;
+                if (attempt == f->attempt)
+                        return sink_failed(f, e);
+                /* Its worker died, and the job was run again: that output counts. */
+                fprintf(stderr, "skepctl: the job was lost and run again; the output of attempt %u:\n", attempt);
+                if ((r = open_files(f, inotify_fd, e)) < 0)
+                        return r;
+                r = loop(f, inotify_fd, signal_fd, options);
+        }
+        if (r < 0)
+                return error_set(e, r, "the supervisor has ended, or its connection broke (%s)", strerror(-r));
+        return sink_failed(f, e);
 }
 
 static int do_follow(sd_bus *bus, const char *path, bool follow, const FollowOptions *options, bool *ret_interrupted,

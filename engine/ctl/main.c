@@ -14,7 +14,8 @@
 static const char usage[] =
         "Usage: skepctl [--address ADDRESS] [--json] [--utc] COMMAND ...\n"
         "\n"
-        "  run [OPTION]... -- COMMAND [ARGUMENT]...   run a job, with its output here; ends as it ends\n"
+        "  run [OPTION]... -- COMMAND [ARGUMENT]...   run a job, with its output here; ends as it ends. Standard\n"
+        "                                             input is read to its end first, unless it is a terminal\n"
         "      --policy NAME --name NAME --priority N --tenant NAME --label LABEL --chdir DIR --setenv K[=V]\n"
         "      --memory SIZE --cpu N --pids N --wall DURATION --cpu-time DURATION --disk SIZE --files N\n"
         "      --output-limit SIZE --input NAME=PATH --output DIR\n"
@@ -79,7 +80,8 @@ static int dispatch(const Context *context, int argc, char **argv, Error *e)
 {
         if (argc == 0)
                 return error_set(e, -EINVAL, "which command? See skepctl --help");
-        if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "help") == 0) {
+        bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+        if (help || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0) {
                 fputs(usage, stdout);
                 return 0;
         }

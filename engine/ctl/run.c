@@ -14,11 +14,23 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#define STDIN_MAX (UINT64_C(4) << 30) /* as much as the supervisor takes */
+
+/* Somewhere for what is read of a pipe: a file without a name, else memory. */
+static int open_spool(void)
+{
+        const char *place = getenv("TMPDIR");
+        int fd = open(place && *place ? place : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        return fd >= 0 ? fd : memfd_create("stdin", MFD_CLOEXEC);
+}
+
 /* The job's standard input, as an input of the submission: a regular file as it is, a pipe or a socket read to its end
  * first. -1: nothing; a terminal is nothing too, since the whole of it would have to be typed before the job starts. */
 static int open_stdin(Error *e)
 {
         char buffer[1 << 16];
+        uint64_t total = 0;
         struct stat st;
 
         if (fstat(0, &st) < 0 || S_ISCHR(st.st_mode))
@@ -29,7 +41,7 @@ static int open_stdin(Error *e)
                 if (at == 0)
                         return fcntl(0, F_DUPFD_CLOEXEC, 3);
         }
-        _cleanup_close_ int fd = memfd_create("stdin", MFD_CLOEXEC);
+        _cleanup_close_ int fd = open_spool();
         if (fd < 0)
                 return error_errno(e, -errno, "standard input");
         for (;;) {
@@ -37,6 +49,10 @@ static int open_stdin(Error *e)
                 int r = n < 0 ? (int)n : write_full(fd, buffer, (size_t)n);
                 if (r < 0)
                         return error_errno(e, r, "standard input");
+                total += (size_t)n;
+                if (total > STDIN_MAX)
+                        return error_set(e, -EFBIG, "standard input has no end within 4 GiB: it is read before the job "
+                                                    "starts");
                 if ((size_t)n < sizeof buffer)
                         break;
         }
@@ -111,6 +127,8 @@ static int run(const Context *context, JobOptions *o, Error *e)
         bool interrupted = false;
         int r;
 
+        if (o->output && (r = output_check_place(o->output, e)) < 0)
+                return r;
         if ((r = client_connect(o->address ? o->address : context->address, &bus, e)) < 0 || (r = submit(bus, o, &path, e)) < 0 ||
             (r = follow_job(bus, path, &follow, &interrupted, e)) < 0 ||
             (r = client_report(bus, path, &report, e)) < 0)
@@ -120,7 +138,7 @@ static int run(const Context *context, JobOptions *o, Error *e)
         if (context->json || o->json)
                 printf("%s\n", json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN));
         if (o->output) {
-                _cleanup_close_ int files = client_open_output(bus, path, "files", e);
+                _cleanup_close_ int files = client_open_output(bus, path, "files", 0, e);
                 if (files < 0)
                         return files;
                 if ((r = output_unpack(files, o->output, e)) < 0)

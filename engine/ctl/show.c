@@ -193,6 +193,8 @@ static int list_page(sd_bus *bus, const Context *context, const char *state, cha
                 return error_errno(e, r, "listing jobs");
         if ((r = client_call_message(bus, call, &reply, e)) < 0)
                 return r;
+        if (!context->json && !**cursor)
+                printf("%-26s  %-9s  %-12s  %-19s  %-12s  %s\n", "ID", "STATE", "REASON", "SUBMITTED", "TENANT", "NAME");
         r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'a', "{sv}")) > 0) {
                 _cleanup_json_ json_object *job = json_object_new_object();
@@ -227,8 +229,6 @@ int command_list(const Context *context, int argc, char **argv, Error *e)
                 return error_set(e, -EINVAL, "%s: skepctl list [--state STATE]", argv[1]);
         if ((r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        if (!context->json)
-                printf("%-26s  %-9s  %-12s  %-19s  %-12s  %s\n", "ID", "STATE", "REASON", "SUBMITTED", "TENANT", "NAME");
         do
                 r = cursor ? list_page(bus, context, state, &cursor, e) : error_oom(e);
         while (r >= 0 && *cursor);
@@ -334,6 +334,6 @@ int command_output(const Context *context, int argc, char **argv, Error *e)
                 return error_set(e, -EINVAL, "skepctl output ID DIR");
         if ((r = client_connect(context->address, &bus, e)) < 0 || (r = client_find_job(bus, argv[1], &path, e)) < 0)
                 return r;
-        _cleanup_close_ int files = client_open_output(bus, path, "files", e);
+        _cleanup_close_ int files = client_open_output(bus, path, "files", 0, e);
         return files < 0 ? files : output_unpack(files, argv[2], e);
 }

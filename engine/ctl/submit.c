@@ -4,6 +4,7 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
+#include "engine/base/strv.h"
 #include "engine/ctl/client.h"
 #include "engine/ctl/commands.h"
 #include "engine/ctl/job_options.h"
@@ -44,7 +45,14 @@ static int read_all(const char *file, char **ret, size_t *ret_size, Error *e)
         return 0;
 }
 
-/* Each non-empty line is a job. */
+/* Nothing but space, or a comment. */
+static bool is_blank(const char *line)
+{
+        line += strspn(line, " \t\r");
+        return *line == '\0' || *line == '\n' || (line[0] == '/' && line[1] == '/');
+}
+
+/* Each line is a job, but for empty ones and comments. */
 static int parse_lines(char *text, json_object **ret, Error *e)
 {
         _cleanup_json_ json_object *array = json_object_new_array();
@@ -55,7 +63,7 @@ static int parse_lines(char *text, json_object **ret, Error *e)
                 end = strchr(line, '\n');
                 if (end)
                         *end++ = '\0';
-                if (line[strspn(line, " \t\r")] == '\0')
+                if (is_blank(line))
                         continue;
                 int r = json_parse_text(line, strlen(line), &job, e);
                 if (r < 0)
@@ -72,7 +80,7 @@ static int parse_jobs(char *text, size_t size, json_object **ret, Error *e)
         _cleanup_error_ Error whole_error = ERROR_NULL;
         json_object *whole = NULL;
         _cleanup_json_ json_object *first = NULL;
-        size_t line = strcspn(text, "\n");
+        const char *start = text;
 
         if (json_parse_text(text, size, &whole, &whole_error) >= 0) {
                 if (json_object_is_type(whole, json_type_array)) {
@@ -84,9 +92,35 @@ static int parse_jobs(char *text, size_t size, json_object **ret, Error *e)
                 return 0;
         }
         /* Lines, if the first of them is whole by itself. */
-        if (text[line] && json_parse_text(text, line, &first, NULL) >= 0)
+        while (*start && is_blank(start) && strchr(start, '\n'))
+                start = strchr(start, '\n') + 1;
+        size_t line = strcspn(start, "\n");
+        if (start[line] && json_parse_text(start, line, &first, NULL) >= 0)
                 return parse_lines(text, ret, e);
         return error_set(e, whole_error.code, "%s", error_text(&whole_error));
+}
+
+/* All or nothing: those that came before one that was refused are cancelled. */
+static int submit_all(sd_bus *bus, json_object *jobs, const ClientInput *inputs, size_t n_inputs, char ***ids, Error *e)
+{
+        size_t n = json_object_array_length(jobs);
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *path = NULL;
+                json_object *job = json_object_array_get_idx(jobs, i);
+                int r = client_submit(bus, json_object_to_json_string_ext(job, JSON_C_TO_STRING_PLAIN), inputs,
+                                      n_inputs, &path, e);
+                if (r >= 0 && strv_add(ids, client_id_of(path)) < 0)
+                        r = error_oom(e);
+                if (r >= 0)
+                        continue;
+                if (n > 1)
+                        error_prefix(e, "job %zu%s", i, i > 0 ? " (those before it are cancelled)" : "");
+                for (size_t k = 0; k < strv_length(*ids); k++)
+                        client_call(bus, NULL, NULL, "Cancel", "s", (*ids)[k]);
+                return r;
+        }
+        return 0;
 }
 
 int command_submit(const Context *context, int argc, char **argv, Error *e)
@@ -94,6 +128,7 @@ int command_submit(const Context *context, int argc, char **argv, Error *e)
         _cleanup_bus_ sd_bus *bus = NULL;
         _cleanup_json_ json_object *jobs = NULL;
         _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **ids = NULL;
         ClientInput inputs[CTL_INPUTS_MAX];
         JobOptions o;
         size_t size;
@@ -112,16 +147,10 @@ int command_submit(const Context *context, int argc, char **argv, Error *e)
                 error_prefix(e, "%s", file);
         if (r >= 0)
                 r = client_connect(context->address, &bus, e);
-        for (size_t i = 0; r >= 0 && i < json_object_array_length(jobs); i++) {
-                _cleanup_free_ char *path = NULL;
-                json_object *job = json_object_array_get_idx(jobs, i);
-                r = client_submit(bus, json_object_to_json_string_ext(job, JSON_C_TO_STRING_PLAIN), inputs, o.n_inputs,
-                                  &path, e);
-                if (r >= 0)
-                        printf("%s\n", client_id_of(path));
-                else if (json_object_array_length(jobs) > 1)
-                        error_prefix(e, "job %zu", i);
-        }
+        if (r >= 0)
+                r = submit_all(bus, jobs, inputs, o.n_inputs, &ids, e);
+        for (size_t i = 0; r >= 0 && ids && ids[i]; i++)
+                printf("%s\n", ids[i]);
         job_options_done(&o);
         return r < 0 ? r : 0;
 }

@@ -192,6 +192,7 @@ int blobs_open(const Blobs *blobs, const char *name)
 void blobs_drop(BlobRequest *request)
 {
         request->added = NULL;
+        kill(request->pid, SIGKILL);
 }
 
 static void request_free(BlobRequest *request)
@@ -233,8 +234,9 @@ static int take_result(BlobRequest *request, char ***ret, Error *e)
                 return error_set(e, -EIO, "copying the inputs failed");
         if (r < 0)
                 return error_set(e, r, "%s", why ? why : strerror(-r));
-        r = strv_copy(names, ret);
-        for (size_t i = 0; r >= 0 && names[i]; i++) {
+        size_t kept = 0;
+        for (; r >= 0 && names[kept]; kept += r >= 0) {
+                const size_t i = kept;
                 _cleanup_free_ char *temporary = temporary_name(request->serial, i);
                 int directory = request->blobs->directory;
                 if (!temporary)
@@ -244,7 +246,13 @@ static int take_result(BlobRequest *request, char ***ret, Error *e)
                 else
                         r = blob_ref(request->blobs, names[i]);
         }
-        return r < 0 ? error_errno(e, r, "storing the inputs") : 0;
+        if (r >= 0)
+                r = strv_copy(names, ret);
+        if (r >= 0)
+                return 0;
+        for (size_t i = 0; i < kept; i++)
+                blobs_unref(request->blobs, names[i]);
+        return error_errno(e, r, "storing the inputs");
 }
 
 static int on_child(sd_event_source *source _unused_, const siginfo_t *info _unused_, void *userdata)

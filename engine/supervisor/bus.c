@@ -15,6 +15,7 @@
 
 #define CLIENTS_MAX 512
 #define PENDING_PER_CLIENT 256
+#define QUEUED_PER_CLIENT 64 /* answers that it has not read */
 
 /* A call that is answered later. */
 typedef struct Pending {
@@ -43,6 +44,7 @@ struct Bus {
         Supervisor *supervisor;
         int listener;
         char *path;
+        struct stat bound; /* what we bound at that path */
         sd_event_source *accepting;
         BusClient *clients;
         size_t n_clients;
@@ -282,6 +284,18 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_er
         return client->gone ? 0 : sd_event_add_defer(client->owner->event, &client->gone, on_gone, client);
 }
 
+/* Before each message: a client that asks and does not read its answers would make them pile up here. */
+static int on_message(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error)
+{
+        BusClient *client = userdata;
+        uint64_t waiting = 0;
+
+        if (sd_bus_get_n_queued_write(client->bus, &waiting) < 0 || waiting <= QUEUED_PER_CLIENT)
+                return 0;
+        on_disconnected(NULL, client, error);
+        return 1;
+}
+
 Supervisor *bus_client_supervisor(BusClient *client)
 {
         return client->owner->supervisor;
@@ -324,6 +338,7 @@ static int start_client(BusClient *client, int fd)
             (r = sd_bus_add_object_vtable(client->bus, NULL, BUS_PATH, BUS_MANAGER, bus_manager_vtable, client)) < 0 ||
             (r = sd_bus_add_fallback_vtable(client->bus, NULL, BUS_JOB_PATH, BUS_JOB, bus_job_vtable, bus_job_find,
                                             client)) < 0 ||
+            (r = sd_bus_add_filter(client->bus, NULL, on_message, client)) < 0 ||
             (r = sd_bus_match_signal(client->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
                                      "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, client)) < 0 ||
             (r = sd_bus_attach_event(client->bus, client->owner->event, SD_EVENT_PRIORITY_NORMAL)) < 0)
@@ -365,6 +380,7 @@ static int on_connect(sd_event_source *source _unused_, int listener, uint32_t e
 
 static int open_listener(const char *path, Error *e)
 {
+        static const char own[] = "/run/skep/";
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct stat st;
@@ -373,7 +389,13 @@ static int open_listener(const char *path, Error *e)
                 return error_set(e, -ENAMETOOLONG, "%s: the path of a socket may have %zu characters", path,
                                  sizeof address.sun_path - 1);
         memcpy(address.sun_path, path, strlen(path));
-        /* One that is left from before is replaced; another kind of file is not. */
+        if (strncmp(path, own, strlen(own)) == 0 && mkdir("/run/skep", 0755) < 0 && errno != EEXIST)
+                return error_errno(e, -errno, "/run/skep");
+        /* One that is left from before is replaced; one that somebody answers on, or another kind of file, is not. */
+        if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+                return error_set(e, -EADDRINUSE, "%s: another skepd answers there", path);
+        close_fd(fd);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
                 unlink(path);
         if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(path, 0600) < 0 ||
@@ -395,6 +417,8 @@ int bus_new(sd_event *event, const char *socket_path, Supervisor *supervisor, Bu
         bus->path = strdup(socket_path);
         if (!bus->path)
                 return error_oom(e);
+        if (stat(bus->path, &bus->bound) < 0)
+                return error_errno(e, -errno, "%s", socket_path);
         r = sd_event_add_io(event, &bus->accepting, bus->listener, EPOLLIN, on_connect, bus);
         if (r < 0)
                 return error_errno(e, r, "%s", socket_path);
@@ -412,7 +436,8 @@ Bus *bus_free(Bus *bus)
         }
         sd_event_source_disable_unref(bus->accepting);
         close_fd(bus->listener);
-        if (bus->path)
+        struct stat now;
+        if (bus->path && stat(bus->path, &now) == 0 && now.st_ino == bus->bound.st_ino && now.st_dev == bus->bound.st_dev)
                 unlink(bus->path);
         free(bus->path);
         free(bus);

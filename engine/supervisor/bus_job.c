@@ -61,7 +61,6 @@ static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *e
         return sd_bus_reply_method_return(m, "h", fd);
 }
 
-
 static const char *text_property(const Job *job, const char *name)
 {
         if (strcmp(name, "Id") == 0)

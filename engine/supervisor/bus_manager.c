@@ -50,10 +50,12 @@ static void on_submitted(const Job *job, const Error *error, void *userdata)
         if (job) {
                 _cleanup_free_ char *path = path_of_job(job);
                 sd_bus_reply_method_return(answer->message, "so", job->id.text, path ? path : "/");
-        } else {
+        } else if (error) {
                 bus_reply_error(answer->message, error);
         }
-        bus_client_submitted(answer->client, answer->message);
+        /* Dropped, it is the client itself that is going. */
+        if (job || error)
+                bus_client_submitted(answer->client, answer->message);
         sd_bus_message_unref(answer->message);
         free(answer);
 }

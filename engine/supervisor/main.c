@@ -12,6 +12,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #ifndef SKEP_VERSION
@@ -205,13 +206,31 @@ static int serve(const Options *o, Error *e)
         return r;
 }
 
-/* As far as it can be seen without starting: the default policy, and with it the groups of system calls. */
+static int check_directory(const char *directory, char *const *directories, Error *e)
+{
+        _cleanup_closedir_ DIR *dir = opendir(directory);
+        int r = 0;
+
+        for (struct dirent *d; r >= 0 && dir && (d = readdir(dir));) {
+                _cleanup_policy_ JailPolicy *policy = NULL;
+                _cleanup_free_ char *name = strndup(d->d_name, strcspn(d->d_name, "."));
+                const char *ending = strchr(d->d_name, '.');
+                if (!ending || strcmp(ending, ".json") != 0 || strcmp(d->d_name, "syscall-groups.json") == 0)
+                        continue;
+                r = name ? jail_policy_load(name, directories, &policy, e) : error_oom(e);
+        }
+        return r;
+}
+
+/* As far as it can be seen without starting: every policy, and with them the groups of system calls. */
 static int check(Error *e)
 {
         _cleanup_strv_ char **directories = place_policies(e);
-        _cleanup_policy_ JailPolicy *policy = NULL;
+        int r = directories ? 0 : -ENOMEM;
 
-        return directories ? jail_policy_load("python", directories, &policy, e) : -ENOMEM;
+        for (size_t i = 0; r >= 0 && directories[i]; i++)
+                r = check_directory(directories[i], directories, e);
+        return r;
 }
 
 int main(int argc, char **argv)

@@ -387,12 +387,22 @@ static int send_policy(PoolWorker *w, const JailPolicy *policy)
         return r;
 }
 
+/* Its end of the socket is closed, and we have not been told yet. */
+static bool is_gone(int r)
+{
+        return r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN || r == -EBADF;
+}
+
 int pool_run(PoolWorker *w, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds)
 {
         _cleanup_packer_ Packer document = {0}, p = {0};
         int all[RUN_FDS_MAX];
         int r = send_policy(w, policy);
 
+        if (is_gone(r)) {
+                expel(w, "it does not take messages");
+                return -ENOTCONN;
+        }
         run_order_pack(&document, order);
         pack_number(&p, WORKER_RUN);
         if (r < 0 || document.failed || n_fds + 1 > RUN_FDS_MAX)
@@ -403,6 +413,10 @@ int pool_run(PoolWorker *w, const RunOrder *order, const JailPolicy *policy, con
         all[RUN_ORDER] = fd;
         memcpy(&all[RUN_STDOUT], fds, n_fds * sizeof *fds);
         r = send_packed(w, &p, all, n_fds + 1);
+        if (is_gone(r)) {
+                expel(w, "it does not take messages");
+                return -ENOTCONN;
+        }
         if (r >= 0)
                 w->running++;
         return r;

@@ -37,6 +37,6 @@ const char *pool_worker_name(const PoolWorker *worker);
 PoolWorker *pool_find_room(Pool *pool);
 
 /* Hands a run order to a worker; the descriptors as in RUN, from RUN_STDOUT on, borrowed. -EAGAIN when the worker does
- * not read; others end it. */
+ * not read; -ENOTCONN it has just gone: another may take the job. */
 int pool_run(PoolWorker *worker, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds);
 void pool_cancel(PoolWorker *worker, const char *job);

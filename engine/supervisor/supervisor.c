@@ -30,6 +30,7 @@
 #define QUEUE_MAX 100000
 #define FINISHED_MAX 10000 /* so many ended jobs are remembered, with their output */
 #define ATTEMPTS_WHEN_LOST 3
+#define STATE_MARK "skep-state"
 
 TAILQ_HEAD(JobList, Job);
 
@@ -85,6 +86,7 @@ static void set_state(Supervisor *s, Job *job, JobState state)
                 /* Back where it was: it has waited already. */
                 TAILQ_INSERT_HEAD(&s->queue[job->spec.priority], job, queue);
                 s->n_queued++;
+                job->started_usec = 0;
         }
         s->n_running += (uint64_t)is_out - (uint64_t)was_out;
         job->state = state;
@@ -258,6 +260,10 @@ static void dispatch(void *userdata)
         while (!s->closed && (job = next_job(s)) && (worker = pool_find_room(s->pool))) {
                 job->attempt++;
                 int r = run_on(s, job, worker);
+                if (r == -ENOTCONN) {
+                        job->attempt--; /* it never got there */
+                        continue;
+                }
                 if (r == -EAGAIN) {
                         job->attempt--;
                         break; /* the worker is behind; its next report brings us here again */
@@ -432,6 +438,7 @@ static void submission_free(Submission *submission)
 void submission_drop(Submission *submission)
 {
         blobs_drop(submission->request);
+        submission->submitted(NULL, NULL, submission->userdata);
         submission_free(submission);
 }
 
@@ -602,6 +609,32 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
 
 /* ---- start and end ---- */
 
+/* What is in the state directory is removed and replaced: so it must be ours, and have been made for this. */
+static int check_state(int fd, const char *directory, Error *e)
+{
+        _cleanup_close_ int mark = -1, copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        _cleanup_closedir_ DIR *dir = NULL;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return error_errno(e, -errno, "%s", directory);
+        if (st.st_uid != geteuid() || (st.st_mode & 0022))
+                return error_set(e, -EPERM, "%s: a state directory must be the supervisor's own, and writable by nobody else",
+                                 directory);
+        if (faccessat(fd, STATE_MARK, F_OK, 0) == 0)
+                return 0;
+        dir = copy < 0 ? NULL : fdopendir(copy);
+        if (!dir)
+                return error_errno(e, -errno, "%s", directory);
+        copy = -1;
+        for (struct dirent *d; (d = readdir(dir));)
+                if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+                        return error_set(e, -ENOTEMPTY,
+                                         "%s has other things in it: a state directory is empty at first", directory);
+        mark = openat(fd, STATE_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        return mark < 0 ? error_errno(e, -errno, "%s", directory) : 0;
+}
+
 /* One supervisor for a state directory. */
 static int lock_state(const char *directory, Error *e)
 {
@@ -610,6 +643,9 @@ static int lock_state(const char *directory, Error *e)
         _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return error_errno(e, -errno, "%s", directory);
+        int r = check_state(fd, directory, e);
+        if (r < 0)
+                return r;
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK
                                ? error_set(e, -EBUSY, "%s: another skepd uses this state directory", directory)
@@ -659,8 +695,10 @@ Supervisor *supervisor_free(Supervisor *s)
                 pool_free(s->pool);
         if (s->blobs)
                 blobs_free(s->blobs);
-        while (s->submissions)
+        while (s->submissions) {
+                s->submissions->submitted(NULL, NULL, s->submissions->userdata);
                 submission_free(s->submissions);
+        }
         job_table_done(&s->jobs);
         while (s->policies) {
                 KnownPolicy *known = s->policies;

@@ -36,12 +36,12 @@ typedef struct Caller {
 
 /* A submission is answered when its inputs are stored. `job` is NULL on failure; the error's code says which:
  * -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
- * -ENOSPC the queue is full; -ESHUTDOWN nothing is taken any more. */
+ * -ENOSPC the queue is full; -ESHUTDOWN nothing is taken any more. Both are NULL when the submission was dropped. */
 typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);
 typedef struct Submission Submission;
 
 /* Starts a submission; the descriptors are borrowed until this returns. The callback may come before it returns, and
- * comes exactly once unless the submission is dropped. `*ret` is then NULL, or stands for what is under way. */
+ * comes exactly once. `*ret` is then NULL, or stands for what is under way. */
 void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
                        SupervisorSubmitted submitted, void *userdata, Submission **ret);
 /* The caller has gone: nothing comes of it. */

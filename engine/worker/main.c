@@ -85,9 +85,9 @@ static int take_run(Worker *w, Unpacker *u, int *fds, size_t n_fds, Error *e)
                 r = map_file(fds[RUN_ORDER], WORKER_DOCUMENT_MAX, &order, &size);
         if (r < 0)
                 return error_errno(e, r, "a run order of the supervisor");
-        runs_start(w->runs, order, size, fds, n_fds);
+        r = runs_start(w->runs, order, size, fds, n_fds);
         munmap((void *)order, size);
-        return 0;
+        return r < 0 ? error_errno(e, r, "a run order of the supervisor") : 0;
 }
 
 static int take_message(Worker *w, const char *data, size_t size, int *fds, size_t n_fds, Error *e)

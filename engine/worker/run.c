@@ -27,6 +27,7 @@ typedef struct Run {
         pthread_t packer;
         bool packing;
         int directory;
+        ArchiveRules rules;
         Error pack_error;
         sd_event_source *packed;
         int packed_fd;
@@ -79,19 +80,18 @@ static void run_finish(Run *run)
 static void *pack_thread(void *argument)
 {
         Run *run = argument;
-        const ArchiveRules rules = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX}; /* the tmpfs had its limits */
 
-        archive_pack(run->directory, run->files, &rules, NULL, &run->pack_error);
+        archive_pack(run->directory, run->files, &run->rules, NULL, &run->pack_error);
         eventfd_write(run->packed_fd, 1);
         return NULL;
 }
 
-static void add_message(json_object *report, const char *text)
+/* What the job has made could not be kept: however it ended, it has not succeeded. */
+static void mark_lost(json_object *report, const char *text)
 {
-        json_object *old;
-
-        if (!json_object_object_get_ex(report, "message", &old) || !old)
-                json_add_string(report, "message", text);
+        json_add_string(report, "reason", jail_reason_name(JAIL_LOST));
+        json_add_number(report, "exit_code", UINT64_MAX);
+        json_add_string(report, "message", text);
 }
 
 static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
@@ -101,9 +101,10 @@ static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t
         pthread_join(run->packer, NULL);
         run->packing = false;
         if (run->pack_error.code < 0) {
-                add_message(run->report, error_text(&run->pack_error));
+                error_prefix(&run->pack_error, "keeping /output");
+                mark_lost(run->report, error_text(&run->pack_error));
                 if (ftruncate(run->files, 0) < 0)
-                        add_message(run->report, "removing half an archive failed");
+                        mark_lost(run->report, "keeping /output failed, and so did removing half of it");
         }
         run_finish(run);
         return 0;
@@ -150,11 +151,13 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         run->jail = NULL;
         run->report = jail_report_to_json(report);
         if (run->write_failed)
-                add_message(run->report, "writing the job's output failed: the disk of the state directory is full or broken");
+                mark_lost(run->report, "writing the job's output failed: the disk of the state directory is full or broken");
         if (directory >= 0) {
+                run->rules = (ArchiveRules){.max_bytes = jail_output_bytes_max(jail),
+                                            .max_entries = jail_output_files_max(jail)};
                 if (start_packing(run, directory) >= 0)
                         return;
-                add_message(run->report, "collecting /output failed");
+                mark_lost(run->report, "keeping /output failed");
         }
         run_finish(run);
 }
@@ -226,21 +229,27 @@ static json_object *refusal(const RunOrder *order, const Error *e)
         return jail_report_to_json(&report);
 }
 
-void runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds)
+int runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds)
 {
         RunOrder order;
+        char *job = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
         Run *run = calloc(1, sizeof *run);
 
-        if (!run || n_fds < RUN_INPUTS || run_order_unpack(data, size, &order) < 0) {
+        int r = n_fds < RUN_INPUTS ? -EBADMSG : run_order_unpack(data, size, &order);
+        if (r >= 0 && (!run || !(job = strdup(order.job)))) {
+                run_order_done(&order);
+                r = -ENOMEM;
+        }
+        if (r < 0) {
                 close_many(fds, n_fds);
                 free(run);
-                return;
+                return r;
         }
         *run = (Run){
                 .runs = runs,
                 .next = runs->list,
-                .job = strdup(order.job),
+                .job = job,
                 .attempt = order.attempt,
                 .output = {take_fd(fds[RUN_STDOUT]), take_fd(fds[RUN_STDERR])},
                 .files = take_fd(fds[RUN_FILES]),
@@ -249,7 +258,7 @@ void runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fd
         };
         runs->list = run;
         runs->n++;
-        int r = start_jail(run, &order, fds, n_fds, &e);
+        r = start_jail(run, &order, fds, n_fds, &e);
         if (r < 0) {
                 run->report = refusal(&order, &e);
                 run_finish(run);
@@ -258,6 +267,7 @@ void runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fd
         }
         run_order_done(&order);
         close_many(fds, n_fds);
+        return 0;
 }
 
 void runs_cancel(Runs *runs, const char *job)

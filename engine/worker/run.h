@@ -25,7 +25,8 @@ size_t runs_count(const Runs *runs);
 /* Keeps a resolved policy for the orders that name its digest. */
 int runs_add_policy(Runs *runs, const char *name, const char *text, Error *e);
 
-/* Starts a job; what keeps it from starting becomes a report as well. `fds` as in RUN; all are taken over. */
-void runs_start(Runs *runs, const void *order, size_t order_size, int *fds, size_t n_fds);
+/* Starts a job; what keeps it from starting becomes a report as well. `fds` as in RUN; all are taken over. Errors: an
+ * order that cannot be read, or kept; then nobody will hear of the job, and the worker had better end. */
+int runs_start(Runs *runs, const void *order, size_t order_size, int *fds, size_t n_fds);
 
 void runs_cancel(Runs *runs, const char *job);

@@ -318,6 +318,105 @@ ctl() {
         [ "$(ctl logs "$id")" = "attempt $(ctl status --json "$id" | json_get report.attempt)" ]
 }
 
+@test "run shows the output of the attempt that counts" {
+        ctl run --name followed -- sh -c 'echo a$SKEP_ATTEMPT; sleep 2; echo b$SKEP_ATTEMPT' > out 2> err </dev/null 3>&- &
+        for i in $(seq 50); do ctl list --state running | grep -q followed && break; sleep 0.1; done
+        sleep 0.3
+        pkill -KILL -P "$(cat "$BATS_FILE_TMPDIR/pid")" skep-worker
+        wait $!
+        grep -Eq '^b[23]$' out
+        grep -q 'run again' err
+}
+
+@test "a job whose results cannot be kept has not succeeded" {
+        run ctl run --disk 1M --output out -- truncate -s 3G /output/x </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *"keeping /output"* ]]
+        [ "$(du -sk "$state/jobs" | cut -f1)" -lt 100000 ]
+}
+
+@test "a submission is all or nothing" {
+        before=$(ctl list --json --state succeeded | wc -l)
+        echo '[{"command": ["sleep", "5"], "name": "half"}, {"command": ["true"], "x": 1}]' > jobs.json
+        run -125 ctl submit jobs.json
+        [ "${#lines[@]}" -eq 1 ]
+        [[ $output == *"job 1"*"x: unknown key"* ]]
+        for i in $(seq 30); do ctl list --json --state running | grep -q '"half"' || break; sleep 0.1; done
+        ! ctl list --json --state running | grep -q '"half"'
+}
+
+@test "lines of JSON may begin with empty ones and comments" {
+        printf '\n// two jobs\n{"command": ["true"]} // one\n\n{"command": ["true"]}\n' > lines.jsonl
+        run ctl submit lines.jsonl
+        [ "$status" -eq 0 ]
+        [ "${#lines[@]}" -eq 2 ]
+}
+
+@test "clients that go while their inputs are copied leave nothing" {
+        head -c 100M /dev/zero > big
+        pid=$(cat "$BATS_FILE_TMPDIR/pid")
+        for i in $(seq 8); do
+                timeout -s KILL 0.05 "$build/submit-raw" "$SKEP_ADDRESS" '{"command":["true"]}' a 0 < big > /dev/null || true
+        done
+        for i in $(seq 50); do
+                [ -z "$(ls -l "/proc/$pid/fd" | grep "$PWD/big")" ] && [ -z "$(ls "$state/blobs")" ] && break
+                sleep 0.1
+        done
+        [ -z "$(ls -l "/proc/$pid/fd" | grep "$PWD/big")" ]
+        [ -z "$(ls "$state/blobs")" ]
+}
+
+@test "a client that does not read its answers is let go" {
+        timeout 30 python3 - "$BATS_FILE_TMPDIR/engine.sock" <<'P'
+import socket, struct, sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+s.sendall(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")
+def field(code, kind, value):
+    head = bytes([code, 1]) + kind + b"\0"
+    return head + struct.pack("<I", len(value)) + value + b"\0" if kind != b"g" else head + bytes([len(value)]) + value + b"\0"
+def call(serial):
+    fields = b""
+    for f in (field(1, b"o", b"/org/skep/Engine1"), field(2, b"s", b"org.skep.Engine1.Manager"), field(3, b"s", b"ListJobs"), field(8, b"g", b"a{sv}su")):
+        fields += b"\0" * (-len(fields) % 8) + f
+    body = struct.pack("<II", 0, 0) + struct.pack("<I", 0) + b"\0" + b"\0" * 3 + struct.pack("<I", 0)
+    header = struct.pack("<cBBBIII", b"l", 1, 0, 1, len(body), serial, len(fields)) + fields
+    return header + b"\0" * (-len(header) % 8) + body
+try:
+    for n in range(1, 20000):
+        s.sendall(call(n))
+except (BrokenPipeError, ConnectionResetError):
+    sys.exit(0)
+sys.exit("it was served for ever")
+P
+        [ "$(awk '/VmRSS/ {print $2}' "/proc/$(cat "$BATS_FILE_TMPDIR/pid")/status")" -lt 200000 ]
+        ctl list > /dev/null
+}
+
+@test "a socket that somebody answers on is not taken" {
+        run timeout 20 "$build/skepd" --embedded --state "$BATS_TEST_TMPDIR/other" --socket "$BATS_FILE_TMPDIR/engine.sock"
+        [ "$status" -ne 0 ]
+        [[ $output == *"another skepd answers"* ]]
+        ctl list > /dev/null
+}
+
+@test "a directory with other things in it is not taken for a state directory" {
+        mkdir -p mine/jobs
+        echo precious > mine/jobs/file
+        run timeout 20 "$build/skepd" --embedded --state mine --socket "$BATS_TEST_TMPDIR/e.sock"
+        [ "$status" -ne 0 ]
+        [[ $output == *"other things"* ]]
+        [ "$(cat mine/jobs/file)" = precious ]
+        mkdir -m 777 open
+        chmod 777 open
+        run timeout 20 "$build/skepd" --embedded --state open --socket "$BATS_TEST_TMPDIR/e.sock"
+        [[ $output == *"nobody else"* ]]
+}
+
+@test "the check of the configuration reads every policy" {
+        run "$build/skepd" --check
+        [ "$status" -eq 0 ]
+}
+
 @test "a second supervisor does not get the same state" {
         run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$BATS_TEST_TMPDIR/other.sock"
         [ "$status" -ne 0 ]

@@ -425,6 +425,89 @@ P
         [ "$(ls out | tr '\n' ' ')" = "file hard " ]
 }
 
+@test "holes and second names in /output are not copied out over the limit" {
+        run jail --disk 1M --output out -- truncate -s 3G /output/x </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *'"x"'*"too large"* ]]
+        [ "$(du -sk out 2>/dev/null | cut -f1)" -le 64 ] || [ ! -e out ]
+        run jail --disk 8M --output out2 -- sh -c 'head -c 4M /dev/zero > /output/a; for i in 1 2 3 4; do ln /output/a /output/$i; done' </dev/null
+        [ "$status" -eq 125 ]
+}
+
+@test "a result that cannot be kept is known before the job runs" {
+        run jail --output /nowhere/a/b -- sh -c 'echo ran' </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output != *ran* ]]
+        run "$build/skep-jail" --allow-missing="$MISSING" --report /nowhere/r.json -- sh -c 'echo ran' </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output != *ran* ]]
+}
+
+@test "output that our own reader does not take is an error" {
+        status=0
+        jail -- echo text > /dev/full </dev/null 2> err || status=$?
+        [ "$status" -eq 125 ]
+        grep -q "No space left" err
+}
+
+@test "a slow reader gets what was counted, also when a limit ends the job" {
+        got=$(jail --wall 700ms -- sh -c 'head -c 400000 /dev/zero; sleep 9' </dev/null 2>/dev/null | { sleep 1.5; wc -c; })
+        [ "$got" -eq 400000 ]
+        [ "$(json_get stdout_bytes "$report")" = 400000 ]
+}
+
+@test "a job that hands its output to somebody outside does not hold its jail" {
+        mkdir -m 777 shared
+        chmod 755 "$BATS_TEST_TMPDIR"
+        python3 - <<'P' 3>&- &
+import array, socket, time
+s = socket.socket(socket.AF_UNIX); s.bind("shared/s"); __import__("os").chmod("shared/s", 0o777); s.listen()
+c, _ = s.accept(); c.recvmsg(10, 1000); time.sleep(30)
+P
+        holder=$!
+        sleep 0.5
+        run timeout 10 "$build/skep-jail" --allow-missing="$MISSING" --bind "$PWD/shared:/tmp/s" -- python3 -c '
+import socket, array
+s = socket.socket(socket.AF_UNIX); s.connect("/tmp/s/s")
+s.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2]))]); print("sent")' </dev/null
+        kill $holder
+        [ "$status" -eq 0 ]
+        [ "$output" = sent ]
+}
+
+@test "nobody can make a file that is set user id, which a writable bind would show the host" {
+        for command in 'cp /usr/bin/id /work/id; chmod 4755 /work/id' 'mkdir -m 2777 /work/d' 'install -m 6755 /usr/bin/id /work/i'; do
+                run jail --policy build -- sh -c "$command" </dev/null
+                [ "$status" -ne 0 ]
+        done
+        run jail -- python3 -c 'import os; os.close(os.open("/work/f", os.O_CREAT | os.O_WRONLY, 0o4755))' </dev/null
+        [ "$status" -ne 0 ]
+        run jail -- python3 -c 'import os; os.close(os.open("/work/f", os.O_CREAT | os.O_WRONLY, 0o755))' </dev/null
+        [ "$status" -eq 0 ]
+}
+
+@test "netlink is for the own addresses alone" {
+        for protocol in 4 6 9 12 15 16; do
+                run jail -- python3 -c "import socket; socket.socket(16, 2, $protocol)" </dev/null
+                [ "$status" -ne 0 ]
+        done
+        run jail -- python3 -c 'import socket; socket.socket(16, 2, 0)' </dev/null
+        [ "$status" -eq 0 ]
+}
+
+@test "a policy under which nothing can start or end is refused at once" {
+        printf '{"filesystem": {"execute": ["/usr"]}, "syscalls": {"allow": ["read", "write", "exit_group"]}}' > p.json
+        run timeout 10 "$build/skep-jail" --policy ./p.json -- true </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *execve* ]]
+}
+
+@test "a /run that cannot be used is an error and not a hang" {
+        run timeout 20 unshare -m sh -c 'mount -t tmpfs t /run && ln -s /nonexistent /run/skep && "$0" --allow-missing="$1" -- true' "$build/skep-jail" "$MISSING" </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *jail-ids* ]]
+}
+
 @test "an archive that is none is refused, and names the input" {
         echo nonsense-that-is-not-a-tar > f
         head -c 2000 /dev/urandom > g
