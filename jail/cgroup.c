@@ -280,6 +280,7 @@ static int write_number(int fd, const char *file, uint64_t value, Error *e)
 static int write_io_limits(int fd, const JailLimits *limits, Error *e)
 {
         _cleanup_closedir_ DIR *dir = opendir("/sys/block");
+        size_t limited = 0;
 
         if (!dir)
                 return error_errno(e, -errno, "/sys/block");
@@ -291,7 +292,7 @@ static int write_io_limits(int fd, const JailLimits *limits, Error *e)
                         continue;
                 if (asprintf(&file, "%s/dev", d->d_name) < 0)
                         return error_oom(e);
-                if (read_file_at(dirfd(dir), file, 64, &device, NULL) < 0)
+                if (read_file_at(dirfd(dir), file, FILE_MAX, &device, NULL) < 0)
                         continue;
                 device[strcspn(device, "\n")] = '\0';
                 if (limits->io_read_bytes_per_sec != JAIL_UNLIMITED)
@@ -303,8 +304,9 @@ static int write_io_limits(int fd, const JailLimits *limits, Error *e)
                 int r = write_file_at(fd, "io.max", line);
                 if (r < 0 && r != -ENODEV)
                         return error_errno(e, r, "writing \"%s\" to io.max", line);
+                limited += r >= 0;
         }
-        return 0;
+        return limited > 0 ? 0 : error_set(e, -ENODEV, "there is no disk in /sys/block whose use could be limited");
 }
 
 static int write_limits(int fd, const Plan *plan, Error *e)

@@ -67,7 +67,7 @@ lost=0
 for tap in "${taps[@]}"; do
         planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$tap" | tail -1)
         ran=$(grep -cE '^(not )?ok ' "$tap" || true)
-        if [ "${planned:-0}" -gt "$ran" ] || [ "$ran" -eq 0 ]; then
+        if [ "${planned:-0}" -gt "$ran" ] || { [ "$ran" -eq 0 ] && [ -z "${VM_TESTS:-}" ]; }; then
                 echo "$(basename "$tap"): $ran of ${planned:-?} tests ran"
                 lost=$((lost + 1))
         fi
