@@ -20,17 +20,16 @@
 #include "engine/base/name.h"
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
+#include "engine/supervisor/job_report.h"
+#include "engine/supervisor/state_directory.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #define QUEUE_MAX 100000
 #define FINISHED_MAX 10000 /* so many ended jobs are remembered, with their output */
 #define ATTEMPTS_WHEN_LOST 3
-#define STATE_MARK "skep-state"
 
 TAILQ_HEAD(JobList, Job);
 
@@ -128,44 +127,6 @@ static void finish(Supervisor *s, Job *job, JobState state, char *report)
         if (s->events)
                 s->events->finished(job, s->events_userdata);
         forget_oldest(s);
-}
-
-/* ---- reports ---- */
-
-/* Adds what only the engine knows. NULL when out of memory. */
-static char *complete_report(json_object *report, const Job *job, const char *worker)
-{
-        json_add_number(report, "attempt", job->attempt);
-        json_add_bool(report, "cached", false);
-        json_add_string(report, "worker", worker);
-        return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
-/* The report of an attempt that no jail could report on. */
-static char *own_report(const Job *job, JailReason reason, const char *message, const char *worker)
-{
-        JailReport report;
-
-        jail_report_init(&report);
-        report.reason = reason;
-        report.message = (char *)message;
-        report.denied_complete = false;
-        snprintf(report.policy_digest, sizeof report.policy_digest, "%s", jail_policy_digest(job->policy));
-        _cleanup_json_ json_object *object = jail_report_to_json(&report);
-        return object ? complete_report(object, job, worker) : NULL;
-}
-
-static JobState state_of_report(json_object *report)
-{
-        json_object *reason = NULL, *code = NULL;
-
-        json_object_object_get_ex(report, "reason", &reason);
-        json_object_object_get_ex(report, "exit_code", &code);
-        const char *name = reason ? json_object_get_string(reason) : "";
-        if (strcmp(name, jail_reason_name(JAIL_CANCELLED)) == 0)
-                return JOB_CANCELLED;
-        bool well = strcmp(name, jail_reason_name(JAIL_EXITED)) == 0 && code && json_object_get_int(code) == 0;
-        return well ? JOB_SUCCEEDED : JOB_FAILED;
 }
 
 /* ---- giving jobs to workers ---- */
@@ -274,7 +235,7 @@ static void dispatch(void *userdata)
                         _cleanup_free_ char *why = NULL;
                         if (asprintf(&why, "the job could not be handed to a worker: %s", strerror(-r)) < 0)
                                 why = NULL;
-                        finish(s, job, JOB_FAILED, own_report(job, JAIL_SETUP_FAILED, why, pool_worker_name(worker)));
+                        finish(s, job, JOB_FAILED, job_report_own(job, JAIL_SETUP_FAILED, why, pool_worker_name(worker)));
                 }
         }
         s->dispatching = false;
@@ -311,11 +272,11 @@ static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, co
                 return;
         if (json_parse_text(text, strlen(text), &report, &e) < 0 || !json_object_is_type(report, json_type_object)) {
                 log_error("worker %s: its report on %s cannot be read", pool_worker_name(worker), id);
-                finish(s, job, JOB_FAILED, own_report(job, JAIL_LOST, "the worker's report cannot be read",
+                finish(s, job, JOB_FAILED, job_report_own(job, JAIL_LOST, "the worker's report cannot be read",
                                                       pool_worker_name(worker)));
                 return;
         }
-        finish(s, job, state_of_report(report), complete_report(report, job, pool_worker_name(worker)));
+        finish(s, job, job_report_state(report), job_report_complete(report, job, pool_worker_name(worker)));
 }
 
 static Job *find_job_of(const Supervisor *s, const PoolWorker *worker)
@@ -332,7 +293,7 @@ static void on_lost(PoolWorker *worker, void *userdata)
 
         /* Each change takes one off; and it may move the others in the table. */
         for (Job *job; (job = find_job_of(s, worker));) {
-                char *report = own_report(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
+                char *report = job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
                                           "the worker that ran the job has died", pool_worker_name(worker));
                 if (!job->cancelling && job->attempt < ATTEMPTS_WHEN_LOST) {
                         free(job->report);
@@ -578,7 +539,7 @@ int supervisor_cancel(Supervisor *s, Job *job)
                 pool_cancel(job->worker, job->id.text);
                 return 0;
         }
-        finish(s, job, JOB_CANCELLED, own_report(job, JAIL_CANCELLED, "cancelled before it was started", NULL));
+        finish(s, job, JOB_CANCELLED, job_report_own(job, JAIL_CANCELLED, "cancelled before it was started", NULL));
         return 0;
 }
 
@@ -609,50 +570,6 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
 
 /* ---- start and end ---- */
 
-/* What is in the state directory is removed and replaced: so it must be ours, and have been made for this. */
-static int check_state(int fd, const char *directory, Error *e)
-{
-        _cleanup_close_ int mark = -1, copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        _cleanup_closedir_ DIR *dir = NULL;
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return error_errno(e, -errno, "%s", directory);
-        if (st.st_uid != geteuid() || (st.st_mode & 0022))
-                return error_set(e, -EPERM, "%s: a state directory must be the supervisor's own, and writable by nobody else",
-                                 directory);
-        if (faccessat(fd, STATE_MARK, F_OK, 0) == 0)
-                return 0;
-        dir = copy < 0 ? NULL : fdopendir(copy);
-        if (!dir)
-                return error_errno(e, -errno, "%s", directory);
-        copy = -1;
-        for (struct dirent *d; (d = readdir(dir));)
-                if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-                        return error_set(e, -ENOTEMPTY,
-                                         "%s has other things in it: a state directory is empty at first", directory);
-        mark = openat(fd, STATE_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        return mark < 0 ? error_errno(e, -errno, "%s", directory) : 0;
-}
-
-/* One supervisor for a state directory. */
-static int lock_state(const char *directory, Error *e)
-{
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return error_errno(e, -errno, "%s", directory);
-        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return error_errno(e, -errno, "%s", directory);
-        int r = check_state(fd, directory, e);
-        if (r < 0)
-                return r;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK
-                               ? error_set(e, -EBUSY, "%s: another skepd uses this state directory", directory)
-                               : error_errno(e, -errno, "%s", directory);
-        return take_fd(fd);
-}
-
 static int start_pool(Supervisor *s, const SupervisorOptions *options, Error *e)
 {
         _cleanup_free_ char *program = place_program("skep-worker", e);
@@ -680,7 +597,7 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         if ((r = find_policy(s, s->default_policy, &policy, e)) < 0)
                 return error_prefix(e, "default_policy"), r;
         jail_policy_unref(policy);
-        if ((r = s->lock = lock_state(options->state_directory, e)) < 0 ||
+        if ((r = s->lock = state_directory_lock(options->state_directory, e)) < 0 ||
             (r = s->outputs = output_directory_new(options->state_directory, e)) < 0 ||
             (r = blobs_new(event, options->state_directory, &s->blobs, e)) < 0 || (r = start_pool(s, options, e)) < 0)
                 return r;

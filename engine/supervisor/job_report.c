@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/supervisor/job_report.h"
+
+#include "engine/base/json.h"
+
+#include <string.h>
+
+char *job_report_complete(json_object *report, const Job *job, const char *worker)
+{
+        json_add_number(report, "attempt", job->attempt);
+        json_add_bool(report, "cached", false);
+        json_add_string(report, "worker", worker);
+        return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+char *job_report_own(const Job *job, JailReason reason, const char *message, const char *worker)
+{
+        JailReport report;
+
+        jail_report_init(&report);
+        report.reason = reason;
+        report.message = (char *)message;
+        report.denied_complete = false;
+        snprintf(report.policy_digest, sizeof report.policy_digest, "%s", jail_policy_digest(job->policy));
+        _cleanup_json_ json_object *object = jail_report_to_json(&report);
+        return object ? job_report_complete(object, job, worker) : NULL;
+}
+
+JobState job_report_state(json_object *report)
+{
+        json_object *reason = NULL, *code = NULL;
+
+        json_object_object_get_ex(report, "reason", &reason);
+        json_object_object_get_ex(report, "exit_code", &code);
+        const char *name = reason ? json_object_get_string(reason) : "";
+        if (strcmp(name, jail_reason_name(JAIL_CANCELLED)) == 0)
+                return JOB_CANCELLED;
+        bool well = strcmp(name, jail_reason_name(JAIL_EXITED)) == 0 && code && json_object_get_int(code) == 0;
+        return well ? JOB_SUCCEEDED : JOB_FAILED;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/supervisor/job.h"
+
+/* Reports as the engine keeps them: the jail's, and what only the engine knows. Both return JSON that the caller owns,
+ * NULL when out of memory. `worker` may be NULL. */
+
+char *job_report_complete(json_object *report, const Job *job, const char *worker);
+/* The report of an attempt that no jail could report on. */
+char *job_report_own(const Job *job, JailReason reason, const char *message, const char *worker);
+
+/* The final state that a report means. */
+JobState job_report_state(json_object *report);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/supervisor/state_directory.h"
+
+#include "engine/base/cleanup.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define STATE_MARK "skep-state"
+
+/* What is in the state directory is removed and replaced: so it must be ours, and have been made for this. */
+static int check_directory(int fd, const char *directory, Error *e)
+{
+        _cleanup_close_ int mark = -1, copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        _cleanup_closedir_ DIR *dir = NULL;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return error_errno(e, -errno, "%s", directory);
+        if (st.st_uid != geteuid() || (st.st_mode & 0022))
+                return error_set(e, -EPERM, "%s: a state directory must be the supervisor's own, and writable by nobody else",
+                                 directory);
+        if (faccessat(fd, STATE_MARK, F_OK, 0) == 0)
+                return 0;
+        dir = copy < 0 ? NULL : fdopendir(copy);
+        if (!dir)
+                return error_errno(e, -errno, "%s", directory);
+        copy = -1;
+        for (struct dirent *d; (d = readdir(dir));)
+                if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+                        return error_set(e, -ENOTEMPTY,
+                                         "%s has other things in it: a state directory is empty at first", directory);
+        mark = openat(fd, STATE_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        return mark < 0 ? error_errno(e, -errno, "%s", directory) : 0;
+}
+
+int state_directory_lock(const char *directory, Error *e)
+{
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return error_errno(e, -errno, "%s", directory);
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return error_errno(e, -errno, "%s", directory);
+        int r = check_directory(fd, directory, e);
+        if (r < 0)
+                return r;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK
+                               ? error_set(e, -EBUSY, "%s: another skepd uses this state directory", directory)
+                               : error_errno(e, -errno, "%s", directory);
+        return take_fd(fd);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/error.h"
+
+/* Makes the directory if it is not there, and locks it: one supervisor for each. What is in it will be removed and
+ * replaced, so that it must be our own, writable by nobody else, and empty or marked as a state directory.
+ * Returns a descriptor that holds the lock. Errors: -EBUSY another supervisor has it; -EPERM, -ENOTEMPTY. */
+int state_directory_lock(const char *directory, Error *e);

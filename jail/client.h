@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/host.h"
+
+/* The caller's side of the launcher, shared by client.c (the launcher, its messages, the jails' output) and start.c (from
+ * a specification to a jail). */
+
+typedef struct Stream {
+        Jail *jail;
+        int fd; /* the pipe's reading end; -1 at its end */
+        uint64_t bytes;
+        bool held;
+} Stream;
+
+struct Jail {
+        Jail *next;
+        JailLauncher *launcher;
+        uint64_t id, output_limit, disk_limit, files_limit;
+        const JailEvents *events;
+        void *userdata;
+        Stream streams[2];
+        bool ended, cancel_waits; /* `cancel_waits`: to be sent when there is room */
+        int output;
+        JailReport report;
+};
+
+struct JailLauncher {
+        int socket, epoll;
+        pid_t pid;
+        JailHost host;
+        char *cgroup, *no_cgroup; /* the base, or why there is none */
+        Jail *jails;
+        uint64_t next_id;
+        void *unpack_filter;
+        size_t unpack_filter_size;
+        char *buffer;
+        bool dead;
+        bool sweep; /* the launcher lives in its own cgroup, which it cannot remove */
+};
+
+/* The key of a stream's events: they carry the jail's id and the stream, not a pointer, since a callback may have freed
+ * it meanwhile. 0 is the launcher's socket. */
+static inline uint64_t stream_key(const Jail *j, int index)
+{
+        return j->id * 2 + (uint64_t)index;
+}
+
+Jail *jail_free(Jail *jail); /* returns NULL */
+DEFINE_CLEANUP(Jail, jail_free)

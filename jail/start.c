@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From a specification to a jail: it is checked, what this host can enforce is decided, and all that can be computed
+ * goes into a plan for the launcher. */
+
+#include "engine/base/fd.h"
+#include "engine/base/name.h"
+#include "engine/base/strv.h"
+#include "jail/client.h"
+#include "jail/enforce.h"
+#include "jail/plan.h"
+#include "jail/policy.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+static const char *const base_environment[] = {
+        "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+        "HOME=/work",
+        "USER=agent",
+        "LANG=C.UTF-8",
+        "TMPDIR=/tmp",
+};
+
+static bool is_plain_absolute(const char *path)
+{
+        _cleanup_strv_ char **parts = NULL;
+
+        return path[0] == '/' && path[1] && strv_split(path, '/', &parts) >= 0 && !strv_contains(parts, ".") &&
+               !strv_contains(parts, "..");
+}
+
+static int check_inputs(const JailSpec *spec, Error *e)
+{
+        if (spec->n_inputs > JAIL_INPUTS_MAX)
+                return error_set(e, -E2BIG, "%zu inputs: at most %d are possible", spec->n_inputs, JAIL_INPUTS_MAX);
+        for (size_t i = 0; i < spec->n_inputs; i++) {
+                struct stat st;
+                int r = name_check_input(spec->inputs[i].name, e);
+                if (r < 0)
+                        return r;
+                if (fstat(spec->inputs[i].fd, &st) < 0)
+                        return error_errno(e, -errno, "input \"%s\"", spec->inputs[i].name);
+                if (!S_ISREG(st.st_mode))
+                        return error_set(e, -EINVAL, "input \"%s\" is not a regular file", spec->inputs[i].name);
+                for (size_t k = 0; k < i; k++) {
+                        const char *a = spec->inputs[i].name, *b = spec->inputs[k].name;
+                        size_t na = strcspn(a, "/"), nb = strcspn(b, "/");
+                        if (na == nb && memcmp(a, b, na) == 0)
+                                return error_set(e, -EINVAL, "two inputs are named \"%s\"", a);
+                }
+        }
+        return 0;
+}
+
+static int check_spec(const JailSpec *spec, Error *e)
+{
+        int r = check_inputs(spec, e);
+
+        if (r < 0)
+                return r;
+        if (!spec->command || !spec->command[0] || !*spec->command[0])
+                return error_set(e, -EINVAL, "command: there is none");
+        if (spec->working_directory && spec->working_directory[0] != '/')
+                return error_set(e, -EINVAL, "working_directory: must be an absolute path");
+        if (spec->n_binds > JAIL_BINDS_MAX)
+                return error_set(e, -E2BIG, "%zu binds: at most %d are possible", spec->n_binds, JAIL_BINDS_MAX);
+        for (size_t i = 0; i < spec->n_binds; i++)
+                if (!is_plain_absolute(spec->binds[i].inside))
+                        return error_set(e, -EINVAL, "bind at \"%s\": must be an absolute path below /, without \"..\"",
+                                         spec->binds[i].inside);
+        return jail_policy_admit(spec->policy, &spec->limits, e);
+}
+
+static int make_environment(char *const *wanted, char ***ret)
+{
+        _cleanup_strv_ char **list = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(base_environment); i++)
+                if (strv_add(&list, base_environment[i]) < 0)
+                        return -ENOMEM;
+        for (size_t i = 0; wanted && wanted[i]; i++) {
+                _cleanup_free_ char *name = strndup(wanted[i], strcspn(wanted[i], "="));
+                const char *value = strchr(wanted[i], '=');
+                if (!name || environment_set(&list, name, value ? value + 1 : "") < 0)
+                        return -ENOMEM;
+        }
+        *ret = take(list);
+        return 0;
+}
+
+static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *limits, Error *e)
+{
+        const JailPolicy *policy = spec->policy;
+        _cleanup_strv_ char **environment = NULL, **inputs = NULL, **binds = NULL;
+        _cleanup_packer_ Packer p = {0};
+        uint64_t writable = 0;
+
+        if (make_environment(spec->environment, &environment) < 0)
+                return error_oom(e);
+        for (size_t i = 0; i < spec->n_inputs; i++)
+                if (strv_add(&inputs, spec->inputs[i].name) < 0)
+                        return error_oom(e);
+        for (size_t i = 0; i < spec->n_binds; i++) {
+                if (strv_add(&binds, spec->binds[i].inside) < 0)
+                        return error_oom(e);
+                if (spec->binds[i].writable)
+                        writable |= UINT64_C(1) << i;
+        }
+        plan_pack(&p, &(Plan){
+                              .limits = *limits,
+                              .controllers = l->host.controllers,
+                              .command = (char **)spec->command,
+                              .environment = environment,
+                              .working_directory = spec->working_directory ? spec->working_directory : "/work",
+                              .filter = policy->filter,
+                              .filter_size = policy->filter_size,
+                              .unpack_filter = l->unpack_filter,
+                              .unpack_filter_size = l->unpack_filter_size,
+                              .listen = policy->action == POLICY_ACTION_ERRNO,
+                              .landlock_abi = l->host.landlock_abi,
+                              .capabilities = policy->capabilities,
+                              .read_only = policy->read_only,
+                              .writable = policy->writable,
+                              .tmpfs = policy->tmpfs,
+                              .hidden = policy->hidden,
+                              .execute = policy->execute,
+                              .devices = policy->devices,
+                              .inputs = inputs,
+                              .binds = binds,
+                              .binds_writable = writable,
+                      });
+        if (p.failed)
+                return error_oom(e);
+        if (p.size > PLAN_SIZE_MAX)
+                return error_set(e, -E2BIG, "the command and its environment are too long");
+        int fd = sealed_file("plan", p.data, p.size);
+        return fd < 0 ? error_errno(e, fd, "writing the plan") : fd;
+}
+
+static Jail *jail_new(JailLauncher *l, const JailEvents *events, void *userdata)
+{
+        Jail *j = calloc(1, sizeof *j);
+
+        if (!j)
+                return NULL;
+        *j = (Jail){.launcher = l, .events = events, .userdata = userdata, .id = ++l->next_id, .output = -1};
+        jail_report_init(&j->report);
+        for (int i = 0; i < 2; i++)
+                j->streams[i] = (Stream){.jail = j, .fd = -1};
+        return j;
+}
+
+/* The job's ends of its pipes into `ends`. */
+static int open_pipes(Jail *j, int ends[static 2])
+{
+        for (int i = 0; i < 2; i++) {
+                int fds[2];
+                struct epoll_event event = {.events = EPOLLIN, .data.u64 = stream_key(j, i)};
+                if (pipe2(fds, O_CLOEXEC) < 0)
+                        return -errno;
+                j->streams[i].fd = fds[0];
+                ends[i] = fds[1];
+                /* Only our end: the job's must block. */
+                if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ||
+                    epoll_ctl(j->launcher->epoll, EPOLL_CTL_ADD, fds[0], &event) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+static int send_start(Jail *j, const JailSpec *spec, int plan, int stdin_fd, const int ends[static 2])
+{
+        _cleanup_packer_ Packer p = {0};
+        int fds[START_FDS_MAX];
+        size_t n = 0;
+
+        fds[n++] = plan;
+        fds[n++] = stdin_fd;
+        fds[n++] = ends[0];
+        fds[n++] = ends[1];
+        for (size_t i = 0; i < spec->n_inputs; i++)
+                fds[n++] = spec->inputs[i].fd;
+        for (size_t i = 0; i < spec->n_binds; i++)
+                fds[n++] = spec->binds[i].fd;
+        pack_number(&p, LAUNCHER_START);
+        pack_number(&p, j->id);
+        return p.failed ? -ENOMEM : send_message(j->launcher->socket, p.data, p.size, fds, n);
+}
+
+int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, void *userdata, Jail **ret, Error *e)
+{
+        JailLimits limits = spec->limits;
+        int r = check_spec(spec, e);
+
+        if (r < 0)
+                return r;
+        if (l->dead)
+                return error_set(e, -ECONNRESET, "the launcher of the jails has died");
+        jail_limits_default(&limits, &spec->policy->limits);
+        if ((r = policy_compile(spec->policy, e)) < 0)
+                return r;
+        if (!l->unpack_filter && (r = filter_for_unpacking(&l->unpack_filter, &l->unpack_filter_size, e)) < 0)
+                return r;
+
+        _cleanup_(jail_freep) Jail *j = jail_new(l, events, userdata);
+        if (!j)
+                return error_oom(e);
+        snprintf(j->report.policy_digest, sizeof j->report.policy_digest, "%s", spec->policy->digest);
+        r = enforce_decide(&l->host, &limits, spec->policy->network, spec->allow_missing, spec->policy->require,
+                           &j->report, e);
+        if (r < 0)
+                return r;
+        j->output_limit = limits.output_bytes;
+        j->disk_limit = limits.disk_bytes;
+        j->files_limit = limits.files;
+
+        _cleanup_close_ int plan = pack_plan(l, spec, &limits, e);
+        if (plan < 0)
+                return plan;
+        _cleanup_close_ int null = spec->stdin_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+        int ends[2] = {-1, -1};
+        r = open_pipes(j, ends);
+        if (r >= 0)
+                r = send_start(j, spec, plan, spec->stdin_fd < 0 ? null : spec->stdin_fd, ends);
+        close_many(ends, 2);
+        if (r < 0)
+                return error_errno(e, r, "starting a jail");
+        *ret = j;
+        j->next = l->jails;
+        l->jails = take(j);
+        return 0;
+}
