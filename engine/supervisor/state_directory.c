@@ -4,7 +4,6 @@
 #include "engine/base/cleanup.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -13,25 +12,22 @@
 /* What is in the state directory is removed and replaced: so it must be ours, and have been made for this. */
 static int check_directory(int fd, const char *directory, Error *e)
 {
-        _cleanup_close_ int mark = -1, copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        _cleanup_closedir_ DIR *dir = NULL;
+        static const char *const replaced[] = {"jobs", "blobs"};
+        _cleanup_close_ int mark = -1;
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return error_errno(e, -errno, "%s", directory);
         if (st.st_uid != geteuid() || (st.st_mode & 0022))
-                return error_set(e, -EPERM, "%s: a state directory must be the supervisor's own, and writable by nobody else",
+                return error_set(e, -EPERM, "%s: a state directory must be the supervisor's own, and writable by nobody "
+                                 "else",
                                  directory);
         if (faccessat(fd, STATE_MARK, F_OK, 0) == 0)
                 return 0;
-        dir = copy < 0 ? NULL : fdopendir(copy);
-        if (!dir)
-                return error_errno(e, -errno, "%s", directory);
-        copy = -1;
-        for (struct dirent *d; (d = readdir(dir));)
-                if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-                        return error_set(e, -ENOTEMPTY,
-                                         "%s has other things in it: a state directory is empty at first", directory);
+        for (size_t i = 0; i < ELEMENTS(replaced); i++)
+                if (faccessat(fd, replaced[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                        return error_set(e, -EEXIST, "%s/%s is there already, and no skepd has made it", directory,
+                                         replaced[i]);
         mark = openat(fd, STATE_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         return mark < 0 ? error_errno(e, -errno, "%s", directory) : 0;
 }

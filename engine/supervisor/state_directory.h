@@ -4,6 +4,6 @@
 #include "engine/base/error.h"
 
 /* Makes the directory if it is not there, and locks it: one supervisor for each. What is in it will be removed and
- * replaced, so that it must be our own, writable by nobody else, and empty or marked as a state directory.
- * Returns a descriptor that holds the lock. Errors: -EBUSY another supervisor has it; -EPERM, -ENOTEMPTY. */
+ * replaced ("jobs", "blobs"), so that it must be our own, writable by nobody else, and these must not be somebody's.
+ * Returns a descriptor that holds the lock. Errors: -EBUSY another supervisor has it; -EPERM; -EEXIST. */
 int state_directory_lock(const char *directory, Error *e);

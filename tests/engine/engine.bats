@@ -399,12 +399,12 @@ P
         ctl list > /dev/null
 }
 
-@test "a directory with other things in it is not taken for a state directory" {
+@test "what somebody else keeps in a directory is not taken for state" {
         mkdir -p mine/jobs
         echo precious > mine/jobs/file
         run timeout 20 "$build/skepd" --embedded --state mine --socket "$BATS_TEST_TMPDIR/e.sock"
         [ "$status" -ne 0 ]
-        [[ $output == *"other things"* ]]
+        [[ $output == *"no skepd has made it"* ]]
         [ "$(cat mine/jobs/file)" = precious ]
         mkdir -m 777 open
         chmod 777 open
