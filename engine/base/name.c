@@ -67,7 +67,9 @@ char *name_escape(const char *text)
                 *out++ = hex[*s >> 4];
                 *out++ = hex[*s++ & 15];
         }
-        strcpy(out, *s ? "…" : "");
+        if (*s)
+                out = stpcpy(out, "…");
+        *out = '\0';
         return escaped;
 }
 
