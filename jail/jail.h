@@ -199,7 +199,7 @@ typedef struct JailEvents {
 
 typedef struct JailLauncherOptions {
         const char *program;     /* path of skep-launcher; NULL: beside the running program */
-        const char *cgroup;      /* below which jails get theirs; NULL: see jail_cgroup_choose() */
+        const char *cgroup;      /* below which jails get theirs; NULL: see cgroup_choose() in cgroup.h */
 } JailLauncherOptions;
 
 /* Starts the launcher: one more process, with nothing of the caller's memory, environment or descriptors, which ends

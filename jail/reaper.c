@@ -295,7 +295,10 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger
                 reaper_fail(control_fd, &e);
         }
         /* A keyring of its own: the session's is shared with whoever started us. */
-        syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 && errno != ENOSYS) {
+                error_errno(&e, -errno, "leaving the session keyring");
+                reaper_fail(control_fd, &e);
+        }
         if (chdir(plan->working_directory) < 0) {
                 error_errno(&e, -errno, "working directory %s", plan->working_directory);
                 reaper_fail(control_fd, &e);
