@@ -41,10 +41,10 @@ sources = $(wildcard $(addsuffix /*.c,$(1)))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
-JAIL_PROGRAM := jail/main.c jail/options.c jail/relay.c
+JAIL_PROGRAM := $(call sources,jail/cli)
 LAUNCHER := $(call objects,jail/launcher.c jail/launch.c jail/reaper.c jail/root.c jail/mounts.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
-JAIL := $(filter-out $(LAUNCHER) $(BUILD)/jail/scope.o $(call objects,$(JAIL_PROGRAM)),$(call objects,$(call sources,jail)))
+JAIL := $(filter-out $(LAUNCHER) $(BUILD)/jail/scope.o,$(call objects,$(call sources,jail)))
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "jail/relay.h"
+#include "jail/cli/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,8 @@
 #include "engine/base/input.h"
 #include "jail/jail.h"
 
-/* The command line of skep-jail. */
-typedef struct Options {
+/* What the command line says of a job in a jail. */
+typedef struct JobOptions {
         const char *policy, *chdir, *report, *output, *cgroup;
         char **environment;
         char **command; /* in argv */
@@ -15,11 +15,10 @@ typedef struct Options {
         size_t n_inputs;
         JailBind binds[JAIL_BINDS_MAX]; /* their descriptors are owned */
         size_t n_binds;
-        bool done; /* help or version was asked for, and printed */
-} Options;
+        bool help;
+} JobOptions;
 
-#define OPTIONS_NULL ((Options){.policy = "python", .limits = jail_limits_none})
-
-/* Errors: -EINVAL and others, with a sentence that names the option. */
-int options_parse(int argc, char **argv, Options *options, Error *e);
-void options_done(Options *options);
+/* Errors: -EINVAL and others, with a sentence that names the option. What was read before one is freed all the same. */
+int job_options_parse(int argc, char **argv, JobOptions *ret, Error *e);
+void job_options_done(JobOptions *options);
+void job_options_help(void);

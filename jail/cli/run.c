@@ -9,8 +9,9 @@
 #include "engine/base/places.h"
 #include "engine/base/sink.h"
 #include "engine/base/strv.h"
-#include "jail/options.h"
-#include "jail/relay.h"
+#include "jail/cli/commands.h"
+#include "jail/cli/job_options.h"
+#include "jail/cli/relay.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,11 +21,10 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
-#define STATUS_NO_JAIL 125
 #define READER_GRACE_USEC (2 * USEC_PER_SECOND)
 
 typedef struct Run {
-        const Options *options;
+        const JobOptions *options;
         Jail *jail; /* NULL once it has ended */
         Sink sinks[2];
         Source source; /* `to` is -1 where nothing is relayed */
@@ -84,7 +84,7 @@ static void say_why(const JailReport *report)
 static void on_ended(Jail *jail, const JailReport *report, void *userdata)
 {
         Run *run = userdata;
-        const Options *o = run->options;
+        const JobOptions *o = run->options;
 
         run->ended = true;
         run->jail = NULL;
@@ -223,7 +223,7 @@ static int open_stdin(Run *run, Error *e)
 }
 
 /* "stdin" is the job's standard input, and no file. */
-static void split_stdin(const Options *o, JailInput *inputs, size_t *n, int *stdin_fd)
+static void split_stdin(const JobOptions *o, JailInput *inputs, size_t *n, int *stdin_fd)
 {
         for (size_t i = 0; i < o->n_inputs; i++) {
                 if (strcmp(o->inputs[i].name, "stdin") == 0)
@@ -235,7 +235,7 @@ static void split_stdin(const Options *o, JailInput *inputs, size_t *n, int *std
 
 static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
 {
-        const Options *o = run->options;
+        const JobOptions *o = run->options;
         JailInput inputs[JAIL_INPUTS_MAX];
         size_t n_inputs = 0;
         int given = -2;
@@ -263,7 +263,7 @@ static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
         return r;
 }
 
-static int run_job(const Options *o, int *ret_status, Error *e)
+static int run_job(const JobOptions *o, int *ret_status, Error *e)
 {
         _cleanup_strv_ char **directories = place_policies(e);
         _cleanup_policy_ JailPolicy *policy = NULL;
@@ -309,24 +309,18 @@ static int run_job(const Options *o, int *ret_status, Error *e)
         return r;
 }
 
-int main(int argc, char **argv)
+int command_run(int argc, char **argv, Error *e)
 {
-        _cleanup_error_ Error e = ERROR_NULL;
-        Options options = OPTIONS_NULL;
+        JobOptions options;
         int status = STATUS_NO_JAIL;
-        int r;
+        int r = job_options_parse(argc, argv, &options, e);
 
-        open_missing_stdio();
-        r = options_parse(argc, argv, &options, &e);
-
-        if (r >= 0 && options.done)
+        if (r >= 0 && options.help) {
+                job_options_help();
                 status = 0;
-        else if (r >= 0)
-                r = run_job(&options, &status, &e);
-        if (r < 0) {
-                fprintf(stderr, "skep-jail: %s\n", error_text(&e));
-                status = STATUS_NO_JAIL;
+        } else if (r >= 0) {
+                r = run_job(&options, &status, e);
         }
-        options_done(&options);
-        return status;
+        job_options_done(&options);
+        return r < 0 ? r : status;
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/error.h"
+
+/* The commands of skep-jail: argv[0] is the command's name, or the program's. Each returns the status to exit with, or
+ * a negative errno with its sentence, which becomes status 125. */
+
+#define STATUS_NO_JAIL 125
+
+int command_run(int argc, char **argv, Error *e);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/cli/job_options.h"
+
+#include "engine/base/name.h"
+#include "engine/base/options.h"
+#include "engine/base/size.h"
+#include "engine/base/strv.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static int parse_count(const char *text, uint64_t *ret, Error *e)
+{
+        return count_parse(text, 1, UINT64_C(1) << 40, ret, e);
+}
+
+/* Every limit is a uint64_t, at the option's offset in JailLimits. */
+static int take_limit(const Option *option, const char *value, void *target,
+                      int (*parse)(const char *text, uint64_t *ret, Error *e), Error *e)
+{
+        JobOptions *o = target;
+        uint64_t amount;
+        int r = parse(value, &amount, e);
+
+        if (r < 0)
+                return r;
+        /* A jail with nothing at all of something cannot be made; output alone may be none. */
+        if (amount == 0 && option->offset != offsetof(JailLimits, output_bytes))
+                return error_set(e, -EINVAL, "must be more than 0");
+        *(uint64_t *)(void *)((char *)&o->limits + option->offset) = amount;
+        return 0;
+}
+
+static int take_size(const Option *option, const char *value, void *target, Error *e)
+{
+        return take_limit(option, value, target, size_parse, e);
+}
+
+static int take_duration(const Option *option, const char *value, void *target, Error *e)
+{
+        return take_limit(option, value, target, duration_parse, e);
+}
+
+static int take_count(const Option *option, const char *value, void *target, Error *e)
+{
+        return take_limit(option, value, target, parse_count, e);
+}
+
+static int take_cpus(const Option *option, const char *value, void *target, Error *e)
+{
+        return take_limit(option, value, target, cpus_parse, e);
+}
+
+static int add_bind(JobOptions *o, const char *text, bool writable, Error *e)
+{
+        const char *colon = strchr(text, ':');
+        _cleanup_free_ char *path = colon ? strndup(text, (size_t)(colon - text)) : strdup(text), *inside = NULL;
+
+        if (!path)
+                return error_oom(e);
+        if (o->n_binds == JAIL_BINDS_MAX)
+                return error_set(e, -E2BIG, "more than %d binds", JAIL_BINDS_MAX);
+        _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return error_errno(e, -errno, "%s", path);
+        inside = colon ? strdup(colon + 1) : realpath(path, NULL);
+        if (!inside)
+                return error_oom(e);
+        /* "dir/" is what a shell's completion leaves. */
+        for (size_t n = strlen(inside); n > 1 && inside[n - 1] == '/'; n--)
+                inside[n - 1] = '\0';
+        o->binds[o->n_binds++] = (JailBind){.fd = take_fd(fd), .inside = take(inside), .writable = writable};
+        return 0;
+}
+
+static int take_bind(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        return add_bind(target, value, false, e);
+}
+
+static int take_bind_rw(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        return add_bind(target, value, true, e);
+}
+
+static int take_variable(const Option *option _unused_, const char *text, void *target, Error *e)
+{
+        JobOptions *o = target;
+        _cleanup_free_ char *name = strndup(text, strcspn(text, "="));
+        const char *value = strchr(text, '=');
+
+        if (!name)
+                return error_oom(e);
+        int r = name_check_variable(name, e);
+        if (r < 0)
+                return r;
+        value = value ? value + 1 : getenv(name);
+        if (!value)
+                return 0;
+        return environment_set(&o->environment, name, value) < 0 ? error_oom(e) : 0;
+}
+
+static int take_input(const Option *option _unused_, const char *text, void *target, Error *e)
+{
+        JobOptions *o = target;
+
+        if (o->n_inputs == JAIL_INPUTS_MAX)
+                return error_set(e, -E2BIG, "more than %d inputs", JAIL_INPUTS_MAX);
+        int r = input_open(text, &o->inputs[o->n_inputs], e);
+        if (r >= 0)
+                o->n_inputs++;
+        return r;
+}
+
+static int take_chdir(const Option *option, const char *value, void *target, Error *e)
+{
+        if (value[0] != '/')
+                return error_set(e, -EINVAL, "\"%s\" must be an absolute path", value);
+        return option_set_string(option, value, target, e);
+}
+
+static int take_allow_missing(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        JobOptions *o = target;
+
+        return jail_layers_parse_missing(value, &o->allow_missing, e);
+}
+
+#define OF_JOB(member) offsetof(JobOptions, member)
+#define OF_LIMITS(member) offsetof(JailLimits, member)
+
+static const Option options_table[] = {
+        {"policy", "NAME|FILE", "what the jail permits (default: python)", option_set_string, OF_JOB(policy)},
+        {"memory", "SIZE", "memory, with what is in /work, /tmp, /output and /dev/shm", take_size, OF_LIMITS(memory_bytes)},
+        {"cpu", "N", "processors, such as 1.5", take_cpus, OF_LIMITS(cpu_milli)},
+        {"pids", "N", "processes and threads", take_count, OF_LIMITS(pids)},
+        {"wall", "DURATION", "time from start to end, such as 1min 30s", take_duration, OF_LIMITS(wall_usec)},
+        {"cpu-time", "DURATION", "time of processors used", take_duration, OF_LIMITS(cpu_time_usec)},
+        {"disk", "SIZE", "what may be written to /work, /tmp, /output and /dev/shm together", take_size,
+         OF_LIMITS(disk_bytes)},
+        {"files", "N", "how many files there", take_count, OF_LIMITS(files)},
+        {"output-limit", "SIZE", "output that is passed on; more is dropped", take_size, OF_LIMITS(output_bytes)},
+        {"input", "NAME=PATH", "a file as /input/NAME; with NAME/ a directory, packed and unpacked inside", take_input, 0},
+        {"output", "DIR", "where to put what the command leaves in /output", option_set_string, OF_JOB(output)},
+        {"bind", "PATH[:INSIDE]", "a path of the host, read-only", take_bind, 0},
+        {"bind-rw", "PATH[:INSIDE]", "a path of the host, writable with the rights of its owner", take_bind_rw, 0},
+        {"chdir", "DIR", "working directory inside (default: /work)", take_chdir, OF_JOB(chdir)},
+        {"setenv", "K[=V]", "a variable of the environment; without a value, ours", take_variable, 0},
+        {"report", "PATH", "write the report there, as JSON", option_set_string, OF_JOB(report)},
+        {"allow-missing", "LIST", "layers and limits that this host need not enforce, such as memory,cpu",
+         take_allow_missing, 0},
+        {"cgroup", "PATH", "the cgroup below which the jail gets its own", option_set_string, OF_JOB(cgroup)},
+        {"help", NULL, "this text", option_set_flag, OF_JOB(help)},
+};
+
+int job_options_parse(int argc, char **argv, JobOptions *ret, Error *e)
+{
+        *ret = (JobOptions){.policy = "python", .limits = jail_limits_none};
+        int first = options_read(options_table, ELEMENTS(options_table), argc, argv, true, ret, e);
+
+        if (first < 0 || ret->help)
+                return first < 0 ? first : 0;
+        ret->command = argv + first;
+        return ret->command[0] ? 0 : error_set(e, -EINVAL, "which command? See skep-jail --help");
+}
+
+void job_options_help(void)
+{
+        puts("Usage: skep-jail [OPTION]... -- COMMAND [ARGUMENT]...\n"
+             "Run a command in a jail of its own, with limits, and say how it ended.\n");
+        options_help(options_table, ELEMENTS(options_table));
+        puts("\nExit status: the command's own; 128+N killed by signal N; 137 out of memory; 124 time limit; 130 cancelled;\n"
+             "125 no jail; 126, 127 the command cannot be executed, is not found.");
+}
+
+void job_options_done(JobOptions *o)
+{
+        strv_free(o->environment);
+        for (size_t i = 0; i < o->n_inputs; i++)
+                input_done(&o->inputs[i]);
+        for (size_t i = 0; i < o->n_binds; i++) {
+                close_fd(o->binds[i].fd);
+                free((char *)o->binds[i].inside);
+        }
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* skep-jail: one job in one jail, without a daemon; and what helps to make and to understand policies. */
+
+#include "engine/base/fd.h"
+#include "jail/cli/commands.h"
+
+#include <string.h>
+
+#ifndef SKEP_VERSION
+#define SKEP_VERSION "0"
+#endif
+
+typedef struct Command {
+        const char *name;
+        int (*run)(int argc, char **argv, Error *e);
+} Command;
+
+static const Command commands[] = {
+        {NULL, command_run}, /* what is no command's name is an option or the job's command */
+};
+
+/* Known, and to come. */
+static const char *const later[] = {"explain", "learn", "doctor", "image"};
+
+static int dispatch(int argc, char **argv, Error *e)
+{
+        const char *name = argc > 1 ? argv[1] : "";
+
+        if (strcmp(name, "--version") == 0)
+                return puts("skep-jail " SKEP_VERSION) < 0;
+        for (size_t i = 0; i < ELEMENTS(later); i++)
+                if (strcmp(later[i], name) == 0)
+                        return error_set(e, -ENOSYS, "\"skep-jail %s\" is not built yet", name);
+        for (size_t i = 0; i < ELEMENTS(commands); i++)
+                if (commands[i].name && strcmp(commands[i].name, name) == 0)
+                        return commands[i].run(argc - 1, argv + 1, e);
+        return command_run(argc, argv, e);
+}
+
+int main(int argc, char **argv)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        open_missing_stdio();
+        int r = dispatch(argc, argv, &e);
+        if (r < 0) {
+                fprintf(stderr, "skep-jail: %s\n", error_text(&e));
+                return STATUS_NO_JAIL;
+        }
+        return r;
+}
