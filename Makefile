@@ -20,19 +20,19 @@ CFLAGS ?= -O2 -g
 OWN_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
               -D_GNU_SOURCE -I. -DSKEP_VERSION='"$(VERSION)"' -DSKEP_PREFIX='"$(PREFIX)"'
 OWN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-# The launcher is forked for every jail: the smaller, the faster; and it needs nothing of the host's libraries. The
-# warnings are about libnl's functions for names, which it does not call.
-LAUNCHER_LDFLAGS := -static-pie -Wl,-z,relro,-z,now -Wl,--no-warnings
+# What is started or forked for every jail: the smaller, the faster; and it needs nothing of the host's libraries. The
+# warnings are about functions of libarchive for the names of users, which it does not call.
+STATIC_LDFLAGS := -static-pie -Wl,-z,relro,-z,now -Wl,--no-warnings
 ifneq ($(SAN),)
   HARDENING := -fPIE
   OWN_CFLAGS += -DSKEP_SANITIZED -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
   OWN_LDFLAGS += -fsanitize=address,undefined
-  LAUNCHER_LDFLAGS := $(OWN_LDFLAGS)
+  STATIC_LDFLAGS := $(OWN_LDFLAGS)
 endif
 
 PKG := pkg-config
 JAIL_LIBS := libseccomp libcap json-c nettle libarchive
-PACKAGES := $(JAIL_LIBS) libnl-3.0 libsystemd check
+PACKAGES := $(JAIL_LIBS) libsystemd check
 ifeq ($(filter deps clean,$(MAKECMDGOALS)),)
   PKG_CFLAGS := $(shell $(PKG) --cflags $(PACKAGES) 2>/dev/null)
 endif
@@ -42,9 +42,9 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := $(call sources,jail/cli)
-LAUNCHER := $(call objects,jail/launcher.c jail/launch.c jail/reaper.c jail/root.c jail/mounts.c jail/confine.c \
+LAUNCHER := $(call objects,jail/launcher.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/root.c jail/mounts.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
-JAIL := $(filter-out $(LAUNCHER) $(BUILD)/jail/scope.o,$(call objects,$(call sources,jail)))
+JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail)))
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
@@ -62,12 +62,12 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c) $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(LAUNCHER_LDFLAGS) -o $@ $^ -lnl-3 -larchive -lpthread -lm
+$(BUILD)/skep-launcher: $(BUILD)/jail/launcher_main.o $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c) $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -larchive -lpthread -lm
 $(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
-$(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
+$(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -lseccomp -lcap -ljson-c -lnettle -larchive -lpthread -lm
 
 $(BUILD)/skep-worker: $(WORKER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd) -lpthread

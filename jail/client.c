@@ -71,6 +71,8 @@ static int greet(JailLauncher *l, const char *cgroup, Error *e)
         pack_number(&p, LAUNCHER_VERSION);
         pack_string(&p, cgroup);
         int r = p.failed ? -ENOMEM : send_message(l->socket, p.data, p.size, NULL, 0);
+        if (r >= 0 && l->here)
+                l->methods->dispatch(l->here, 0);
         ssize_t n = r < 0 ? r : receive_message(l->socket, data, sizeof data, NULL, NULL);
         if (n <= 0)
                 return error_set(e, n < 0 ? (int)n : -ECONNRESET, "skep-launcher ended before it was ready");
@@ -111,23 +113,26 @@ int jail_launcher_new(const JailLauncherOptions *options, JailLauncher **ret, Er
         l->buffer = malloc(READ_AT_ONCE);
         if (!l->buffer)
                 return error_oom(e);
-        if (!program && !(program = beside = place_program("skep-launcher", e)))
+        if (!options->here && !program && !(program = beside = place_program("skep-launcher", e)))
                 return -ENOMEM;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return error_errno(e, -errno, "making a socket");
         l->socket = sockets[0];
+        l->methods = options->here;
         theirs = sockets[1];
-        int r = spawn_launcher(program, theirs, &l->pid);
+        int r = options->here ? options->here->new(take_fd(theirs), &l->here) : spawn_launcher(program, theirs, &l->pid);
         if (r < 0)
-                return error_errno(e, r, "%s", program);
+                return error_errno(e, r, "starting %s", options->here ? "the launcher" : program);
         theirs = close_fd(theirs);
         r = greet(l, options->cgroup, e);
         if (r < 0)
                 return r;
-        struct epoll_event event = {.events = EPOLLIN};
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = KEY_SOCKET},
+                           event_here = {.events = EPOLLIN, .data.u64 = KEY_HERE};
         l->epoll = epoll_create1(EPOLL_CLOEXEC);
         if (l->epoll < 0 || fcntl(l->socket, F_SETFL, O_NONBLOCK) < 0 ||
-            epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->socket, &event) < 0)
+            epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->socket, &event) < 0 ||
+            (l->here && epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->methods->fd(l->here), &event_here) < 0))
                 return error_errno(e, -errno, "watching the launcher");
         *ret = take(l);
         return 0;
@@ -155,7 +160,12 @@ static void tidy_after_death(const JailLauncher *l)
 
 JailLauncher *jail_launcher_free(JailLauncher *l)
 {
-        close_fd(l->socket); /* the launcher kills what runs, tidies up, and ends */
+        l->socket = close_fd(l->socket); /* the launcher kills what runs, tidies up, and ends */
+        if (l->here) {
+                while (l->methods->dispatch(l->here, -1))
+                        ;
+                l->here = l->methods->free(l->here);
+        }
         if (l->pid > 0)
                 while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
@@ -367,7 +377,10 @@ int jail_launcher_dispatch(JailLauncher *l, Error *e)
 
         for (int i = 0; i < n; i++) {
                 uint64_t key = events[i].data.u64;
-                if (key == 0) {
+                if (key == KEY_HERE)
+                        l->methods->dispatch(l->here, 0);
+                /* What it has to say is read at once, and not in another round. */
+                if (key == KEY_HERE || key == KEY_SOCKET) {
                         read_launcher(l);
                         continue;
                 }

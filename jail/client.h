@@ -27,7 +27,9 @@ struct Jail {
 
 struct JailLauncher {
         int socket, epoll;
-        pid_t pid;
+        pid_t pid;                       /* of the launcher's process; 0: none */
+        const JailLauncherHere *methods; /* of the launcher in this process, `here` */
+        struct Launcher *here;
         JailHost host;
         char *cgroup, *no_cgroup; /* the base, or why there is none */
         Jail *jails;
@@ -40,7 +42,8 @@ struct JailLauncher {
 };
 
 /* The key of a stream's events: they carry the jail's id and the stream, not a pointer, since a callback may have freed
- * it meanwhile. 0 is the launcher's socket. */
+ * it meanwhile. Jails count from 1. */
+enum { KEY_SOCKET, KEY_HERE };
 static inline uint64_t stream_key(const Jail *j, int index)
 {
         return j->id * 2 + (uint64_t)index;

@@ -197,13 +197,26 @@ typedef struct JailEvents {
         void (*ended)(Jail *jail, const JailReport *report, void *userdata);
 } JailEvents;
 
+struct Launcher;
+
+/* What a launcher in the calling process is made of; see launcher.h. */
+typedef struct JailLauncherHere {
+        int (*new)(int socket_fd, struct Launcher **ret);
+        int (*fd)(const struct Launcher *launcher);
+        bool (*dispatch)(struct Launcher *launcher, int timeout_msec);
+        struct Launcher *(*free)(struct Launcher *launcher);
+} JailLauncherHere;
+
 typedef struct JailLauncherOptions {
-        const char *program;     /* path of skep-launcher; NULL: beside the running program */
-        const char *cgroup;      /* below which jails get theirs; NULL: see cgroup_choose() in cgroup.h */
+        const char *program; /* path of skep-launcher; NULL: beside the running program */
+        /* &launcher_here of launcher.h: the launcher lives in the calling process, for a program that is small, has one
+         * thread, and runs one jail at a time. NULL: a process of its own. */
+        const JailLauncherHere *here;
+        const char *cgroup; /* below which jails get theirs; NULL: see cgroup_choose() in cgroup.h */
 } JailLauncherOptions;
 
-/* Starts the launcher: one more process, with nothing of the caller's memory, environment or descriptors, which ends
- * with all its jails when the caller does, however that is. Errors: what fork and exec say; -EPERM without the
+/* Starts the launcher: as a rule one more process, with nothing of the caller's memory, environment or descriptors, which
+ * ends with all its jails when the caller does, however that is. Errors: what fork and exec say; -EPERM without the
  * privileges to make jails; -EPROTO when the program is of another version. */
 int jail_launcher_new(const JailLauncherOptions *options, JailLauncher **ret, Error *e);
 

@@ -14,11 +14,13 @@
 #include "engine/base/strv.h"
 #include "jail/ids.h"
 #include "jail/loopback.h"
+#include "jail/prefault.h"
 #include "jail/root.h"
 #include "jail/unpack.h"
 
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,6 +33,7 @@
 /* On a host that runs out of memory, a jail goes before anything else of that size. */
 #define OOM_SCORE "500"
 #define HOST_NAME "skep"
+#define STAT_MAX ((size_t)4096)
 
 /* What only the launcher can make for the jail: clones of mounts of its own namespace. */
 typedef struct Sources {
@@ -73,6 +76,39 @@ static int open_sources(const Launch *l, Sources *s, Error *e)
 }
 
 /* ---- in the jail ---- */
+
+/* Zeroes the command line and the environment that this process has from its caller: both are to be seen in /proc, and
+ * may hold secrets. Where they lie: fields 48 to 51 of proc(5), /proc/pid/stat. */
+static int wipe_arguments(void)
+{
+        uintptr_t arguments, arguments_end, variables, variables_end;
+        _cleanup_free_ char *text = NULL;
+        int r = read_file_at(AT_FDCWD, "/proc/self/stat", STAT_MAX, &text, NULL);
+        const char *at = r < 0 ? NULL : strrchr(text, ')');
+
+        for (int field = 2; at && field < 48; field++)
+                at = strchr(at + 1, ' ');
+        if (!at || sscanf(at, "%" SCNuPTR " %" SCNuPTR " %" SCNuPTR " %" SCNuPTR, &arguments, &arguments_end, &variables,
+                          &variables_end) != 4)
+                return r < 0 ? r : -EBADMSG;
+        environ = NULL;
+        explicit_bzero((void *)arguments, arguments_end - arguments);
+        explicit_bzero((void *)variables, variables_end - variables);
+        return 0;
+}
+
+/* Nothing of what the process was that made us: its session and terminal, what it does with signals and with new files,
+ * its command line and environment. */
+static int leave_caller(Error *e)
+{
+        setsid();
+        umask(022);
+        prctl(PR_SET_NAME, "skep-reaper");
+        for (int i = 1; i < NSIG; i++)
+                signal(i, SIG_DFL);
+        int r = wipe_arguments();
+        return r < 0 ? error_errno(e, r, "/proc/self/stat") : 0;
+}
 
 /* Only what the jail needs stays open: the launcher holds the doors to all its other jails. */
 static void keep_only(const Launch *l, const Sources *s, int control)
@@ -151,7 +187,8 @@ static _Noreturn void inside(const Launch *l, const Sources *s, int control)
         Error e = ERROR_NULL;
         Root root;
 
-        if (take_stdio(l, &e) < 0)
+        prefault_writable();
+        if (leave_caller(&e) < 0 || take_stdio(l, &e) < 0)
                 reaper_fail(control, &e);
         keep_only(l, s, control);
         write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* skep-launcher: makes jails for one program, and outlives it by the time that it takes to remove them.
+/* The launcher: makes jails for one program, keeps the time of each (wall and CPU limits), sees the end of each, takes
+ * its accounts, removes its cgroup, and reports. When its socket closes, for whatever reason, it ends every jail.
  *
- * A small process without threads, since forking is what it does: it holds nothing of its caller but one socket. It
- * keeps the time of each jail (wall and CPU limits), sees the end of each, takes its accounts, removes its cgroup, and
- * reports. When the socket closes, for whatever reason, it ends every jail and then itself. The protocol: plan.h. */
+ * As a rule it is a small process of its own without threads, since forking is what it does, which holds nothing of its
+ * caller but one socket, and outlives it by the time that it takes to remove the jails. A program that is itself small
+ * and runs one jail has it inside (launcher_here), which saves a process and the way to and from it; what would be left
+ * when that program is killed, a watchdog removes. The protocol: plan.h. */
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "jail/cgroup.h"
 #include "jail/ids.h"
 #include "jail/launch.h"
+#include "jail/launcher.h"
 #include "jail/plan.h"
+#include "jail/watchdog.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -21,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #define SETUP_LIMIT_USEC (60 * USEC_PER_SECOND) /* a bound file system that does not answer must not hold a jail */
@@ -54,14 +59,17 @@ typedef struct RunningJail {
         Outcome outcome; /* once it is gone */
 } RunningJail;
 
-typedef struct Launcher {
-        int socket, epoll;
+struct Launcher {
+        int socket, epoll, timer;
+        uint64_t timer_usec; /* when it is set to strike; USEC_INFINITY: not at all */
+        bool here;           /* in the caller's own process */
+        Watchdog watchdog;
         CgroupTree cgroups;
         RunningJail *jails;
         uint32_t next_range;
         uint64_t next_number;
         bool closing; /* the caller has gone */
-} Launcher;
+};
 
 static bool fd_is_readable(int fd)
 {
@@ -274,6 +282,8 @@ static void jail_message(Launcher *l, RunningJail *j)
                 break;
         case REAPER_ENDED:
                 j->ended = true;
+                /* It would only remove what we are about to; and gone it has to be before we are. */
+                watchdog_dismiss(&l->watchdog);
                 break;
         }
         close_fd(n_fds ? fd : -1);
@@ -317,9 +327,9 @@ static int make_jail(Launcher *l, RunningJail *j, const int *fds, size_t n_fds, 
         return r;
 }
 
-static int watch_fd(Launcher *l, int fd, RunningJail *j)
+static int watch_fd(Launcher *l, int fd, void *whose)
 {
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = j};
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = whose};
 
         return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
@@ -347,6 +357,9 @@ static void start(Launcher *l, uint64_t id, int *fds, size_t n_fds)
                 jail_kill(j, JAIL_SETUP_FAILED);
         j->next = l->jails;
         l->jails = take(j);
+        /* While the jail builds itself. */
+        if (l->here && l->watchdog.pid < 0)
+                watchdog_start(&l->watchdog, &l->cgroups);
 }
 
 /* ---- time ---- */
@@ -399,8 +412,8 @@ static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now, uint64_t
         return next;
 }
 
-/* Milliseconds until the next clock, for epoll_wait(); -1: none. */
-static int check_all_clocks(Launcher *l)
+/* Looks at every clock that may have struck, and sets the timer for the next one. */
+static void check_all_clocks(Launcher *l)
 {
         uint64_t now = monotonic_usec(), next = USEC_INFINITY;
         long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -409,97 +422,31 @@ static int check_all_clocks(Launcher *l)
                 following = j->next;
                 next = earliest(next, check_clocks(l, j, now, processors > 0 ? (uint64_t)processors : 1));
         }
-        if (next == USEC_INFINITY)
-                return -1;
-        uint64_t msec = next > now ? (next - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC : 0;
-        return msec > INT32_MAX ? INT32_MAX : (int)msec;
+        if (next == l->timer_usec)
+                return;
+        struct itimerspec at = {{0, 0}, {0, 0}};
+        if (next != USEC_INFINITY) {
+                at.it_value.tv_sec = (time_t)(next / USEC_PER_SECOND);
+                at.it_value.tv_nsec = (long)(next % USEC_PER_SECOND) * 1000;
+        }
+        timerfd_settime(l->timer, TFD_TIMER_ABSTIME, &at, NULL);
+        l->timer_usec = next;
 }
 
 /* ---- the caller's socket ---- */
 
-static void close_down(Launcher *l)
+static void greet(Launcher *l, Unpacker *u)
 {
-        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->socket, NULL);
-        l->closing = true;
-        for (RunningJail *j = l->jails; j; j = j->next)
-                jail_kill(j, JAIL_CANCELLED);
-}
-
-static void caller_message(Launcher *l)
-{
-        char data[256];
-        int fds[START_FDS_MAX];
-        size_t n_fds = ELEMENTS(fds);
-        ssize_t n = receive_message(l->socket, data, sizeof data, fds, &n_fds);
-
-        if (n == -EINTR || n == -EAGAIN)
-                return;
-        if (n <= 0) {
-                close_down(l);
-                return;
-        }
-        Unpacker u = {.next = data, .left = (size_t)n};
-        uint64_t kind = unpack_number(&u), id = unpack_number(&u);
-        if (kind == LAUNCHER_START)
-                start(l, id, fds, n_fds);
-        else if (kind == LAUNCHER_CANCEL)
-                for (RunningJail *j = l->jails; j; j = j->next)
-                        if (j->id == id)
-                                jail_kill(j, JAIL_CANCELLED);
-        close_many(fds, n_fds);
-}
-
-static int run(Launcher *l)
-{
-        struct epoll_event events[EVENTS_AT_ONCE];
-
-        if (watch_fd(l, l->socket, NULL) < 0)
-                return 1;
-        while (!l->closing || l->jails) {
-                int n = epoll_wait(l->epoll, events, EVENTS_AT_ONCE, check_all_clocks(l));
-                if (n < 0 && errno != EINTR)
-                        return 1;
-                for (int i = 0; i < n; i++) {
-                        RunningJail *j = events[i].data.ptr;
-                        if (!j) {
-                                caller_message(l);
-                                continue;
-                        }
-                        /* One jail has two descriptors, and may have been freed by the first of them: look it up. */
-                        RunningJail *known = l->jails;
-                        while (known && known != j)
-                                known = known->next;
-                        if (!known || j->phase == PHASE_GONE)
-                                continue;
-                        /* What it has said comes before that it has ended. */
-                        while (j->process.control >= 0 && fd_is_readable(j->process.control))
-                                jail_message(l, j);
-                        if (fd_is_readable(j->process.pidfd))
-                                jail_exited(l, j);
-                }
-                if (l->closing)
-                        close_down(l);
-        }
-        return 0;
-}
-
-/* ---- the start ---- */
-
-static int greet(Launcher *l)
-{
-        char data[LAUNCHER_MESSAGE_MAX];
         _cleanup_packer_ Packer p = {0};
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_free_ char *base = NULL;
-        ssize_t n = receive_message(l->socket, data, sizeof data, NULL, NULL);
-        Unpacker u = {.next = data, .left = n > 0 ? (size_t)n : 0};
-        uint64_t kind = unpack_number(&u), version = unpack_number(&u);
-        const char *chosen = unpack_string(&u);
+        uint64_t version = unpack_number(u);
+        const char *chosen = unpack_string(u);
         int r = 0;
 
-        if (kind != LAUNCHER_INIT || unpack_end(&u) < 0)
-                return -EPROTO;
-        if (version != LAUNCHER_VERSION)
+        if (unpack_end(u) < 0)
+                r = error_set(&e, -EPROTO, "the launcher was greeted with something else");
+        else if (version != LAUNCHER_VERSION)
                 r = error_set(&e, -EPROTO, "skep-launcher is of another version than the program that started it");
         else if (geteuid() != 0)
                 r = error_set(&e, -EPERM, "making jails needs root on this host; start it as root");
@@ -520,25 +467,139 @@ static int greet(Launcher *l)
         pack_string(&p, e.text);
         pack_number(&p, (uint64_t)-r);
         send_packed(l, &p, NULL, 0);
-        return r;
 }
 
-int main(int argc, char **argv _unused_)
+static void close_down(Launcher *l)
 {
-        Launcher l = {.socket = LAUNCHER_SOCKET_FD, .epoll = -1, .cgroups = CGROUP_TREE_NULL};
-        struct stat st;
-
-        if (argc != 1 || fstat(LAUNCHER_SOCKET_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-                fprintf(stderr, "skep-launcher is started by the programs that make jails, not by hand.\n");
-                return 125;
-        }
-        /* What the jails' skeletons are made with. */
-        umask(022);
-        l.epoll = epoll_create1(EPOLL_CLOEXEC);
-        l.next_range = (uint32_t)getpid() * 64;
-        int status = l.epoll < 0 || greet(&l) < 0 ? 1 : run(&l);
-        cgroup_tree_remove(&l.cgroups);
-        close_fd(l.epoll);
-        ids_tidy();
-        return status;
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->socket, NULL);
+        l->closing = true;
+        for (RunningJail *j = l->jails; j; j = j->next)
+                jail_kill(j, JAIL_CANCELLED);
 }
+
+static void caller_message(Launcher *l)
+{
+        char data[LAUNCHER_MESSAGE_MAX];
+        int fds[START_FDS_MAX];
+        size_t n_fds = ELEMENTS(fds);
+        ssize_t n = receive_message(l->socket, data, sizeof data, fds, &n_fds);
+
+        if (n == -EINTR || n == -EAGAIN)
+                return;
+        if (n <= 0) {
+                close_down(l);
+                return;
+        }
+        Unpacker u = {.next = data, .left = (size_t)n};
+        switch (unpack_number(&u)) {
+        case LAUNCHER_INIT:
+                greet(l, &u);
+                break;
+        case LAUNCHER_START:
+                start(l, unpack_number(&u), fds, n_fds);
+                break;
+        case LAUNCHER_CANCEL: {
+                uint64_t id = unpack_number(&u);
+                for (RunningJail *j = l->jails; j; j = j->next)
+                        if (j->id == id)
+                                jail_kill(j, JAIL_CANCELLED);
+                break;
+        }
+        }
+        close_many(fds, n_fds);
+}
+
+/* What a jail's descriptors say: its first process's messages, and its end. */
+static void jail_event(Launcher *l, RunningJail *j)
+{
+        /* One jail has two descriptors, and may have been freed by the first of them: look it up. */
+        RunningJail *known = l->jails;
+
+        while (known && known != j)
+                known = known->next;
+        if (!known || j->phase == PHASE_GONE)
+                return;
+        /* What it has said comes before that it has ended. */
+        while (j->process.control >= 0 && fd_is_readable(j->process.control))
+                jail_message(l, j);
+        if (fd_is_readable(j->process.pidfd))
+                jail_exited(l, j);
+}
+
+int launcher_fd(const Launcher *l)
+{
+        return l->epoll;
+}
+
+bool launcher_dispatch(Launcher *l, int timeout_msec)
+{
+        struct epoll_event events[EVENTS_AT_ONCE];
+        int n = epoll_wait(l->epoll, events, EVENTS_AT_ONCE, timeout_msec);
+
+        if (n < 0 && errno != EINTR)
+                return false;
+        for (int i = 0; i < n; i++) {
+                uint64_t struck;
+                if (events[i].data.ptr == &l->socket)
+                        caller_message(l);
+                else if (events[i].data.ptr == &l->timer)
+                        l->timer_usec = read(l->timer, &struck, sizeof struck) > 0 ? USEC_INFINITY : l->timer_usec;
+                else
+                        jail_event(l, events[i].data.ptr);
+        }
+        if (l->closing)
+                close_down(l);
+        check_all_clocks(l);
+        return !l->closing || l->jails;
+}
+
+int launcher_new(int socket_fd, bool here, Launcher **ret)
+{
+        Launcher *l = malloc(sizeof *l);
+
+        if (!l) {
+                close(socket_fd);
+                return -ENOMEM;
+        }
+        *l = (Launcher){
+                .socket = socket_fd,
+                .epoll = epoll_create1(EPOLL_CLOEXEC),
+                .timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+                .timer_usec = USEC_INFINITY,
+                .here = here,
+                .watchdog = WATCHDOG_NULL,
+                .cgroups = CGROUP_TREE_NULL,
+                .next_range = (uint32_t)getpid() * 64,
+        };
+        if (l->epoll < 0 || l->timer < 0 || watch_fd(l, l->socket, &l->socket) < 0 || watch_fd(l, l->timer, &l->timer) < 0) {
+                int r = -errno;
+                launcher_free(l);
+                return r;
+        }
+        *ret = l;
+        return 0;
+}
+
+Launcher *launcher_free(Launcher *l)
+{
+        watchdog_end(&l->watchdog);
+        cgroup_tree_remove(&l->cgroups);
+        ids_tidy();
+        close_fd(l->timer);
+        close_fd(l->epoll);
+        close_fd(l->socket);
+        free(l);
+        return NULL;
+}
+
+static int here_new(int socket_fd, Launcher **ret)
+{
+        return launcher_new(socket_fd, true, ret);
+}
+
+const JailLauncherHere launcher_here = {
+        .new = here_new,
+        .fd = launcher_fd,
+        .dispatch = launcher_dispatch,
+        .free = launcher_free,
+};

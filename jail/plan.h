@@ -17,7 +17,7 @@
 
 #define LAUNCHER_VERSION 1
 #define LAUNCHER_SOCKET_FD 3
-#define LAUNCHER_MESSAGE_MAX ((size_t)64 << 10)
+#define LAUNCHER_MESSAGE_MAX ((size_t)8 << 10)
 #define PLAN_SIZE_MAX ((size_t)16 << 20)
 
 typedef enum LauncherMessage {

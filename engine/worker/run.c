@@ -149,6 +149,9 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         int directory = jail_output_directory(jail);
 
         run->jail = NULL;
+        /* With the launcher's death, this process ends, too; then the supervisor sees that its jobs are lost. */
+        if (report->reason == JAIL_LOST)
+                return;
         run->report = jail_report_to_json(report);
         if (run->write_failed)
                 mark_lost(run->report, "writing the job's output failed: the disk of the state directory is full or broken");
@@ -289,8 +292,8 @@ static int on_jails(sd_event_source *source _unused_, int fd _unused_, uint32_t 
         Runs *runs = userdata;
         int r = jail_launcher_dispatch(runs->launcher, NULL);
 
-        /* Without its launcher a worker is of no use: the pool replaces it. */
-        return r == -ECONNRESET && runs->n == 0 ? sd_event_exit(runs->event, 1) : 0;
+        /* Without its launcher a worker is of no use: the pool replaces it, and its jobs run again. */
+        return r == -ECONNRESET ? sd_event_exit(runs->event, 1) : 0;
 }
 
 int runs_new(sd_event *event, const RunsEvents *events, void *userdata, Runs **ret, Error *e)

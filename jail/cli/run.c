@@ -12,6 +12,7 @@
 #include "jail/cli/commands.h"
 #include "jail/cli/job_options.h"
 #include "jail/cli/relay.h"
+#include "jail/launcher.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -277,7 +278,7 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
                 r = output_check_file(o->report, e);
         if (r < 0)
                 return r;
-        if ((r = jail_launcher_new(&(JailLauncherOptions){.cgroup = o->cgroup}, &launcher, e)) < 0)
+        if ((r = jail_launcher_new(&(JailLauncherOptions){.here = &launcher_here, .cgroup = o->cgroup}, &launcher, e)) < 0)
                 return r;
         _cleanup_close_ int signal_fd = open_signals();
         sink_init(&run.sinks[0], 1);

@@ -320,6 +320,16 @@ ctl() {
         [ "$(ctl logs "$id")" = "attempt $(ctl status --json "$id" | json_get report.attempt)" ]
 }
 
+@test "a launcher that dies takes its jobs with it, and they run again" {
+        id=$(echo '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30; echo again"]}' | ctl submit -)
+        for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
+        for launcher in $(pgrep skep-launcher); do
+                [ "$(readlink "/proc/$launcher/exe")" = "$build/skep-launcher" ] && kill -KILL "$launcher"
+        done
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = again ]
+}
+
 @test "run shows the output of the attempt that counts" {
         ctl run --name followed -- sh -c 'echo a$SKEP_ATTEMPT; sleep 2; echo b$SKEP_ATTEMPT' > out 2> err </dev/null 3>&- &
         for i in $(seq 50); do ctl list --state running | grep -q followed && break; sleep 0.1; done

@@ -24,7 +24,7 @@ if [ -n "$missing" ]; then
 fi
 
 packages="systemd systemd-sysv dbus polkitd linux-image-cloud-amd64 udev bats python3 procps iproute2 kmod
-libseccomp2 libcap2 libnl-3-200 libjson-c5 libsystemd0 libarchive13 libnettle8 libsubunit0 libasan8 libubsan1 gawk sqlite3"
+libseccomp2 libcap2 libjson-c5 libsystemd0 libarchive13 libnettle8 libsubunit0 libasan8 libubsan1 gawk sqlite3"
 
 echo "Making the machine for tests (about a minute, once)."
 rm -rf $place/root $place/disk.img $place/recipe
