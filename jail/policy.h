@@ -33,6 +33,9 @@ struct JailPolicy {
         size_t filter_size; /* bytes */
 };
 
+/* Fills in text and digest, once everything else is settled. Error: -ENOMEM. */
+int policy_write_text(JailPolicy *policy, Error *e);
+
 /* Compiles the filter if that has not been done. Errors: -EINVAL, -ENOMEM, as of libseccomp. */
 int policy_compile(JailPolicy *policy, Error *e);
 
