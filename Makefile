@@ -62,7 +62,7 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c) $(BUILD)/libbase.a
+$(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c jail/refusal.c) $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(LAUNCHER_LDFLAGS) -o $@ $^ -lnl-3 -larchive -lpthread -lm
 $(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)

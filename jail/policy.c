@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define EXTENDS_MAX 8
+#define PROFILE_EXTENDS "python" /* what a file that is a profile of system calls and nothing else is laid over */
 
 /* Finds NAME.json in the directories from index `from` on; `*ret_index` is where. */
 static int find_file(char *const *directories, const char *name, size_t from, char **ret, size_t *ret_index)
@@ -38,22 +39,23 @@ static int load_named(PolicyReading *reading, const char *name, size_t from, uns
 static int load_file(PolicyReading *reading, const char *name, const char *file, size_t index, unsigned depth, Error *e)
 {
         _cleanup_json_ json_object *object = NULL;
+        _cleanup_free_ char *parent = NULL;
         json_object *extends = NULL;
         int r = json_parse_file(file, &object, e);
 
         if (r < 0)
                 return r;
-        if (json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "extends", &extends)) {
-                r = json_read_string(extends, "extends", &reading->extends, e);
-                if (r >= 0) {
-                        _cleanup_free_ char *parent = take(reading->extends);
-                        /* An operator's file may extend the shipped one of the same name. */
-                        bool same = index != SIZE_MAX && strcmp(parent, name) == 0;
-                        r = load_named(reading, parent, same ? index + 1 : 0, depth + 1, e);
-                }
-                if (r < 0)
-                        return error_prefix(e, "%s: extends", file), r;
+        if (policy_is_profile(object))
+                parent = strdup(PROFILE_EXTENDS);
+        else if (json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "extends", &extends))
+                r = json_read_string(extends, "extends", &parent, e);
+        if (r >= 0 && parent) {
+                /* An operator's file may extend the shipped one of the same name. */
+                bool same = index != SIZE_MAX && strcmp(parent, name) == 0;
+                r = load_named(reading, parent, same ? index + 1 : 0, depth + 1, e);
         }
+        if (r < 0)
+                return error_prefix(e, "%s: extends", file), r;
         r = policy_read(reading, object, e);
         return r < 0 ? (error_prefix(e, "%s", file), r) : 0;
 }
@@ -83,24 +85,30 @@ static int compare_names(const void *a, const void *b)
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Everything is read: settle the system calls, and write the canonical text. */
-static int finish(PolicyReading *reading, Error *e)
+static int settle_syscalls(PolicyReading *reading, Error *e)
 {
-        JailPolicy *p = reading->policy;
-
         for (size_t i = 0; reading->deny && reading->deny[i]; i++)
                 strv_remove(reading->allow, reading->deny[i]);
         if (strv_length(reading->allow) == 0)
                 return error_set(e, -EINVAL, "syscalls.allow: no system call is allowed, nothing could run");
         if (!strv_contains(reading->allow, "execve") || !strv_contains(reading->allow, "exit_group"))
-                return error_set(e, -EINVAL, "syscalls.allow: without execve and exit_group nothing starts, and nothing ends");
-        int r = limits_settle(&p->limits, &p->ceilings, e);
-        if (r < 0)
-                return r;
+                return error_set(e, -EINVAL,
+                                 "syscalls.allow: without execve and exit_group nothing starts, and nothing ends");
         qsort(reading->allow, strv_length(reading->allow), sizeof *reading->allow, compare_names);
-        p->syscalls = take(reading->allow);
+        reading->policy->syscalls = take(reading->allow);
+        return 0;
+}
 
-        return policy_write_text(p, e);
+/* Everything is read: settle what depends on more than one key, and write the canonical text. */
+static int finish(PolicyReading *reading, Error *e)
+{
+        JailPolicy *p = reading->policy;
+        int r = p->seccomp ? oci_seccomp_settle(p->seccomp, p->capabilities, &p->notes, e)
+                           : settle_syscalls(reading, e);
+
+        if (r >= 0)
+                r = limits_settle(&p->limits, &p->ceilings, e);
+        return r < 0 ? r : policy_write_text(p, e);
 }
 
 static JailPolicy *policy_new(const char *name)
@@ -155,8 +163,8 @@ int jail_policy_from_text(const char *name, const char *text, JailPolicy **ret, 
         int r = json_parse_text(text, strlen(text), &object, e);
         if (r >= 0)
                 r = policy_read(&reading, object, e);
-        if (r >= 0 && reading.extends)
-                r = json_error("extends", e, "not in a resolved policy");
+        if (r >= 0 && (reading.extends || policy_is_profile(object)))
+                r = error_set(e, -EINVAL, "a resolved policy extends no other");
         if (r >= 0)
                 r = finish(&reading, e);
         if (r < 0)
@@ -186,7 +194,10 @@ JailPolicy *jail_policy_unref(JailPolicy *p)
         strv_free(p->execute);
         strv_free(p->devices);
         strv_free(p->syscalls);
+        oci_seccomp_free(p->seccomp);
+        strv_free(p->notes);
         free(p->filter);
+        free(p->refusals);
         free(p);
         return NULL;
 }
@@ -214,6 +225,11 @@ const char *jail_policy_text(const JailPolicy *policy)
 const JailLimits *jail_policy_limits(const JailPolicy *policy)
 {
         return &policy->limits;
+}
+
+char *const *jail_policy_notes(const JailPolicy *policy)
+{
+        return policy->notes;
 }
 
 int jail_policy_admit(const JailPolicy *policy, const JailLimits *asked, Error *e)

@@ -8,6 +8,7 @@
 #include "engine/base/json.h"
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
+#include "jail/floor.h"
 #include "jail/limits.h"
 #include "jail/syscall_groups.h"
 
@@ -120,7 +121,12 @@ static int read_allow(json_object *value, const char *path, void *target, Error 
 {
         PolicyReading *p = target;
 
-        return read_calls(p, value, path, &p->allow, e);
+        int r = read_calls(p, value, path, &p->allow, e);
+
+        for (size_t i = 0; r >= 0 && p->allow && p->allow[i]; i++)
+                if (floor_forbids(p->allow[i]))
+                        return json_error(path, e, "\"%s\" is among the calls that no policy allows", p->allow[i]);
+        return r;
 }
 
 static int read_deny(json_object *value, const char *path, void *target, Error *e)
@@ -152,7 +158,22 @@ static int read_syscalls(json_object *value, const char *path, void *target, Err
                 {"action", read_action, 0, false},
         };
 
+        PolicyReading *p = target;
+
+        /* They replace an inherited profile. */
+        p->policy->seccomp = oci_seccomp_free(p->policy->seccomp);
         return json_read_object(value, path, fields, ELEMENTS(fields), target, e);
+}
+
+static int read_seccomp(json_object *value, const char *path, void *target, Error *e)
+{
+        PolicyReading *p = target;
+
+        p->allow = strv_free(p->allow);
+        p->deny = strv_free(p->deny);
+        p->policy->action = POLICY_ACTION_ERRNO;
+        p->policy->seccomp = oci_seccomp_free(p->policy->seccomp);
+        return oci_seccomp_read(value, path, &p->policy->seccomp, e);
 }
 
 static int read_limits(json_object *value, const char *path, void *target, Error *e)
@@ -217,18 +238,25 @@ static const JsonField policy_fields[] = {
         {"filesystem", read_filesystem, 0, false},
         {"network", read_network, 0, false},
         {"syscalls", read_syscalls, 0, false},
+        {"seccomp", read_seccomp, 0, false},
         {"limits", read_limits, 0, false},
         {"devices", read_devices, 0, false},
         {"capabilities", read_capabilities, 0, false},
         {"require", read_require, 0, false},
 };
 
+bool policy_is_profile(json_object *object)
+{
+        return json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "defaultAction", NULL);
+}
+
 int policy_read(PolicyReading *p, json_object *object, Error *e)
 {
-        json_object *seccomp;
-
-        if (json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "seccomp", &seccomp))
-                return json_error("seccomp", e, "profiles of the OCI runtime specification are not built yet");
+        if (policy_is_profile(object))
+                return read_seccomp(object, "", p, e);
+        if (json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "seccomp", NULL) &&
+            json_object_object_get_ex(object, "syscalls", NULL))
+                return json_error("seccomp", e, "a policy has either this or \"syscalls\"");
         return json_read_object(object, "", policy_fields, ELEMENTS(policy_fields), p, e);
 }
 

@@ -44,10 +44,18 @@ static json_object *layers_to_json(JailLayers set)
         return array;
 }
 
+static json_object *syscalls_to_json(const JailPolicy *p)
+{
+        json_object *o = json_object_new_object();
+
+        json_object_object_add(o, "allow", strings_to_json(p->syscalls));
+        json_add_string(o, "action", p->action == POLICY_ACTION_KILL ? "kill" : "errno");
+        return o;
+}
+
 static json_object *policy_to_json(const JailPolicy *p)
 {
-        json_object *o = json_object_new_object(), *filesystem = json_object_new_object(),
-                    *syscalls = json_object_new_object();
+        json_object *o = json_object_new_object(), *filesystem = json_object_new_object();
 
         json_add_string(o, "description", p->description ? p->description : "");
         json_add_string(filesystem, "root", "host");
@@ -58,9 +66,10 @@ static json_object *policy_to_json(const JailPolicy *p)
         json_object_object_add(filesystem, "execute", strings_to_json(p->execute));
         json_object_object_add(o, "filesystem", filesystem);
         json_add_string(o, "network", p->network == JAIL_NETWORK_NONE ? "none" : "broker");
-        json_object_object_add(syscalls, "allow", strings_to_json(p->syscalls));
-        json_add_string(syscalls, "action", p->action == POLICY_ACTION_KILL ? "kill" : "errno");
-        json_object_object_add(o, "syscalls", syscalls);
+        if (p->seccomp)
+                json_object_object_add(o, "seccomp", oci_seccomp_to_json(p->seccomp));
+        else
+                json_object_object_add(o, "syscalls", syscalls_to_json(p));
         json_object_object_add(o, "limits", limits_to_json(&p->limits, &p->ceilings));
         json_object_object_add(o, "devices", strings_to_json(p->devices));
         json_object_object_add(o, "capabilities", capabilities_to_json(p->capabilities));
