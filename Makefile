@@ -62,7 +62,7 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/skep-launcher: $(BUILD)/jail/launcher_main.o $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c) $(BUILD)/libbase.a
+$(BUILD)/skep-launcher: $(BUILD)/jail/launcher_main.o $(LAUNCHER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -larchive -lpthread -lm
 $(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
@@ -94,7 +94,7 @@ TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
-             $(addprefix jail/,policy.c limits.c filter.c syscall_groups.c enforce.c plan.c)
+             $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c syscall_groups.c enforce.c plan.c)
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)

@@ -117,6 +117,17 @@ static int by_controller(Decision *d, const JailHost *host, JailLayer layer, uns
                        host->cgroup ? "the cgroup v2 tree of this host lacks the controller" : why_no_cgroup(host));
 }
 
+/* What nobody has asked for is not enforced either. */
+static int check_required(const Decision *d)
+{
+        for (JailLayer layer = 0; layer < JAIL_LAYER_MAX; layer++)
+                if ((d->require & (1U << layer)) && !*d->report->enforced[layer])
+                        return error_set(d->error, -EOPNOTSUPP,
+                                         "cannot enforce \"%s\", which the policy requires: neither it nor the job sets one",
+                                         jail_layer_name(layer));
+        return 0;
+}
+
 int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network, JailLayers allow_missing,
                    JailLayers require, JailReport *report, Error *e)
 {
@@ -170,5 +181,5 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
                 held(&d, JAIL_FILES, "tmpfs");
         if (limits->output_bytes != JAIL_UNLIMITED)
                 held(&d, JAIL_OUTPUT, "relay");
-        return 0;
+        return check_required(&d);
 }

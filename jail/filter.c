@@ -9,7 +9,9 @@
 
 #include "jail/policy.h"
 
-#include "engine/base/fd.h"
+#include "engine/base/strv.h"
+#include "jail/bpf.h"
+#include "jail/floor.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -18,7 +20,6 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 
@@ -91,31 +92,27 @@ static const Narrowing narrowings[] = {
         {"openat", {3, SETID, 0}, {0}},
 };
 
-/* Their arguments are behind a pointer, where no filter sees them. libc falls back to an older call when they do not
- * exist; EPERM would be an error to it. */
-static const char *const absent_calls[] = {"clone3", "openat2"};
-
 static struct scmp_arg_cmp compare(const Match *match)
 {
         return SCMP_CMP(match->argument, SCMP_CMP_MASKED_EQ, match->mask, match->value);
 }
 
-static bool is_absent(const char *name)
-{
-        for (size_t i = 0; i < ELEMENTS(absent_calls); i++)
-                if (strcmp(absent_calls[i], name) == 0)
-                        return true;
-        return false;
-}
+/* Which calls are allowed for some arguments only. */
+typedef enum Narrow {
+        NARROW_ALL,
+        NARROW_NOT_IOCTL, /* devices have their own; the floor (floor.h) keeps what is a terminal's */
+        NARROW_NONE,
+} Narrow;
 
-static int add_rules(scmp_filter_ctx context, const char *name)
+static int add_rules(scmp_filter_ctx context, const char *name, Narrow narrow)
 {
         int number = seccomp_syscall_resolve_name(name), r;
+        bool as_it_is = narrow == NARROW_NONE || (narrow == NARROW_NOT_IOCTL && strcmp(name, "ioctl") == 0);
         bool narrowed = false;
 
         if (number < 0)
                 return 0;
-        for (size_t i = 0; i < ELEMENTS(narrowings); i++) {
+        for (size_t i = 0; i < ELEMENTS(narrowings) && !as_it_is; i++) {
                 const Narrowing *n = &narrowings[i];
                 if (strcmp(n->call, name) != 0)
                         continue;
@@ -128,66 +125,67 @@ static int add_rules(scmp_filter_ctx context, const char *name)
         return narrowed ? 0 : seccomp_rule_add(context, SCMP_ACT_ALLOW, number, 0);
 }
 
-static int export_bytes(scmp_filter_ctx context, void **ret, size_t *ret_size)
-{
-        _cleanup_close_ int fd = memfd_create("filter", MFD_CLOEXEC);
-        const void *map;
-        size_t size;
-
-        if (fd < 0)
-                return -errno;
-        int r = seccomp_export_bpf(context, fd);
-        if (r >= 0)
-                r = map_file(fd, (size_t)1 << 20, &map, &size);
-        if (r < 0)
-                return r;
-        void *copy = malloc(size);
-        if (copy)
-                memcpy(copy, map, size);
-        munmap((void *)map, size);
-        if (!copy)
-                return -ENOMEM;
-        *ret = copy;
-        *ret_size = size;
-        return 0;
-}
-
-/* What is not in `names` gets `refusal`. `narrow`: as for a job; else the calls are allowed as they stand. */
-static int compile(char *const *names, bool narrow, uint32_t refusal, void **ret, size_t *ret_size)
+/* What is not in `names` gets `refusal`. */
+static int compile_names(char *const *names, Narrow narrow, uint32_t refusal, BpfProgram *ret)
 {
         scmp_filter_ctx context = seccomp_init(refusal);
-        int r = 0;
 
         if (!context)
                 return -ENOMEM;
-        /* 32-bit calls and x32: as if the kernel did not have them. A tree, since a list of 300 is slow to load and to
-         * pass. */
-        if ((r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS))) >= 0)
-                r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-        for (size_t i = 0; narrow && i < ELEMENTS(absent_calls) && r >= 0; i++)
-                r = seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name(absent_calls[i]),
-                                     0);
-        for (size_t i = 0; r >= 0 && names[i]; i++) {
-                if (!narrow)
-                        r = seccomp_rule_add(context, SCMP_ACT_ALLOW, seccomp_syscall_resolve_name(names[i]), 0);
-                else if (!is_absent(names[i]))
-                        r = add_rules(context, names[i]);
-        }
+        /* A tree, since a list of 300 is slow to load and to pass. */
+        int r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
         if (r >= 0)
-                r = export_bytes(context, ret, ret_size);
+                r = floor_hide_calls(context);
+        for (size_t i = 0; r >= 0 && names[i]; i++)
+                if (!floor_hides(names[i]))
+                        r = add_rules(context, names[i], narrow);
+        if (r >= 0)
+                r = bpf_export(context, ret);
         seccomp_release(context);
+        return r;
+}
+
+/* Refused calls go to the listener in the jail's reaper, which counts and refuses them. */
+static int compile_syscalls(const JailPolicy *policy, uint32_t refusal, BpfProgram *ret)
+{
+        enum { UNKNOWN, FLOOR, NAMES, N_PARTS };
+        BpfProgram parts[N_PARTS] = {0};
+        bool devices = strv_length(policy->devices) > 0;
+        int r = bpf_unknown_calls(&parts[UNKNOWN]);
+
+        if (r >= 0 && devices)
+                r = floor_compile(refusal, &parts[FLOOR]);
+        if (r >= 0)
+                r = compile_names(policy->syscalls, devices ? NARROW_NOT_IOCTL : NARROW_ALL, refusal, &parts[NAMES]);
+        if (r >= 0)
+                r = bpf_chain(parts, N_PARTS, ret);
+        for (size_t i = 0; i < N_PARTS; i++)
+                bpf_program_done(&parts[i]);
         return r;
 }
 
 int policy_compile(JailPolicy *policy, Error *e)
 {
-        /* Refused calls go to the listener in the jail's reaper, which counts and refuses them. */
-        uint32_t refusal = policy->action == POLICY_ACTION_KILL ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_NOTIFY;
+        BpfProgram program = {0};
+        int r;
 
         if (policy->filter)
                 return 0;
-        int r = compile(policy->syscalls, true, refusal, &policy->filter, &policy->filter_size);
-        return r < 0 ? error_errno(e, r, "compiling the system call filter of \"%s\"", policy->name) : 0;
+        if (policy->seccomp) {
+                policy->listen = true;
+                r = oci_seccomp_compile(policy->seccomp, &program, &policy->refusals, &policy->n_refusals);
+        } else {
+                policy->listen = policy->action == POLICY_ACTION_ERRNO;
+                r = compile_syscalls(policy, policy->listen ? SCMP_ACT_NOTIFY : SCMP_ACT_KILL_PROCESS, &program);
+        }
+        if (r == -E2BIG)
+                return error_set(e, r, "the system call filter of \"%s\" is longer than the kernel takes (%d instructions)",
+                                 policy->name, BPF_PROGRAM_MAX);
+        if (r < 0)
+                return error_errno(e, r, "compiling the system call filter of \"%s\"", policy->name);
+        policy->filter = program.code;
+        policy->filter_size = program.length * sizeof *program.code;
+        return 0;
 }
 
 int filter_for_unpacking(void **ret, size_t *ret_size, Error *e)
@@ -203,7 +201,12 @@ int filter_for_unpacking(void **ret, size_t *ret_size, Error *e)
 #endif
                 NULL,
         };
-        int r = compile((char *const *)names, false, SCMP_ACT_KILL_PROCESS, ret, ret_size);
+        BpfProgram program;
+        int r = compile_names((char *const *)names, NARROW_NONE, SCMP_ACT_KILL_PROCESS, &program);
 
-        return r < 0 ? error_errno(e, r, "compiling the system call filter for unpacking") : 0;
+        if (r < 0)
+                return error_errno(e, r, "compiling the system call filter for unpacking");
+        *ret = program.code;
+        *ret_size = program.length * sizeof *program.code;
+        return 0;
 }

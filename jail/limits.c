@@ -72,10 +72,21 @@ static int read_scalar(const Limit *limit, json_object *value, const char *path,
         return 0;
 }
 
+/* Of a policy, where null lifts what was inherited. */
+static int read_liftable(const Limit *limit, json_object *value, const char *path, JailLimits *into, Error *e)
+{
+        if (value)
+                return read_scalar(limit, value, path, into, e);
+        *member(into, limit) = JAIL_UNLIMITED;
+        return 0;
+}
+
 static int read_limit(const Limit *limit, json_object *value, const char *path, const Reading *reading, Error *e)
 {
-        if (!reading->ceilings || !json_object_is_type(value, json_type_object))
+        if (!reading->ceilings)
                 return read_scalar(limit, value, path, reading->defaults, e);
+        if (!json_object_is_type(value, json_type_object))
+                return read_liftable(limit, value, path, reading->defaults, e);
         json_object_object_foreach(value, key, part)
         {
                 _cleanup_free_ char *here = json_path_key(path, key);
@@ -84,7 +95,7 @@ static int read_limit(const Limit *limit, json_object *value, const char *path, 
                         return error_oom(e);
                 if (!is_default && strcmp(key, "max") != 0)
                         return json_error(here, e, "unknown key; known here: default, max");
-                int r = read_scalar(limit, part, here, is_default ? reading->defaults : reading->ceilings, e);
+                int r = read_liftable(limit, part, here, is_default ? reading->defaults : reading->ceilings, e);
                 if (r < 0)
                         return r;
         }

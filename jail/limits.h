@@ -4,7 +4,7 @@
 #include "jail/jail.h"
 
 /* The limits of a policy: each value a scalar, which is the default, or {"default": …, "max": …} with the ceiling of
- * what a job may ask for. What is read replaces what was there. */
+ * what a job may ask for. What is read replaces what was there, null by nothing. */
 int limits_read_policy(json_object *object, const char *path, JailLimits *defaults, JailLimits *ceilings, Error *e);
 
 /* Makes defaults and ceilings fit: what has a ceiling and no default is limited by it. Error: -EINVAL for a default above

@@ -66,6 +66,7 @@ static void walk_plan(Walk *w, Plan *plan)
         walk_string(w, &plan->working_directory);
         walk_bytes(w, &plan->filter, &plan->filter_size);
         walk_bytes(w, &plan->unpack_filter, &plan->unpack_filter_size);
+        walk_bytes(w, &plan->refusals, &plan->refusals_size);
         walk_strings(w, &plan->read_only);
         walk_strings(w, &plan->writable);
         walk_strings(w, &plan->tmpfs);

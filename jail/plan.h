@@ -50,6 +50,8 @@ typedef struct Plan {
         const void *filter, *unpack_filter;
         size_t filter_size, unpack_filter_size;
         bool listen; /* refused calls are counted */
+        const void *refusals; /* and answered by these (refusal.h) */
+        size_t refusals_size;
         int landlock_abi;
         uint64_t capabilities;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "jail/jail.h"
+#include "jail/oci_seccomp.h"
 
 typedef enum PolicyAction {
         POLICY_ACTION_ERRNO, /* refused with an error, and counted */
@@ -28,10 +29,19 @@ struct JailPolicy {
 
         char **syscalls; /* names that are allowed, after groups and denials */
         PolicyAction action;
+        OciSeccomp *seccomp; /* instead of those two; or NULL */
+        char **notes;        /* sentences about what of it cannot be had here */
 
-        void *filter; /* compiled on first use: struct sock_filter[] */
+        /* compiled on first use */
+        void *filter; /* struct sock_filter[] */
         size_t filter_size; /* bytes */
+        bool listen;        /* it sends refused calls to a listener, which answers with these: */
+        Refusal *refusals;
+        size_t n_refusals;
 };
+
+/* Fills in text and digest, once everything else is settled. Error: -ENOMEM. */
+int policy_write_text(JailPolicy *policy, Error *e);
 
 /* Compiles the filter if that has not been done. Errors: -EINVAL, -ENOMEM, as of libseccomp. */
 int policy_compile(JailPolicy *policy, Error *e);

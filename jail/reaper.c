@@ -19,6 +19,7 @@
 #include "jail/confine.h"
 #include "jail/host.h"
 #include "jail/landlock.h"
+#include "jail/refusal.h"
 #include "jail/unpack.h"
 
 #include <linux/keyctl.h>
@@ -176,18 +177,17 @@ static pid_t spawn(Spawn *s, int control_fd)
 /* ---- refused calls ---- */
 
 /* Returns the listener, or -1 when it has heard enough. */
-static int refuse_one(int listener, ReaperLedger *ledger)
+static int refuse_one(int listener, const Plan *plan, ReaperLedger *ledger)
 {
         struct seccomp_notif call = {0};
 
         /* The caller may have been killed meanwhile: then there is nothing to answer. */
         if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
                 return listener;
-        struct seccomp_notif_resp answer = {.id = call.id, .error = -EPERM};
+        struct seccomp_notif_resp answer = {.id = call.id};
+        answer.error = -refusal_errno(plan->refusals, plan->refusals_size, &call.data);
         if (call.data.nr >= 0 && call.data.nr < JAIL_SYSCALL_MAX)
                 ledger->denied[call.data.nr]++;
-        else
-                answer.error = -ENOSYS; /* a call that is newer than we are: as on an older kernel */
         ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
         if (++ledger->denied_total < DENIED_MAX)
                 return listener;
@@ -231,7 +231,8 @@ static _Noreturn void end(int control_fd, int status)
         _exit(0);
 }
 
-static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, int listener, ReaperLedger *ledger)
+static _Noreturn void watch(pid_t job, const Plan *plan, int control_fd, int signal_fd, int listener,
+                            ReaperLedger *ledger)
 {
         int status = 0;
 
@@ -244,7 +245,7 @@ static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, int listen
                 if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
                         _exit(1);
                 if (fds[2].revents & POLLIN)
-                        listener = refuse_one(listener, ledger);
+                        listener = refuse_one(listener, plan, ledger);
                 else if (fds[2].revents)
                         listener = close_fd(listener); /* nobody is left under the filter */
                 if (fds[0].revents) {
@@ -316,5 +317,5 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger
         close_range(0, 2, 0);
         close_fd(s.confinement.ruleset);
         confine_drop_capabilities();
-        watch(job, control_fd, signal_fd, s.listener, ledger);
+        watch(job, plan, control_fd, signal_fd, s.listener, ledger);
 }

@@ -272,6 +272,8 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
         Run run = {.options = o, .source = {.to = -1}};
         int r = directories ? jail_policy_load(o->policy, directories, &policy, e) : -ENOMEM;
 
+        for (char *const *note = r >= 0 ? jail_policy_notes(policy) : NULL; note && *note; note++)
+                fprintf(stderr, "skep-jail: policy %s: %s\n", o->policy, *note);
         if (r >= 0 && o->output)
                 r = output_check_place(o->output, e);
         if (r >= 0 && o->report)

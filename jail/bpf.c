@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/bpf.h"
+
+#include "engine/base/fd.h"
+#include "jail/jail.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define LOAD(member) ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member)))
+#define RETURN(value) ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, value))
+#define JUMP_IF(test, value, if_true, if_false) \
+        ((struct sock_filter)BPF_JUMP(BPF_JMP | (test) | BPF_K, value, if_true, if_false))
+
+int bpf_export(scmp_filter_ctx context, BpfProgram *ret)
+{
+        _cleanup_close_ int fd = memfd_create("filter", MFD_CLOEXEC);
+        const void *map;
+        size_t size;
+
+        if (fd < 0)
+                return -errno;
+        int r = seccomp_export_bpf(context, fd);
+        if (r >= 0)
+                r = map_file(fd, BPF_PROGRAM_MAX * sizeof(struct sock_filter), &map, &size);
+        if (r < 0)
+                return r == -EMSGSIZE ? -E2BIG : r;
+        struct sock_filter *code = malloc(size);
+        if (code)
+                memcpy(code, map, size);
+        munmap((void *)map, size);
+        if (!code)
+                return -ENOMEM;
+        *ret = (BpfProgram){code, size / sizeof *code};
+        return 0;
+}
+
+static bool is_known(unsigned number)
+{
+        _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);
+
+        return name;
+}
+
+static void add_unknown(BpfProgram *p, unsigned first, unsigned last)
+{
+        p->code[p->length++] = JUMP_IF(BPF_JGE, first, 0, 2);
+        p->code[p->length++] = JUMP_IF(BPF_JGT, last, 1, 0);
+        p->code[p->length++] = RETURN(SECCOMP_RET_ERRNO | ENOSYS);
+}
+
+/* The numbers have gaps, and an end. Nothing but the number is looked at: so the kernel finds out, when the filter is
+ * loaded, which calls it always allows, and does not run it for them. */
+int bpf_unknown_calls(BpfProgram *ret)
+{
+        BpfProgram p = {.code = malloc((8 + 3 * (JAIL_SYSCALL_MAX / 2)) * sizeof *p.code)};
+        unsigned first = 0;
+
+        if (!p.code)
+                return -ENOMEM;
+        p.code[p.length++] = LOAD(arch);
+        p.code[p.length++] = JUMP_IF(BPF_JEQ, seccomp_arch_native(), 1, 0);
+        p.code[p.length++] = RETURN(SECCOMP_RET_ERRNO | ENOSYS);
+        p.code[p.length++] = LOAD(nr);
+        for (unsigned number = 0; number < JAIL_SYSCALL_MAX; number++) {
+                if (!is_known(number))
+                        continue;
+                if (number > first)
+                        add_unknown(&p, first, number - 1);
+                first = number + 1;
+        }
+        add_unknown(&p, first, UINT32_MAX);
+        p.code[p.length++] = RETURN(SECCOMP_RET_ALLOW);
+        *ret = p;
+        return 0;
+}
+
+int bpf_chain(const BpfProgram *parts, size_t n_parts, BpfProgram *ret)
+{
+        size_t length = 0, n = 0;
+
+        for (size_t i = 0; i < n_parts; i++)
+                length += parts[i].length;
+        if (length > BPF_PROGRAM_MAX)
+                return -E2BIG;
+        struct sock_filter *code = malloc(length * sizeof *code);
+        if (!code)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_parts; i++) {
+                size_t end = n + parts[i].length;
+                for (size_t k = 0; k < parts[i].length; k++, n++) {
+                        code[n] = parts[i].code[k];
+                        /* What is allowed goes on to the next part, which loads what it looks at anew. */
+                        if (i + 1 < n_parts && code[n].code == (BPF_RET | BPF_K) && code[n].k == SECCOMP_RET_ALLOW)
+                                code[n] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, (uint32_t)(end - n - 1));
+                }
+        }
+        *ret = (BpfProgram){code, length};
+        return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/cleanup.h"
+
+#include <linux/filter.h>
+#include <seccomp.h>
+#include <stddef.h>
+
+/* Programs for the kernel's system call filter, as they are loaded. */
+typedef struct BpfProgram {
+        struct sock_filter *code; /* owned */
+        size_t length;            /* instructions */
+} BpfProgram;
+
+#define BPF_PROGRAM_MAX BPF_MAXINSNS
+
+static inline void bpf_program_done(BpfProgram *p)
+{
+        free(p->code);
+        *p = (BpfProgram){0};
+}
+#define _cleanup_bpf_ _cleanup_(bpf_program_done)
+
+/* What libseccomp has built. Errors: its own, -E2BIG for one that no kernel takes. */
+int bpf_export(scmp_filter_ctx context, BpfProgram *ret);
+
+/* Answers ENOSYS, as an older kernel would, for every call that libseccomp has no name for, and for those of other
+ * architectures (int 0x80, x32); allows all others. Error: -ENOMEM. */
+int bpf_unknown_calls(BpfProgram *ret);
+
+/* One program that asks each of them in turn: a call is allowed that all of them allow, and gets the answer of the first
+ * one that does not. Errors: -ENOMEM, -E2BIG. */
+int bpf_chain(const BpfProgram *parts, size_t n_parts, BpfProgram *ret);
