@@ -42,7 +42,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := $(call sources,jail/cli)
-LAUNCHER := $(call objects,jail/launcher.c jail/launch.c jail/reaper.c jail/root.c jail/mounts.c jail/confine.c \
+LAUNCHER := $(call objects,jail/launcher.c jail/launch.c jail/reaper.c jail/listener.c jail/process.c jail/root.c jail/mounts.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(BUILD)/jail/scope.o,$(call objects,$(call sources,jail)))
 
@@ -62,7 +62,7 @@ $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c) $(BUILD)/libbase.a
+$(BUILD)/skep-launcher: $(LAUNCHER) $(call objects,jail/cgroup.c jail/ids.c jail/plan.c jail/call.c) $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(LAUNCHER_LDFLAGS) -o $@ $^ -lnl-3 -larchive -lpthread -lm
 $(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)

@@ -147,6 +147,8 @@ static const Option options_table[] = {
         {"chdir", "DIR", "working directory inside (default: /work)", take_chdir, OF_JOB(chdir)},
         {"setenv", "K[=V]", "a variable of the environment; without a value, ours", take_variable, 0},
         {"report", "PATH", "write the report there, as JSON", option_set_string, OF_JOB(report)},
+        {"trace-denied", NULL, "say on standard error which system calls are refused, the first of each", option_set_flag,
+         OF_JOB(trace_denied)},
         {"allow-missing", "LIST", "layers and limits that this host need not enforce, such as memory,cpu",
          take_allow_missing, 0},
         {"cgroup", "PATH", "the cgroup below which the jail gets its own", option_set_string, OF_JOB(cgroup)},

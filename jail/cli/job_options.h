@@ -15,7 +15,7 @@ typedef struct JobOptions {
         size_t n_inputs;
         JailBind binds[JAIL_BINDS_MAX]; /* their descriptors are owned */
         size_t n_binds;
-        bool help;
+        bool trace_denied, help;
 } JobOptions;
 
 /* Errors: -EINVAL and others, with a sentence that names the option. What was read before one is freed all the same. */
