@@ -12,8 +12,8 @@
 #define CALL_PATH_MAX 4096  /* with its NUL, as PATH_MAX */
 #define CALL_PROGRAM_MAX 16 /* TASK_COMM_LEN */
 
-/* How to show the arguments, a letter each: d a number, u a size, x a set of flags or an address, o a mode, f a directory's
- * descriptor, s the address of a string. Calls that are not known are shown as six addresses. */
+/* How to show the arguments, a letter each: d a number, u a size, x a set of flags or an address, o a mode, f the
+ * descriptor of a directory, s the address of a string. Calls that are not known are shown as six addresses. */
 const char *call_signature(int number);
 
 /* Calls that look up a path for reading or executing it. */

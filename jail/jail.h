@@ -232,8 +232,8 @@ typedef struct JailEvents {
         /* The last call for a jail: it is gone, with everything in it. The report is the library's, valid within the
          * call, as is the jail. */
         void (*ended)(Jail *jail, const JailReport *report, void *userdata);
-        /* What `watch` asks for; NULL where nothing is. The call is valid within it. Under JAIL_WATCH_TRACE the job never
-         * waits for this, and what comes too fast is left out; under JAIL_WATCH_RECORD it waits. */
+        /* What `watch` asks for; NULL where nothing is. The call is valid within it. Under JAIL_WATCH_TRACE the job
+         * never waits for this, and what comes too fast is left out; under JAIL_WATCH_RECORD it waits. */
         void (*call)(Jail *jail, const JailCall *call, void *userdata);
 } JailEvents;
 

@@ -88,13 +88,20 @@ static char *follow(const char *path)
         return n > 0 && (size_t)n < sizeof target && target[0] == '/' ? strndup(target, (size_t)n) : NULL;
 }
 
+/* True when it was not in the list. What is too much for a list is new each time. */
+static bool is_new(char ***list, const char *path)
+{
+        if (strv_contains(*list, path))
+                return false;
+        if (strv_length(*list) < PROGRAMS_MAX)
+                strv_add(list, path);
+        return true;
+}
+
 static void record_program(Listener *l, const struct seccomp_notif *n, const char *path)
 {
-        if (!path || strv_contains(l->programs, path))
-                return;
-        if (strv_length(l->programs) < PROGRAMS_MAX)
-                strv_add(&l->programs, path);
-        tell_path(l, JAIL_CALL_EXECUTED, n, path);
+        if (path && is_new(&l->programs, path))
+                tell_path(l, JAIL_CALL_EXECUTED, n, path);
 }
 
 /* Whose call is it? After an exec, the process's next call names what it runs, whatever that was started by. */
@@ -102,7 +109,7 @@ static void record_caller(Listener *l, const struct seccomp_notif *n)
 {
         _cleanup_free_ char *program = process_program((pid_t)n->pid), *loader = NULL;
 
-        if (!program || strv_contains(l->programs, program))
+        if (!program || !is_new(&l->callers, program))
                 return;
         record_program(l, n, program);
         loader = process_loader((pid_t)n->pid);

@@ -10,10 +10,11 @@
 typedef struct Listener {
         int fd; /* -1: there is none, or it has heard enough */
         JailWatch watch;
-        int calls_fd; /* where calls are told of, as call.h packs them; -1: nowhere. If it blocks, it may be waited for */
+        int calls_fd; /* where calls are told of, as call.h packs them; -1: nowhere. If it blocks, it is waited for */
         ReaperLedger *ledger;
         bool told[JAIL_SYSCALL_MAX]; /* of the call with this number */
         char **programs;             /* owned; that were told of */
+        char **callers;              /* likewise; those of them that were seen to run */
 } Listener;
 
 /* Takes one call and answers it. */
@@ -22,8 +23,8 @@ void listener_serve(Listener *listener);
 /* Tells of a program that no call was seen for: the job's own. */
 void listener_tell_program(Listener *listener, pid_t pid, const char *path);
 
-/* Under JAIL_WATCH_RECORD: a filter that hands what this one allows to the listener, and refuses the rest by itself. The
- * listener is deaf until the job's program has been executed: the exec with these two arrays passes, and exit_group()
+/* Under JAIL_WATCH_RECORD: a filter that hands what this one allows to the listener, and refuses the rest by itself.
+ * Nobody listens until the job's program has been executed: so the exec with these two arrays passes, and exit_group()
  * does. The caller owns `*ret`. Error: -ENOMEM. */
 int listener_recording_filter(const void *filter, size_t size, char *const *command, char *const *environment,
                               void **ret, size_t *ret_size);

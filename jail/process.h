@@ -6,7 +6,8 @@
 #include <sys/types.h>
 
 /* What the kernel tells the reaper about a process of the job, by /proc and by its memory. For all but its name, the
- * reaper needs CAP_SYS_PTRACE in the jail's user namespace. The process goes on meanwhile, and may be gone. */
+ * reaper needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH in the user namespace of the jail. The process goes on meanwhile,
+ * and may be gone. */
 
 /* Its name (comm), "?" where it has gone. */
 void process_name(pid_t pid, char *ret, size_t size);

@@ -250,11 +250,11 @@ static int block_sigchld(void)
         return fd < 0 ? -errno : fd;
 }
 
-/* To know which of the candidates runs, and to read what calls refer to, the reaper must be able to look at the job's
- * memory: a right over the jail's own processes, and no other. */
+/* To read what calls refer to, the reaper looks at the job's memory and at its part of /proc: rights over the jail's
+ * own processes, and no others. */
 static uint64_t capabilities_for(const Plan *plan)
 {
-        return plan_tells(plan) ? UINT64_C(1) << CAP_SYS_PTRACE : 0;
+        return plan_tells(plan) ? UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH : 0;
 }
 
 /* Flags of seccomp(2). */

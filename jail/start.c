@@ -154,7 +154,8 @@ static Jail *jail_new(JailLauncher *l, const JailEvents *events, void *userdata)
 
         if (!j)
                 return NULL;
-        *j = (Jail){.launcher = l, .events = events, .userdata = userdata, .id = ++l->next_id, .output = -1, .calls = -1};
+        *j = (Jail){.launcher = l, .events = events, .userdata = userdata, .id = ++l->next_id, .output = -1};
+        j->calls = -1;
         jail_report_init(&j->report);
         for (int i = 0; i < 2; i++)
                 j->streams[i] = (Stream){.jail = j, .fd = -1};

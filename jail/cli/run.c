@@ -361,9 +361,9 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
 
 int command_run(int argc, char **argv, Error *e)
 {
-        JobOptions options;
+        JobOptions options = {.policy = "python"};
         int status = STATUS_NO_JAIL;
-        int r = job_options_parse(argc, argv, &options, e);
+        int r = job_options_parse(argc, argv, NULL, 0, &options, e);
 
         if (r >= 0 && options.help) {
                 job_options_help();
