@@ -178,6 +178,14 @@ typedef struct JailBind {
 #define JAIL_INPUTS_MAX 16
 #define JAIL_BINDS_MAX 64
 
+/* What is done about the job's system calls, beside holding them to the policy. */
+typedef enum JailWatch {
+        JAIL_WATCH_COUNT,  /* those that are refused are counted, for the report */
+        JAIL_WATCH_TRACE,  /* the first refused one of each number is a `call` event, too */
+        JAIL_WATCH_RECORD, /* every call that the policy allows is looked at before it is made; slow. Those that it
+                            * refuses are refused with EPERM, and neither counted nor told of */
+} JailWatch;
+
 typedef struct JailSpec {
         JailPolicy *policy;
         JailLimits limits; /* what the policy's defaults shall fill up stays JAIL_UNLIMITED */
@@ -190,7 +198,36 @@ typedef struct JailSpec {
         const JailBind *binds;
         size_t n_binds;
         JailLayers allow_missing;
+        JailWatch watch;
 } JailSpec;
+
+typedef enum JailCallKind {
+        JAIL_CALL_REFUSED,  /* JAIL_WATCH_TRACE: the first refused call of its number */
+        JAIL_CALL_MADE,     /* JAIL_WATCH_RECORD: the first call of its number */
+        JAIL_CALL_EXECUTED, /* likewise: `path` was to be executed, or is the loader of what was; links followed */
+        JAIL_CALL_MISSED,   /* likewise: the call names a `path` that is not in the jail; absolute */
+} JailCallKind;
+
+#define JAIL_CALL_ARGUMENTS 6
+
+/* A system call of the job, as it was when it was looked at: other threads of the job may have changed what its
+ * arguments point to, before and since. All texts are the job's choice. */
+typedef struct JailCall {
+        JailCallKind kind;
+        int number; /* of the native architecture */
+        int pid;    /* inside the jail */
+        uint64_t arguments[JAIL_CALL_ARGUMENTS];
+        const char *texts[JAIL_CALL_ARGUMENTS]; /* of those that are strings; NULL: is none, or could not be read */
+        const char *program;                    /* the name of the process (comm) */
+        const char *path;                       /* NULL but where the kind says so */
+} JailCall;
+
+/* "ptrace(16, 1, 0x0, 0x0) by \"python3\" (pid 7)", with what the job chose escaped. Owned by the caller; NULL when
+ * out of memory. */
+char *jail_call_text(const JailCall *call);
+
+/* The name of a system call, or its number as text. Owned by the caller; NULL when out of memory. */
+char *jail_syscall_name(int number);
 
 typedef struct JailLauncher JailLauncher;
 typedef struct Jail Jail;
@@ -201,6 +238,9 @@ typedef struct JailEvents {
         /* The last call for a jail: it is gone, with everything in it. The report is the library's, valid within the
          * call, as is the jail. */
         void (*ended)(Jail *jail, const JailReport *report, void *userdata);
+        /* What `watch` asks for; NULL where nothing is. The call is valid within it. Under JAIL_WATCH_TRACE the job
+         * never waits for this, and what comes too fast is left out; under JAIL_WATCH_RECORD it waits. */
+        void (*call)(Jail *jail, const JailCall *call, void *userdata);
 } JailEvents;
 
 struct Launcher;

@@ -208,9 +208,10 @@ static _Noreturn void inside(const Launch *l, const Sources *s, int control)
 
         /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The range of ids stays taken
          * until this process, the last of the jail, has gone. */
-        int keep[] = {control, l->ids_fd};
+        int calls = plan_tells(l->plan) ? l->fds[l->n_fds - 1] : -1;
+        int keep[] = {control, l->ids_fd, calls};
         close_others(keep, ELEMENTS(keep));
-        reaper_run(l->plan, control, l->ledger);
+        reaper_run(l->plan, control, calls, l->ledger);
 }
 
 /* ---- in the launcher ---- */

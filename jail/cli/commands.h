@@ -9,3 +9,4 @@
 #define STATUS_NO_JAIL 125
 
 int command_run(int argc, char **argv, Error *e);
+int command_learn(int argc, char **argv, Error *e);

@@ -17,11 +17,12 @@ typedef struct Command {
 } Command;
 
 static const Command commands[] = {
+        {"learn", command_learn},
         {NULL, command_run}, /* what is no command's name is an option or the job's command */
 };
 
 /* Known, and to come. */
-static const char *const later[] = {"explain", "learn", "doctor", "image"};
+static const char *const later[] = {"explain", "doctor", "image"};
 
 static int dispatch(int argc, char **argv, Error *e)
 {
