@@ -5,7 +5,7 @@
 #   make check      the tests, as root
 #   make check-vm   the tests and more in a virtual machine with systemd; make vm: a shell there
 #   make fuzz       the parsers, SECONDS=30 each
-#   make bench-jail what a jail costs, beside bubblewrap and crun, as root; RUNS=500 of each
+#   make bench-jail what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
 #   make install    DESTDIR= PREFIX=/usr
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
@@ -113,8 +113,9 @@ $(BUILD)/bench-floor: tests/bench/floor.c tests/bench/floor.h engine/base/cleanu
 $(BUILD)/bench-jail: $(filter-out %/floor.o,$(call objects,$(call sources,tests/bench))) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
 RUNS ?= 500
+STALLS ?= 5000
 bench-jail: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-floor bench-jail) && tests/bench/run.sh $(RUNS)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-floor bench-jail) && tests/bench/run.sh $(RUNS) $(STALLS)
 
 deps:
 	@CC="$(CC)" packaging/deps.sh

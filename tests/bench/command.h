@@ -17,6 +17,7 @@ typedef struct Command {
 #define COMMAND_NULL ((Command){.fd = -1})
 
 void command_done(Command *c);
+#define _cleanup_command_ _cleanup_(command_done)
 
 /* Starts it, with nothing on its standard input and output. Returns 0 or a negative errno. */
 int command_start(Command *c, pid_t *ret);

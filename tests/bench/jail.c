@@ -2,11 +2,12 @@
 
 /* What a jail costs, beside what other sandboxes cost: `make bench-jail`.
  *
- *   bench-jail RUNS
+ *   bench-jail RUNS STALLS
  *
  * Whole processes (skep-jail, bubblewrap, crun, and a plain spawn as zero), then the library in a running process beside
  * the floor (floor.c), each RUNS times: in every round each of them once, in an order of its own, so that what else the
- * machine does meets them all alike. Then two at a time. */
+ * machine does meets them all alike. Then two at a time, what waiting costs, and STALLS times under load: whether a jail
+ * ever waits for a clock. */
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
@@ -14,19 +15,18 @@
 #include "engine/base/size.h"
 #include "jail/client.h"
 #include "tests/bench/command.h"
-#include "tests/bench/floor.h"
+#include "tests/bench/floor_process.h"
 #include "tests/bench/library.h"
 #include "tests/bench/peers.h"
 #include "tests/bench/samples.h"
+#include "tests/bench/stalls.h"
+#include "tests/bench/waiting.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 
 #define WARM_UP 5
 #define RATE_BLOCKS 10
@@ -43,12 +43,14 @@ static const char *const names[COMMANDS] = {
 
 typedef struct Bench {
         char *payload, *missing, *folder; /* owned */
-        int filter_fd, floor;
+        int filter_fd;
+        FloorProcess floor;
         Library library;
         Command commands[COMMANDS];
         bool absent[COMMANDS];
         Samples samples[COMMANDS], library_samples, floor_samples;
         double library_rate, rates[COMMANDS];
+        Waiting waiting[COMMANDS];
 } Bench;
 
 /* ---- one run ---- */
@@ -80,12 +82,12 @@ static int run_library(Bench *b, Error *e)
 
 static int run_floor(Bench *b, Error *e)
 {
-        FloorRun answer;
+        FloorRun run;
+        int r = floor_process_run(&b->floor, &run, e);
 
-        if (write(b->floor, "", 1) != 1 || read(b->floor, &answer, sizeof answer) != sizeof answer)
-                return error_set(e, -EIO, "the floor has ended before its time");
-        samples_add(&b->floor_samples, answer.usec, answer.cpu_usec);
-        return 0;
+        if (r >= 0)
+                samples_add(&b->floor_samples, run.usec, run.cpu_usec);
+        return r;
 }
 
 static int run_one_of_process(Bench *b, size_t which, Error *e)
@@ -221,7 +223,7 @@ static void print_ratio(const char *name, Samples *ours, Samples *theirs, double
                 print_target(name, samples_msec(ours, 500) / base, bound, true);
 }
 
-static void print_results(Bench *b)
+static void print_tables(Bench *b)
 {
         samples_print_head("whole processes, ms");
         for (size_t i = 0; i < COMMANDS; i++)
@@ -231,40 +233,50 @@ static void print_results(Bench *b)
         samples_print("the library, one jail after another", &b->library_samples);
         samples_print("the floor", &b->floor_samples);
 
-        printf("\ntwo at a time, runs per second: the library %.0f, skep-jail %.0f, bubblewrap %.0f\n\n", b->library_rate,
+        printf("\ntwo at a time, runs per second: the library %.0f, skep-jail %.0f, bubblewrap %.0f\n", b->library_rate,
                b->rates[SKEP_JAIL], b->rates[BUBBLEWRAP]);
-        print_ratio("median, skep-jail / bubblewrap", &b->samples[SKEP_JAIL], &b->samples[BUBBLEWRAP], 0.55);
-        print_ratio("median, skep-jail / crun", &b->samples[SKEP_JAIL], &b->samples[CRUN], 0.25);
+
+        waiting_print_head();
+        waiting_print(names[SKEP_JAIL], &b->waiting[SKEP_JAIL]);
+        if (!b->absent[BUBBLEWRAP])
+                waiting_print(names[BUBBLEWRAP], &b->waiting[BUBBLEWRAP]);
+}
+
+static void print_targets(Bench *b)
+{
+        const Waiting *ours = &b->waiting[SKEP_JAIL], *theirs = &b->waiting[BUBBLEWRAP];
+
+        printf("\n");
         print_ratio("median, the library / the floor", &b->library_samples, &b->floor_samples, 1.3);
-        if (b->rates[BUBBLEWRAP] > 0)
-                print_target("two at a time, the library / bubblewrap", b->library_rate / b->rates[BUBBLEWRAP], 1.5,
-                             false);
+        print_ratio("median, skep-jail / crun", &b->samples[SKEP_JAIL], &b->samples[CRUN], 0.25);
+        if (b->absent[BUBBLEWRAP])
+                return;
+        print_ratio("median, skep-jail / bubblewrap", &b->samples[SKEP_JAIL], &b->samples[BUBBLEWRAP], 0.55);
+        print_target("two at a time, the library / bubblewrap", b->library_rate / b->rates[BUBBLEWRAP], 1.5, false);
+        print_target("waiting, RSS, skep-jail / bubblewrap", (double)ours->rss_bytes / (double)theirs->rss_bytes, 1, true);
+        print_target("waiting, PSS, skep-jail / bubblewrap", (double)ours->pss_bytes / (double)theirs->pss_bytes, 1, true);
+        print_target("waiting, CPU time in us, above bubblewrap's", ((double)ours->cpu_nsec - (double)theirs->cpu_nsec) / 1000,
+                     0, true);
+}
+
+/* ---- while a job sleeps ---- */
+
+static int measure_waiting(Bench *b, Error *e)
+{
+        char seconds[8], *arguments[] = {(char *)"sleep", seconds, NULL};
+        _cleanup_command_ Command ours = COMMAND_NULL, theirs = COMMAND_NULL;
+        int r;
+
+        snprintf(seconds, sizeof seconds, "%d", WAITING_SECONDS);
+        if ((r = peer_skep_jail(b->payload, b->missing, arguments, &ours, e)) < 0 ||
+            (r = waiting_measure(&ours, "payload", &b->waiting[SKEP_JAIL], e)) < 0 || b->absent[BUBBLEWRAP])
+                return r;
+        if ((r = peer_bubblewrap(b->payload, arguments, &theirs, e)) < 0)
+                return r;
+        return waiting_measure(&theirs, "payload", &b->waiting[BUBBLEWRAP], e);
 }
 
 /* ---- the start ---- */
-
-static int start_floor(Bench *b, Error *e)
-{
-        _cleanup_free_ char *program = place_program("bench-floor", e);
-        char *argv[] = {program, b->payload, b->library.launcher->cgroup, NULL};
-        posix_spawn_file_actions_t actions;
-        int sockets[2];
-        pid_t pid;
-
-        if (!program)
-                return -ENOMEM;
-        if (!b->library.launcher->cgroup)
-                return error_set(e, -ENOENT, "there is no cgroup for the floor");
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
-                return error_errno(e, -errno, "making a socket");
-        b->floor = sockets[0];
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_adddup2(&actions, sockets[1], FLOOR_SOCKET_FD);
-        int r = posix_spawn(&pid, program, &actions, NULL, argv, environ);
-        posix_spawn_file_actions_destroy(&actions);
-        close(sockets[1]);
-        return r != 0 ? error_errno(e, -r, "%s", program) : 0;
-}
 
 static int write_filter(Bench *b, Error *e)
 {
@@ -289,7 +301,10 @@ static int open_bench(Bench *b, Error *e)
                 return r;
         if (!(b->missing = library_missing(&b->library)))
                 return error_oom(e);
-        if ((r = write_filter(b, e)) < 0 || (r = start_floor(b, e)) < 0 ||
+        if (!b->library.launcher->cgroup)
+                return error_set(e, -ENOENT, "%s", b->library.launcher->no_cgroup);
+        if ((r = write_filter(b, e)) < 0 ||
+            (r = floor_process_start(b->payload, b->library.launcher->cgroup, &b->floor, e)) < 0 ||
             (r = peer_skep_jail(b->payload, b->missing, arguments, &b->commands[SKEP_JAIL], e)) < 0 ||
             (r = peer_bubblewrap(b->payload, arguments, &b->commands[BUBBLEWRAP], e)) < 0 ||
             (r = peer_bubblewrap_near(b->payload, b->filter_fd, &b->commands[BUBBLEWRAP_NEAR], e)) < 0 ||
@@ -301,9 +316,7 @@ static int open_bench(Bench *b, Error *e)
 
 static void close_bench(Bench *b)
 {
-        close_fd(b->floor);
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-                ;
+        floor_process_end(&b->floor);
         library_close(&b->library);
         for (size_t i = 0; i < COMMANDS; i++)
                 command_done(&b->commands[i]);
@@ -316,7 +329,7 @@ static void close_bench(Bench *b)
         free(b->missing);
 }
 
-static int bench(Bench *b, size_t runs, Error *e)
+static int bench(Bench *b, size_t runs, size_t stalls, Error *e)
 {
         int r = open_bench(b, e);
 
@@ -328,28 +341,34 @@ static int bench(Bench *b, size_t runs, Error *e)
                 return r;
         forget(b);
         if ((r = interleave(b, COMMANDS, runs, run_command, e)) < 0 ||
-            (r = interleave(b, 2, runs, run_one_of_process, e)) < 0 || (r = measure_rates(b, runs, e)) < 0)
+            (r = interleave(b, 2, runs, run_one_of_process, e)) < 0 || (r = measure_rates(b, runs, e)) < 0 ||
+            (r = measure_waiting(b, e)) < 0)
                 return r;
-        print_results(b);
+        print_tables(b);
+        if (stalls > 0 && (r = stalls_measure(&b->library, &b->floor, stalls, e)) < 0)
+                return r;
+        print_targets(b);
         return 0;
 }
 
 int main(int argc, char **argv)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        Bench b = {.filter_fd = -1, .floor = -1, .library = {.payload = {.fd = -1}}};
-        uint64_t runs = 0;
+        Bench b = {.filter_fd = -1, .floor = FLOOR_PROCESS_NULL, .library = {.payload = {.fd = -1}}};
+        uint64_t runs = 0, stalls = 0;
 
         for (size_t i = 0; i < COMMANDS; i++)
                 b.commands[i] = COMMAND_NULL;
-        if (argc != 2) {
-                fprintf(stderr, "usage: bench-jail RUNS\n");
+        if (argc != 3) {
+                fprintf(stderr, "usage: bench-jail RUNS STALLS\n");
                 return 2;
         }
         setvbuf(stdout, NULL, _IOLBF, 0);
         int r = count_parse(argv[1], 1, 1000000, &runs, &e);
         if (r >= 0)
-                r = bench(&b, (size_t)runs, &e);
+                r = count_parse(argv[2], 0, 1000000, &stalls, &e);
+        if (r >= 0)
+                r = bench(&b, (size_t)runs, (size_t)stalls, &e);
         if (r < 0)
                 fprintf(stderr, "bench-jail: %s\n", error_text(&e));
         close_bench(&b);

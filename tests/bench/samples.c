@@ -58,6 +58,13 @@ void samples_print(const char *name, Samples *s)
                samples_cpu_msec(s));
 }
 
+void samples_print_histogram_head(void)
+{
+        for (size_t i = 0; i < BUCKETS - 1; i++)
+                printf(" %4d ms", 1 << i);
+        printf("  longer\n");
+}
+
 void samples_print_histogram(const char *name, const Samples *s)
 {
         size_t counts[BUCKETS] = {0};
@@ -70,6 +77,6 @@ void samples_print_histogram(const char *name, const Samples *s)
         }
         printf("%-10s", name);
         for (size_t i = 0; i < BUCKETS; i++)
-                printf(" %6zu", counts[i]);
+                printf(" %7zu", counts[i]);
         printf("\n");
 }

@@ -26,4 +26,5 @@ double samples_cpu_msec(const Samples *s); /* of one run */
 void samples_print_head(const char *title);
 void samples_print(const char *name, Samples *s);
 /* How many took how long, in steps of twice as long. */
+void samples_print_histogram_head(void);
 void samples_print_histogram(const char *name, const Samples *s);
