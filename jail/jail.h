@@ -87,6 +87,10 @@ typedef struct JailPolicy JailPolicy;
  * Follows `extends`. The caller owns `*ret`. Errors: -ENOENT no such policy; -EINVAL with file and path of the key. */
 int jail_policy_load(const char *name, char *const *directories, JailPolicy **ret, Error *e);
 
+/* The same, and compiled. The result is kept in the directory `cache`, and taken from there as long as nothing that it
+ * came from has changed: that saves most of the time. Such a policy can be run, and not be shown: its text is NULL. */
+int jail_policy_load_compiled(const char *name, char *const *directories, const char *cache, JailPolicy **ret, Error *e);
+
 /* Reads the text of jail_policy_text() back: resolved, so that no other file is looked at. */
 int jail_policy_from_text(const char *name, const char *text, JailPolicy **ret, Error *e);
 

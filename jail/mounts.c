@@ -67,7 +67,7 @@ int mount_clone(int dir, const char *path, int recursive, uint64_t attributes)
 
         if (fd < 0)
                 return -errno;
-        if (mount_setattr(fd, "", AT_EMPTY_PATH | all, &attr, sizeof attr) < 0)
+        if (attributes != 0 && mount_setattr(fd, "", AT_EMPTY_PATH | all, &attr, sizeof attr) < 0)
                 return -errno;
         return take_fd(fd);
 }

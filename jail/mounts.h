@@ -13,7 +13,8 @@ int mount_open_inside(int root, const char *path);
 int mount_new(const char *type, const char *const *options, uint64_t attributes, int *ret_context);
 int mount_reconfigure(int context, const char *const *options);
 
-/* A detached clone of what stands at a path; with everything below it when `recursive`. */
+/* A detached clone of what stands at a path; with everything below it when `recursive`. Without further attributes it is
+ * as the mount that it is a clone of. */
 int mount_clone(int dir, const char *path, int recursive, uint64_t attributes);
 
 /* Attaches a detached mount at a path below `dir`, or at `dir` itself when the path is "". */

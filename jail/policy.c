@@ -9,6 +9,7 @@
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 #include "jail/limits.h"
+#include "jail/policy_cache.h"
 
 #include <string.h>
 
@@ -16,14 +17,18 @@
 #define PROFILE_EXTENDS "python" /* what a file that is a profile of system calls and nothing else is laid over */
 
 /* Finds NAME.json in the directories from index `from` on; `*ret_index` is where. */
-static int find_file(char *const *directories, const char *name, size_t from, char **ret, size_t *ret_index)
+static int find_file(PolicyReading *reading, const char *name, size_t from, char **ret, size_t *ret_index)
 {
+        char *const *directories = reading->directories;
+
         for (size_t i = from; i < strv_length(directories); i++) {
                 _cleanup_free_ char *file = NULL;
                 if (asprintf(&file, "%s/%s.json", directories[i], name) < 0) {
                         file = NULL;
                         return -ENOMEM;
                 }
+                if (strv_add(&reading->policy->sources, file) < 0)
+                        return -ENOMEM;
                 if (access(file, F_OK) == 0) {
                         *ret = take(file);
                         *ret_index = i;
@@ -71,7 +76,7 @@ static int load_named(PolicyReading *reading, const char *name, size_t from, uns
         if (depth > EXTENDS_MAX)
                 return error_set(e, -ELOOP, "\"%s\": policies extend each other in a circle, or more than %d deep",
                                  name, EXTENDS_MAX);
-        r = find_file(reading->directories, name, from, &file, &index);
+        r = find_file(reading, name, from, &file, &index);
         if (r < 0) {
                 _cleanup_free_ char *where = strv_join(reading->directories, ", ");
                 return error_set(e, r, "there is no policy \"%s\" in %s%s", name, where ? where : "",
@@ -133,6 +138,19 @@ static char *name_of_file(const char *file)
         return strndup(base, n);
 }
 
+/* Beside the policies' own files: the file that was named, and the groups of system calls. */
+static int add_sources(JailPolicy *policy, const char *named, char *const *directories)
+{
+        _cleanup_free_ char *absolute = named ? realpath(named, NULL) : NULL;
+
+        if (named && (!absolute || strv_add(&policy->sources, absolute) < 0))
+                return -ENOMEM;
+        for (size_t i = 0; directories && directories[i]; i++)
+                if (strv_addf(&policy->sources, "%s/syscall-groups.json", directories[i]) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
 int jail_policy_load(const char *name, char *const *directories, JailPolicy **ret, Error *e)
 {
         bool is_file = strchr(name, '/');
@@ -145,9 +163,25 @@ int jail_policy_load(const char *name, char *const *directories, JailPolicy **re
         int r = is_file ? load_file(&reading, short_name, name, SIZE_MAX, 0, e) : load_named(&reading, name, 0, 0, e);
         if (r < 0)
                 return r;
+        if (add_sources(policy, is_file ? name : NULL, directories) < 0)
+                return error_oom(e);
         r = finish(&reading, e);
         if (r < 0)
                 return error_prefix(e, "%s", name), r;
+        *ret = take(policy);
+        return 0;
+}
+
+int jail_policy_load_compiled(const char *name, char *const *directories, const char *cache, JailPolicy **ret, Error *e)
+{
+        _cleanup_policy_ JailPolicy *policy = NULL;
+        int r;
+
+        if (policy_cache_read(cache, name, ret) >= 0)
+                return 0;
+        if ((r = jail_policy_load(name, directories, &policy, e)) < 0 || (r = policy_compile(policy, e)) < 0)
+                return r;
+        policy_cache_write(cache, name, policy);
         *ret = take(policy);
         return 0;
 }
@@ -195,6 +229,7 @@ JailPolicy *jail_policy_unref(JailPolicy *p)
         strv_free(p->devices);
         strv_free(p->syscalls);
         oci_seccomp_free(p->seccomp);
+        strv_free(p->sources);
         strv_free(p->notes);
         free(p->filter);
         free(p->refusals);

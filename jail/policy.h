@@ -30,6 +30,7 @@ struct JailPolicy {
         char **syscalls; /* names that are allowed, after groups and denials */
         PolicyAction action;
         OciSeccomp *seccomp; /* instead of those two; or NULL */
+        char **sources;      /* files that it came from, or would have if they were there */
         char **notes;        /* sentences about what of it cannot be had here */
 
         /* compiled on first use */

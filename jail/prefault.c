@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/prefault.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ void prefault_writable(void)
         uintptr_t page = (uintptr_t)getpagesize(), stack = (uintptr_t)__builtin_frame_address(0);
 
         prefault((uintptr_t)edata - page, (uintptr_t)end, page);
-        prefault((uintptr_t)end, (uintptr_t)sbrk(0), page);
+        /* Of the heap what is in use, and a little more. */
+        prefault((uintptr_t)end, (uintptr_t)sbrk(0) - mallinfo2().keepcost + page, page);
         prefault(stack - STACK_PAGES * page, stack + page, page);
 }

@@ -93,7 +93,7 @@ static const Device devices[] = {
 static const char *const etc_binds[] = {"/etc/alternatives", "/etc/ld.so.cache"};
 
 /* Of /proc, what tells about the host, or is a door to it. Writing is excluded for all of it: it is mounted read-only.
- * What only root could read is not here: the job's ids are nobody to the host. */
+ * Where only root can read one of them, it needs no cover: the job's ids are nobody to the host. */
 static const char *const proc_hidden[] = {
         "acpi",      "asound",     "bus",  "driver",    "fs",        "irq",      "scsi",        "cmdline",
         "config.gz", "interrupts", "keys", "key-users", "kallsyms",  "modules",  "sched_debug", "latency_stats",
@@ -310,17 +310,30 @@ static int mount_devices(Build *b)
         return bind_own(b, "shm", "/dev/shm", SAFE);
 }
 
-/* Covers a path with something empty. Not there is as good as hidden. */
-static int hide(Build *b, const char *path)
+/* What directories are covered with: made read-only once, and then cloned. */
+static int make_cover(Build *b)
+{
+        _cleanup_close_ int cover = mount_clone(b->tmpfs, "empty", false, READ_ONLY);
+        int r = cover < 0 ? cover : mount_attach(cover, b->tmpfs, "empty");
+
+        return r < 0 ? failed(b, r, "making what covers directories") : 0;
+}
+
+/* Covers a path with something empty. Not there is as good as hidden; so is, with `if_readable`, what others than its
+ * owner cannot read. */
+static int hide(Build *b, const char *path, bool if_readable)
 {
         _cleanup_close_ int target = mount_open_inside(b->tree, path);
+        struct stat st;
 
         if (target == -ENOENT || target == -ENOTDIR)
                 return 0;
-        if (target < 0)
-                return failed(b, target, path);
-        _cleanup_close_ int cover = is_directory(target) ? mount_clone(b->tmpfs, "empty", false, READ_ONLY)
-                                                         : mount_clone(b->tree, "dev/null", false, 0);
+        if (target < 0 || fstatat(target, "", &st, AT_EMPTY_PATH) < 0)
+                return failed(b, target < 0 ? target : -errno, path);
+        if (if_readable && !(st.st_mode & (S_IROTH | S_IWOTH)))
+                return 0;
+        _cleanup_close_ int cover = S_ISDIR(st.st_mode) ? mount_clone(b->tmpfs, "empty", false, 0)
+                                                        : mount_clone(b->tree, "dev/null", false, 0);
         int r = cover < 0 ? cover : mount_attach(cover, target, "");
         return r < 0 ? failed(b, r, path) : 0;
 }
@@ -335,7 +348,7 @@ static int mount_proc(Build *b)
         for (size_t i = 0; i < ELEMENTS(proc_hidden) && r >= 0; i++) {
                 char path[32];
                 snprintf(path, sizeof path, "/proc/%s", proc_hidden[i]);
-                r = hide(b, path);
+                r = hide(b, path, true);
         }
         return r;
 }
@@ -479,7 +492,7 @@ static int build(Build *b, Root *root)
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return failed(b, -errno, "making mounts private");
         if ((r = open_tmpfs(b)) < 0 || (r = make_skeleton(b)) < 0 || (r = open_tree_of_root(b)) < 0 ||
-            (r = bind_system(b)) < 0 || (r = mount_devices(b)) < 0 || (r = mount_proc(b)) < 0 ||
+            (r = bind_system(b)) < 0 || (r = mount_devices(b)) < 0 || (r = make_cover(b)) < 0 || (r = mount_proc(b)) < 0 ||
             (r = bind_own(b, "work", "/work", SAFE)) < 0 || (r = bind_own(b, "tmp", "/tmp", SAFE)) < 0 ||
             (r = bind_own(b, "output", "/output", SAFE)) < 0 || (r = add_tmpfs(b)) < 0 ||
             (r = bind_own(b, "input", "/input", READ_ONLY)) < 0 || (r = add_inputs(b, root)) < 0 ||
@@ -487,7 +500,7 @@ static int build(Build *b, Root *root)
                 return r;
         /* Last of all, so that nothing that was bound shows what is to be hidden. */
         for (size_t i = 0; b->plan->hidden && b->plan->hidden[i]; i++)
-                if ((r = hide(b, b->plan->hidden[i])) < 0)
+                if ((r = hide(b, b->plan->hidden[i], false)) < 0)
                         return r;
         if ((r = limit_tmpfs(b)) < 0)
                 return r;

@@ -55,6 +55,14 @@ static int check_inputs(const JailSpec *spec, Error *e)
         return 0;
 }
 
+static bool has_archive(const JailSpec *spec)
+{
+        for (size_t i = 0; i < spec->n_inputs; i++)
+                if (strchr(spec->inputs[i].name, '/'))
+                        return true;
+        return false;
+}
+
 static int check_spec(const JailSpec *spec, Error *e)
 {
         int r = check_inputs(spec, e);
@@ -204,7 +212,7 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         jail_limits_default(&limits, &spec->policy->limits);
         if ((r = policy_compile(spec->policy, e)) < 0)
                 return r;
-        if (!l->unpack_filter && (r = filter_for_unpacking(&l->unpack_filter, &l->unpack_filter_size, e)) < 0)
+        if (!l->unpack_filter && has_archive(spec) && (r = filter_for_unpacking(&l->unpack_filter, &l->unpack_filter_size, e)) < 0)
                 return r;
 
         _cleanup_(jail_freep) Jail *j = jail_new(l, events, userdata);

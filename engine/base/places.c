@@ -51,6 +51,26 @@ char *place_program(const char *name, Error *e)
         return path;
 }
 
+char *place_cache(Error *e)
+{
+        _cleanup_free_ char *tree = tree_build_folder();
+        const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+        char *path = NULL;
+        int r;
+
+        if (geteuid() == 0)
+                r = tree ? asprintf(&path, "%s/cache", tree) : asprintf(&path, "/var/cache/skep");
+        else if (base && base[0] == '/')
+                r = asprintf(&path, "%s/skep", base);
+        else
+                r = asprintf(&path, "%s/.cache/skep", home && home[0] == '/' ? home : "/nowhere");
+        if (r < 0) {
+                error_oom(e);
+                return NULL;
+        }
+        return path;
+}
+
 char **place_policies(Error *e)
 {
         _cleanup_free_ char *tree = tree_build_folder();

@@ -9,5 +9,9 @@
 /* The path of a sibling program ("skep-launcher"). Owned by the caller; NULL with an error. */
 char *place_program(const char *name, Error *e);
 
+/* The directory for what can be made again at any time: of the tree, of the host, or of the user. Owned by the caller;
+ * NULL with an error. It need not exist. */
+char *place_cache(Error *e);
+
 /* The directories that hold policies, the operator's first. A strv, owned by the caller; NULL with an error. */
 char **place_policies(Error *e);

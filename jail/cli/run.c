@@ -267,10 +267,11 @@ static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
 static int run_job(const JobOptions *o, int *ret_status, Error *e)
 {
         _cleanup_strv_ char **directories = place_policies(e);
+        _cleanup_free_ char *cache = directories ? place_cache(e) : NULL;
         _cleanup_policy_ JailPolicy *policy = NULL;
         _cleanup_launcher_ JailLauncher *launcher = NULL;
         Run run = {.options = o, .source = {.to = -1}};
-        int r = directories ? jail_policy_load(o->policy, directories, &policy, e) : -ENOMEM;
+        int r = cache ? jail_policy_load_compiled(o->policy, directories, cache, &policy, e) : -ENOMEM;
 
         for (char *const *note = r >= 0 ? jail_policy_notes(policy) : NULL; note && *note; note++)
                 fprintf(stderr, "skep-jail: policy %s: %s\n", o->policy, *note);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/policy.h"
+
+/* Reads a policy that was kept in `cache` under this name, if the program, the kernel and every file that it came from, or
+ * could have come from, are as they were then. Such a policy can be run, and not be shown: it has neither text nor the
+ * names of its system calls. Returns -ENOENT where there is none of that kind; nothing else is an error. */
+int policy_cache_read(const char *cache, const char *name, JailPolicy **ret);
+
+/* Keeps a compiled policy. What cannot be kept is compiled again the next time: so there is no error. */
+void policy_cache_write(const char *cache, const char *name, const JailPolicy *policy);
