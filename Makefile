@@ -110,12 +110,14 @@ fuzz:
 $(BUILD)/bench-floor: tests/bench/floor.c tests/bench/floor.h engine/base/cleanup.h engine/base/clock.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -I. $(CFLAGS) -static -o $@ $< -lseccomp
-$(BUILD)/bench-jail: $(filter-out %/floor.o,$(call objects,$(call sources,tests/bench))) $(BUILD)/libjail.a $(BUILD)/libbase.a
+BENCH := $(filter-out %/floor.o,$(call objects,$(call sources,tests/bench)))
+$(BUILD)/bench-jail: $(BENCH) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
 RUNS ?= 500
 STALLS ?= 5000
 bench-jail: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-floor bench-jail) && tests/bench/run.sh $(RUNS) $(STALLS)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-floor bench-jail)
+	@tests/bench/run.sh $(RUNS) $(STALLS)
 
 deps:
 	@CC="$(CC)" packaging/deps.sh

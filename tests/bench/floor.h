@@ -3,8 +3,9 @@
 
 #include <stdint.h>
 
-/* The floor: the least that isolation of this kind costs (floor.c). A program of its own, as small as can be, since what
- * forks pays for its size. It makes one run for each byte that it reads from FLOOR_SOCKET_FD, and answers with this. */
+/* The floor: the least that isolation of this kind costs (floor.c). A program of its own, as small as can be, since
+ * what forks pays for its size. It makes one run for each byte that it reads from FLOOR_SOCKET_FD, and answers with
+ * this. */
 
 #define FLOOR_SOCKET_FD 3
 

@@ -4,10 +4,10 @@
  *
  *   bench-jail RUNS STALLS
  *
- * Whole processes (skep-jail, bubblewrap, crun, and a plain spawn as zero), then the library in a running process beside
- * the floor (floor.c), each RUNS times: in every round each of them once, in an order of its own, so that what else the
- * machine does meets them all alike. Then two at a time, what waiting costs, and STALLS times under load: whether a jail
- * ever waits for a clock. */
+ * Whole processes (skep-jail, bubblewrap, crun, and a plain spawn as zero), then the library in a running process
+ * beside the floor (floor.c), each RUNS times: in every round each of them once, in an order of its own, so that what
+ * else the machine does meets them all alike. Then two at a time, what waiting costs, and STALLS times under load:
+ * whether a jail ever waits for a clock. */
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
@@ -253,10 +253,12 @@ static void print_targets(Bench *b)
                 return;
         print_ratio("median, skep-jail / bubblewrap", &b->samples[SKEP_JAIL], &b->samples[BUBBLEWRAP], 0.55);
         print_target("two at a time, the library / bubblewrap", b->library_rate / b->rates[BUBBLEWRAP], 1.5, false);
-        print_target("waiting, RSS, skep-jail / bubblewrap", (double)ours->rss_bytes / (double)theirs->rss_bytes, 1, true);
-        print_target("waiting, PSS, skep-jail / bubblewrap", (double)ours->pss_bytes / (double)theirs->pss_bytes, 1, true);
-        print_target("waiting, CPU time in us, above bubblewrap's", ((double)ours->cpu_nsec - (double)theirs->cpu_nsec) / 1000,
-                     0, true);
+        print_target("waiting, RSS, skep-jail / bubblewrap", (double)ours->rss_bytes / (double)theirs->rss_bytes, 1,
+                     true);
+        print_target("waiting, PSS, skep-jail / bubblewrap", (double)ours->pss_bytes / (double)theirs->pss_bytes, 1,
+                     true);
+        print_target("waiting, CPU time in us, above bubblewrap's",
+                     ((double)ours->cpu_nsec - (double)theirs->cpu_nsec) / 1000, 0, true);
 }
 
 /* ---- while a job sleeps ---- */

@@ -67,7 +67,8 @@ int peer_nothing(const char *payload, char *const *arguments, Command *ret, Erro
 static int add_tree(char ***argv, const char *payload)
 {
         static const char *const parts[] = {"bin", "lib", "lib64", "sbin"};
-        int r = ADD(argv, "--ro-bind", "/usr", "/usr", "--ro-bind", payload, "/payload", "--proc", "/proc", "--dev", "/dev");
+        int r = ADD(argv, "--ro-bind", "/usr", "/usr", "--ro-bind", payload, "/payload", "--proc", "/proc", "--dev",
+                    "/dev");
 
         for (size_t i = 0; i < ELEMENTS(parts) && r >= 0; i++)
                 if ((r = ADD(argv, "--symlink")) >= 0 && (r = strv_addf(argv, "usr/%s", parts[i])) >= 0)
@@ -99,9 +100,9 @@ int peer_bubblewrap_near(const char *payload, int filter_fd, Command *ret, Error
         if (r >= 0)
                 r = add_tree(&argv, payload);
         if (r >= 0)
-                r = ADD(&argv, "--size", "67108864", "--tmpfs", "/tmp", "--size", "67108864", "--tmpfs", "/work", "--size",
-                        "67108864", "--tmpfs", "/output", "--size", "67108864", "--tmpfs", "/dev/shm", "--remount-ro",
-                        "/", "--chdir", "/work", "--seccomp");
+                r = ADD(&argv, "--size", "67108864", "--tmpfs", "/tmp", "--size", "67108864", "--tmpfs", "/work",
+                        "--size", "67108864", "--tmpfs", "/output", "--size", "67108864", "--tmpfs", "/dev/shm",
+                        "--remount-ro", "/", "--chdir", "/work", "--seccomp");
         if (r >= 0)
                 r = strv_addf(&argv, "%d", filter_fd);
         if (r >= 0)

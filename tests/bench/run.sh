@@ -27,5 +27,5 @@ fi
 if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
         exec build/bench-jail "$@"
 fi
-exec unshare --mount sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec build/bench-jail "$@"' \
-        bench-jail "$@"
+exec unshare --mount sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+        exec build/bench-jail "$@"' bench-jail "$@"

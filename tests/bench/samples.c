@@ -48,7 +48,8 @@ double samples_cpu_msec(const Samples *s)
 
 void samples_print_head(const char *title)
 {
-        printf("\n%-44s %6s %8s %8s %8s %8s %8s %9s\n", title, "runs", "5 %", "median", "95 %", "99 %", "max", "CPU time");
+        printf("\n%-44s %6s %8s %8s %8s %8s %8s %9s\n", title, "runs", "5 %", "median", "95 %", "99 %", "max",
+               "CPU time");
 }
 
 void samples_print(const char *name, Samples *s)
