@@ -5,6 +5,7 @@
 #   make check      the tests, as root
 #   make check-vm   the tests and more in a virtual machine with systemd; make vm: a shell there
 #   make fuzz       the parsers, SECONDS=30 each
+#   make bench-jail what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
 #   make install    DESTDIR= PREFIX=/usr
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
@@ -106,6 +107,19 @@ fuzz:
 	@$(MAKE) --no-print-directory -s $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
 	@tests/fuzz/run.sh $(SECONDS)
 
+# What a jail costs. The floor is what is made with the least, so it is built as such.
+$(BUILD)/bench-floor: tests/bench/floor.c tests/bench/floor.h engine/base/cleanup.h engine/base/clock.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -I. $(CFLAGS) -static -o $@ $< -lseccomp
+BENCH := $(filter-out %/floor.o,$(call objects,$(call sources,tests/bench)))
+$(BUILD)/bench-jail: $(BENCH) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
+RUNS ?= 500
+STALLS ?= 5000
+bench-jail: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-floor bench-jail)
+	@tests/bench/run.sh $(RUNS) $(STALLS)
+
 deps:
 	@CC="$(CC)" packaging/deps.sh
 
@@ -143,5 +157,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-vm vm fuzz install
+.PHONY: all clean force deps demo check check-vm vm fuzz bench-jail install
 .SECONDARY:

@@ -248,6 +248,17 @@ static int do_read(char **argv)
         return say(argv[0], fd < 0 ? -1 : read(fd, &c, 1) == 1 ? 0 : -1);
 }
 
+static int do_true(char **argv)
+{
+        (void)argv;
+        return 0;
+}
+
+static int do_sleep(char **argv)
+{
+        return (int)sleep((unsigned)atoi(argv[0]));
+}
+
 static int do_limits(char **argv)
 {
         struct rlimit core, files;
@@ -271,7 +282,7 @@ static const struct {
         {"abstract", do_abstract}, {"setuid", do_setuid},     {"mknod", do_mknod},
         {"tiocsti", do_tiocsti},   {"personality", do_personality}, {"kill-all", do_kill_all},
         {"orphans", do_orphans},   {"write", do_write},       {"read", do_read},
-        {"limits", do_limits},
+        {"limits", do_limits},     {"true", do_true},         {"sleep", do_sleep},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/jail.h"
+
+/* The library in a running process: one launcher, one jail after another, or several at a time. */
+typedef struct Library {
+        JailLauncher *launcher;
+        JailPolicy *policy;
+        JailInput payload;
+        JailLayers missing; /* what this host does not enforce */
+} Library;
+
+/* Starts the launcher, loads "strict" and finds out what this host cannot enforce of it. */
+int library_open(Library *l, const char *payload, Error *e);
+void library_close(Library *l);
+
+/* Runs `total` jails, `at_once` at a time, calling back with the report of each and the time from start to end.
+ * Error: -EIO for the first that does not end as it should. */
+typedef void (*LibraryEnded)(const JailReport *report, uint64_t usec, void *userdata);
+int library_run(Library *l, size_t total, size_t at_once, LibraryEnded ended, void *userdata, Error *e);
+
+/* CPU time so far of this process, the launcher, and every jail that has ended. */
+uint64_t library_cpu_usec(const Library *l);
+
+/* "memory,cpu", or ""; owned by the caller. */
+char *library_missing(const Library *l);
