@@ -101,7 +101,7 @@ static struct scmp_arg_cmp compare(const Match *match)
 typedef enum Narrow {
         NARROW_ALL,
         NARROW_NOT_IOCTL, /* devices have their own; the floor (floor.h) keeps what is a terminal's */
-        NARROW_NONE,
+        NARROW_NONE,      /* for a program of ours, which needs no floor */
 } Narrow;
 
 static int add_rules(scmp_filter_ctx context, const char *name, Narrow narrow)
@@ -134,10 +134,10 @@ static int compile_names(char *const *names, Narrow narrow, uint32_t refusal, Bp
                 return -ENOMEM;
         /* A tree, since a list of 300 is slow to load and to pass. */
         int r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-        if (r >= 0)
+        if (r >= 0 && narrow != NARROW_NONE)
                 r = floor_hide_calls(context);
         for (size_t i = 0; r >= 0 && names[i]; i++)
-                if (!floor_hides(names[i]))
+                if (narrow == NARROW_NONE || !floor_hides(names[i]))
                         r = add_rules(context, names[i], narrow);
         if (r >= 0)
                 r = bpf_export(context, ret);
