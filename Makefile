@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-#   make            build everything into build/
-#   make demo       the main job, on this machine, as root
-#   make check      the tests, as root
-#   make check-vm   the tests and more in a virtual machine with systemd; make vm: a shell there
-#   make fuzz       the parsers, SECONDS=30 each
-#   make bench-jail what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
-#   make install    DESTDIR= PREFIX=/usr
+#   make               build everything into build/
+#   make demo          the main job, on this machine, as root
+#   make check         the tests, as root
+#   make check-python  CPython's own tests in jails, as root
+#   make check-vm      the tests and more in a virtual machine with systemd; make vm: a shell there
+#   make fuzz          the parsers, SECONDS=30 each
+#   make bench-jail    what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
+#   make install       DESTDIR= PREFIX=/usr
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
 
@@ -96,7 +97,8 @@ TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
-             $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c syscall_groups.c enforce.c plan.c)
+             $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c floor.c bpf.c oci_seccomp.c oci_settle.c \
+               oci_filter.c syscall_groups.c enforce.c plan.c)
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)
@@ -128,7 +130,11 @@ demo: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/demo/demo.sh
 
 check: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/run.sh
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/packages.sh && tests/run.sh
+
+# Under the policies that are meant for it; some fifteen minutes.
+check-python: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/python.sh
 
 # The same tests and more in a virtual machine with systemd, whose kernel has all cgroup controllers.
 check-vm: deps
@@ -157,5 +163,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-vm vm fuzz bench-jail install
+.PHONY: all clean force deps demo check check-python check-vm vm fuzz bench-jail install
 .SECONDARY:

@@ -101,7 +101,7 @@ static struct scmp_arg_cmp compare(const Match *match)
 typedef enum Narrow {
         NARROW_ALL,
         NARROW_NOT_IOCTL, /* devices have their own; the floor (floor.h) keeps what is a terminal's */
-        NARROW_NONE,
+        NARROW_NONE,      /* for a program of ours, which needs no floor */
 } Narrow;
 
 static int add_rules(scmp_filter_ctx context, const char *name, Narrow narrow)

@@ -99,6 +99,10 @@ static int read_limit(const Limit *limit, json_object *value, const char *path, 
                 if (r < 0)
                         return r;
         }
+        /* A ceiling alone is one for the inherited default too. */
+        uint64_t *amount = member(reading->defaults, limit), ceiling = value_of(reading->ceilings, limit);
+        if (!json_object_object_get_ex(value, "default", NULL) && *amount != JAIL_UNLIMITED && *amount > ceiling)
+                *amount = ceiling;
         return 0;
 }
 

@@ -464,6 +464,7 @@ START_TEST(test_refusals_have_the_error_that_the_profile_asks_for)
         ck_assert_int_eq(error_for(policy, "dup2", 0, 2), EINVAL);
         ck_assert_int_eq(error_for(policy, "dup2", 0, 3), ENOSYS);
         ck_assert_int_eq(error_for(policy, "chmod", 0, 04755), EPERM);
+        ck_assert_int_eq(error_for(policy, "fchmod", 0, 04755), ENOSYS); /* the profile has it not */
         ck_assert_int_eq(error_for(policy, "unshare", 0, 0), EPERM);
         ck_assert_int_eq(error_for(plain, "read", 0, 0), EPERM);
 }

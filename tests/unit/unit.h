@@ -11,6 +11,7 @@ Suite *json_suite(void);
 Suite *text_suite(void);
 Suite *archive_suite(void);
 Suite *policy_suite(void);
+Suite *oci_seccomp_suite(void);
 Suite *filter_suite(void);
 Suite *jail_suite(void);
 Suite *engine_suite(void);
