@@ -12,6 +12,7 @@ Suite *text_suite(void);
 Suite *archive_suite(void);
 Suite *policy_suite(void);
 Suite *filter_suite(void);
+Suite *filter_reading_suite(void);
 Suite *jail_suite(void);
 Suite *engine_suite(void);
 
