@@ -300,3 +300,49 @@ int jail_output_directory(const Jail *jail);
  * second names of a file are not in that count, and would be in a copy. */
 uint64_t jail_output_bytes_max(const Jail *jail);
 uint64_t jail_output_files_max(const Jail *jail);
+
+/* ---- what this host can enforce ---- */
+
+typedef enum JailHeld {
+        JAIL_HELD_NOT,
+        JAIL_HELD_PARTLY,
+        JAIL_HELD_FULLY,
+} JailHeld;
+
+typedef enum JailFindingKind {
+        JAIL_FINDING_HOST,    /* what jails are made with: kernel, programs, policies, ids */
+        JAIL_FINDING_LAYER,   /* by the names of jail_layer_name() */
+        JAIL_FINDING_FEATURE, /* what a jail may be asked for, or tells, beside its layers */
+} JailFindingKind;
+
+typedef struct JailFinding {
+        JailFindingKind kind;
+        const char *name; /* a key that stays */
+        JailHeld held;
+        char *by;      /* by what, for layers in the words of a report; or NULL */
+        char *why;     /* why not, or not fully: a sentence without its full stop; or NULL */
+        char **remedy; /* commands and instructions that mend it, in their order; a comment begins with "#" */
+} JailFinding;
+
+typedef struct JailProbe {
+        JailFinding *findings;
+        size_t n_findings;
+        bool possible;      /* a jail was made */
+        JailLayers missing; /* what --allow-missing must name for a jail with every limit */
+} JailProbe;
+
+/* Finds out what this host can enforce for the calling user by doing it: in processes of its own, and in a few jails,
+ * all of which are gone when it returns. `policies` are directories as for jail_policy_load(), all of whose policies
+ * are tried. For programs with one thread. Errors: -ENOMEM. jail_probe_done() in any case. */
+int jail_probe_host(char *const *policies, JailProbe *ret, Error *e);
+void jail_probe_done(JailProbe *probe);
+#define _cleanup_probe_ _cleanup_(jail_probe_done)
+
+/* What this host enforces of a policy with its default limits, as the report of a job would have it in `enforced` and
+ * `not_enforced`. Makes no jail. For programs with one thread. Errors: -EOPNOTSUPP for a layer that the policy requires
+ * and the host lacks. jail_report_done() in any case. */
+int jail_policy_on_host(const JailPolicy *policy, JailReport *ret, Error *e);
+
+/* An object of the three kinds, each with its findings by name, and the verdict. The caller owns it; NULL when out of
+ * memory. */
+json_object *jail_probe_to_json(const JailProbe *probe);

@@ -13,6 +13,7 @@ Suite *archive_suite(void);
 Suite *policy_suite(void);
 Suite *oci_seccomp_suite(void);
 Suite *filter_suite(void);
+Suite *filter_reading_suite(void);
 Suite *jail_suite(void);
 Suite *engine_suite(void);
 
