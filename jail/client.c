@@ -85,6 +85,7 @@ static int greet(JailLauncher *l, const char *cgroup, Error *e)
         if (kind == LAUNCHER_READY) {
                 l->host.cgroup = unpack_number(&u) != 0;
                 l->host.controllers = (unsigned)unpack_number(&u);
+                l->host.ids = (IdsKind)unpack_number(&u);
                 l->sweep = unpack_number(&u) != 0;
                 base = unpack_string(&u);
         }

@@ -73,9 +73,9 @@ static int raise_ambient(uint64_t kept)
         return 0;
 }
 
-static int set_ids(uint32_t id)
+static int set_ids(uint32_t id, bool keep_groups)
 {
-        if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, id, id, id) < 0 ||
+        if ((!keep_groups && syscall(SYS_setgroups, 0, NULL) < 0) || syscall(SYS_setresgid, id, id, id) < 0 ||
             syscall(SYS_setresuid, id, id, id) < 0)
                 return -errno;
         return 0;
@@ -83,7 +83,7 @@ static int set_ids(uint32_t id)
 
 /* Ids change while the capabilities for it are still there; then the sets are cut down to what is kept, and locked:
  * no bit that could bring one back by a file, by uid 0 or by an ambient set can be changed again. */
-static int become(uint32_t id, uint64_t kept)
+static int become(uint32_t id, bool keep_groups, uint64_t kept)
 {
         const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -95,7 +95,7 @@ static int become(uint32_t id, uint64_t kept)
                 return r;
         if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
                 return -errno;
-        if ((r = set_ids(id)) < 0 || (r = set_capabilities(kept | for_securebits, kept)) < 0 ||
+        if ((r = set_ids(id, keep_groups)) < 0 || (r = set_capabilities(kept | for_securebits, kept)) < 0 ||
             (r = raise_ambient(kept)) < 0)
                 return r;
         if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
@@ -119,7 +119,7 @@ int confine_apply(const Confinement *c, const char **ret_step)
         int r;
 
         *ret_step = "changing ids and dropping capabilities";
-        if ((r = become(c->id, c->capabilities)) < 0)
+        if ((r = become(c->id, c->keep_groups, c->capabilities)) < 0)
                 return r;
         *ret_step = "setting no_new_privs";
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -8,6 +8,7 @@
 
 typedef struct Confinement {
         uint32_t id;           /* user and group */
+        bool keep_groups;      /* who may not map groups may not drop them; user_namespaces(7) */
         uint64_t capabilities; /* that are kept: 1 << CAP_… */
         int ruleset;           /* Landlock's; -1: none */
         const void *filter;    /* struct sock_filter[]; NULL: none */

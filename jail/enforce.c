@@ -136,7 +136,7 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
                                                                       : limits->io_write_bytes_per_sec;
         int r;
 
-        for (JailLayer layer = JAIL_USER; layer <= JAIL_UTS; layer++)
+        for (JailLayer layer = JAIL_MOUNT; layer <= JAIL_UTS; layer++)
                 held(&d, layer, "namespace");
         held(&d, JAIL_CAPABILITIES, "bounding set");
         held(&d, JAIL_SECCOMP, "filter");
