@@ -106,7 +106,7 @@ const char *jail_policy_digest(const JailPolicy *policy);
 /* The resolved policy as JSON, without `extends` and with groups of system calls spelled out. */
 const char *jail_policy_text(const JailPolicy *policy);
 const JailLimits *jail_policy_limits(const JailPolicy *policy);
-/* What the policy says and cannot be had here, a sentence each, for whoever chose it; NULL-terminated, NULL for none. */
+/* What the policy says and cannot be had here, a sentence each, for whoever chose it. NULL-terminated; NULL: nothing. */
 char *const *jail_policy_notes(const JailPolicy *policy);
 
 /* Checks what a job asks for against the policy's ceilings. Errors: -EPERM naming limit, wish and ceiling. */
