@@ -79,7 +79,8 @@ $(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
 # ---- tests ----
 
 UNIT := $(call objects,$(call sources,tests/unit))
-$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
+UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c))
+$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd check)
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.
 $(BUILD)/payload: tests/jail/payload.c
@@ -94,7 +95,8 @@ TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
-             $(addprefix jail/,policy.c limits.c filter.c syscall_groups.c enforce.c plan.c)
+             $(addprefix jail/,policy.c limits.c filter.c syscall_groups.c enforce.c plan.c) \
+             $(addprefix jail/,call.c call_text.c process.c cli/host_path.c)
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)

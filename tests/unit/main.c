@@ -10,6 +10,7 @@ int main(void)
         srunner_add_suite(runner, archive_suite());
         srunner_add_suite(runner, policy_suite());
         srunner_add_suite(runner, jail_suite());
+        srunner_add_suite(runner, learn_suite());
         srunner_add_suite(runner, engine_suite());
         srunner_run_all(runner, CK_ENV);
         int failed = srunner_ntests_failed(runner);

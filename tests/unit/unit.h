@@ -12,6 +12,7 @@ Suite *text_suite(void);
 Suite *archive_suite(void);
 Suite *policy_suite(void);
 Suite *jail_suite(void);
+Suite *learn_suite(void);
 Suite *engine_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
