@@ -82,7 +82,8 @@ $(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
 # ---- tests ----
 
 UNIT := $(call objects,$(call sources,tests/unit))
-$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
+UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c))
+$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd check)
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.
 $(BUILD)/payload: tests/jail/payload.c
@@ -98,7 +99,8 @@ TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
              $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c floor.c bpf.c oci_seccomp.c oci_settle.c \
-               oci_filter.c syscall_groups.c enforce.c plan.c)
+               oci_filter.c syscall_groups.c enforce.c plan.c) \
+             $(addprefix jail/,call.c call_text.c process.c cli/host_path.c)
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)

@@ -124,7 +124,8 @@ static void record_path(Listener *l, const struct seccomp_notif *n, const CallLo
         _cleanup_free_ char *path = NULL, *target = NULL;
         char text[CALL_PATH_MAX];
 
-        if (process_string((pid_t)n->pid, n->data.args[lookup->path], text, sizeof text) < 0)
+        /* An empty one is the descriptor itself. */
+        if (process_string((pid_t)n->pid, n->data.args[lookup->path], text, sizeof text) <= 0)
                 return;
         path = process_path((pid_t)n->pid, directory, text);
         if (!path || strlen(path) >= CALL_PATH_MAX)

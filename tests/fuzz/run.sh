@@ -31,6 +31,11 @@ for target in build/fuzz/*; do
                 profile '' ''
                 ;;
         fuzz_spec) printf '{"command":["true"],"limits":{"memory":"1M","io":{"read":5}},"meta":{}}' > "$place/$name/job" ;;
+        fuzz_call)
+                printf '/opt/../a//b' > "$place/$name/path"
+                printf '400000-401000 r-xp 0 08:01 9 /bin/x\n' > "$place/$name/map"
+                head -c 144 /dev/zero > "$place/$name/call" # read() with empty texts
+                ;;
         fuzz_size) printf '1.5GiB' > "$place/$name/a"; printf '1min 30s' > "$place/$name/b" ;;
         fuzz_archive) tar -C tests -cf "$place/$name/tar" demo ;;
         esac
