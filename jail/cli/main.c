@@ -18,10 +18,12 @@ typedef struct Command {
 
 static const Command commands[] = {
         {NULL, command_run}, /* what is no command's name is an option or the job's command */
+        {"explain", command_explain},
+        {"doctor", command_doctor},
 };
 
 /* Known, and to come. */
-static const char *const later[] = {"explain", "learn", "doctor", "image"};
+static const char *const later[] = {"learn", "image"};
 
 static int dispatch(int argc, char **argv, Error *e)
 {
