@@ -333,8 +333,9 @@ typedef struct JailProbe {
 
 /* Finds out what this host can enforce for the calling user by doing it: in processes of its own, and in a few jails,
  * all of which are gone when it returns. `policies` are directories as for jail_policy_load(), all of whose policies
- * are tried. For programs with one thread. Errors: -ENOMEM. jail_probe_done() in any case. */
-int jail_probe_host(char *const *policies, JailProbe *ret, Error *e);
+ * are tried; `launcher` is how the caller makes its jails. For programs with one thread. Errors: -ENOMEM.
+ * jail_probe_done() in any case. */
+int jail_probe_host(char *const *policies, const JailLauncherOptions *launcher, JailProbe *ret, Error *e);
 void jail_probe_done(JailProbe *probe);
 #define _cleanup_probe_ _cleanup_(jail_probe_done)
 

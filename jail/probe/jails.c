@@ -240,7 +240,7 @@ void probe_jails(Probe *probe)
         if (r >= 0)
                 r = jail_policy_from_text("doctor", policy_text, &policy, &e);
         if (r >= 0)
-                r = jail_launcher_new(&(JailLauncherOptions){0}, &launcher, &e);
+                r = jail_launcher_new(probe->launcher, &launcher, &e);
         if (r >= 0)
                 r = make_jail(launcher, policy, &without_controllers, NULL, &report, &e);
         probe->result->possible = r >= 0;
