@@ -2,7 +2,7 @@
 
 /* What a jail costs, beside what other sandboxes cost: `make bench-jail`.
  *
- *   bench-jail RUNS STALLS
+ *   bench-jail RUNS STALLS PAYLOAD
  *
  * Whole processes (skep-jail, bubblewrap, crun, and a plain spawn as zero), then the library in a running process
  * beside the floor (floor.c), each RUNS times: in every round each of them once, in an order of its own, so that what
@@ -42,7 +42,7 @@ static const char *const names[COMMANDS] = {
 };
 
 typedef struct Bench {
-        char *payload, *missing, *folder; /* owned */
+        char *payload, *sleeper, *missing, *folder; /* owned; the first is what runs in each, with "true" */
         int filter_fd;
         FloorProcess floor;
         Library library;
@@ -198,12 +198,14 @@ static int measure_rates(Bench *b, size_t runs, Error *e)
 static void print_host(const Bench *b)
 {
         struct utsname host;
+        struct stat st = {0};
         double load = 0;
 
         uname(&host);
+        stat(b->payload, &st);
         getloadavg(&load, 1);
-        printf("kernel %s, %ld processors, load %.2f before; the policy \"strict\"%s%s\n", host.release,
-               sysconf(_SC_NPROCESSORS_ONLN), load,
+        printf("kernel %s, %ld processors, load %.2f before; a program of %jd KiB; the policy \"strict\"%s%s\n",
+               host.release, sysconf(_SC_NPROCESSORS_ONLN), load, (intmax_t)st.st_size >> 10,
                *b->missing ? ", without what this host does not enforce: " : ", every layer on", b->missing);
 }
 
@@ -270,10 +272,10 @@ static int measure_waiting(Bench *b, Error *e)
         int r;
 
         snprintf(seconds, sizeof seconds, "%d", WAITING_SECONDS);
-        if ((r = peer_skep_jail(b->payload, b->missing, arguments, &ours, e)) < 0 ||
+        if ((r = peer_skep_jail(b->sleeper, b->missing, arguments, &ours, e)) < 0 ||
             (r = waiting_measure(&ours, "payload", &b->waiting[SKEP_JAIL], e)) < 0 || b->absent[BUBBLEWRAP])
                 return r;
-        if ((r = peer_bubblewrap(b->payload, arguments, &theirs, e)) < 0)
+        if ((r = peer_bubblewrap(b->sleeper, arguments, &theirs, e)) < 0)
                 return r;
         return waiting_measure(&theirs, "payload", &b->waiting[BUBBLEWRAP], e);
 }
@@ -289,13 +291,16 @@ static int write_filter(Bench *b, Error *e)
         return r < 0 ? error_errno(e, r, "writing the filter") : 0;
 }
 
-static int open_bench(Bench *b, Error *e)
+static int open_bench(Bench *b, const char *payload, Error *e)
 {
         char *arguments[] = {(char *)"true", NULL};
         int r;
 
-        b->payload = place_program("payload", e);
-        if (!b->payload || asprintf(&b->folder, "/run/skep-bench-%d", getpid()) < 0)
+        b->payload = realpath(payload, NULL);
+        if (!b->payload)
+                return error_errno(e, -errno, "%s", payload);
+        b->sleeper = place_program("payload", e);
+        if (!b->sleeper || asprintf(&b->folder, "/run/skep-bench-%d", getpid()) < 0)
                 return error_oom(e);
         if (mkdir(b->folder, 0755) < 0)
                 return error_errno(e, -errno, "%s", b->folder);
@@ -328,15 +333,14 @@ static void close_bench(Bench *b)
                 remove_tree_at(AT_FDCWD, b->folder);
         free(b->folder);
         free(b->payload);
+        free(b->sleeper);
         free(b->missing);
 }
 
 static int bench(Bench *b, size_t runs, size_t stalls, Error *e)
 {
-        int r = open_bench(b, e);
+        int r;
 
-        if (r < 0)
-                return r;
         print_host(b);
         if ((r = try_all(b, e)) < 0 || (r = interleave(b, COMMANDS, WARM_UP, run_command, e)) < 0 ||
             (r = interleave(b, 2, WARM_UP, run_one_of_process, e)) < 0)
@@ -361,14 +365,16 @@ int main(int argc, char **argv)
 
         for (size_t i = 0; i < COMMANDS; i++)
                 b.commands[i] = COMMAND_NULL;
-        if (argc != 3) {
-                fprintf(stderr, "usage: bench-jail RUNS STALLS\n");
+        if (argc != 4) {
+                fprintf(stderr, "usage: bench-jail RUNS STALLS PAYLOAD\n");
                 return 2;
         }
         setvbuf(stdout, NULL, _IOLBF, 0);
         int r = count_parse(argv[1], 1, 1000000, &runs, &e);
         if (r >= 0)
                 r = count_parse(argv[2], 0, 1000000, &stalls, &e);
+        if (r >= 0)
+                r = open_bench(&b, argv[3], &e);
         if (r >= 0)
                 r = bench(&b, (size_t)runs, (size_t)stalls, &e);
         if (r < 0)
