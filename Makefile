@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-#   make            build everything into build/
-#   make demo       the main job, on this machine, as root
-#   make check      the tests, as root
-#   make check-vm   the tests and more in a virtual machine with systemd; make vm: a shell there
-#   make fuzz       the parsers, SECONDS=30 each
-#   make bench-jail what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
-#   make install    DESTDIR= PREFIX=/usr
+#   make               build everything into build/
+#   make demo          the main job, on this machine, as root
+#   make check         the tests, as root
+#   make check-python  CPython's own tests in jails, as root
+#   make check-vm      the tests and more in a virtual machine with systemd; make vm: a shell there
+#   make fuzz          the parsers, SECONDS=30 each
+#   make bench-jail    what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
+#   make install       DESTDIR= PREFIX=/usr
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
 
@@ -43,9 +44,10 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := $(call sources,jail/cli)
-LAUNCHER := $(call objects,jail/launcher.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/root.c jail/mounts.c jail/confine.c \
+LAUNCHER := $(call objects,jail/launcher.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/listener.c jail/process.c \
+              jail/root.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
-JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail)))
+JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
@@ -95,7 +97,8 @@ TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
-             $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c syscall_groups.c enforce.c plan.c)
+             $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c floor.c bpf.c oci_seccomp.c oci_settle.c \
+               oci_filter.c syscall_groups.c enforce.c plan.c)
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)
@@ -131,7 +134,11 @@ demo: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/demo/demo.sh
 
 check: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/run.sh
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/packages.sh && tests/run.sh
+
+# Under the policies that are meant for it; some fifteen minutes.
+check-python: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/python.sh
 
 # The same tests and more in a virtual machine with systemd, whose kernel has all cgroup controllers.
 check-vm: deps
@@ -160,5 +167,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-vm vm fuzz bench-jail install
+.PHONY: all clean force deps demo check check-python check-vm vm fuzz bench-jail install
 .SECONDARY:

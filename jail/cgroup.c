@@ -28,7 +28,7 @@ static const Controller controllers[] = {
 /* ---- where ---- */
 
 /* Where cgroup2 is mounted: the fifth field of its line in mountinfo, proc(5). */
-static char *mount_point(void)
+char *cgroup_mount_point(void)
 {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         _cleanup_free_ char *line = NULL;
@@ -96,7 +96,7 @@ static int ask_for_scope(Error *e)
 
 int cgroup_choose(const char *chosen, char **ret, Error *e)
 {
-        _cleanup_free_ char *mounted_at = mount_point(), *own = NULL;
+        _cleanup_free_ char *mounted_at = cgroup_mount_point(), *own = NULL;
 
         if (!mounted_at)
                 return error_set(e, -ENOENT, "no cgroup v2 is mounted on this host");
@@ -204,7 +204,7 @@ static int make_locked(int base, const char *name)
  * this process lives in the base, it moves into a group beside those of its jails. */
 static int leave_base(const char *base, CgroupTree *tree, Error *e)
 {
-        _cleanup_free_ char *mounted_at = mount_point(), *own = mounted_at ? own_path(mounted_at) : NULL;
+        _cleanup_free_ char *mounted_at = cgroup_mount_point(), *own = mounted_at ? own_path(mounted_at) : NULL;
 
         if (!own || strcmp(own, base) != 0 || strcmp(own, mounted_at) == 0)
                 return 0;

@@ -19,6 +19,9 @@ typedef struct CgroupTree {
 
 #define CGROUP_TREE_NULL ((CgroupTree){.fd = -1})
 
+/* Where cgroup v2 is mounted; owned by the caller, NULL where it is not. */
+char *cgroup_mount_point(void);
+
 /* The group below which jails shall get theirs: `chosen`, else this process's own if it is delegated, else that of a
  * scope that systemd is asked for and this process is moved to, else, where no systemd runs it, the root of the
  * hierarchy. Owned by the caller. Errors: -ENOENT no cgroup v2; -EACCES systemd gives none; each with the way out. */

@@ -7,6 +7,7 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/places.h"
+#include "jail/call.h"
 #include "jail/cgroup.h"
 #include "jail/client.h"
 #include "jail/ids.h"
@@ -29,6 +30,7 @@
 #define OUTPUT_BYTES_MAX (UINT64_C(16) << 30) /* of a jail without a limit of its own */
 #define OUTPUT_FILES_MAX (UINT64_C(1) << 20)
 #define DRAIN_READS_MAX 64 /* more than any pipe holds */
+#define CALLS_AT_ONCE 1024 /* more than any socket holds */
 
 /* ---- starting and ending the launcher ---- */
 
@@ -143,6 +145,7 @@ Jail *jail_free(Jail *j)
         for (int i = 0; i < 2; i++)
                 close_fd(j->streams[i].fd);
         close_fd(j->output);
+        close_fd(j->calls);
         jail_report_done(&j->report);
         free(j);
         return NULL;
@@ -292,6 +295,23 @@ static void take_output(Stream *s)
                 j->events->output(j, s == &j->streams[0] ? 1 : 2, l->buffer, kept, j->userdata);
 }
 
+/* Takes what the reaper has told. What is no call is left out: it is made of what a job controls. */
+static void take_calls(Jail *j)
+{
+        char data[CALL_MESSAGE_MAX];
+
+        for (int i = 0; i < CALLS_AT_ONCE && j->calls >= 0; i++) {
+                ssize_t n = receive_message(j->calls, data, sizeof data, NULL, NULL);
+                JailCall call;
+                if (n == -EAGAIN)
+                        return;
+                if (n <= 0 && n != -EMSGSIZE)
+                        j->calls = close_fd(j->calls);
+                else if (n > 0 && call_unpack(data, (size_t)n, &call) >= 0 && j->events->call)
+                        j->events->call(j, &call, j->userdata);
+        }
+}
+
 /* Nothing of the jail writes any more: what is in the pipes is all. They are not read to their end, since the job may
  * have handed its end to somebody outside, through a socket that was bound into the jail. */
 static void drain_streams(Jail *j)
@@ -322,6 +342,7 @@ static void launcher_message(JailLauncher *l, const char *data, size_t size, int
         memcpy(&outcome, bytes, sizeof outcome);
         j->output = n_fds > 0 ? fds[0] : -1;
         take_outcome(j, &outcome, text);
+        take_calls(j);
         drain_streams(j);
         finish_when_done(j);
 }
@@ -384,8 +405,12 @@ int jail_launcher_dispatch(JailLauncher *l, Error *e)
                         read_launcher(l);
                         continue;
                 }
-                Jail *j = find_jail(l, key / 2);
-                Stream *s = j ? &j->streams[key % 2] : NULL;
+                Jail *j = find_jail(l, key / STREAMS_PER_JAIL);
+                if (j && key % STREAMS_PER_JAIL == STREAM_CALLS) {
+                        take_calls(j);
+                        continue;
+                }
+                Stream *s = j ? &j->streams[key % STREAMS_PER_JAIL] : NULL;
                 if (s && s->fd >= 0 && !s->held) {
                         take_output(s);
                         finish_when_done(j);

@@ -22,6 +22,7 @@ struct Jail {
         Stream streams[2];
         bool ended, cancel_waits; /* `cancel_waits`: to be sent when there is room */
         int output;
+        int calls; /* where the reaper tells of calls; -1: it does not, or not any more */
         JailReport report;
 };
 
@@ -44,9 +45,11 @@ struct JailLauncher {
 /* The key of a stream's events: they carry the jail's id and the stream, not a pointer, since a callback may have freed
  * it meanwhile. Jails count from 1. */
 enum { KEY_SOCKET, KEY_HERE };
+enum { STREAM_CALLS = 2, STREAMS_PER_JAIL }; /* behind the index in `streams` */
+
 static inline uint64_t stream_key(const Jail *j, int index)
 {
-        return j->id * 2 + (uint64_t)index;
+        return j->id * STREAMS_PER_JAIL + (uint64_t)index;
 }
 
 Jail *jail_free(Jail *jail); /* returns NULL */

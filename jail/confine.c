@@ -109,8 +109,7 @@ static int load_filter(const Confinement *c)
                 .len = (unsigned short)(c->filter_size / sizeof(struct sock_filter)),
                 .filter = (struct sock_filter *)c->filter,
         };
-        long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, c->listen ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0,
-                          &program);
+        long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, c->listener_flags, &program);
 
         return fd < 0 ? -errno : (int)fd;
 }
@@ -133,12 +132,12 @@ int confine_apply(const Confinement *c, const char **ret_step)
         return c->filter ? load_filter(c) : 0;
 }
 
-int confine_drop_capabilities(void)
+int confine_drop_capabilities(uint64_t kept)
 {
-        int r = drop_bounding(0);
+        int r = drop_bounding(kept);
 
         if (r >= 0)
-                r = set_capabilities(0, 0);
+                r = set_capabilities(kept, 0);
         if (r >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 r = -errno;
         return r;

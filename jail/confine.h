@@ -12,7 +12,7 @@ typedef struct Confinement {
         int ruleset;           /* Landlock's; -1: none */
         const void *filter;    /* struct sock_filter[]; NULL: none */
         size_t filter_size;
-        bool listen; /* with a listener for refused calls */
+        unsigned listener_flags; /* of seccomp(2): with a listener; 0: without */
 } Confinement;
 
 /* Limits that are no cgroup's: no core dumps, descriptors, processes (`pids`, or JAIL_UNLIMITED). */
@@ -22,5 +22,5 @@ int confine_resources(uint64_t pids);
  * `*ret_step` naming the step. */
 int confine_apply(const Confinement *confinement, const char **ret_step);
 
-/* No capability of any set for this process from here on, nor for what it executes. */
-int confine_drop_capabilities(void);
+/* No capability but `kept` for this process from here on, and none for what it executes. */
+int confine_drop_capabilities(uint64_t kept);

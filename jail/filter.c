@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -36,72 +37,84 @@ typedef struct Match {
         uint64_t mask, value;
 } Match;
 
+#define MATCHES_MAX 3
+
 typedef struct Narrowing {
         const char *call;
-        Match first, second; /* the second one counts when it has a mask */
+        Match matches[MATCHES_MAX]; /* those that have a mask */
 } Narrowing;
 
 #define SETID UINT64_C(06000)
+#define SOCKET_TYPE UINT64_C(0xf) /* above it are flags; net/socket.c, SOCK_TYPE_MASK */
 #define MAKES_FILE (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) /* with these, open() has a mode */
 
 static const Narrowing narrowings[] = {
-        {"clone", {0, CLONE_NAMESPACES, 0}, {0}},
+        {"clone", {{0, CLONE_NAMESPACES, 0}}},
 
-        {"socket", {0, LOW32, AF_UNIX}, {0}},
-        {"socket", {0, LOW32, AF_INET}, {0}},
-        {"socket", {0, LOW32, AF_INET6}, {0}},
+        {"socket", {{0, LOW32, AF_UNIX}}},
+        /* TCP and UDP. For a protocol that it does not have, the kernel loads a module of the host, and those are the ones
+         * that nobody has looked at for long (SCTP, DCCP, L2TP). */
+        {"socket", {{0, LOW32, AF_INET}, {1, SOCKET_TYPE, SOCK_STREAM}, {2, LOW32, 0}}},
+        {"socket", {{0, LOW32, AF_INET}, {1, SOCKET_TYPE, SOCK_STREAM}, {2, LOW32, IPPROTO_TCP}}},
+        {"socket", {{0, LOW32, AF_INET}, {1, SOCKET_TYPE, SOCK_DGRAM}, {2, LOW32, 0}}},
+        {"socket", {{0, LOW32, AF_INET}, {1, SOCKET_TYPE, SOCK_DGRAM}, {2, LOW32, IPPROTO_UDP}}},
+        {"socket", {{0, LOW32, AF_INET6}, {1, SOCKET_TYPE, SOCK_STREAM}, {2, LOW32, 0}}},
+        {"socket", {{0, LOW32, AF_INET6}, {1, SOCKET_TYPE, SOCK_STREAM}, {2, LOW32, IPPROTO_TCP}}},
+        {"socket", {{0, LOW32, AF_INET6}, {1, SOCKET_TYPE, SOCK_DGRAM}, {2, LOW32, 0}}},
+        {"socket", {{0, LOW32, AF_INET6}, {1, SOCKET_TYPE, SOCK_DGRAM}, {2, LOW32, IPPROTO_UDP}}},
         /* getifaddrs() and getaddrinfo() ask the jail's own network namespace which addresses it has. By another protocol
          * than that, the kernel would tell of the host's devices, and has much more that could be wrong. */
-        {"socket", {0, LOW32, AF_NETLINK}, {2, LOW32, NETLINK_ROUTE}},
-        {"socketpair", {0, LOW32, AF_UNIX}, {0}},
+        {"socket", {{0, LOW32, AF_NETLINK}, {2, LOW32, NETLINK_ROUTE}}},
+        {"socketpair", {{0, LOW32, AF_UNIX}}},
 
-        {"personality", {0, LOW32, PER_LINUX}, {0}},
-        {"personality", {0, LOW32, LOW32}, {0}}, /* asks, sets nothing */
+        /* Without F_SETLEASE and F_NOTIFY (1024 to 1027), by which a job would be told what the host, and other jobs, do
+         * with files that all of them have, such as those of /usr. */
+        {"fcntl", {{1, 1024, 0}}},
+        {"fcntl", {{1, LOW32 & ~UINT64_C(3), 1028}}},  /* F_DUPFD_CLOEXEC, F_SETPIPE_SZ */
+        {"fcntl", {{1, LOW32 & ~UINT64_C(7), 1032}}}, /* F_GETPIPE_SZ, seals, hints */
+
+        {"personality", {{0, LOW32, PER_LINUX}}},
+        {"personality", {{0, LOW32, LOW32}}}, /* asks, sets nothing */
 
         /* An allowlist here too: drivers and file systems have thousands. Nothing of a terminal that sets (TIOCSTI). */
-        {"ioctl", {1, LOW32, TCGETS}, {0}},
-        {"ioctl", {1, LOW32, TIOCGPGRP}, {0}},
-        {"ioctl", {1, LOW32, TIOCGWINSZ}, {0}},
-        {"ioctl", {1, LOW32, FIONREAD}, {0}},
-        {"ioctl", {1, LOW32, FIONBIO}, {0}},
-        {"ioctl", {1, LOW32, FIOASYNC}, {0}},
-        {"ioctl", {1, LOW32, FIOCLEX}, {0}},
-        {"ioctl", {1, LOW32, FIONCLEX}, {0}},
-        {"ioctl", {1, LOW32, FICLONE}, {0}},
-        {"ioctl", {1, LOW32, FICLONERANGE}, {0}},
-        {"ioctl", {1, LOW32, FS_IOC_GETFLAGS}, {0}},
-        {"ioctl", {1, LOW32, 0x8910}, {0}}, /* SIOCGIFNAME, include/uapi/linux/sockios.h; if_nameindex() */
-        {"ioctl", {1, LOW32, 0x8912}, {0}}, /* SIOCGIFCONF */
-        {"ioctl", {1, LOW32, 0x8913}, {0}}, /* SIOCGIFFLAGS */
-        {"ioctl", {1, LOW32, 0x8915}, {0}}, /* SIOCGIFADDR */
-        {"ioctl", {1, LOW32, 0x8933}, {0}}, /* SIOCGIFINDEX */
+        {"ioctl", {{1, LOW32, TCGETS}}},
+        {"ioctl", {{1, LOW32, TIOCGPGRP}}},
+        {"ioctl", {{1, LOW32, TIOCGWINSZ}}},
+        {"ioctl", {{1, LOW32, FIONREAD}}},
+        {"ioctl", {{1, LOW32, FIONBIO}}},
+        {"ioctl", {{1, LOW32, FIOASYNC}}},
+        {"ioctl", {{1, LOW32, FIOCLEX}}},
+        {"ioctl", {{1, LOW32, FIONCLEX}}},
+        {"ioctl", {{1, LOW32, FICLONE}}},
+        {"ioctl", {{1, LOW32, FICLONERANGE}}},
+        {"ioctl", {{1, LOW32, FS_IOC_GETFLAGS}}},
+        {"ioctl", {{1, LOW32, 0x8910}}}, /* SIOCGIFNAME, include/uapi/linux/sockios.h; if_nameindex() */
+        {"ioctl", {{1, LOW32, 0x8912}}}, /* SIOCGIFCONF */
+        {"ioctl", {{1, LOW32, 0x8913}}}, /* SIOCGIFFLAGS */
+        {"ioctl", {{1, LOW32, 0x8915}}}, /* SIOCGIFADDR */
+        {"ioctl", {{1, LOW32, 0x8933}}}, /* SIOCGIFINDEX */
 
         /* Where a directory of the host is bound writable, a file that is "set user id" would be so for its owner there. */
-        {"chmod", {1, SETID, 0}, {0}},
-        {"fchmod", {1, SETID, 0}, {0}},
-        {"fchmodat", {2, SETID, 0}, {0}},
-        {"fchmodat2", {2, SETID, 0}, {0}},
-        {"creat", {1, SETID, 0}, {0}},
-        {"mkdir", {1, SETID, 0}, {0}},
-        {"mkdirat", {2, SETID, 0}, {0}},
-        {"mknod", {1, SETID, 0}, {0}},
-        {"mknodat", {2, SETID, 0}, {0}},
-        {"open", {1, MAKES_FILE, 0}, {0}},
-        {"open", {2, SETID, 0}, {0}},
-        {"openat", {2, MAKES_FILE, 0}, {0}},
-        {"openat", {3, SETID, 0}, {0}},
+        {"chmod", {{1, SETID, 0}}},
+        {"fchmod", {{1, SETID, 0}}},
+        {"fchmodat", {{2, SETID, 0}}},
+        {"fchmodat2", {{2, SETID, 0}}},
+        {"creat", {{1, SETID, 0}}},
+        {"mkdir", {{1, SETID, 0}}},
+        {"mkdirat", {{2, SETID, 0}}},
+        {"mknod", {{1, SETID, 0}}},
+        {"mknodat", {{2, SETID, 0}}},
+        {"open", {{1, MAKES_FILE, 0}}},
+        {"open", {{2, SETID, 0}}},
+        {"openat", {{2, MAKES_FILE, 0}}},
+        {"openat", {{3, SETID, 0}}},
 };
-
-static struct scmp_arg_cmp compare(const Match *match)
-{
-        return SCMP_CMP(match->argument, SCMP_CMP_MASKED_EQ, match->mask, match->value);
-}
 
 /* Which calls are allowed for some arguments only. */
 typedef enum Narrow {
         NARROW_ALL,
         NARROW_NOT_IOCTL, /* devices have their own; the floor (floor.h) keeps what is a terminal's */
-        NARROW_NONE,
+        NARROW_NONE,      /* for a program of ours, which needs no floor */
 } Narrow;
 
 static int add_rules(scmp_filter_ctx context, const char *name, Narrow narrow)
@@ -117,8 +130,11 @@ static int add_rules(scmp_filter_ctx context, const char *name, Narrow narrow)
                 if (strcmp(n->call, name) != 0)
                         continue;
                 narrowed = true;
-                r = seccomp_rule_add(context, SCMP_ACT_ALLOW, number, n->second.mask ? 2 : 1, compare(&n->first),
-                                     compare(&n->second));
+                struct scmp_arg_cmp checks[MATCHES_MAX];
+                unsigned n_checks = 0;
+                for (const Match *m = n->matches; n_checks < MATCHES_MAX && m->mask; m++)
+                        checks[n_checks++] = SCMP_CMP(m->argument, SCMP_CMP_MASKED_EQ, m->mask, m->value);
+                r = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, n_checks, checks);
                 if (r < 0)
                         return r;
         }

@@ -58,6 +58,10 @@ static const Refused refused[] = {
         {"ioctl", REQUEST(TIOCCONS), {0}},
         {"ioctl", REQUEST(TIOCSETD), {0}},
 
+        /* tells what others do with a file or a directory of the host that all have */
+        {"fcntl", {1, LOW32, F_SETLEASE}, {0}},
+        {"fcntl", {1, LOW32, F_NOTIFY}, {0}},
+
         /* Of netlink, protocol 0 (route) alone; the kernel has 32. */
         {"socket", {0, LOW32, AF_NETLINK}, FLAG(2, 1)},
         {"socket", {0, LOW32, AF_NETLINK}, FLAG(2, 2)},

@@ -178,6 +178,14 @@ typedef struct JailBind {
 #define JAIL_INPUTS_MAX 16
 #define JAIL_BINDS_MAX 64
 
+/* What is done about the job's system calls, beside holding them to the policy. */
+typedef enum JailWatch {
+        JAIL_WATCH_COUNT,  /* those that are refused are counted, for the report */
+        JAIL_WATCH_TRACE,  /* the first refused one of each number is a `call` event, too */
+        JAIL_WATCH_RECORD, /* every call that the policy allows is looked at before it is made; slow. Those that it
+                            * refuses are refused with EPERM, and neither counted nor told of */
+} JailWatch;
+
 typedef struct JailSpec {
         JailPolicy *policy;
         JailLimits limits; /* what the policy's defaults shall fill up stays JAIL_UNLIMITED */
@@ -190,7 +198,36 @@ typedef struct JailSpec {
         const JailBind *binds;
         size_t n_binds;
         JailLayers allow_missing;
+        JailWatch watch;
 } JailSpec;
+
+typedef enum JailCallKind {
+        JAIL_CALL_REFUSED,  /* JAIL_WATCH_TRACE: the first refused call of its number */
+        JAIL_CALL_MADE,     /* JAIL_WATCH_RECORD: the first call of its number */
+        JAIL_CALL_EXECUTED, /* likewise: `path` was to be executed, or is the loader of what was; links followed */
+        JAIL_CALL_MISSED,   /* likewise: the call names a `path` that is not in the jail; absolute */
+} JailCallKind;
+
+#define JAIL_CALL_ARGUMENTS 6
+
+/* A system call of the job, as it was when it was looked at: other threads of the job may have changed what its
+ * arguments point to, before and since. All texts are the job's choice. */
+typedef struct JailCall {
+        JailCallKind kind;
+        int number; /* of the native architecture */
+        int pid;    /* inside the jail */
+        uint64_t arguments[JAIL_CALL_ARGUMENTS];
+        const char *texts[JAIL_CALL_ARGUMENTS]; /* of those that are strings; NULL: is none, or could not be read */
+        const char *program;                    /* the name of the process (comm) */
+        const char *path;                       /* NULL but where the kind says so */
+} JailCall;
+
+/* "ptrace(16, 1, 0x0, 0x0) by \"python3\" (pid 7)", with what the job chose escaped. Owned by the caller; NULL when
+ * out of memory. */
+char *jail_call_text(const JailCall *call);
+
+/* The name of a system call, or its number as text. Owned by the caller; NULL when out of memory. */
+char *jail_syscall_name(int number);
 
 typedef struct JailLauncher JailLauncher;
 typedef struct Jail Jail;
@@ -201,6 +238,9 @@ typedef struct JailEvents {
         /* The last call for a jail: it is gone, with everything in it. The report is the library's, valid within the
          * call, as is the jail. */
         void (*ended)(Jail *jail, const JailReport *report, void *userdata);
+        /* What `watch` asks for; NULL where nothing is. The call is valid within it. Under JAIL_WATCH_TRACE the job
+         * never waits for this, and what comes too fast is left out; under JAIL_WATCH_RECORD it waits. */
+        void (*call)(Jail *jail, const JailCall *call, void *userdata);
 } JailEvents;
 
 struct Launcher;
@@ -260,3 +300,49 @@ int jail_output_directory(const Jail *jail);
  * second names of a file are not in that count, and would be in a copy. */
 uint64_t jail_output_bytes_max(const Jail *jail);
 uint64_t jail_output_files_max(const Jail *jail);
+
+/* ---- what this host can enforce ---- */
+
+typedef enum JailHeld {
+        JAIL_HELD_NOT,
+        JAIL_HELD_PARTLY,
+        JAIL_HELD_FULLY,
+} JailHeld;
+
+typedef enum JailFindingKind {
+        JAIL_FINDING_HOST,    /* what jails are made with: kernel, programs, policies, ids */
+        JAIL_FINDING_LAYER,   /* by the names of jail_layer_name() */
+        JAIL_FINDING_FEATURE, /* what a jail may be asked for, or tells, beside its layers */
+} JailFindingKind;
+
+typedef struct JailFinding {
+        JailFindingKind kind;
+        const char *name; /* a key that stays */
+        JailHeld held;
+        char *by;      /* by what, for layers in the words of a report; or NULL */
+        char *why;     /* why not, or not fully: a sentence without its full stop; or NULL */
+        char **remedy; /* commands and instructions that mend it, in their order; a comment begins with "#" */
+} JailFinding;
+
+typedef struct JailProbe {
+        JailFinding *findings;
+        size_t n_findings;
+        bool possible;      /* a jail was made */
+        JailLayers missing; /* what --allow-missing must name for a jail with every limit */
+} JailProbe;
+
+/* Finds out what this host can enforce for the calling user by doing it: in processes of its own, and in a few jails,
+ * all of which are gone when it returns. `policies` are directories as for jail_policy_load(), all of whose policies
+ * are tried. For programs with one thread. Errors: -ENOMEM. jail_probe_done() in any case. */
+int jail_probe_host(char *const *policies, JailProbe *ret, Error *e);
+void jail_probe_done(JailProbe *probe);
+#define _cleanup_probe_ _cleanup_(jail_probe_done)
+
+/* What this host enforces of a policy with its default limits, as the report of a job would have it in `enforced` and
+ * `not_enforced`. Makes no jail. For programs with one thread. Errors: -EOPNOTSUPP for a layer that the policy requires
+ * and the host lacks. jail_report_done() in any case. */
+int jail_policy_on_host(const JailPolicy *policy, JailReport *ret, Error *e);
+
+/* An object of the three kinds, each with its findings by name, and the verdict. The caller owns it; NULL when out of
+ * memory. */
+json_object *jail_probe_to_json(const JailProbe *probe);

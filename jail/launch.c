@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -153,14 +154,34 @@ static int enter_cgroup_namespace(const Launch *l, Error *e)
         return 0;
 }
 
-static int enter_user_namespace(int control, int output, Error *e)
+/* What a process holds of things that each user has so many of (watchers, timers, queued signals, bytes of queues), the
+ * kernel charges to its user namespace's owner as well: to whoever has made it (kernel/ucount.c). One jail could use up
+ * all that root has on the host. So it is made by the jail's own root, who is nobody else out there. Its privileges come
+ * back, since some hosts let nobody make a user namespace without them. */
+static int become_owner(uint32_t id)
+{
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[2];
+
+        if (setresgid((gid_t)-1, id, (gid_t)-1) < 0 || setresuid((uid_t)-1, id, (uid_t)-1) < 0 ||
+            syscall(SYS_capget, &header, data) < 0)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTS(data); i++)
+                data[i].effective = data[i].permitted;
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int enter_user_namespace(const Launch *l, int control, int output, Error *e)
 {
         ReaperMessage message = {.kind = REAPER_NEEDS_IDS};
         char go;
+        int r = become_owner(l->base + JAIL_ROOT_ID);
 
-        if (unshare(CLONE_NEWUSER) < 0)
-                return error_errno(e, -errno, "making a user namespace");
-        int r = send_message(control, &message, sizeof message, &output, 1);
+        if (r >= 0 && unshare(CLONE_NEWUSER) < 0)
+                r = -errno;
+        if (r < 0)
+                return error_errno(e, r, "making a user namespace");
+        r = send_message(control, &message, sizeof message, &output, 1);
         if (r >= 0 && receive_message(control, &go, 1, NULL, NULL) != 1)
                 r = -ECONNRESET;
         if (r < 0)
@@ -203,14 +224,15 @@ static _Noreturn void inside(const Launch *l, const Sources *s, int control)
         }
 
         /* With the jail's. */
-        if (enter_user_namespace(control, root.output, &e) < 0 || unpack_archives(l, &root, &e) < 0)
+        if (enter_user_namespace(l, control, root.output, &e) < 0 || unpack_archives(l, &root, &e) < 0)
                 reaper_fail(control, &e);
 
         /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The range of ids stays taken
          * until this process, the last of the jail, has gone. */
-        int keep[] = {control, l->ids_fd};
+        int calls = plan_tells(l->plan) ? l->fds[l->n_fds - 1] : -1;
+        int keep[] = {control, l->ids_fd, calls};
         close_others(keep, ELEMENTS(keep));
-        reaper_run(l->plan, control, l->ledger);
+        reaper_run(l->plan, control, calls, l->ledger);
 }
 
 /* ---- in the launcher ---- */

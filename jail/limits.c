@@ -30,7 +30,7 @@ typedef struct Limit {
         LimitUnit unit;
 } Limit;
 
-static const Limit limits_table[] = {
+static const Limit limits_table[LIMITS_COUNT] = {
         {"memory", NULL, json_read_size, offsetof(JailLimits, memory_bytes), UNIT_BYTES},
         {"cpu", NULL, json_read_cpus, offsetof(JailLimits, cpu_milli), UNIT_MILLI},
         {"pids", NULL, json_read_count, offsetof(JailLimits, pids), UNIT_COUNT},
@@ -99,6 +99,10 @@ static int read_limit(const Limit *limit, json_object *value, const char *path, 
                 if (r < 0)
                         return r;
         }
+        /* A ceiling alone is one for the inherited default too. */
+        uint64_t *amount = member(reading->defaults, limit), ceiling = value_of(reading->ceilings, limit);
+        if (!json_object_object_get_ex(value, "default", NULL) && *amount != JAIL_UNLIMITED && *amount > ceiling)
+                *amount = ceiling;
         return 0;
 }
 
@@ -198,6 +202,40 @@ json_object *limits_to_json(const JailLimits *defaults, const JailLimits *ceilin
                 json_object_object_add(into, limit->key, pair);
         }
         return object;
+}
+
+char *limits_name(size_t index)
+{
+        const Limit *limit = &limits_table[index];
+        char *name;
+
+        if (!limit->group)
+                return strdup(limit->key);
+        return asprintf(&name, "%s.%s", limit->group, limit->key) < 0 ? NULL : name;
+}
+
+uint64_t limits_amount(const JailLimits *limits, size_t index)
+{
+        return value_of(limits, &limits_table[index]);
+}
+
+char *limits_format(size_t index, uint64_t amount)
+{
+        char *text = NULL;
+
+        if (amount == JAIL_UNLIMITED)
+                return strdup("unlimited");
+        switch (limits_table[index].unit) {
+        case UNIT_BYTES:
+                return size_format(amount);
+        case UNIT_USEC:
+                return duration_format(amount);
+        case UNIT_COUNT:
+                return asprintf(&text, "%" PRIu64, amount) < 0 ? NULL : text;
+        case UNIT_MILLI:
+                return asprintf(&text, "%g", (double)amount / 1000) < 0 ? NULL : text;
+        }
+        return NULL;
 }
 
 int limits_check(const JailLimits *asked, const JailLimits *ceilings, const char *policy, Error *e)

@@ -14,5 +14,12 @@ int limits_settle(JailLimits *defaults, const JailLimits *ceilings, Error *e);
 /* The same as JSON, in the form that limits_read_policy() takes. NULL when out of memory. */
 json_object *limits_to_json(const JailLimits *defaults, const JailLimits *ceilings);
 
+/* The limits one by one, for who shows them. The name, such as "io.read": owned by the caller, NULL when out of memory. */
+#define LIMITS_COUNT 10
+char *limits_name(size_t index);
+uint64_t limits_amount(const JailLimits *limits, size_t index);
+/* As people write it: "512M", "1min", "1.5"; "unlimited". Owned by the caller; NULL when out of memory. */
+char *limits_format(size_t index, uint64_t amount);
+
 /* Finds the first limit of `asked` above its ceiling. Errors: -EPERM with a sentence. */
 int limits_check(const JailLimits *asked, const JailLimits *ceilings, const char *policy, Error *e);

@@ -70,7 +70,15 @@ static size_t count_refusals(const OciSeccomp *s)
         return n;
 }
 
-/* As the profile says; for calls that the floor has taken, EPERM; and the profile's default for the rest. */
+static bool lets_some_pass(const OciSeccomp *s, const char *call)
+{
+        for (size_t i = 0; i < s->n_rules; i++)
+                if (oci_lets_pass(s->rules[i].action) && strv_contains(s->rules[i].names, call))
+                        return true;
+        return false;
+}
+
+/* As the profile says; for what only the floor has taken, EPERM; and the profile's default for the rest. */
 static int list_refusals(const OciSeccomp *s, Refusal **ret, size_t *ret_n)
 {
         Refusal *list = calloc(count_refusals(s), sizeof *list);
@@ -93,8 +101,9 @@ static int list_refusals(const OciSeccomp *s, Refusal **ret, size_t *ret_n)
         }
         if (oci_gives_errno(s->default_action) && oci_errno(s->default_action) != EPERM) {
                 for (size_t i = 0; floor_call(i); i++) {
-                        int number = seccomp_syscall_resolve_name(floor_call(i));
-                        if (number >= 0)
+                        const char *call = floor_call(i);
+                        int number = seccomp_syscall_resolve_name(call);
+                        if (number >= 0 && (floor_forbids(call) || lets_some_pass(s, call)))
                                 list[n++] = (Refusal){.number = number, .error = EPERM};
                 }
                 list[n++] = (Refusal){.number = REFUSAL_ANY_CALL, .error = (int32_t)oci_errno(s->default_action)};

@@ -44,7 +44,8 @@ static void walk_bytes(Walk *w, const void **data, size_t *size)
 
 static void walk_plan(Walk *w, Plan *plan)
 {
-        uint64_t controllers = plan->controllers, listen = plan->listen, abi = (uint64_t)plan->landlock_abi;
+        uint64_t controllers = plan->controllers, listen = plan->listen, watch = plan->watch,
+                 abi = (uint64_t)plan->landlock_abi;
         const void *limits = &plan->limits;
         size_t limits_size = sizeof plan->limits;
 
@@ -55,9 +56,11 @@ static void walk_plan(Walk *w, Plan *plan)
                 w->unpacker->failed = true;
         walk_number(w, &controllers);
         walk_number(w, &listen);
+        walk_number(w, &watch);
         walk_number(w, &abi);
         plan->controllers = (unsigned)controllers;
         plan->listen = listen != 0;
+        plan->watch = (JailWatch)watch;
         plan->landlock_abi = (int)abi;
         walk_number(w, &plan->capabilities);
         walk_number(w, &plan->binds_writable);

@@ -6,7 +6,8 @@
  *   library → launcher                            launcher → library
  *   INIT    version, cgroup or NULL               READY   controllers, its cgroup, or why none | REFUSED
  *   START   id; descriptors: plan, stdin,         ENDED   id, outcome, sentence; descriptor: /output, if any
- *           stdout, stderr, inputs…, binds…
+ *           stdout, stderr, inputs…, binds…, a
+ *           socket for calls if plan_tells()
  *   CANCEL  id
  *
  * A plan holds everything that can be computed before a jail is made, so that the launcher computes nothing. It comes
@@ -29,9 +30,9 @@ typedef enum LauncherMessage {
         LAUNCHER_ENDED,
 } LauncherMessage;
 
-/* Descriptors of START, in this order; inputs and then binds follow. */
+/* Descriptors of START, in this order; inputs and then binds follow, and last the socket for calls, if any. */
 enum { START_PLAN, START_STDIN, START_STDOUT, START_STDERR, START_INPUTS };
-#define START_FDS_MAX (START_INPUTS + JAIL_INPUTS_MAX + JAIL_BINDS_MAX)
+#define START_FDS_MAX (START_INPUTS + JAIL_INPUTS_MAX + JAIL_BINDS_MAX + 1)
 
 /* The ids inside a jail. */
 enum {
@@ -49,7 +50,8 @@ typedef struct Plan {
 
         const void *filter, *unpack_filter;
         size_t filter_size, unpack_filter_size;
-        bool listen; /* refused calls are counted */
+        bool listen; /* calls go to a listener in the reaper: those that are refused, or as `watch` says */
+        JailWatch watch;
         const void *refusals; /* and answered by these (refusal.h) */
         size_t refusals_size;
         int landlock_abi;
@@ -66,6 +68,12 @@ void plan_pack(Packer *p, const Plan *plan);
 /* Reads a plan; the strings stay in the message, the arrays are freed by plan_done(). Error: -EBADMSG. */
 int plan_unpack(const void *data, size_t size, Plan *plan);
 void plan_done(Plan *plan);
+
+/* Whether the reaper tells of calls, over a socket of their own: see listener.h. */
+static inline bool plan_tells(const Plan *plan)
+{
+        return plan->listen && plan->watch != JAIL_WATCH_COUNT;
+}
 
 /* How a jail ended, as the launcher saw it. */
 typedef struct Outcome {

@@ -19,16 +19,16 @@
 #include "jail/confine.h"
 #include "jail/host.h"
 #include "jail/landlock.h"
-#include "jail/refusal.h"
+#include "jail/listener.h"
 #include "jail/unpack.h"
 
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,7 +37,6 @@
 #include <sys/wait.h>
 
 #define SPAWN_STACK_SIZE ((size_t)256 << 10)
-#define DENIED_MAX 4096 /* a refusal costs a round trip through this process: enough to know, too few to be a load */
 
 static void tell(int control_fd, const ReaperMessage *message)
 {
@@ -62,15 +61,17 @@ typedef struct Spawn {
         const char *step;  /* what went wrong, with `error`: a negative errno, 0 once the program runs */
         int error;
         bool exec_failed;
-        int listener; /* -1: none */
+        const char *program; /* the last candidate that was tried */
+        int listener;        /* -1: none */
 } Spawn;
 
 /* As a shell does: not there is worth trying the next, and anything else is remembered. */
-static int exec_first(char *const *candidates, char *const *environment, char *const *command)
+static int exec_first(char *const *candidates, char *const *environment, char *const *command, const char **ret_tried)
 {
         int first = -ENOENT;
 
         for (size_t i = 0; candidates[i]; i++) {
+                *ret_tried = candidates[i];
                 execve(candidates[i], command, environment);
                 if (errno == ENOENT || errno == ENOTDIR)
                         continue;
@@ -103,9 +104,9 @@ static int spawned(void *argument)
                 s->error = r;
                 _exit(1);
         }
-        if (s->confinement.listen)
+        if (s->confinement.listener_flags)
                 s->listener = r;
-        s->error = exec_first(s->candidates, s->plan->environment, s->plan->command);
+        s->error = exec_first(s->candidates, s->plan->environment, s->plan->command, &s->program);
         s->exec_failed = true;
         _exit(1);
 }
@@ -174,28 +175,6 @@ static pid_t spawn(Spawn *s, int control_fd)
         return pid;
 }
 
-/* ---- refused calls ---- */
-
-/* Returns the listener, or -1 when it has heard enough. */
-static int refuse_one(int listener, const Plan *plan, ReaperLedger *ledger)
-{
-        struct seccomp_notif call = {0};
-
-        /* The caller may have been killed meanwhile: then there is nothing to answer. */
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
-                return listener;
-        struct seccomp_notif_resp answer = {.id = call.id};
-        answer.error = -refusal_errno(plan->refusals, plan->refusals_size, &call.data);
-        if (call.data.nr >= 0 && call.data.nr < JAIL_SYSCALL_MAX)
-                ledger->denied[call.data.nr]++;
-        ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-        if (++ledger->denied_total < DENIED_MAX)
-                return listener;
-        /* From now on the kernel answers by itself, with ENOSYS. */
-        ledger->denied_more = true;
-        return close_fd(listener);
-}
-
 /* ---- until the end ---- */
 
 /* True once the job itself has ended. */
@@ -231,8 +210,7 @@ static _Noreturn void end(int control_fd, int status)
         _exit(0);
 }
 
-static _Noreturn void watch(pid_t job, const Plan *plan, int control_fd, int signal_fd, int listener,
-                            ReaperLedger *ledger)
+static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *listener)
 {
         int status = 0;
 
@@ -240,14 +218,14 @@ static _Noreturn void watch(pid_t job, const Plan *plan, int control_fd, int sig
                 struct pollfd fds[] = {
                         {.fd = signal_fd, .events = POLLIN},
                         {.fd = control_fd, .events = POLLIN},
-                        {.fd = listener, .events = POLLIN},
+                        {.fd = listener->fd, .events = POLLIN},
                 };
                 if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
                         _exit(1);
                 if (fds[2].revents & POLLIN)
-                        listener = refuse_one(listener, plan, ledger);
+                        listener_serve(listener);
                 else if (fds[2].revents)
-                        listener = close_fd(listener); /* nobody is left under the filter */
+                        listener->fd = close_fd(listener->fd); /* nobody is left under the filter */
                 if (fds[0].revents) {
                         struct signalfd_siginfo info;
                         if (read(signal_fd, &info, sizeof info) > 0 && reap(job, &status))
@@ -272,7 +250,24 @@ static int block_sigchld(void)
         return fd < 0 ? -errno : fd;
 }
 
-_Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger)
+/* To read what calls refer to, the reaper looks at the job's memory and at its part of /proc: rights over the jail's
+ * own processes, and no others. */
+static uint64_t capabilities_for(const Plan *plan)
+{
+        return plan_tells(plan) ? UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_DAC_READ_SEARCH : 0;
+}
+
+/* Flags of seccomp(2). */
+static unsigned listener_flags(const Plan *plan)
+{
+        if (!plan->listen)
+                return 0;
+        /* What a signal interrupts is called again: a program with a fast timer would never get on. */
+        return SECCOMP_FILTER_FLAG_NEW_LISTENER |
+               (plan->watch == JAIL_WATCH_RECORD ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0);
+}
+
+_Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, ReaperLedger *ledger)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         Spawn s = {
@@ -286,9 +281,17 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger
                                 .ruleset = -1,
                                 .filter = plan->filter,
                                 .filter_size = plan->filter_size,
-                                .listen = plan->listen,
+                                .listener_flags = listener_flags(plan),
                         },
         };
+        Listener listener = {
+                .watch = plan->watch,
+                .refusals = plan->refusals,
+                .refusals_size = plan->refusals_size,
+                .calls_fd = calls_fd,
+                .ledger = ledger,
+        };
+        void *recording = NULL;
         int signal_fd = block_sigchld();
 
         if (signal_fd < 0) {
@@ -309,6 +312,14 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger
                 if (s.confinement.ruleset < 0)
                         reaper_fail(control_fd, &e);
         }
+        if (plan->listen && plan->watch == JAIL_WATCH_RECORD) {
+                if (listener_recording_filter(plan->filter, plan->filter_size, plan->command, plan->environment,
+                                              &recording, &s.confinement.filter_size) < 0) {
+                        error_oom(&e);
+                        reaper_fail(control_fd, &e);
+                }
+                s.confinement.filter = recording;
+        }
 
         pid_t job = spawn(&s, control_fd);
         tell(control_fd, &(ReaperMessage){.kind = REAPER_STARTED});
@@ -316,6 +327,8 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger
         /* The job's ends of its pipes must be the job's alone: their closing means something. */
         close_range(0, 2, 0);
         close_fd(s.confinement.ruleset);
-        confine_drop_capabilities();
-        watch(job, plan, control_fd, signal_fd, s.listener, ledger);
+        confine_drop_capabilities(capabilities_for(plan));
+        listener.fd = s.listener;
+        listener_tell_program(&listener, job, s.program);
+        watch(job, control_fd, signal_fd, &listener);
 }

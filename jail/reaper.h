@@ -30,8 +30,8 @@ typedef struct ReaperLedger {
 } ReaperLedger;
 
 /* Runs the job and stays until its end; never returns. The jail is built and entered, the ids are mapped, and standard
- * input, output and error are the job's. */
-_Noreturn void reaper_run(const Plan *plan, int control_fd, ReaperLedger *ledger);
+ * input, output and error are the job's. `calls_fd`: where calls are told of, -1 unless plan_tells(). */
+_Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, ReaperLedger *ledger);
 
 /* Says why the jail could not be made, and ends it. */
 _Noreturn void reaper_fail(int control_fd, const Error *e);

@@ -2,7 +2,6 @@
 #include "engine/base/json.h"
 #include "jail/jail.h"
 
-#include <seccomp.h>
 #include <string.h>
 
 static const char *const reason_names[JAIL_REASON_MAX] = {
@@ -54,10 +53,9 @@ static json_object *denied_to_json(const JailReport *report)
         for (int i = 0; object && i < JAIL_SYSCALL_MAX; i++) {
                 if (report->denied[i] == 0)
                         continue;
-                _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
-                char number[16];
-                snprintf(number, sizeof number, "%d", i);
-                json_object_object_add(object, name ? name : number, json_object_new_uint64(report->denied[i]));
+                _cleanup_free_ char *name = jail_syscall_name(i);
+                if (name)
+                        json_object_object_add(object, name, json_object_new_uint64(report->denied[i]));
         }
         return object;
 }

@@ -298,13 +298,7 @@ static int mount_devices(Build *b)
         for (size_t i = 0; b->plan->devices && b->plan->devices[i]; i++) {
                 const char *path = b->plan->devices[i];
                 _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-                _cleanup_free_ char *node = NULL;
-                if (asprintf(&node, "root%s", path) < 0)
-                        return failed(b, -ENOMEM, path);
-                r = mount < 0 ? mount : write_new_file(b->tmpfs, node, "", 0644);
-                if (r >= 0)
-                        r = attach_at(b, mount, path, false);
-                if (r < 0)
+                if ((r = mount < 0 ? mount : attach_at(b, mount, path, false)) < 0)
                         return failed(b, r, path);
         }
         return bind_own(b, "shm", "/dev/shm", SAFE);

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static const char *const base_environment[] = {
@@ -99,6 +100,12 @@ static int make_environment(char *const *wanted, char ***ret)
         return 0;
 }
 
+/* What a policy answers by itself needs no listener. */
+static bool listens(const JailSpec *spec)
+{
+        return spec->policy->listen || spec->watch == JAIL_WATCH_RECORD;
+}
+
 static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *limits, Error *e)
 {
         const JailPolicy *policy = spec->policy;
@@ -127,7 +134,8 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *li
                               .filter_size = policy->filter_size,
                               .unpack_filter = l->unpack_filter,
                               .unpack_filter_size = l->unpack_filter_size,
-                              .listen = policy->listen,
+                              .listen = listens(spec),
+                              .watch = spec->watch,
                               .refusals = policy->refusals,
                               .refusals_size = policy->n_refusals * sizeof *policy->refusals,
                               .landlock_abi = l->host.landlock_abi,
@@ -157,10 +165,29 @@ static Jail *jail_new(JailLauncher *l, const JailEvents *events, void *userdata)
         if (!j)
                 return NULL;
         *j = (Jail){.launcher = l, .events = events, .userdata = userdata, .id = ++l->next_id, .output = -1};
+        j->calls = -1;
         jail_report_init(&j->report);
         for (int i = 0; i < 2; i++)
                 j->streams[i] = (Stream){.jail = j, .fd = -1};
         return j;
+}
+
+/* Returns the reaper's end of a socket by which it tells of calls. */
+static int open_calls(Jail *j, JailWatch watch)
+{
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = stream_key(j, STREAM_CALLS)};
+        int sockets[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                return -errno;
+        j->calls = sockets[0];
+        _cleanup_close_ int theirs = sockets[1];
+        /* The reaper of a job waits for nobody; that of a recording leaves nothing out. */
+        if (fcntl(j->calls, F_SETFL, O_NONBLOCK) < 0 ||
+            (watch == JAIL_WATCH_TRACE && fcntl(theirs, F_SETFL, O_NONBLOCK) < 0) ||
+            epoll_ctl(j->launcher->epoll, EPOLL_CTL_ADD, j->calls, &event) < 0)
+                return -errno;
+        return take_fd(theirs);
 }
 
 /* The job's ends of its pipes into `ends`. */
@@ -181,7 +208,7 @@ static int open_pipes(Jail *j, int ends[static 2])
         return 0;
 }
 
-static int send_start(Jail *j, const JailSpec *spec, int plan, int stdin_fd, const int ends[static 2])
+static int send_start(Jail *j, const JailSpec *spec, int plan, int stdin_fd, const int ends[static 2], int calls)
 {
         _cleanup_packer_ Packer p = {0};
         int fds[START_FDS_MAX];
@@ -195,6 +222,8 @@ static int send_start(Jail *j, const JailSpec *spec, int plan, int stdin_fd, con
                 fds[n++] = spec->inputs[i].fd;
         for (size_t i = 0; i < spec->n_binds; i++)
                 fds[n++] = spec->binds[i].fd;
+        if (calls >= 0)
+                fds[n++] = calls;
         pack_number(&p, LAUNCHER_START);
         pack_number(&p, j->id);
         return p.failed ? -ENOMEM : send_message(j->launcher->socket, p.data, p.size, fds, n);
@@ -231,10 +260,12 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         if (plan < 0)
                 return plan;
         _cleanup_close_ int null = spec->stdin_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+        bool tells = listens(spec) && spec->watch != JAIL_WATCH_COUNT;
+        _cleanup_close_ int calls = tells ? open_calls(j, spec->watch) : -1;
         int ends[2] = {-1, -1};
-        r = open_pipes(j, ends);
+        r = tells && calls < 0 ? calls : open_pipes(j, ends);
         if (r >= 0)
-                r = send_start(j, spec, plan, spec->stdin_fd < 0 ? null : spec->stdin_fd, ends);
+                r = send_start(j, spec, plan, spec->stdin_fd < 0 ? null : spec->stdin_fd, ends, calls);
         close_many(ends, 2);
         if (r < 0)
                 return error_errno(e, r, "starting a jail");

@@ -23,6 +23,7 @@ allowed() {
         case $1 in
         engine/base) echo '^$' ;;
         jail) echo '^engine/base/' ;;
+        jail/probe) echo '^(engine/base/|jail/)' ;;
         jail/cli) echo '^(engine/base/|jail/)' ;;
         engine/worker) echo '^(engine/base/|jail/jail\.h$)' ;;
         engine/supervisor) echo '^(engine/base/|jail/jail\.h$|engine/worker/protocol\.h$)' ;;
@@ -30,7 +31,7 @@ allowed() {
         esac
 }
 
-for folder in engine/base jail jail/cli engine/worker engine/supervisor engine/ctl; do
+for folder in engine/base jail jail/probe jail/cli engine/worker engine/supervisor engine/ctl; do
         found=$(grep -nE '^#include "' "$folder"/*.[ch] | grep -vE "#include \"$folder/" |
                 sed -E 's/^([^:]*:[0-9]*):#include "([^"]*)".*/\2 \1/' |
                 while read -r included where; do

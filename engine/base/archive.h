@@ -12,6 +12,7 @@
 
 typedef struct ArchiveRules {
         bool symlinks;       /* links are packed and unpacked as links; otherwise see below */
+        bool no_times;       /* for archives that are compared: equal trees give equal ones */
         uint64_t max_bytes;  /* of all files together */
         uint64_t max_entries;
 } ArchiveRules;

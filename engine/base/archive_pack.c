@@ -45,7 +45,7 @@ static int pack_header(Pack *p, const char *path, const struct stat *st, const c
                 return name_error(-E2BIG, path, "too many files", p->error);
         archive_entry_clear(p->entry);
         archive_entry_copy_pathname(p->entry, path);
-        archive_entry_set_mtime(p->entry, st->st_mtim.tv_sec, 0);
+        archive_entry_set_mtime(p->entry, p->rules->no_times ? 0 : st->st_mtim.tv_sec, 0);
         archive_entry_set_filetype(p->entry, st->st_mode & S_IFMT);
         archive_entry_set_perm(p->entry, S_ISDIR(st->st_mode) || st->st_mode & 0111 ? 0755 : 0644);
         archive_entry_set_size(p->entry, S_ISREG(st->st_mode) ? st->st_size : 0);

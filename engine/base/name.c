@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/base/name.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ static bool is_control(const unsigned char *s, size_t n)
         return (n == 1 && (s[0] < 0x20 || s[0] == 0x7f)) || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
 }
 
-static bool is_printable(const char *text)
+bool name_is_printable(const char *text)
 {
         const unsigned char *s = (const unsigned char *)text;
 
@@ -101,7 +100,7 @@ int name_check_input(const char *name, Error *e)
                 return refuse("input name", name, "has a \"/\" other than at its end: inputs have plain names", e);
         if (name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.')))
                 return refuse("input name", name, "is not a name: \".\" and \"..\" are refused", e);
-        if (!is_printable(name))
+        if (!name_is_printable(name))
                 return refuse("input name", name, "has control characters or is not UTF-8", e);
         return 0;
 }

@@ -3,6 +3,8 @@
 
 #include "engine/base/error.h"
 
+#include <stdbool.h>
+
 /* Names that callers choose, and that become file names, keys or parts of messages. */
 
 #define NAME_SIZE_MAX 128
@@ -16,6 +18,9 @@ int name_check(const char *what, const char *name, Error *e);
 
 /* The name of an environment variable: letters, digits and "_", not starting with a digit. */
 int name_check_variable(const char *name, Error *e);
+
+/* UTF-8 without control characters. */
+bool name_is_printable(const char *text);
 
 /* A copy in which control characters and bytes that are not UTF-8 stand as \xNN, for messages and terminals; at most
  * about NAME_SIZE_MAX bytes of the original. Owned by the caller; NULL when out of memory. */

@@ -9,3 +9,6 @@
 #define STATUS_NO_JAIL 125
 
 int command_run(int argc, char **argv, Error *e);
+int command_learn(int argc, char **argv, Error *e);
+int command_explain(int argc, char **argv, Error *e);
+int command_doctor(int argc, char **argv, Error *e);

@@ -2,7 +2,6 @@
 #include "jail/cli/job_options.h"
 
 #include "engine/base/name.h"
-#include "engine/base/options.h"
 #include "engine/base/size.h"
 #include "engine/base/strv.h"
 
@@ -147,16 +146,23 @@ static const Option options_table[] = {
         {"chdir", "DIR", "working directory inside (default: /work)", take_chdir, OF_JOB(chdir)},
         {"setenv", "K[=V]", "a variable of the environment; without a value, ours", take_variable, 0},
         {"report", "PATH", "write the report there, as JSON", option_set_string, OF_JOB(report)},
+        {"trace-denied", NULL, "say on standard error which system calls are refused, the first of each",
+         option_set_flag, OF_JOB(trace_denied)},
         {"allow-missing", "LIST", "layers and limits that this host need not enforce, such as memory,cpu",
          take_allow_missing, 0},
         {"cgroup", "PATH", "the cgroup below which the jail gets its own", option_set_string, OF_JOB(cgroup)},
         {"help", NULL, "this text", option_set_flag, OF_JOB(help)},
 };
 
-int job_options_parse(int argc, char **argv, JobOptions *ret, Error *e)
+int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, JobOptions *ret, Error *e)
 {
-        *ret = (JobOptions){.policy = "python", .limits = jail_limits_none};
-        int first = options_read(options_table, ELEMENTS(options_table), argc, argv, true, ret, e);
+        Option table[ELEMENTS(options_table) + JOB_OPTIONS_MORE_MAX];
+
+        memcpy(table, options_table, sizeof options_table);
+        for (size_t i = 0; i < n_more; i++)
+                table[ELEMENTS(options_table) + i] = more[i];
+        ret->limits = jail_limits_none;
+        int first = options_read(table, ELEMENTS(options_table) + n_more, argc, argv, true, ret, e);
 
         if (first < 0 || ret->help)
                 return first < 0 ? first : 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/base/input.h"
+#include "engine/base/options.h"
 #include "jail/jail.h"
 
 /* What the command line says of a job in a jail. */
@@ -15,10 +16,14 @@ typedef struct JobOptions {
         size_t n_inputs;
         JailBind binds[JAIL_BINDS_MAX]; /* their descriptors are owned */
         size_t n_binds;
-        bool help;
+        bool trace_denied, help;
 } JobOptions;
 
-/* Errors: -EINVAL and others, with a sentence that names the option. What was read before one is freed all the same. */
-int job_options_parse(int argc, char **argv, JobOptions *ret, Error *e);
+#define JOB_OPTIONS_MORE_MAX 8
+
+/* Fills `*ret`, in which the caller has put what holds without an option. `more`: what a command takes beside, with
+ * offsets in a struct that starts with the JobOptions. Errors: -EINVAL and others, with a sentence that names the option;
+ * what was read before one is freed all the same. */
+int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, JobOptions *ret, Error *e);
 void job_options_done(JobOptions *options);
 void job_options_help(void);

@@ -17,11 +17,13 @@ typedef struct Command {
 } Command;
 
 static const Command commands[] = {
-        {NULL, command_run}, /* what is no command's name is an option or the job's command */
+        {"explain", command_explain},
+        {"learn", command_learn},
+        {"doctor", command_doctor},
 };
 
 /* Known, and to come. */
-static const char *const later[] = {"explain", "learn", "doctor", "image"};
+static const char *const later[] = {"image"};
 
 static int dispatch(int argc, char **argv, Error *e)
 {
@@ -33,8 +35,9 @@ static int dispatch(int argc, char **argv, Error *e)
                 if (strcmp(later[i], name) == 0)
                         return error_set(e, -ENOSYS, "\"skep-jail %s\" is not built yet", name);
         for (size_t i = 0; i < ELEMENTS(commands); i++)
-                if (commands[i].name && strcmp(commands[i].name, name) == 0)
+                if (strcmp(commands[i].name, name) == 0)
                         return commands[i].run(argc - 1, argv + 1, e);
+        /* What is no command's name is an option, or the job's command. */
         return command_run(argc, argv, e);
 }
 

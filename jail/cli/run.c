@@ -15,6 +15,7 @@
 #include "jail/launcher.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include <sys/stat.h>
 
 #define READER_GRACE_USEC (2 * USEC_PER_SECOND)
+#define REFUSED_LISTED_MAX 8
 
 typedef struct Run {
         const JobOptions *options;
@@ -70,6 +72,38 @@ static int collect_output(const Jail *jail, const char *path, Error *e)
         return lseek(archive, 0, SEEK_SET) < 0 ? -errno : output_unpack(archive, path, e);
 }
 
+/* "ptrace 2, mount 1": the most frequent first. Owned by the caller; NULL where there is none. */
+static char *list_refused(const JailReport *report)
+{
+        bool listed[JAIL_SYSCALL_MAX] = {false};
+        _cleanup_strv_ char **parts = NULL;
+
+        for (size_t n = 0; n < REFUSED_LISTED_MAX; n++) {
+                int most = -1;
+                for (int i = 0; i < JAIL_SYSCALL_MAX; i++)
+                        if (!listed[i] && report->denied[i] > (most < 0 ? 0 : report->denied[most]))
+                                most = i;
+                if (most < 0)
+                        break;
+                _cleanup_free_ char *name = jail_syscall_name(most);
+                if (!name || strv_addf(&parts, "%s %" PRIu32, name, report->denied[most]) < 0)
+                        return NULL;
+                listed[most] = true;
+        }
+        return parts ? strv_join(parts, ", ") : NULL;
+}
+
+/* A program that does not get a call often says something else, or nothing. One that has done its work had no need. */
+static void say_refused(const Run *run, const JailReport *report)
+{
+        _cleanup_free_ char *list = run->options->trace_denied || run->status == 0 ? NULL : list_refused(report);
+
+        if (list)
+                fprintf(stderr, "skep-jail: refused system calls: %s; --trace-denied says whose\n", list);
+        if (report->reason == JAIL_SIGNALLED && report->signal == SIGSYS)
+                fprintf(stderr, "skep-jail: the job was killed for a system call that its policy refuses\n");
+}
+
 static void say_why(const JailReport *report)
 {
         if (report->message)
@@ -94,6 +128,7 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         if (report->reason != JAIL_EXITED && report->reason != JAIL_SIGNALLED)
                 run->give_up_usec = monotonic_usec() + READER_GRACE_USEC;
         say_why(report);
+        say_refused(run, report);
         if (o->output && jail_output_directory(jail) >= 0)
                 collect_output(jail, o->output, &run->error);
         if (o->report)
@@ -113,7 +148,21 @@ static void on_output(Jail *jail, int stream, const void *data, size_t size, voi
                 jail_hold_output(jail, stream, true);
 }
 
-static const JailEvents events = {.output = on_output, .ended = on_ended};
+/* Among what the job says itself: whoever does not read that does not hold us up either. */
+static void on_call(Jail *jail, const JailCall *call, void *userdata)
+{
+        Run *run = userdata;
+        _cleanup_free_ char *text = jail_call_text(call), *line = NULL;
+
+        if (!text || asprintf(&line, "skep-jail: denied: %s\n", text) < 0) {
+                line = NULL;
+                return;
+        }
+        if (sink_add(&run->sinks[1], line, strlen(line)) < 0)
+                jail_cancel(jail);
+}
+
+static const JailEvents events = {.output = on_output, .ended = on_ended, .call = on_call};
 
 /* ---- the run ---- */
 
@@ -257,6 +306,7 @@ static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
                 .binds = o->binds,
                 .n_binds = o->n_binds,
                 .allow_missing = o->allow_missing,
+                .watch = o->trace_denied ? JAIL_WATCH_TRACE : JAIL_WATCH_COUNT,
         };
         int r = jail_start(launcher, &spec, &events, run, &run->jail, e);
         if (given < 0 && stdin_fd > 0)
@@ -315,9 +365,9 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
 
 int command_run(int argc, char **argv, Error *e)
 {
-        JobOptions options;
+        JobOptions options = {.policy = "python"};
         int status = STATUS_NO_JAIL;
-        int r = job_options_parse(argc, argv, &options, e);
+        int r = job_options_parse(argc, argv, NULL, 0, &options, e);
 
         if (r >= 0 && options.help) {
                 job_options_help();

@@ -8,11 +8,28 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 passed=0
 failed=0
+
+profile() { # what comes before and after it
+        cat > "$place/$name/profile" <<J
+$1{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "archMap": [], "flags": [], "syscalls": [
+{"names": ["execve", "exit_group"], "action": "SCMP_ACT_ALLOW"},
+{"name": "clone", "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "4.8"}, "excludes": {"caps": ["CAP_SYS_ADMIN"]},
+"args": [{"index": 0, "value": 2114060288, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]}]}$2
+J
+}
+
 for target in build/fuzz/*; do
         name=$(basename "$target")
         mkdir -p "$place/$name"
         case $name in
-        fuzz_policy) cp policies/*.json "$place/$name" ;;
+        fuzz_policy)
+                cp policies/*.json "$place/$name"
+                profile '{"seccomp":' '}'
+                ;;
+        fuzz_oci_seccomp)
+                cp build/debian/*.json "$place/$name" 2> /dev/null
+                profile '' ''
+                ;;
         fuzz_spec) printf '{"command":["true"],"limits":{"memory":"1M","io":{"read":5}},"meta":{}}' > "$place/$name/job" ;;
         fuzz_size) printf '1.5GiB' > "$place/$name/a"; printf '1min 30s' > "$place/$name/b" ;;
         fuzz_archive) tar -C tests -cf "$place/$name/tar" demo ;;

@@ -9,7 +9,9 @@ int main(void)
         srunner_add_suite(runner, text_suite());
         srunner_add_suite(runner, archive_suite());
         srunner_add_suite(runner, policy_suite());
+        srunner_add_suite(runner, oci_seccomp_suite());
         srunner_add_suite(runner, filter_suite());
+        srunner_add_suite(runner, filter_reading_suite());
         srunner_add_suite(runner, jail_suite());
         srunner_add_suite(runner, engine_suite());
         srunner_run_all(runner, CK_ENV);

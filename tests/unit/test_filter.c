@@ -15,6 +15,7 @@
 #include <linux/fs.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -204,6 +205,16 @@ START_TEST(test_arguments_are_seen_through_junk_in_their_high_half)
                 assert_answer(build, REFUSED, "ioctl", 0, TIOCSETD | junk);
                 assert_answer(build, ALLOWED, "socket", AF_UNIX | junk, SOCK_STREAM, 0);
                 assert_answer(build, ALLOWED, "socket", AF_INET6 | junk, SOCK_STREAM, 0);
+                assert_answer(build, ALLOWED, "socket", AF_INET | junk, SOCK_DGRAM | SOCK_CLOEXEC | junk, IPPROTO_UDP | junk);
+                assert_answer(build, REFUSED, "socket", AF_INET | junk, SOCK_STREAM | junk, IPPROTO_SCTP | junk);
+                assert_answer(build, REFUSED, "socket", AF_INET6 | junk, SOCK_RAW | junk, IPPROTO_TCP);
+                assert_answer(build, REFUSED, "socket", AF_INET | junk, 6 /* SOCK_DCCP */ | junk, 0);
+                assert_answer(build, ALLOWED, "fcntl", 0, F_SETLKW | junk);
+                assert_answer(build, ALLOWED, "fcntl", 0, F_DUPFD_CLOEXEC | junk);
+                assert_answer(build, ALLOWED, "fcntl", 0, F_GETPIPE_SZ | junk);
+                assert_answer(build, ALLOWED, "fcntl", 0, F_ADD_SEALS | junk);
+                assert_answer(build, REFUSED, "fcntl", 0, F_SETLEASE | junk);
+                assert_answer(build, REFUSED, "fcntl", 0, F_NOTIFY | junk);
                 assert_answer(build, ALLOWED, "socket", AF_NETLINK | junk, SOCK_RAW, NETLINK_ROUTE);
                 assert_answer(build, REFUSED, "socket", AF_NETLINK | junk, SOCK_RAW, NETLINK_KOBJECT_UEVENT | junk);
                 assert_answer(build, REFUSED, "socket", AF_VSOCK | junk, SOCK_STREAM, 0);
@@ -236,6 +247,7 @@ static uint64_t interesting(unsigned *seed)
                 O_CREAT | O_WRONLY, TCGETS, TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, FIONREAD, SIGCHLD,
                 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP,
                 CLONE_VM | CLONE_VFORK, 0xffffffff, 0x80000000,
+                F_SETLEASE, F_NOTIFY, F_DUPFD_CLOEXEC,
         };
         uint64_t value = values[(unsigned)rand_r(seed) % ELEMENTS(values)];
 
@@ -464,6 +476,7 @@ START_TEST(test_refusals_have_the_error_that_the_profile_asks_for)
         ck_assert_int_eq(error_for(policy, "dup2", 0, 2), EINVAL);
         ck_assert_int_eq(error_for(policy, "dup2", 0, 3), ENOSYS);
         ck_assert_int_eq(error_for(policy, "chmod", 0, 04755), EPERM);
+        ck_assert_int_eq(error_for(policy, "fchmod", 0, 04755), ENOSYS); /* the profile has it not */
         ck_assert_int_eq(error_for(policy, "unshare", 0, 0), EPERM);
         ck_assert_int_eq(error_for(plain, "read", 0, 0), EPERM);
 }

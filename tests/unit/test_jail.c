@@ -26,6 +26,8 @@ START_TEST(test_a_plan_comes_back_as_it_was)
                               .filter = "abcdefgh",
                               .filter_size = 8,
                               .listen = true,
+                              .refusals = "refusals",
+                              .refusals_size = 8,
                               .landlock_abi = 4,
                               .binds_writable = 5});
         ck_assert_int_eq(plan_unpack(p.data, p.size, &back), 0);
@@ -35,6 +37,8 @@ START_TEST(test_a_plan_comes_back_as_it_was)
         ck_assert_uint_eq(back.controllers, CONTROLLER_PIDS);
         ck_assert_mem_eq(back.filter, "abcdefgh", 8);
         ck_assert(back.listen);
+        ck_assert_uint_eq(back.refusals_size, 8);
+        ck_assert_mem_eq(back.refusals, "refusals", 8);
         ck_assert_uint_eq(back.binds_writable, 5);
         plan_done(&back);
         for (size_t n = 0; n < p.size; n++)
@@ -105,8 +109,11 @@ START_TEST(test_a_limit_that_nothing_holds_is_refused_by_name)
         assert_refused(decide(0, &limits, 1U << JAIL_MEMORY, 1U << JAIL_MEMORY, &report, &e), &e,
                        "which the policy requires");
         limits.memory_bytes = 1;
-        assert_ok(decide(CONTROLLER_MEMORY, &limits, 0, 0, &report, &e), &e);
+        assert_ok(decide(CONTROLLER_MEMORY, &limits, 0, 1U << JAIL_MEMORY, &report, &e), &e);
         ck_assert_str_eq(report.enforced[JAIL_MEMORY], "cgroup");
+        limits.memory_bytes = JAIL_UNLIMITED;
+        assert_refused(decide(CONTROLLER_MEMORY, &limits, 0, 1U << JAIL_MEMORY, &report, &e), &e,
+                       "cannot enforce \"memory\", which the policy requires: neither it nor the job sets one");
 }
 END_TEST
 

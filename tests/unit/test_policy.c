@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/base/fd.h"
 #include "engine/base/strv.h"
+#include "jail/floor.h"
 #include "jail/policy.h"
 #include "jail/syscall_groups.h"
 #include "tests/unit/unit.h"
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static const char *const shipped[] = {"strict", "python", "agent", "build", "service"};
 static char folder[] = "/tmp/skep-policy-XXXXXX";
 static char *folders[3]; /* an operator's over the shipped ones */
 
@@ -36,13 +38,13 @@ static void write_policy(const char *name, const char *text)
 
 START_TEST(test_shipped_policies_load_and_compile)
 {
-        static const char *const names[] = {"strict", "python", "build"};
         _cleanup_error_ Error e = ERROR_NULL;
 
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
+        for (size_t i = 0; i < ELEMENTS(shipped); i++) {
                 _cleanup_policy_ JailPolicy *policy = NULL;
-                assert_ok(jail_policy_load(names[i], folders, &policy, &e), &e);
+                assert_ok(jail_policy_load(shipped[i], folders, &policy, &e), &e);
                 assert_ok(policy_compile(policy, &e), &e);
+                ck_assert_ptr_null(jail_policy_notes(policy));
                 ck_assert_uint_gt(policy->filter_size, 0);
                 ck_assert_uint_eq(policy->capabilities, 0);
                 ck_assert(strncmp(jail_policy_digest(policy), "sha256:", 7) == 0);
@@ -62,23 +64,109 @@ START_TEST(test_strict_allows_at_most_100_calls_and_python_200)
 }
 END_TEST
 
+/* Beyond what no policy can allow: docs/policy.md has this list too. */
 START_TEST(test_no_shipped_policy_lets_out)
 {
-        static const char *const names[] = {"strict", "python", "build"};
         static const char *const never[] = {
-                "unshare", "setns",     "mount",        "umount2",    "pivot_root",       "chroot",
-                "ptrace",  "bpf",       "userfaultfd",  "perf_event_open", "keyctl",      "add_key",
-                "init_module", "kexec_load", "io_uring_setup", "open_by_handle_at", "move_mount", "fsopen",
-                "open_tree", "process_vm_writev", "pidfd_getfd", "setuid",  "sethostname", "reboot",
-                "swapon",  "acct",      "quotactl",     "iopl",       "modify_ldt",       "clock_settime"};
+                "ptrace",   "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp",    "chroot",  "setuid",
+                "setgid",   "setreuid",         "setregid",          "setfsuid",    "setfsgid", "setgroups",
+                "modify_ldt", "name_to_handle_at", "io_setup",       "io_submit",   "seccomp", "mbind",   "move_pages",
+                "migrate_pages", "set_mempolicy", "adjtimex",        "clock_adjtime", "memfd_secret", "fanotify_mark",
+                "remap_file_pages", "sysfs",    "personality"};
         _cleanup_error_ Error e = ERROR_NULL;
 
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
+        for (size_t i = 0; i < ELEMENTS(shipped); i++) {
                 _cleanup_policy_ JailPolicy *policy = NULL;
-                assert_ok(jail_policy_load(names[i], folders, &policy, &e), &e);
-                for (size_t k = 0; k < ELEMENTS(never); k++)
-                        ck_assert_msg(!strv_contains(policy->syscalls, never[k]), "%s allows %s", names[i], never[k]);
+                assert_ok(jail_policy_load(shipped[i], folders, &policy, &e), &e);
+                for (size_t k = 0; policy->syscalls[k]; k++)
+                        ck_assert_msg(!floor_forbids(policy->syscalls[k]), "%s allows %s", shipped[i], policy->syscalls[k]);
+                for (size_t k = 0; k < ELEMENTS(never); k++) {
+                        bool build_may = strcmp(shipped[i], "build") == 0 && strcmp(never[k], "personality") == 0;
+                        ck_assert_msg(build_may || !strv_contains(policy->syscalls, never[k]), "%s allows %s", shipped[i],
+                                      never[k]);
+                }
         }
+}
+END_TEST
+
+START_TEST(test_no_policy_may_name_a_call_of_the_floor)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        JailPolicy *policy = NULL;
+
+        write_policy("low", "{\"extends\": \"strict\", \"syscalls\": {\"allow\": [\"sync\", \"mount\"]}}");
+        assert_refused(jail_policy_load("low", folders, &policy, &e), &e,
+                       "syscalls.allow: \"mount\" is among the calls that no policy allows");
+}
+END_TEST
+
+START_TEST(test_a_profile_replaces_system_calls_and_they_a_profile)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_policy_ JailPolicy *profile = NULL, *child = NULL, *back = NULL, *calls = NULL;
+
+        write_policy("profile", "{\"extends\": \"python\", \"syscalls\": {\"action\": \"kill\"}}");
+        write_policy("over", "{\"extends\": \"profile\", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\"}}");
+        write_policy("child", "{\"extends\": \"over\", \"capabilities\": [\"cap_sys_ptrace\"], \"seccomp\":"
+                              " {\"defaultAction\": \"SCMP_ACT_ERRNO\", \"syscalls\": ["
+                              "{\"names\": [\"execve\", \"exit_group\"], \"action\": \"SCMP_ACT_ALLOW\"},"
+                              "{\"names\": [\"ptrace\"], \"action\": \"SCMP_ACT_ALLOW\", \"includes\": {\"caps\": [\"CAP_SYS_PTRACE\"]}}]}}");
+        write_policy("calls", "{\"extends\": \"child\", \"syscalls\": {\"allow\": [\"execve\", \"exit_group\", \"read\"]}}");
+        assert_ok(jail_policy_load("over", folders, &profile, &e), &e);
+        ck_assert(profile->seccomp && profile->seccomp->default_action == SCMP_ACT_ALLOW);
+        ck_assert_ptr_null(profile->syscalls);
+        ck_assert(strv_contains(profile->execute, "/work")); /* the rest is inherited */
+        assert_ok(jail_policy_load("child", folders, &child, &e), &e);
+        ck_assert_uint_eq(child->seccomp->n_rules, 2); /* of capabilities that are only known when all is read */
+        assert_ok(jail_policy_from_text("child", jail_policy_text(child), &back, &e), &e);
+        ck_assert_str_eq(jail_policy_digest(child), jail_policy_digest(back));
+        assert_ok(jail_policy_load("calls", folders, &calls, &e), &e);
+        ck_assert_ptr_null(calls->seccomp);
+        ck_assert_uint_eq(strv_length(calls->syscalls), 3);
+
+        JailPolicy *none = NULL;
+        write_policy("both", "{\"syscalls\": {\"allow\": [\"read\"]}, \"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\"}}");
+        assert_refused(jail_policy_load("both", folders, &none, &e), &e, "seccomp: a policy has either this or \"syscalls\"");
+}
+END_TEST
+
+START_TEST(test_a_bare_profile_is_python_with_its_system_calls)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_policy_ JailPolicy *bare = NULL, *python = NULL;
+        JailPolicy *none = NULL;
+
+        write_policy("bare", "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": ["
+                             "{\"name\": \"call_of_tomorrow\", \"action\": \"SCMP_ACT_LOG\"}]}");
+        assert_ok(jail_policy_load("bare", folders, &bare, &e), &e);
+        assert_ok(jail_policy_load("python", folders, &python, &e), &e);
+        ck_assert_ptr_nonnull(bare->seccomp);
+        ck_assert_uint_eq(bare->limits.memory_bytes, python->limits.memory_bytes);
+        ck_assert_uint_eq(strv_length(bare->execute), strv_length(python->execute));
+        ck_assert_str_eq(jail_policy_notes(bare)[0], "not known to this libseccomp, and so not allowed: call_of_tomorrow");
+        write_policy("bad", "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscals\": []}");
+        assert_refused(jail_policy_load("bad", folders, &none, &e), &e, "bad.json: syscals: unknown key");
+        assert_refused(jail_policy_from_text("bare", "{\"defaultAction\": \"SCMP_ACT_ALLOW\"}", &none, &e), &e, "resolved");
+}
+END_TEST
+
+START_TEST(test_null_lifts_a_limit_and_a_ceiling_lowers_it)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_policy_ JailPolicy *service = NULL, *lifted = NULL, *back = NULL, *lower = NULL;
+
+        assert_ok(jail_policy_load("service", folders, &service, &e), &e);
+        ck_assert(service->limits.wall_usec == JAIL_UNLIMITED && service->limits.memory_bytes != JAIL_UNLIMITED);
+        write_policy("capped", "{\"extends\": \"strict\", \"limits\": {\"memory\": {\"max\": \"1G\"}, \"pids\": {\"max\": 50}}}");
+        write_policy("lifted", "{\"extends\": \"capped\", \"limits\": {\"memory\": {\"default\": null, \"max\": null}, \"pids\": null}}");
+        assert_ok(jail_policy_load("lifted", folders, &lifted, &e), &e);
+        ck_assert(lifted->limits.memory_bytes == JAIL_UNLIMITED && lifted->ceilings.memory_bytes == JAIL_UNLIMITED);
+        ck_assert_uint_eq(lifted->limits.pids, 50); /* the ceiling stands */
+        write_policy("lower", "{\"extends\": \"strict\", \"limits\": {\"pids\": {\"max\": 9}}}");
+        assert_ok(jail_policy_load("lower", folders, &lower, &e), &e);
+        ck_assert_uint_eq(lower->limits.pids, 9); /* which was 32 */
+        assert_ok(jail_policy_from_text("lifted", jail_policy_text(lifted), &back, &e), &e);
+        ck_assert_str_eq(jail_policy_digest(lifted), jail_policy_digest(back));
 }
 END_TEST
 
@@ -160,6 +248,8 @@ START_TEST(test_errors_name_file_key_and_what_is_allowed)
                 {"{\"extends\": \"strict\", \"syscalls\": {\"allow\": [\"raed\"]}}", "syscalls.allow[0]: \"raed\" is not a system call"},
                 {"{\"extends\": \"strict\", \"syscalls\": {\"allow\": [\"@nope\"]}}", "\"@nope\" is not a group"},
                 {"{\"extends\": \"strict\", \"syscalls\": {\"action\": \"allow\"}}", "syscalls.action: must be \"errno\" or \"kill\""},
+                {"{\"extends\": \"strict\", \"network\": {\"mode\": \"allow\"}}", "network: an object with a mode and an allowlist is not built yet"},
+                {"{\"extends\": \"strict\", \"seccomp\": {\"defaultAction\": \"SCMP_ACT_TRACE\"}}", "seccomp.defaultAction: SCMP_ACT_TRACE needs a tracer"},
                 {"{\"extends\": \"strict\", \"network\": \"host\"}", "network: must be \"none\" or \"broker\""},
                 {"{\"extends\": \"strict\", \"filesystem\": {\"hidden\": [\"../x\"]}}", "filesystem.hidden[0]"},
                 {"{\"extends\": \"strict\", \"filesystem\": {\"read_only\": [\"/a/../b\"]}}", "filesystem.read_only[0]"},
@@ -229,6 +319,10 @@ Suite *policy_suite(void)
         tcase_add_test(tests, test_shipped_policies_load_and_compile);
         tcase_add_test(tests, test_strict_allows_at_most_100_calls_and_python_200);
         tcase_add_test(tests, test_no_shipped_policy_lets_out);
+        tcase_add_test(tests, test_no_policy_may_name_a_call_of_the_floor);
+        tcase_add_test(tests, test_a_profile_replaces_system_calls_and_they_a_profile);
+        tcase_add_test(tests, test_a_bare_profile_is_python_with_its_system_calls);
+        tcase_add_test(tests, test_null_lifts_a_limit_and_a_ceiling_lowers_it);
         tcase_add_test(tests, test_lists_add_and_scalars_replace);
         tcase_add_test(tests, test_an_operators_policy_may_extend_the_shipped_one_of_its_name);
         tcase_add_test(tests, test_circles_of_extends_are_refused);

@@ -11,7 +11,9 @@ Suite *json_suite(void);
 Suite *text_suite(void);
 Suite *archive_suite(void);
 Suite *policy_suite(void);
+Suite *oci_seccomp_suite(void);
 Suite *filter_suite(void);
+Suite *filter_reading_suite(void);
 Suite *jail_suite(void);
 Suite *engine_suite(void);
 

@@ -8,11 +8,13 @@ place=build/vm
 limit=${VM_SECONDS:-900}
 
 tests/vm/disk.sh
+tests/packages.sh
 
 # The build and the tests, as a disk of their own: nothing has to be mounted here.
 rm -rf $place/project
 mkdir -p $place/project/build
 cp -r tests policies $place/project/
+cp -r build/debian $place/project/build/
 echo "${VM_TESTS:-.}" > $place/project/only # a regular expression of the names of tests
 for program in skep-launcher skep-scope skep-jail skep-worker skepd skepctl unit-tests payload submit-raw; do
         cp build/$program $place/project/build/

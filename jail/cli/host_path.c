@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/cli/host_path.h"
+
+#include "engine/base/cleanup.h"
+#include "engine/base/name.h"
+#include "engine/base/strv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *const verdicts[HOST_VERDICT_MAX] = {
+        [HOST_PRIVATE] = "not everybody may read it",
+        [HOST_HOME] = "a hidden file of a home directory",
+        [HOST_SYSTEM] = "of the kernel, of running services, or of a place that the jail has for itself",
+        [HOST_SPECIAL] = "neither a file nor a directory",
+        [HOST_BROAD] = "a whole top directory",
+        [HOST_STRANGE] = "a strange name",
+};
+
+/* What is in there is not made of files that stay; or is another's in a jail. */
+static const char *const system_places[] = {"/proc", "/sys",  "/dev",   "/run",    "/boot",   "/var/run",
+                                            "/tmp",  "/work", "/input", "/output", "/var/tmp"};
+
+static const char *const homes[] = {"/root", "/home"};
+
+const char *host_verdict_text(HostVerdict verdict)
+{
+        return verdicts[verdict];
+}
+
+char *host_path_plain(const char *path)
+{
+        _cleanup_strv_ char **parts = NULL, **kept = NULL;
+        char *plain = NULL;
+        size_t n = 0;
+
+        if (path[0] != '/' || strv_split(path, '/', &parts) < 0)
+                return NULL;
+        kept = calloc(strv_length(parts) + 1, sizeof *kept);
+        for (size_t i = 0; kept && parts && parts[i]; i++) {
+                if (strcmp(parts[i], ".") == 0)
+                        continue;
+                if (strcmp(parts[i], "..") != 0) {
+                        kept[n++] = strdup(parts[i]);
+                } else if (n > 0) {
+                        free(kept[--n]);
+                        kept[n] = NULL;
+                }
+        }
+        _cleanup_free_ char *joined = kept && n > 0 ? strv_join(kept, "/") : NULL;
+        if (kept && n == 0)
+                return strdup("/");
+        return joined && asprintf(&plain, "/%s", joined) >= 0 ? plain : NULL;
+}
+
+static bool is_below(const char *path, const char *place)
+{
+        size_t n = strlen(place);
+
+        return strncmp(path, place, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+static bool is_below_any(const char *path, const char *const *list, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (is_below(path, list[i]))
+                        return true;
+        return false;
+}
+
+static bool is_hidden_in_home(const char *path)
+{
+        const char *own = getenv("HOME");
+
+        return strstr(path, "/.") &&
+               (is_below_any(path, homes, ELEMENTS(homes)) || (own && own[0] == '/' && own[1] && is_below(path, own)));
+}
+
+/* Whether a stranger may come to it: each directory on the way lets everybody through. */
+static bool lets_everybody_through(const char *path)
+{
+        for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
+                _cleanup_free_ char *part = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+                struct stat st;
+                if (!part || stat(part, &st) < 0 || !(st.st_mode & S_IXOTH))
+                        return false;
+        }
+        return true;
+}
+
+static HostVerdict judge_place(const char *path)
+{
+        if (is_below_any(path, system_places, ELEMENTS(system_places)))
+                return HOST_SYSTEM;
+        return is_hidden_in_home(path) ? HOST_HOME : HOST_OFFERED;
+}
+
+HostVerdict host_path_judge(const char *path, bool opened, bool executed)
+{
+        _cleanup_free_ char *real = realpath(path, NULL);
+        struct stat st;
+
+        if (!real || stat(real, &st) < 0)
+                return HOST_ABSENT;
+        if (S_ISDIR(st.st_mode) && (!opened || executed))
+                return HOST_ABSENT;
+        if (!name_is_printable(path))
+                return HOST_STRANGE;
+        /* What a policy names is followed through links: both ends count. */
+        HostVerdict verdict = judge_place(path);
+        if (verdict == HOST_OFFERED)
+                verdict = judge_place(real);
+        if (verdict != HOST_OFFERED)
+                return verdict;
+        if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+                return HOST_SPECIAL;
+        mode_t needed = S_IROTH | (S_ISDIR(st.st_mode) || executed ? S_IXOTH : 0);
+        if ((st.st_mode & needed) != needed || !lets_everybody_through(real))
+                return HOST_PRIVATE;
+        return S_ISDIR(st.st_mode) && (strrchr(path, '/') == path || strrchr(real, '/') == real) ? HOST_BROAD
+                                                                                                 : HOST_OFFERED;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/cli/minimise.h"
+
+/* From a command to a policy for it:
+ *
+ *   1. It runs under the base policy, recorded: system calls, programs, paths that it looks for in vain. What of these
+ *      the host has and anybody may read is added, and it runs again, until nothing new is seen.
+ *   2. It runs unrecorded, twice: so it must end, and what is the same both times is what a policy is held to.
+ *   3. What it does not need is taken out (minimise.h).
+ *   4. The policy is written, read back, and proven as it stands by further runs. */
+
+#define LEARNING_PROOFS 3
+
+typedef struct Learning {
+        const JobOptions *options;
+        int expected_status;
+        Trials trials;
+        bool progress; /* on a terminal: a line that says how far it is */
+
+        JailPolicy *base;
+        json_object *groups; /* of system calls */
+        Draft draft;
+        Findings findings;
+        Behaviour expected;
+        Comparison comparison;
+        JailReport used; /* the most of each that a run has used */
+
+        char *text;                     /* the policy, once it is proven */
+        bool sometimes;                 /* some of it is needed in some runs only */
+        bool refused[JAIL_SYSCALL_MAX]; /* by number: what the proofs have called, and were refused */
+        bool spared[JAIL_SYSCALL_MAX];  /* what any run that passed was refused */
+} Learning;
+
+/* All four steps. The caller fills in the first members, up to the empty line. Errors: a sentence says which step the
+ * command does not pass, and what it has said itself is on standard error. */
+int learning_run(Learning *learning, char *const *policy_directories, Error *e);
+void learning_done(Learning *learning);

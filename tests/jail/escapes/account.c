@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a sandbox costs beside what runs in it: its processor time, all told, and how the memory grows of the processes
+ * that wait. */
+
+#include "host.h"
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SAMPLE_MSEC 50
+#define SETTLED 3 /* samples, after which it has started */
+
+static long field(const char *pid, const char *key)
+{
+        char path[300], line[256];
+        long value = 0;
+
+        snprintf(path, sizeof path, "/proc/%s/status", pid);
+        FILE *f = fopen(path, "re");
+        while (f && fgets(line, sizeof line, f))
+                if (strncmp(line, key, strlen(key)) == 0)
+                        value = strtol(line + strlen(key), NULL, 10);
+        if (f)
+                fclose(f);
+        return value;
+}
+
+/* Of the command and its children; those further down are the sandbox's inside. */
+static long resident_kib(pid_t pid)
+{
+        DIR *dir = opendir("/proc");
+        long sum = 0;
+
+        for (struct dirent *d; dir && (d = readdir(dir));)
+                if (atoi(d->d_name) == pid || (atoi(d->d_name) > 0 && field(d->d_name, "PPid:") == pid))
+                        sum += field(d->d_name, "VmRSS:");
+        if (dir)
+                closedir(dir);
+        return sum;
+}
+
+int host_account(char **command)
+{
+        struct rusage used;
+        long first = 0, most = 0;
+        int status = 0, samples = 0;
+        pid_t pid = fork();
+
+        if (pid < 0)
+                return 125;
+        if (pid == 0) {
+                execvp(command[0], command);
+                _exit(127);
+        }
+        while (wait4(pid, &status, WNOHANG, &used) == 0) {
+                long now = resident_kib(pid);
+                if (++samples == SETTLED)
+                        first = now;
+                if (samples >= SETTLED && now > most)
+                        most = now;
+                nanosleep(&(struct timespec){.tv_nsec = SAMPLE_MSEC * 1000000L}, NULL);
+        }
+        fprintf(stderr, "account: %ld ms, grown by %ld KiB\n",
+                (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000L +
+                        (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000L,
+                most - first);
+        return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}

@@ -1,0 +1,212 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a policy is said to permit, and how two of them are said to differ.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+explain() {
+        "$build/skep-jail" explain "$@"
+}
+
+policy() { # name, JSON
+        printf '%s\n' "$2" > "$1.json"
+}
+
+calls='"syscalls": {"allow": ["@default", "@basic-io"]}'
+
+@test "the policies that ship are explained, and anybody may ask" {
+        for name in strict python build; do
+                run setpriv --reuid nobody --regid nogroup --clear-groups "$build/skep-jail" explain $name
+                [ "$status" -eq 0 ]
+                for section in Files Rights Limits "System calls" Narrowed Refused "On this host"; do
+                        [[ $output == *"$section"* ]]
+                done
+        done
+        [ "$(explain)" = "$(explain python)" ]
+        [ "$(explain --policy strict)" = "$(explain strict)" ]
+}
+
+@test "it fits a terminal" {
+        # Paths of files are not broken.
+        run explain python
+        [ "$(grep -v "$top" <<< "$output" | awk '{ if (length($0) > 100) n++ } END { print n + 0 }')" -eq 0 ]
+}
+
+@test "the files that a policy comes from are named, in their order" {
+        policy base "{$calls}"
+        mkdir sub
+        policy mine '{"extends": "build"}'
+        run explain --json ./mine.json
+        [ "$(python3 -c 'import json,os,sys; print(*[os.path.basename(f) for f in json.load(sys.stdin)["files"]])' <<< "$output")" \
+                = "mine.json build.json python.json strict.json" ]
+}
+
+@test "system calls are counted by group, and every allowed one is in a group or named" {
+        for name in strict python build; do
+                explain --json $name | python3 -c '
+import json, sys
+calls = json.load(sys.stdin)["system_calls"]
+grouped = {c for g in calls["groups"].values() for c in g["allowed"]}
+assert grouped | set(calls["ungrouped"]) == set(calls["allowed"]), "lost"
+assert not grouped & set(calls["ungrouped"])
+assert set(calls["narrowed"]) <= set(calls["allowed"])
+assert not set(calls["others_but"]) & set(calls["allowed"])
+assert not calls["open"]
+for group in calls["groups"].values():
+    assert not set(group["allowed"]) & set(group["refused"])
+'
+        done
+        [ "$(explain --json strict | json_get system_calls.allowed | python3 -c 'import json,sys; print(len(json.load(sys.stdin)) <= 100)')" = True ]
+}
+
+@test "calls that are narrowed say to what" {
+        run explain python
+        [[ $output == *"TIOCGWINSZ"* ]]
+        [[ $output != *"TIOCSTI"* ]]
+        [[ $output == *"only unix inet inet6 netlink(route)"* ]]
+        [[ $output == *"no new namespaces"* ]]
+        [[ $output == *"no set-user-id, no set-group-id"* ]]
+        [[ $output == *"clone3 openat2 fail with ENOSYS"* ]]
+}
+
+@test "what is said of a call is what happens to it" {
+        explain --json strict > said.json
+        for call in ptrace socket; do
+                [ "$(python3 -c "import json; print('$call' in json.load(open('said.json'))['system_calls']['allowed'])")" = False ]
+        done
+        run "$build/skep-jail" --allow-missing=memory,cpu,io --policy strict --report report.json -- sh -c 'sqlite3 :memory: "select 1"; umount /tmp' </dev/null
+        python3 - <<'P'
+import json
+allowed = json.load(open("said.json"))["system_calls"]["allowed"]
+denied = json.load(open("report.json"))["denied_syscalls"]
+narrowed = json.load(open("said.json"))["system_calls"]["narrowed"]
+assert denied, "nothing was denied"
+assert not [c for c in denied if c in allowed and c not in narrowed], denied
+P
+}
+
+@test "everything that a policy may say is told" {
+        policy all '{"description": "all of it", "extends": "strict", "filesystem": {"read_only": ["/srv/r"],
+                "writable": ["/srv/w"], "tmpfs": ["/var/t"], "hidden": ["/usr/games"], "execute": ["/srv/x"]},
+                "network": "broker", "devices": ["/dev/fuse"], "capabilities": ["cap_chown"], "require": ["landlock"],
+                "syscalls": {"action": "kill"}, "limits": {"memory": {"default": "100M", "max": "3G"}}}'
+        run explain ./all.json
+        [ "$status" -eq 0 ]
+        for word in "all of it" /srv/r /srv/w /var/t /usr/games /srv/x broker /dev/fuse cap_chown landlock \
+                "kill the process" 100M "at most 3G"; do
+                [[ $output == *"$word"* ]]
+        done
+}
+
+@test "a door out of the jail that a policy opens is named" {
+        policy open '{"extends": "strict", "syscalls": {"allow": ["ptrace"]}}'
+        run explain ./open.json
+        [[ $output == *"but open"*"ptrace"* ]]
+}
+
+@test "what a file says cannot write to the terminal" {
+        printf '{%s, "description": "a \\u001b[31m b \\u009b31m c", "filesystem": {"read_only": ["/\\u001b[2J"]}}' "$calls" > odd.json
+        explain ./odd.json > said
+        [ -z "$(tr -d '\11\12\40-\176\200-\377' < said)" ]
+        ! grep -q $'\xc2\x9b' said
+}
+
+@test "what this host does not enforce is what a job's report says" {
+        explain --json python > said.json
+        missing=$(python3 -c 'import json; print(",".join(json.load(open("said.json"))["host"]["not_enforced"]))')
+        "$build/skep-jail" ${missing:+--allow-missing=$missing} --report report.json -- true </dev/null
+        python3 - <<'P'
+import json
+said, report = json.load(open("said.json"))["host"], json.load(open("report.json"))
+assert said["enforced"] == report["enforced"], (said, report["enforced"])
+assert said["not_enforced"] == report["not_enforced"]
+P
+}
+
+@test "a required layer that this host lacks is said to be in the way" {
+        policy needy '{"extends": "strict", "network": "broker", "require": ["broker"]}'
+        run explain ./needy.json
+        [[ $output == *"cannot run"*"broker"* ]]
+        [ "$(explain --json ./needy.json | json_get host.refused)" != null ]
+}
+
+@test "the same, written in another way, is the same" {
+        policy a '{"description": "one", "syscalls": {"allow": ["@default", "@copy"]}}'
+        policy b '{"description": "other", "syscalls": {"allow": ["tee", "splice", "vmsplice", "sendfile", "copy_file_range", "@default"]}}'
+        run explain --diff ./a.json ./b.json
+        [ "$status" -eq 0 ]
+        [ "$output" = "./a.json and ./b.json permit the same" ]
+        run explain --diff python python
+        [ "$status" -eq 0 ]
+        [ "$(explain --diff --json ./a.json ./b.json | json_get same)" = true ]
+}
+
+@test "each thing that one permits and the other does not is found, in its direction" {
+        policy less "{$calls}"
+        check() { # JSON of what permits more, key, word
+                policy more "{$1}"
+                for order in "less more only_b" "more less only_a"; do
+                        read -r first second side <<< "$order"
+                        run explain --diff --json ./$first.json ./$second.json
+                        [ "$status" -eq 1 ]
+                        printf '%s' "$output" | KEY=$2 WORD=$3 SIDE=$side python3 -c '
+import json, os, sys
+diff = json.load(sys.stdin)
+side = os.environ["SIDE"]
+other = "only_a" if side == "only_b" else "only_b"
+key, word = os.environ["KEY"], os.environ["WORD"]
+assert diff["same"] is False
+assert any(word in w for w in diff[side][key]), diff[side]
+assert not any(diff[other].values()), diff[other]
+assert not any(v for k, v in diff[side].items() if k != key), diff[side]
+'
+                done
+        }
+        check "$calls, \"filesystem\": {\"read_only\": [\"/srv\"]}" read /srv
+        check "$calls, \"filesystem\": {\"writable\": [\"/srv\"]}" written_of_host /srv
+        check "$calls, \"filesystem\": {\"tmpfs\": [\"/srv\"]}" written /srv
+        check "$calls, \"filesystem\": {\"execute\": [\"/srv\"]}" executed /srv
+        check "$calls, \"devices\": [\"/dev/fuse\"]" devices /dev/fuse
+        check "$calls, \"network\": \"broker\"" network broker
+        check "$calls, \"capabilities\": [\"cap_chown\"]" capabilities cap_chown
+        check '"syscalls": {"allow": ["@default", "@basic-io", "chown"]}' system_calls chown
+
+        policy less "{$calls, \"filesystem\": {\"hidden\": [\"/usr/games\"]}}"
+        check "$calls" not_hidden /usr/games
+        policy less "{$calls, \"require\": [\"memory\"]}"
+        check "$calls" not_required memory
+        policy less "{$calls, \"limits\": {\"memory\": \"64M\"}}"
+        check "$calls, \"limits\": {\"memory\": \"65M\"}" limits "memory 65M, not 64M"
+        check "$calls" limits "memory unlimited, not 64M"
+        policy less "{$calls, \"limits\": {\"pids\": {\"default\": 5, \"max\": 10}}}"
+        check "$calls, \"limits\": {\"pids\": {\"default\": 5, \"max\": 11}}" limits "pids at most 11, not 10"
+        policy less '{"syscalls": {"allow": ["@default", "@basic-io"], "action": "kill"}}'
+        check "$calls" refused_calls error
+}
+
+@test "a difference is said for people too, with whole groups by their names" {
+        run explain --diff strict python
+        [ "$status" -eq 1 ]
+        [[ $output == *"python permits, and strict does not:"* ]]
+        [[ $output == *"@network-io(18)"* ]]
+        [[ $output == *"memory 512M, not 256M"* ]]
+        [[ $output != *"strict permits"* ]]
+}
+
+@test "a policy that is not there, or too many of them, is 125" {
+        run explain nosuch
+        [ "$status" -eq 125 ]
+        [[ $output == *nosuch* ]]
+        run explain strict python
+        [ "$status" -eq 125 ]
+        run explain --diff strict
+        [ "$status" -eq 125 ]
+        [[ $output == *"two policies"* ]]
+        run explain --diff strict nosuch
+        [ "$status" -eq 125 ]
+}
