@@ -68,7 +68,7 @@ static void on_ended(Jail *jail _unused_, const JailReport *report, void *userda
 static int make_jail(JailLauncher *launcher, JailPolicy *policy, const JailLimits *limits, const JailBind *bind,
                      JailReport *ret, Error *e)
 {
-        static const JailEvents events = {on_output, on_ended};
+        static const JailEvents events = {.output = on_output, .ended = on_ended};
         char *command[] = {(char *)"true", NULL};
         const JailSpec spec = {
                 .policy = policy,
