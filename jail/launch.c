@@ -154,6 +154,11 @@ static int enter_cgroup_namespace(const Launch *l, Error *e)
         return 0;
 }
 
+static int set_host_name(Error *e)
+{
+        return sethostname(HOST_NAME, strlen(HOST_NAME)) < 0 ? error_errno(e, -errno, "setting the host name") : 0;
+}
+
 /* What a process holds of things that each user has so many of (watchers, timers, queued signals, bytes of queues), the
  * kernel charges to its user namespace's owner as well: to whoever has made it (kernel/ucount.c). One jail could use up
  * all that root has on the host. So it is made by the jail's own root, who is nobody else out there. Its privileges come
@@ -202,30 +207,37 @@ static int unpack_archives(const Launch *l, const Root *root, Error *e)
         return r;
 }
 
+static void step(const Launch *l, int control, LaunchStep which, int r, const Error *e)
+{
+        if (r < 0)
+                reaper_fail(control, e);
+        step_done(&l->ledger->steps, which);
+}
+
 static _Noreturn void inside(const Launch *l, const Sources *s, int control)
 {
-        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable};
+        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, &l->ledger->steps};
         Error e = ERROR_NULL;
         Root root;
 
         prefault_writable();
+        step_done(&l->ledger->steps, STEP_NAMESPACES);
         if (leave_caller(&e) < 0 || take_stdio(l, &e) < 0)
                 reaper_fail(control, &e);
         keep_only(l, s, control);
         write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
+        step_done(&l->ledger->steps, STEP_DESCRIPTORS);
 
         /* With the host's privileges. */
-        if (enter_cgroup_namespace(l, &e) < 0 || root_build(l->plan, &sources, l->base, &root, &e) < 0 ||
-            root_enter(&root, &e) < 0 || loopback_up(&e) < 0)
-                reaper_fail(control, &e);
-        if (sethostname(HOST_NAME, strlen(HOST_NAME)) < 0) {
-                error_errno(&e, -errno, "setting the host name");
-                reaper_fail(control, &e);
-        }
+        step(l, control, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(l, &e), &e);
+        step(l, control, STEP_PLACES, root_build(l->plan, &sources, l->base, &root, &e), &e);
+        step(l, control, STEP_PIVOT, root_enter(&root, &e), &e);
+        step(l, control, STEP_LOOPBACK, loopback_up(&e), &e);
+        step(l, control, STEP_HOST_NAME, set_host_name(&e), &e);
 
         /* With the jail's. */
-        if (enter_user_namespace(l, control, root.output, &e) < 0 || unpack_archives(l, &root, &e) < 0)
-                reaper_fail(control, &e);
+        step(l, control, STEP_USER_NAMESPACE, enter_user_namespace(l, control, root.output, &e), &e);
+        step(l, control, STEP_ARCHIVES, unpack_archives(l, &root, &e), &e);
 
         /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The range of ids stays taken
          * until this process, the last of the jail, has gone. */
@@ -252,6 +264,7 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
 
         if (r < 0)
                 return r;
+        step_done(&l->ledger->steps, STEP_SOURCES);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return error_errno(e, -errno, "making a socket");
         pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);

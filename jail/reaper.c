@@ -282,6 +282,7 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, Reaper
                                 .filter = plan->filter,
                                 .filter_size = plan->filter_size,
                                 .listener_flags = listener_flags(plan),
+                                .steps = &ledger->steps,
                         },
         };
         Listener listener = {
@@ -321,7 +322,10 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, Reaper
                 s.confinement.filter = recording;
         }
 
+        step_done(&ledger->steps, STEP_REAPER);
+
         pid_t job = spawn(&s, control_fd);
+        step_done(&ledger->steps, STEP_EXECUTED);
         tell(control_fd, &(ReaperMessage){.kind = REAPER_STARTED});
 
         /* The job's ends of its pipes must be the job's alone: their closing means something. */

@@ -7,7 +7,7 @@
  * Whole processes (skep-jail, bubblewrap, crun, and a plain spawn as zero), then the library in a running process
  * beside the floor (floor.c), each RUNS times: in every round each of them once, in an order of its own, so that what
  * else the machine does meets them all alike. Then two at a time, what waiting costs, and STALLS times under load:
- * whether a jail ever waits for a clock. */
+ * whether a jail ever waits for a clock. And where its time goes, step by step. */
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
@@ -20,6 +20,7 @@
 #include "tests/bench/peers.h"
 #include "tests/bench/samples.h"
 #include "tests/bench/stalls.h"
+#include "tests/bench/steps.h"
 #include "tests/bench/waiting.h"
 
 #include <fcntl.h>
@@ -51,6 +52,7 @@ typedef struct Bench {
         Samples samples[COMMANDS], library_samples, floor_samples;
         double library_rate, rates[COMMANDS];
         Waiting waiting[COMMANDS];
+        Steps steps;
 } Bench;
 
 /* ---- one run ---- */
@@ -65,18 +67,20 @@ static int run_command(Bench *b, size_t which, Error *e)
         return r;
 }
 
-static void keep_usec(const JailReport *report _unused_, uint64_t usec, void *userdata)
+static void keep_run(const LibraryRun *run, void *userdata)
 {
-        *(uint64_t *)userdata = usec;
+        Bench *b = userdata;
+
+        samples_add(&b->library_samples, run->told_usec - run->asked_usec, 0);
+        steps_add(&b->steps, run);
 }
 
 static int run_library(Bench *b, Error *e)
 {
-        uint64_t usec = 0, cpu_usec = library_cpu_usec(&b->library);
-        int r = library_run(&b->library, 1, 1, keep_usec, &usec, e);
+        uint64_t cpu_usec = library_cpu_usec(&b->library);
+        int r = library_run(&b->library, 1, 1, keep_run, b, e);
 
-        if (r >= 0)
-                samples_add(&b->library_samples, usec, library_cpu_usec(&b->library) - cpu_usec);
+        b->library_samples.cpu_usec += library_cpu_usec(&b->library) - cpu_usec;
         return r;
 }
 
@@ -126,6 +130,7 @@ static void forget(Bench *b)
                 samples_done(&b->samples[i]);
         samples_done(&b->library_samples);
         samples_done(&b->floor_samples);
+        steps_done(&b->steps);
 }
 
 /* Others may not be here, or not work here; what is ours has to. */
@@ -234,6 +239,7 @@ static void print_tables(Bench *b)
         samples_print_head("in a running process, ms");
         samples_print("the library, one jail after another", &b->library_samples);
         samples_print("the floor", &b->floor_samples);
+        steps_print(&b->steps);
 
         printf("\ntwo at a time, runs per second: the library %.0f, skep-jail %.0f, bubblewrap %.0f\n", b->library_rate,
                b->rates[SKEP_JAIL], b->rates[BUBBLEWRAP]);
