@@ -115,14 +115,18 @@ fuzz:
 $(BUILD)/bench-floor: tests/bench/floor.c tests/bench/floor.h engine/base/cleanup.h engine/base/clock.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -I. $(CFLAGS) -static -o $@ $< -lseccomp
-BENCH := $(filter-out %/floor.o,$(call objects,$(call sources,tests/bench)))
+$(BUILD)/bench-nothing: tests/bench/nothing.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -Wall -Wextra -Werror -O2 -static -nostdlib -ffreestanding -fno-stack-protector -o $@ $<
+BENCH := $(filter-out %/floor.o %/nothing.o,$(call objects,$(call sources,tests/bench)))
 $(BUILD)/bench-jail: $(BENCH) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
 RUNS ?= 500
 STALLS ?= 5000
+PAYLOAD ?= $(BUILD)/bench-nothing
 bench-jail: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-floor bench-jail)
-	@tests/bench/run.sh $(RUNS) $(STALLS)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-nothing bench-floor bench-jail)
+	@tests/bench/run.sh $(RUNS) $(STALLS) $(PAYLOAD)
 
 deps:
 	@CC="$(CC)" packaging/deps.sh

@@ -232,6 +232,7 @@ static void take_outcome(Jail *j, const Outcome *o, const char *text)
         r->cpu_pressure_usec = o->cpu_pressure_usec;
         r->io_pressure_usec = o->io_pressure_usec;
         memcpy(r->denied, o->denied, sizeof r->denied);
+        j->steps = o->steps;
         r->denied_complete = o->denied_complete;
         if (text) {
                 free(r->message);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "jail/host.h"
+#include "jail/steps.h"
 
 /* The caller's side of the launcher, shared by client.c (the launcher, its messages, the jails' output) and start.c (from
  * a specification to a jail). */
@@ -24,6 +25,7 @@ struct Jail {
         int output;
         int calls; /* where the reaper tells of calls; -1: it does not, or not any more */
         JailReport report;
+        LaunchSteps steps; /* of its life; for measurements */
 };
 
 struct JailLauncher {

@@ -124,9 +124,11 @@ int confine_apply(const Confinement *c, const char **ret_step)
         *ret_step = "setting no_new_privs";
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
+        step_done(c->steps, STEP_CAPABILITIES);
         *ret_step = "entering the Landlock domain";
         if (c->ruleset >= 0 && syscall(SYS_landlock_restrict_self, c->ruleset, 0) < 0)
                 return -errno;
+        step_done(c->steps, STEP_LANDLOCK);
         /* The very last, so that it need not allow any of the calls above. */
         *ret_step = "loading the system call filter";
         return c->filter ? load_filter(c) : 0;

@@ -14,6 +14,7 @@ typedef struct Confinement {
         const void *filter;    /* struct sock_filter[]; NULL: none */
         size_t filter_size;
         unsigned listener_flags; /* of seccomp(2): with a listener; 0: without */
+        LaunchSteps *steps;
 } Confinement;
 
 /* Limits that are no cgroup's: no core dumps, descriptors, processes (`pids`, or JAIL_UNLIMITED). */

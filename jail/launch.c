@@ -227,24 +227,40 @@ static int unpack_archives(const Launch *l, const Root *root, Error *e)
         return r;
 }
 
+static void step(const Launch *l, int control, LaunchStep which, int r, const Error *e)
+{
+        if (r < 0)
+                reaper_fail(control, e);
+        step_done(&l->ledger->steps, which);
+}
+
 static _Noreturn void inside(const Launch *l, Sources *s, int control)
 {
-        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable};
+        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, &l->ledger->steps};
         bool root_user = l->ids->kind == IDS_RANGE;
         Error e = ERROR_NULL;
         Root root;
 
         prefault_writable();
+        step_done(&l->ledger->steps, STEP_NAMESPACES);
         if (leave_caller(&e) < 0 || take_stdio(l, &e) < 0)
                 reaper_fail(control, &e);
         keep_only(l, s, control);
         write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
+        step_done(&l->ledger->steps, STEP_DESCRIPTORS);
+        if (!root_user)
+                step(l, control, STEP_DESCRIPTORS, begin_as_user(l, s, control, &e), &e);
 
-        if ((!root_user && begin_as_user(l, s, control, &e) < 0) || enter_cgroup_namespace(l, &e) < 0 ||
-            root_build(l->plan, &sources, l->ids, &root, &e) < 0 || root_enter(&root, &e) < 0 ||
-            set_host_name(&e) < 0 || tell_built(control, root.output, &e) < 0 ||
-            (root_user && finish_as_root(l, control, &e) < 0) || unpack_archives(l, &root, &e) < 0)
-                reaper_fail(control, &e);
+        /* With the host's privileges, or those that a user has in a namespace of his own. */
+        step(l, control, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(l, &e), &e);
+        step(l, control, STEP_PLACES, root_build(l->plan, &sources, l->ids, &root, &e), &e);
+        step(l, control, STEP_PIVOT, root_enter(&root, &e), &e);
+        step(l, control, STEP_HOST_NAME, set_host_name(&e), &e);
+        step(l, control, STEP_BUILT, tell_built(control, root.output, &e), &e);
+
+        /* With the jail's. */
+        step(l, control, STEP_USER_NAMESPACE, root_user ? finish_as_root(l, control, &e) : 0, &e);
+        step(l, control, STEP_ARCHIVES, unpack_archives(l, &root, &e), &e);
 
         /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The ids stay taken until this
          * process, the last of the jail, has gone. */
@@ -291,6 +307,7 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
 
         if (r < 0)
                 return r;
+        step_done(&l->ledger->steps, STEP_SOURCES);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return error_errno(e, -errno, "making a socket");
         pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);

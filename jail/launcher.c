@@ -216,6 +216,8 @@ static void jail_gone(Launcher *l, RunningJail *j)
                 j->retry_usec = monotonic_usec() + REMOVE_RETRY_USEC;
                 return;
         }
+        step_done(&j->ledger->steps, STEP_CGROUP_GONE);
+        j->outcome.steps = j->ledger->steps;
         send_ended(l, j->id, &j->outcome, sentence(j, &j->outcome), j->started_usec > 0 ? j->output : -1);
         for (RunningJail **at = &l->jails; *at; at = &(*at)->next)
                 if (*at == j) {
@@ -232,8 +234,10 @@ static void jail_exited(Launcher *l, RunningJail *j)
         waitid(P_PIDFD, (id_t)j->process.pidfd, &info, WEXITED);
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.pidfd, NULL);
         j->ended_usec = monotonic_usec();
+        step_done(&j->ledger->steps, STEP_GONE);
         /* The accounts are read before the group goes, and are complete: nothing in there runs any more. */
         account(j);
+        step_done(&j->ledger->steps, STEP_ACCOUNTS);
         j->phase = PHASE_GONE;
         jail_gone(l, j);
 }
@@ -264,6 +268,7 @@ static void jail_message(Launcher *l, RunningJail *j)
                 j->phase = PHASE_RUNNING;
                 j->started_usec = monotonic_usec();
                 j->cpu_check_usec = j->started_usec;
+                step_done(&j->ledger->steps, STEP_STARTED);
                 break;
         case REAPER_SETUP_FAILED:
                 j->setup_failed = true;
@@ -275,6 +280,7 @@ static void jail_message(Launcher *l, RunningJail *j)
                 break;
         case REAPER_ENDED:
                 j->ended = true;
+                step_done(&j->ledger->steps, STEP_ENDED);
                 /* It would only remove what we are about to; and gone it has to be before we are. */
                 watchdog_dismiss(&l->watchdog);
                 break;
@@ -303,6 +309,8 @@ static int make_jail(Launcher *l, RunningJail *j, const int *fds, size_t n_fds, 
                 if (j->cgroup < 0)
                         return j->cgroup;
         }
+        j->ledger->steps.done_usec[STEP_RECEIVED] = j->received_usec;
+        step_done(&j->ledger->steps, STEP_CGROUP);
         const Launch launch = {
                 .plan = &j->plan,
                 .fds = fds,

@@ -16,6 +16,7 @@
 #include "engine/base/pack.h"
 #include "jail/ids.h"
 #include "jail/jail.h"
+#include "jail/steps.h"
 
 #define LAUNCHER_VERSION 1
 #define LAUNCHER_SOCKET_FD 3
@@ -79,4 +80,5 @@ typedef struct Outcome {
         uint64_t memory_pressure_usec, cpu_pressure_usec, io_pressure_usec;
         uint32_t denied[JAIL_SYSCALL_MAX];
         bool denied_complete;
+        LaunchSteps steps;
 } Outcome;

@@ -283,6 +283,7 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, Reaper
                                 .filter = plan->filter,
                                 .filter_size = plan->filter_size,
                                 .listener_flags = listener_flags(plan),
+                                .steps = &ledger->steps,
                         },
         };
         Listener listener = {
@@ -324,7 +325,10 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, Reaper
 
         /* A job with the same id must not be able to look into this process, or trace it. */
         prctl(PR_SET_DUMPABLE, 0);
+        step_done(&ledger->steps, STEP_REAPER);
+
         pid_t job = spawn(&s, control_fd);
+        step_done(&ledger->steps, STEP_EXECUTED);
         tell(control_fd, &(ReaperMessage){.kind = REAPER_STARTED});
 
         /* The job's ends of its pipes must be the job's alone: their closing means something. */

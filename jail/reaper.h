@@ -22,11 +22,12 @@ typedef struct ReaperMessage {
         char text[512];
 } ReaperMessage;
 
-/* What it has counted so far, in memory shared with the launcher: it is there also when the jail is killed. */
+/* What it has counted and done so far, in memory shared with the launcher: it is there also when the jail is killed. */
 typedef struct ReaperLedger {
         uint32_t denied[JAIL_SYSCALL_MAX]; /* by number */
         uint32_t denied_total;
         bool denied_more; /* than were counted */
+        LaunchSteps steps;
 } ReaperLedger;
 
 /* Runs the job and stays until its end; never returns. The jail is built and entered, the ids are mapped, and standard

@@ -504,9 +504,19 @@ static int build(Build *b, Root *root)
         /* What is mounted from here on must not appear on the host. */
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return failed(b, -errno, "making mounts private");
-        if ((r = open_tmpfs(b)) < 0 || (r = make_skeleton(b)) < 0 || (r = open_tree_of_root(b)) < 0 ||
-            (r = bind_system(b)) < 0 || (r = mount_devices(b)) < 0 || (r = make_cover(b)) < 0 || (r = mount_proc(b)) < 0 ||
-            (r = bind_own(b, "work", "/work", SAFE)) < 0 || (r = bind_own(b, "tmp", "/tmp", SAFE)) < 0 ||
+        if ((r = open_tmpfs(b)) < 0 || (r = make_skeleton(b)) < 0 || (r = open_tree_of_root(b)) < 0)
+                return r;
+        step_done(b->sources->steps, STEP_SKELETON);
+        if ((r = bind_system(b)) < 0)
+                return r;
+        step_done(b->sources->steps, STEP_SYSTEM);
+        if ((r = mount_devices(b)) < 0 || (r = make_cover(b)) < 0)
+                return r;
+        step_done(b->sources->steps, STEP_DEVICES);
+        if ((r = mount_proc(b)) < 0)
+                return r;
+        step_done(b->sources->steps, STEP_PROC);
+        if ((r = bind_own(b, "work", "/work", SAFE)) < 0 || (r = bind_own(b, "tmp", "/tmp", SAFE)) < 0 ||
             (r = bind_own(b, "output", "/output", SAFE)) < 0 || (r = add_tmpfs(b)) < 0 ||
             (r = bind_own(b, "input", "/input", READ_ONLY)) < 0 || (r = add_inputs(b, root)) < 0 ||
             (r = add_binds(b)) < 0)

@@ -12,6 +12,7 @@ typedef struct RootSources {
         const int *input_mounts; /* detached mounts, -1 where the input is copied or unpacked */
         const int *binds;        /* detached mounts */
         const int *writable;     /* detached mounts of plan->writable */
+        LaunchSteps *steps;
 } RootSources;
 
 typedef struct Root {

@@ -3,7 +3,7 @@
 /* The least C that runs a program in namespaces, a cgroup and a filter of its own: what the library is measured by.
  * Nothing here is careful or complete: it limits, counts and reports nothing, and holds no hostile program.
  *
- *   bench-floor PAYLOAD CGROUP: PAYLOAD is run with the argument "true", CGROUP is where each run makes its own. */
+ *   bench-floor PAYLOAD CGROUP: PAYLOAD is run with the argument "true"; CGROUP is where each run makes its own. */
 
 #include "tests/bench/floor.h"
 

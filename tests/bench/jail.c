@@ -2,12 +2,12 @@
 
 /* What a jail costs, beside what other sandboxes cost: `make bench-jail`.
  *
- *   bench-jail RUNS STALLS
+ *   bench-jail RUNS STALLS PAYLOAD
  *
  * Whole processes (skep-jail, bubblewrap, crun, and a plain spawn as zero), then the library in a running process
  * beside the floor (floor.c), each RUNS times: in every round each of them once, in an order of its own, so that what
  * else the machine does meets them all alike. Then two at a time, what waiting costs, and STALLS times under load:
- * whether a jail ever waits for a clock. */
+ * whether a jail ever waits for a clock. And where its time goes, step by step. */
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
@@ -20,6 +20,7 @@
 #include "tests/bench/peers.h"
 #include "tests/bench/samples.h"
 #include "tests/bench/stalls.h"
+#include "tests/bench/steps.h"
 #include "tests/bench/waiting.h"
 
 #include <fcntl.h>
@@ -42,7 +43,7 @@ static const char *const names[COMMANDS] = {
 };
 
 typedef struct Bench {
-        char *payload, *missing, *folder; /* owned */
+        char *payload, *sleeper, *missing, *folder; /* owned; the first is what runs in each, with "true" */
         int filter_fd;
         FloorProcess floor;
         Library library;
@@ -51,6 +52,7 @@ typedef struct Bench {
         Samples samples[COMMANDS], library_samples, floor_samples;
         double library_rate, rates[COMMANDS];
         Waiting waiting[COMMANDS];
+        Steps steps;
 } Bench;
 
 /* ---- one run ---- */
@@ -65,18 +67,20 @@ static int run_command(Bench *b, size_t which, Error *e)
         return r;
 }
 
-static void keep_usec(const JailReport *report _unused_, uint64_t usec, void *userdata)
+static void keep_run(const LibraryRun *run, void *userdata)
 {
-        *(uint64_t *)userdata = usec;
+        Bench *b = userdata;
+
+        samples_add(&b->library_samples, run->told_usec - run->asked_usec, 0);
+        steps_add(&b->steps, run);
 }
 
 static int run_library(Bench *b, Error *e)
 {
-        uint64_t usec = 0, cpu_usec = library_cpu_usec(&b->library);
-        int r = library_run(&b->library, 1, 1, keep_usec, &usec, e);
+        uint64_t cpu_usec = library_cpu_usec(&b->library);
+        int r = library_run(&b->library, 1, 1, keep_run, b, e);
 
-        if (r >= 0)
-                samples_add(&b->library_samples, usec, library_cpu_usec(&b->library) - cpu_usec);
+        b->library_samples.cpu_usec += library_cpu_usec(&b->library) - cpu_usec;
         return r;
 }
 
@@ -126,6 +130,7 @@ static void forget(Bench *b)
                 samples_done(&b->samples[i]);
         samples_done(&b->library_samples);
         samples_done(&b->floor_samples);
+        steps_done(&b->steps);
 }
 
 /* Others may not be here, or not work here; what is ours has to. */
@@ -198,12 +203,14 @@ static int measure_rates(Bench *b, size_t runs, Error *e)
 static void print_host(const Bench *b)
 {
         struct utsname host;
+        struct stat st = {0};
         double load = 0;
 
         uname(&host);
+        stat(b->payload, &st);
         getloadavg(&load, 1);
-        printf("kernel %s, %ld processors, load %.2f before; the policy \"strict\"%s%s\n", host.release,
-               sysconf(_SC_NPROCESSORS_ONLN), load,
+        printf("kernel %s, %ld processors, load %.2f before; a program of %jd KiB; the policy \"strict\"%s%s\n",
+               host.release, sysconf(_SC_NPROCESSORS_ONLN), load, (intmax_t)st.st_size >> 10,
                *b->missing ? ", without what this host does not enforce: " : ", every layer on", b->missing);
 }
 
@@ -232,6 +239,7 @@ static void print_tables(Bench *b)
         samples_print_head("in a running process, ms");
         samples_print("the library, one jail after another", &b->library_samples);
         samples_print("the floor", &b->floor_samples);
+        steps_print(&b->steps);
 
         printf("\ntwo at a time, runs per second: the library %.0f, skep-jail %.0f, bubblewrap %.0f\n", b->library_rate,
                b->rates[SKEP_JAIL], b->rates[BUBBLEWRAP]);
@@ -270,10 +278,10 @@ static int measure_waiting(Bench *b, Error *e)
         int r;
 
         snprintf(seconds, sizeof seconds, "%d", WAITING_SECONDS);
-        if ((r = peer_skep_jail(b->payload, b->missing, arguments, &ours, e)) < 0 ||
+        if ((r = peer_skep_jail(b->sleeper, b->missing, arguments, &ours, e)) < 0 ||
             (r = waiting_measure(&ours, "payload", &b->waiting[SKEP_JAIL], e)) < 0 || b->absent[BUBBLEWRAP])
                 return r;
-        if ((r = peer_bubblewrap(b->payload, arguments, &theirs, e)) < 0)
+        if ((r = peer_bubblewrap(b->sleeper, arguments, &theirs, e)) < 0)
                 return r;
         return waiting_measure(&theirs, "payload", &b->waiting[BUBBLEWRAP], e);
 }
@@ -289,13 +297,16 @@ static int write_filter(Bench *b, Error *e)
         return r < 0 ? error_errno(e, r, "writing the filter") : 0;
 }
 
-static int open_bench(Bench *b, Error *e)
+static int open_bench(Bench *b, const char *payload, Error *e)
 {
         char *arguments[] = {(char *)"true", NULL};
         int r;
 
-        b->payload = place_program("payload", e);
-        if (!b->payload || asprintf(&b->folder, "/run/skep-bench-%d", getpid()) < 0)
+        b->payload = realpath(payload, NULL);
+        if (!b->payload)
+                return error_errno(e, -errno, "%s", payload);
+        b->sleeper = place_program("payload", e);
+        if (!b->sleeper || asprintf(&b->folder, "/run/skep-bench-%d", getpid()) < 0)
                 return error_oom(e);
         if (mkdir(b->folder, 0755) < 0)
                 return error_errno(e, -errno, "%s", b->folder);
@@ -328,15 +339,14 @@ static void close_bench(Bench *b)
                 remove_tree_at(AT_FDCWD, b->folder);
         free(b->folder);
         free(b->payload);
+        free(b->sleeper);
         free(b->missing);
 }
 
 static int bench(Bench *b, size_t runs, size_t stalls, Error *e)
 {
-        int r = open_bench(b, e);
+        int r;
 
-        if (r < 0)
-                return r;
         print_host(b);
         if ((r = try_all(b, e)) < 0 || (r = interleave(b, COMMANDS, WARM_UP, run_command, e)) < 0 ||
             (r = interleave(b, 2, WARM_UP, run_one_of_process, e)) < 0)
@@ -361,14 +371,16 @@ int main(int argc, char **argv)
 
         for (size_t i = 0; i < COMMANDS; i++)
                 b.commands[i] = COMMAND_NULL;
-        if (argc != 3) {
-                fprintf(stderr, "usage: bench-jail RUNS STALLS\n");
+        if (argc != 4) {
+                fprintf(stderr, "usage: bench-jail RUNS STALLS PAYLOAD\n");
                 return 2;
         }
         setvbuf(stdout, NULL, _IOLBF, 0);
         int r = count_parse(argv[1], 1, 1000000, &runs, &e);
         if (r >= 0)
                 r = count_parse(argv[2], 0, 1000000, &stalls, &e);
+        if (r >= 0)
+                r = open_bench(&b, argv[3], &e);
         if (r >= 0)
                 r = bench(&b, (size_t)runs, (size_t)stalls, &e);
         if (r < 0)

@@ -24,23 +24,25 @@ typedef struct Series {
 
 typedef struct One {
         Series *series;
-        uint64_t start_usec;
+        LibraryRun run;
 } One;
 
 static int start_one(Series *s, Error *e);
 
-static void on_ended(Jail *jail _unused_, const JailReport *report, void *userdata)
+static void on_ended(Jail *jail, const JailReport *report, void *userdata)
 {
         _cleanup_free_ One *one = userdata;
         Series *s = one->series;
-        uint64_t usec = monotonic_usec() - one->start_usec;
 
+        one->run.told_usec = monotonic_usec();
+        one->run.steps = &jail->steps;
+        one->run.report = report;
         s->running--;
         if (report->reason != JAIL_EXITED || report->exit_code != 0)
                 error_set(&s->error, -EIO, "a jail ended with \"%s\": %s", jail_reason_name(report->reason),
                           report->message ? report->message : "");
         else if (s->ended)
-                s->ended(report, usec, s->userdata);
+                s->ended(&one->run, s->userdata);
         if (s->error.code == 0 && s->to_start > 0)
                 start_one(s, &s->error);
 }
@@ -70,12 +72,13 @@ static int start_one(Series *s, Error *e)
 
         if (!one)
                 return error_oom(e);
-        *one = (One){s, monotonic_usec()};
+        *one = (One){.series = s, .run = {.asked_usec = monotonic_usec()}};
         int r = jail_start(l->launcher, &spec, &events, one, &jail, e);
         if (r < 0) {
                 free(one);
                 return r;
         }
+        one->run.sent_usec = monotonic_usec();
         s->to_start--;
         s->running++;
         return 0;

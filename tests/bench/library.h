@@ -2,6 +2,7 @@
 #pragma once
 
 #include "jail/jail.h"
+#include "jail/steps.h"
 
 /* The library in a running process: one launcher, one jail after another, or several at a time. */
 typedef struct Library {
@@ -15,9 +16,16 @@ typedef struct Library {
 int library_open(Library *l, const char *payload, Error *e);
 void library_close(Library *l);
 
-/* Runs `total` jails, `at_once` at a time, calling back with the report of each and the time from start to end.
- * Error: -EIO for the first that does not end as it should. */
-typedef void (*LibraryEnded)(const JailReport *report, uint64_t usec, void *userdata);
+/* A run that has ended. */
+typedef struct LibraryRun {
+        uint64_t asked_usec, sent_usec, told_usec; /* jail_start() called, and returned; `ended` called back */
+        const LaunchSteps *steps;                  /* in between */
+        const JailReport *report;
+} LibraryRun;
+
+/* Runs `total` jails, `at_once` at a time, calling back with each. Error: -EIO for the first that does not end as it
+ * should. */
+typedef void (*LibraryEnded)(const LibraryRun *run, void *userdata);
 int library_run(Library *l, size_t total, size_t at_once, LibraryEnded ended, void *userdata, Error *e);
 
 /* CPU time so far of this process, the launcher, and every jail that has ended. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a jail costs, beside bubblewrap and crun, which are installed where they are missing: run.sh RUNS STALLS
+# What a jail costs, beside bubblewrap and crun, which are installed where they are missing: run.sh RUNS STALLS PAYLOAD
 set -eu
 cd "$(dirname "$0")/../.."
 

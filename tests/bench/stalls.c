@@ -53,13 +53,14 @@ static void end_hogs(const pid_t *hogs, size_t n)
 
 /* ---- runs ---- */
 
-static void on_run(const JailReport *report, uint64_t usec, void *userdata)
+static void on_run(const LibraryRun *ended, void *userdata)
 {
         Stalls *s = userdata;
-        LongRun run = {s->library.n, usec, report->setup_usec, report->wall_usec};
+        LongRun run = {s->library.n, ended->told_usec - ended->asked_usec, ended->report->setup_usec,
+                       ended->report->wall_usec};
 
-        samples_add(&s->library, usec, 0);
-        if (usec < LONG_USEC)
+        samples_add(&s->library, run.usec, 0);
+        if (run.usec < LONG_USEC)
                 return;
         s->n_long++;
         for (size_t i = 0; i < SHOWN_MAX; i++) {
