@@ -384,7 +384,7 @@ P
 @test "strict runs a static program and a pipeline of coreutils and awk" {
         run jail --policy strict -- sh -c '/input/payload limits; seq 100 | sort -rn | head -3 | awk "{s+=\$1} END {print s}"; ls /usr | wc -l > /work/n; cat /work/n' </dev/null
         [ "$status" -eq 0 ]
-        [ "${lines[0]}" = "core 0 files 4096" ]
+        [ "${lines[0]}" = "core 1 files 4096" ]
         [ "${lines[1]}" = 297 ]
 }
 
