@@ -398,6 +398,17 @@ P
         done
 }
 
+@test "a loader does not run what may not be executed" {
+        for policy in strict python; do
+                run jail --policy $policy -- sh -c 'cp /usr/bin/true /work/t && if ld.so /work/t; then echo ran; fi' </dev/null
+                [ "$status" -eq 0 ]
+                case $policy in
+                strict) [[ $output != *ran* ]] ;;
+                python) [ "$output" = ran ] ;;
+                esac
+        done
+}
+
 @test "inputs are read-only, keep their executable bit, and may be private to their owner" {
         echo secret > private
         chmod 600 private

@@ -14,7 +14,7 @@ rm -rf $place/project
 mkdir -p $place/project/build
 cp -r tests policies $place/project/
 echo "${VM_TESTS:-.}" > $place/project/only # a regular expression of the names of tests
-for program in skep-launcher skep-scope skep-jail skep-worker skepd skepctl unit-tests payload submit-raw; do
+for program in skep-launcher skep-scope skep-jail skep-worker skepd skepctl unit-tests payload escapes submit-raw; do
         cp build/$program $place/project/build/
 done
 rm -f $place/project.img $place/results.img
