@@ -40,7 +40,9 @@ for file in "$tap"/*; do
 done
 
 skipped=$(cat "$tap"/* | grep -cE '^ok .*# skip')
+todo=$(cat "$tap"/* | grep -cE '^not ok .*# TODO') # known, and said why
 passed=$(($(cat "$tap"/* | grep -c '^ok ') - skipped))
-failed=$(($(cat "$tap"/* | grep -c '^not ok ') + lost))
+failed=$(($(cat "$tap"/* | grep -c '^not ok ') - todo + lost))
+skipped=$((skipped + todo))
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
