@@ -5,6 +5,7 @@
 #   make check         the tests, as root
 #   make check-python  CPython's own tests in jails, as root
 #   make check-vm      the tests and more in a virtual machine with systemd; make vm: a shell there
+#   make escapes       hostile programs in our jail, or in another sandbox: WITH='bwrap --unshare-all …'
 #   make fuzz          the parsers, SECONDS=30 each
 #   make bench-jail    what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
 #   make install       DESTDIR= PREFIX=/usr
@@ -90,10 +91,15 @@ $(BUILD)/payload: tests/jail/payload.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -o $@ $< -lpthread
 
+# The escape suite: tests/jail/escapes.c. Not at a random address, since some attacks need low ones.
+$(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -Itests/jail -o $@ $(filter %.c,$^) -lpthread
+
 $(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
-TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
+TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/escapes $(BUILD)/submit-raw
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
@@ -148,6 +154,11 @@ check-vm: deps
 vm: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh shell
 
+# Each attack, and what came of it inside and outside. WITH and PROGRAM as tests/jail/escapes.sh has them; "$$" is a "$".
+escapes: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/escapes
+	@tests/jail/escapes.sh $${WITH:+--with "$$WITH"}
+
 install: all
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-worker)
@@ -169,5 +180,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-python check-vm vm fuzz bench-jail install
+.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail install
 .SECONDARY:

@@ -30,11 +30,20 @@ static int set_limit(int resource, rlim_t wanted)
         return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
+/* With 0, the kernel writes no core; but where the host has a program for crashes (core_pattern with "|"), it is started
+ * all the same, as root, for every crash. It is not with 1: fs/coredump.c. Where the limit was 0 before, that stays. */
+static int set_core_limit(void)
+{
+        const struct rlimit one = {1, 1};
+
+        return setrlimit(RLIMIT_CORE, &one) < 0 ? set_limit(RLIMIT_CORE, 0) : 0;
+}
+
 int confine_resources(uint64_t pids)
 {
         int r;
 
-        if ((r = set_limit(RLIMIT_CORE, 0)) < 0 || (r = set_limit(RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
+        if ((r = set_core_limit()) < 0 || (r = set_limit(RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
             (r = set_limit(RLIMIT_RTPRIO, 0)) < 0 || (r = set_limit(RLIMIT_NICE, 0)) < 0)
                 return r;
         return pids == JAIL_UNLIMITED ? 0 : set_limit(RLIMIT_NPROC, pids);

@@ -75,6 +75,17 @@ static const Narrowing narrowings[] = {
         {"fcntl", {{1, LOW32 & ~UINT64_C(3), 1028}}},  /* F_DUPFD_CLOEXEC, F_SETPIPE_SZ */
         {"fcntl", {{1, LOW32 & ~UINT64_C(7), 1032}}}, /* F_GETPIPE_SZ, seals, hints */
 
+        /* All limits but that of cores (4), which keeps the host's program for crashes away: see confine.c. */
+        {"setrlimit", {{0, 4, 0}}},
+        {"setrlimit", {{0, 5, 5}}},
+        {"setrlimit", {{0, 6, 6}}},
+        {"setrlimit", {{0, 12, 12}}},
+        {"prlimit64", {{1, 4, 0}}},
+        {"prlimit64", {{1, 5, 5}}},
+        {"prlimit64", {{1, 6, 6}}},
+        {"prlimit64", {{1, 12, 12}}},
+        {"prlimit64", {{2, ~UINT64_C(0), 0}}}, /* asks, sets nothing */
+
         {"personality", {{0, LOW32, PER_LINUX}}},
         {"personality", {{0, LOW32, LOW32}}}, /* asks, sets nothing */
 

@@ -299,6 +299,25 @@ static int bind_own(Build *b, const char *from, const char *to, uint64_t attribu
         return r < 0 ? failed(b, r, to) : 0;
 }
 
+static bool is_within(const char *path, const char *dir)
+{
+        size_t n = strlen(dir);
+
+        return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0' || dir[n - 1] == '/');
+}
+
+/* A directory that the job may write. Where the policy lets nothing be executed, nothing can be mapped to be executed
+ * either: Landlock refuses the exec, but a loader that may be executed would run it. */
+static int bind_writable(Build *b, const char *from, const char *to)
+{
+        uint64_t attributes = SAFE | MOUNT_ATTR_NOEXEC;
+
+        for (size_t i = 0; b->plan->execute && b->plan->execute[i]; i++)
+                if (is_within(to, b->plan->execute[i]) || is_within(b->plan->execute[i], to))
+                        attributes = SAFE;
+        return bind_own(b, from, to, attributes);
+}
+
 static int mount_devices(Build *b)
 {
         /* Without "nodev", which would make the nodes useless; nothing in the jail can make others. */
@@ -320,7 +339,7 @@ static int mount_devices(Build *b)
                 if ((r = mount < 0 ? mount : attach_at(b, mount, path, false)) < 0)
                         return failed(b, r, path);
         }
-        return bind_own(b, "shm", "/dev/shm", SAFE);
+        return bind_writable(b, "shm", "/dev/shm");
 }
 
 /* What directories are covered with: made read-only once, and then cloned. */
@@ -441,7 +460,7 @@ static int add_tmpfs(Build *b)
                 int r = make_directory(b, name, 0755, JAIL_AGENT_ID);
                 if (r < 0)
                         return failed(b, r, b->plan->tmpfs[i]);
-                if ((r = bind_own(b, name, b->plan->tmpfs[i], SAFE)) < 0)
+                if ((r = bind_writable(b, name, b->plan->tmpfs[i])) < 0)
                         return r;
         }
         return 0;
@@ -516,8 +535,8 @@ static int build(Build *b, Root *root)
         if ((r = mount_proc(b)) < 0)
                 return r;
         step_done(b->sources->steps, STEP_PROC);
-        if ((r = bind_own(b, "work", "/work", SAFE)) < 0 || (r = bind_own(b, "tmp", "/tmp", SAFE)) < 0 ||
-            (r = bind_own(b, "output", "/output", SAFE)) < 0 || (r = add_tmpfs(b)) < 0 ||
+        if ((r = bind_writable(b, "work", "/work")) < 0 || (r = bind_writable(b, "tmp", "/tmp")) < 0 ||
+            (r = bind_writable(b, "output", "/output")) < 0 || (r = add_tmpfs(b)) < 0 ||
             (r = bind_own(b, "input", "/input", READ_ONLY)) < 0 || (r = add_inputs(b, root)) < 0 ||
             (r = add_binds(b)) < 0)
                 return r;
