@@ -38,18 +38,20 @@ int image_remove(const char *name, Error *e);
 
 /* An image that is being made: nobody sees it until it is complete. */
 typedef struct ImageDraft {
+        const char *name; /* which it shall have; the caller's */
+        bool replace;     /* one that has it goes; whoever uses that keeps its files */
         int store;
         int directory; /* locked */
         int root;      /* an empty directory, open for reading */
-        char *name;    /* of the directory in the store, until it is an image */
+        char *hidden;  /* its name in the store, until it is an image */
 } ImageDraft;
 
 #define IMAGE_DRAFT_NULL ((ImageDraft){.store = -1, .directory = -1, .root = -1})
 
-int image_draft_new(ImageDraft *ret, Error *e);
-/* Makes it the image of this name, when it is on the disk. With `replace`, one that is there goes; whoever uses that
- * keeps its files. Errors: -EEXIST there is one. */
-int image_draft_commit(ImageDraft *draft, const char *name, const ImageConfig *config, bool replace, Error *e);
+/* Errors: -EINVAL a bad name; -EEXIST there is one, and it shall not be replaced. */
+int image_draft_new(const char *name, bool replace, ImageDraft *ret, Error *e);
+/* Makes it an image, when it is on the disk. Errors: -EEXIST as above. */
+int image_draft_commit(ImageDraft *draft, const ImageConfig *config, Error *e);
 /* Removes it, unless it was committed. */
 void image_draft_done(ImageDraft *draft);
 #define _cleanup_image_draft_ _cleanup_(image_draft_done)

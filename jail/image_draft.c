@@ -11,33 +11,49 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-int image_draft_new(ImageDraft *ret, Error *e)
+static int exists_error(const char *name, Error *e)
 {
-        ImageDraft d = IMAGE_DRAFT_NULL;
-        int r = d.store = image_store_open(true, e);
+        return error_set(e, -EEXIST, "there is an image \"%s\" already: --replace takes its place", name);
+}
 
-        *ret = d;
-        if (r < 0)
+static int make_directories(ImageDraft *d)
+{
+        if (mkdirat(d->store, d->hidden, 0700) < 0 ||
+            (d->directory = open_beneath(d->store, d->hidden, O_RDONLY | O_DIRECTORY, 0)) < 0 ||
+            flock(d->directory, LOCK_EX | LOCK_NB) < 0 || mkdirat(d->directory, "root", 0755) < 0 ||
+            (d->root = open_beneath(d->directory, "root", O_RDONLY | O_DIRECTORY, 0)) < 0)
+                return -errno;
+        return 0;
+}
+
+static int draft_make(ImageDraft *d, Error *e)
+{
+        int r = name_check("image", d->name, e);
+
+        if (r < 0 || (r = d->store = image_store_open(true, e)) < 0)
                 return r;
-        if (!(d.name = image_store_hidden_name())) {
-                image_draft_done(&d);
+        if (!d->replace && faccessat(d->store, d->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return exists_error(d->name, e);
+        if (!(d->hidden = image_store_hidden_name()))
                 return error_oom(e);
-        }
-        /* The lock of the store until this one is locked, lest it be tidied away. */
-        r = image_store_lock(d.store, e);
-        if (r >= 0) {
-                image_store_tidy(d.store);
-                if (mkdirat(d.store, d.name, 0700) < 0 ||
-                    (d.directory = open_beneath(d.store, d.name, O_RDONLY | O_DIRECTORY, 0)) < 0 ||
-                    flock(d.directory, LOCK_EX | LOCK_NB) < 0 || mkdirat(d.directory, "root", 0755) < 0 ||
-                    (d.root = open_beneath(d.directory, "root", O_RDONLY | O_DIRECTORY, 0)) < 0)
-                        r = error_errno(e, -errno, "writing to the images");
-                flock(d.store, LOCK_UN);
-        }
+        /* The lock of the store until the draft has its own, lest it be tidied away. */
+        if ((r = image_store_lock(d->store, e)) < 0)
+                return r;
+        image_store_tidy(d->store);
+        r = make_directories(d);
+        flock(d->store, LOCK_UN);
+        return r < 0 ? error_errno(e, r, "writing to the images") : 0;
+}
+
+int image_draft_new(const char *name, bool replace, ImageDraft *ret, Error *e)
+{
+        *ret = IMAGE_DRAFT_NULL;
+        ret->name = name;
+        ret->replace = replace;
+        int r = draft_make(ret, e);
         if (r < 0)
-                image_draft_done(&d);
-        *ret = d;
-        return r < 0 ? r : 0;
+                image_draft_done(ret);
+        return r;
 }
 
 static int write_config(int directory, const ImageConfig *config, Error *e)
@@ -57,11 +73,25 @@ static int write_config(int directory, const ImageConfig *config, Error *e)
         return r < 0 ? error_errno(e, r, "writing image.json") : 0;
 }
 
-int image_draft_commit(ImageDraft *d, const char *name, const ImageConfig *config, bool replace, Error *e)
+/* Gives it its name. `*ret_exchanged`: what had the name has the hidden one now. */
+static int take_name(ImageDraft *d, bool *ret_exchanged, Error *e)
 {
-        int r = name_check("image", name, e);
+        int r = renameat2(d->store, d->hidden, d->store, d->name, RENAME_NOREPLACE) < 0 ? -errno : 0;
 
-        if (r < 0 || (r = write_config(d->directory, config, e)) < 0)
+        *ret_exchanged = r == -EEXIST && d->replace;
+        if (*ret_exchanged)
+                r = renameat2(d->store, d->hidden, d->store, d->name, RENAME_EXCHANGE) < 0 ? -errno : 0;
+        if (r == -EEXIST)
+                return exists_error(d->name, e);
+        return r < 0 ? error_errno(e, r, "image %s", d->name) : 0;
+}
+
+int image_draft_commit(ImageDraft *d, const ImageConfig *config, Error *e)
+{
+        bool exchanged = false;
+        int r = write_config(d->directory, config, e);
+
+        if (r < 0)
                 return r;
         /* Before the name: a power cut must not leave an image of empty files. */
         if (syncfs(d->directory) < 0)
@@ -70,31 +100,21 @@ int image_draft_commit(ImageDraft *d, const char *name, const ImageConfig *confi
                 return r;
         /* Nobody takes it away while the store is locked, and whoever opens it by its name finds it free. */
         flock(d->directory, LOCK_UN);
-        bool exchanged = false;
-        r = renameat2(d->store, d->name, d->store, name, RENAME_NOREPLACE) < 0 ? -errno : 0;
-        if (r == -EEXIST && replace) {
-                r = renameat2(d->store, d->name, d->store, name, RENAME_EXCHANGE) < 0 ? -errno : 0;
-                exchanged = r >= 0;
-        }
-        if (r == -EEXIST)
-                return error_set(e, r, "there is an image \"%s\" already: --replace takes its place", name);
-        if (r < 0)
-                return error_errno(e, r, "image %s", name);
-        if (fsync(d->store) < 0)
-                return error_errno(e, -errno, "image %s", name);
-        /* The one before has the hidden name now, and goes if nobody uses it; else later. */
+        if ((r = take_name(d, &exchanged, e)) < 0)
+                return r;
+        /* The one before goes if nobody uses it, else when the next one tidies. */
         if (exchanged)
                 image_store_tidy(d->store);
-        free(d->name);
-        d->name = NULL;
-        return 0;
+        free(d->hidden);
+        d->hidden = NULL;
+        return fsync(d->store) < 0 ? error_errno(e, -errno, "image %s", d->name) : 0;
 }
 
 void image_draft_done(ImageDraft *d)
 {
-        if (d->name && d->directory >= 0)
-                remove_tree_at(d->store, d->name);
-        free(d->name);
+        if (d->hidden && d->store >= 0)
+                remove_tree_at(d->store, d->hidden);
+        free(d->hidden);
         close_fd(d->root);
         close_fd(d->directory);
         close_fd(d->store);
@@ -103,11 +123,19 @@ void image_draft_done(ImageDraft *d)
 
 /* ---- what came of it ---- */
 
+#define PART_BITS 32
+
 typedef struct Measure {
         uint64_t max_bytes, max_files;
-        uint64_t bytes, files;
+        unsigned __int128 parts; /* of bytes, so small that those of a file's names together are the file */
+        uint64_t files;
         Error *error;
 } Measure;
+
+static uint64_t measured_bytes(const Measure *m)
+{
+        return (uint64_t)((m->parts + (UINT64_C(1) << (PART_BITS - 1))) >> PART_BITS);
+}
 
 static int measure_entry(Measure *m, int parent, const char *name, int depth);
 
@@ -146,9 +174,8 @@ static int measure_entry(Measure *m, int parent, const char *name, int depth)
                 return 0;
         if (!S_ISREG(st.st_mode) || (st.st_mode & 06000))
                 return name_error(-EINVAL, name, "is a kind of file that images do not have here", m->error);
-        /* Each of a file's names stands for its part. */
-        m->bytes += (uint64_t)st.st_size / (st.st_nlink ? st.st_nlink : 1);
-        if (m->bytes > m->max_bytes)
+        m->parts += ((unsigned __int128)st.st_size << PART_BITS) / (st.st_nlink ? st.st_nlink : 1);
+        if (measured_bytes(m) > m->max_bytes)
                 return error_set(m->error, -E2BIG, "the image's files together are too large: see --disk");
         return 0;
 }
@@ -158,7 +185,7 @@ int image_measure(int root, uint64_t max_bytes, uint64_t max_files, uint64_t *re
         Measure m = {.max_bytes = max_bytes, .max_files = max_files, .error = e};
         int r = measure_directory(&m, root, ".", 0);
 
-        *ret_bytes = m.bytes;
+        *ret_bytes = measured_bytes(&m);
         *ret_files = m.files;
         return r;
 }

@@ -261,8 +261,8 @@ int image_import(const ImageImport *import, ImageConfig *ret, Error *e)
         bool is_directory = false;
 
         *ret = (ImageConfig){0};
-        int r = name_check("image", import->name, e);
-        if (r < 0 || (r = image_draft_new(&draft, e)) < 0)
+        int r = image_draft_new(import->name, import->replace, &draft, e);
+        if (r < 0)
                 return r;
         _cleanup_close_ int archive = open_archive(import, draft.directory, &is_directory, e);
         if (archive < 0)
@@ -277,5 +277,5 @@ int image_import(const ImageImport *import, ImageConfig *ret, Error *e)
                 return r;
         if (set_time(ret) < 0)
                 return error_oom(e);
-        return image_draft_commit(&draft, import->name, ret, import->replace, e);
+        return image_draft_commit(&draft, ret, e);
 }

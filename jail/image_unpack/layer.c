@@ -123,6 +123,8 @@ static int add_file(const Entry *entry, Tree *tree, int parent)
                 return failed(entry, fd);
         r = member_write(entry->tar, entry->entry, fd, entry->path, &written, tree->max_bytes - tree->bytes,
                          entry->error);
+        if (r == -E2BIG)
+                return tree_count_bytes(tree, UINT64_MAX, entry->path, entry->error);
         if (r < 0)
                 return r;
         /* Holes count, since whoever copies the tree may fill them. */
