@@ -465,7 +465,7 @@ s = socket.socket(socket.AF_UNIX); s.bind("shared/s"); __import__("os").chmod("s
 c, _ = s.accept(); c.recvmsg(10, 1000); time.sleep(30)
 P
         holder=$!
-        sleep 0.5
+        for i in $(seq 100); do [ -S shared/s ] && break; sleep 0.1; done
         run timeout 10 "$build/skep-jail" --allow-missing="$MISSING" --bind "$PWD/shared:/tmp/s" -- python3 -c '
 import socket, array
 s = socket.socket(socket.AF_UNIX); s.connect("/tmp/s/s")
