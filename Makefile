@@ -55,7 +55,9 @@ PROTOCOL := $(call objects,engine/worker/protocol.c)
 SUPERVISOR := $(call objects,$(call sources,engine/supervisor))
 CTL := $(call objects,$(call sources,engine/ctl))
 
-PROGRAMS := skep-launcher skep-scope skep-jail skep-worker skepd skepctl
+IMAGE_UNPACK := $(call objects,$(call sources,jail/image_unpack))
+
+PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skepd skepctl
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
@@ -70,6 +72,8 @@ $(BUILD)/skep-launcher: $(BUILD)/jail/launcher_main.o $(LAUNCHER) $(BUILD)/libja
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -larchive -lpthread -lm
 $(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
+$(BUILD)/skep-image-unpack: $(IMAGE_UNPACK) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -ljson-c -lnettle -larchive -lzstd -lz -lm
 $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -lseccomp -lcap -ljson-c -lnettle -larchive -lpthread -lm
 
@@ -161,7 +165,7 @@ escapes: deps
 
 install: all
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-worker)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
 
 # Everything is rebuilt when compiler or flags change.

@@ -130,7 +130,7 @@ static void record_path(Listener *l, const struct seccomp_notif *n, const CallLo
         path = process_path((pid_t)n->pid, directory, text);
         if (!path || strlen(path) >= CALL_PATH_MAX)
                 return;
-        if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
                 tell_path(l, JAIL_CALL_MISSED, n, path);
         else if (lookup->executes && (target = follow(path)))
                 record_program(l, n, target);

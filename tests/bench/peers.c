@@ -52,6 +52,16 @@ int peer_skep_jail(const char *payload, const char *missing, char *const *argume
         return done(r, &argv, -1, ret, e);
 }
 
+int peer_skep_jail_version(Command *ret, Error *e)
+{
+        _cleanup_strv_ char **argv = NULL;
+        _cleanup_free_ char *program = place_program("skep-jail", e);
+
+        if (!program)
+                return -ENOMEM;
+        return done(ADD(&argv, program, "--version"), &argv, -1, ret, e);
+}
+
 int peer_nothing(const char *payload, char *const *arguments, Command *ret, Error *e)
 {
         _cleanup_strv_ char **argv = NULL;

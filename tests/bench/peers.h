@@ -9,6 +9,9 @@
 /* `missing`: for --allow-missing, "" for none. */
 int peer_skep_jail(const char *payload, const char *missing, char *const *arguments, Command *ret, Error *e);
 
+/* Our program, with nothing to do: what its start and its end cost. */
+int peer_skep_jail_version(Command *ret, Error *e);
+
 /* bubblewrap with a new namespace of each kind, /proc, /dev and a tmpfs: what people use it with. */
 int peer_bubblewrap(const char *payload, char *const *arguments, Command *ret, Error *e);
 

@@ -23,9 +23,16 @@ if [ -n "$missing" ]; then
         fi
 fi
 
+# In memory, as crun has its state by itself.
+folder=$(mktemp -d /run/skep-bench-XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 130' INT TERM
+chmod 755 "$folder"
+
 # crun does not work where cgroup v2 is not the one hierarchy. In a mount namespace of the benchmark, it is, for all.
 if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
-        exec build/bench-jail "$@"
+        build/bench-jail "$@" "$folder"
+else
+        unshare --mount sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+                exec build/bench-jail "$@"' bench-jail "$@" "$folder"
 fi
-exec unshare --mount sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
-        exec build/bench-jail "$@"' bench-jail "$@"

@@ -12,10 +12,11 @@ setup_file() {
 
 setup() {
         cd "$BATS_TEST_TMPDIR"
-        place=
+        place= link=
 }
 
 teardown() {
+        [ -z "$link" ] || rm -f "$link"
         [ -z "$place" ] || rm -rf "$place"
 }
 
@@ -132,6 +133,19 @@ P
         grep -q "left out: /etc/shadow: not everybody" err
         run --separate-stderr learnt -- "$place/run"
         [ "$output" = $'public\nran' ]
+}
+
+@test "where links of /usr lead out of it, their other end is learnt" {
+        place=$(mktemp -d /var/lib/skep-test-XXXXXX)
+        link=/usr/local/lib/${place##*/}
+        chmod 755 "$place"
+        cp "$payload" "$place/tool"
+        chmod 755 "$place/tool"
+        ln -s "$place" "$link"
+        learn -- "$link/tool" limits
+        [ "$(items read_only)" = "$place/tool" ]
+        [ "$(items execute)" = "$place/tool" ]
+        learnt -- "$link/tool" limits
 }
 
 @test "many files of one directory are the directory" {

@@ -210,6 +210,36 @@ START_TEST(test_hidden_files_of_a_home_are_never_offered)
 }
 END_TEST
 
+static void assert_leads_to(const char *path, const char *expected)
+{
+        _cleanup_free_ char *followed = host_path_follow_shown(path);
+
+        ck_assert_str_eq(followed, expected);
+}
+
+START_TEST(test_links_of_usr_are_followed_and_others_are_not)
+{
+        char place[] = "/usr/local/lib/skep-test-XXXXXX", link[64], path[128];
+
+        ck_assert_ptr_nonnull(mkdtemp(place));
+        snprintf(link, sizeof link, "%s/out", place);
+        snprintf(path, sizeof path, "%s/out/x", place);
+        ck_assert_int_eq(symlink("/opt/../opt/tool", link), 0);
+        assert_leads_to(path, "/opt/tool/x");
+        assert_leads_to(link, "/opt/tool");
+        unlink(link);
+        ck_assert_int_eq(symlink("../here", link), 0);
+        assert_leads_to(path, "/usr/local/lib/here/x");
+        unlink(link);
+        ck_assert_int_eq(symlink("out", link), 0); /* to itself: it ends */
+        assert_leads_to(path, path);
+        unlink(link);
+        rmdir(place);
+        assert_leads_to("/proc/self/exe", "/proc/self/exe");
+        assert_leads_to("/", "/");
+}
+END_TEST
+
 /* ---- drafts ---- */
 
 static JailPolicy *load_base(void)
@@ -302,6 +332,7 @@ Suite *learn_suite(void)
         tcase_add_test(t, test_only_what_everybody_may_read_is_offered);
         tcase_add_test(t, test_some_places_are_never_offered);
         tcase_add_test(t, test_hidden_files_of_a_home_are_never_offered);
+        tcase_add_test(t, test_links_of_usr_are_followed_and_others_are_not);
         tcase_add_test(t, test_a_draft_can_do_without_each_item);
         tcase_add_test(t, test_a_draft_is_written_as_the_policy_that_it_is);
         suite_add_tcase(suite, t);
