@@ -84,30 +84,28 @@ set_sandbox() {
 
 # Runs one case, or some with commas between, as long as it may: what comes of it is in a directory.
 run_case() { # LABELS HOW DIRECTORY
-        local how=$2 at=$3 wall=20s limit=20 output='' before=() start=$EPOCHREALTIME
+        local how=$2 at=$3 wall=20s limit=20 output='' around=() start=$EPOCHREALTIME
         local -a command
         case $how in *outlasts*) wall=$short limit=10 ;; esac
-        case $how in *accounted*) wall=120s limit=120 before=("$program" account) ;; esac
-        case $how in *terminal*) before=("$program" terminal) ;; esac
+        case $how in *accounted*) wall=120s limit=120 around=("$program" account) ;; esac
+        case $how in *terminal*) around=("$program" terminal) ;; esac
         case $how in *collected*) output=yes ;; esac
-        mkdir -p "$at"
-        rm -rf "$place/output"
+        [ -d "$at" ] || mkdir -p "$at"
+        [ ! -e "$place/output" ] || rm -rf "$place/output"
         set_sandbox "$wall" "$output"
-        before=(timeout -k 2 "$limit" "${before[@]}")
+        around=(timeout -k 2 "$limit" "${around[@]}")
         command+=(run "$1" token="$token" "${words[@]}")
         # A caller that leaves its descriptors open: a directory that leads out, and somebody's records.
         case $how in
         *stuck-reader*)
-                rm -f "$at/stuck"
-                mkfifo "$at/stuck"
+                [ -e "$at/stuck" ] || mkfifo "$at/stuck"
                 : > "$at/out"
-                "${before[@]}" "${command[@]}" < /dev/null 9<> "$at/stuck" 1>&9 2> "$at/err" 9>&- 8< / 7<> "$place/records"
+                "${around[@]}" "${command[@]}" < /dev/null 9<> "$at/stuck" 1>&9 2> "$at/err" 9>&- 8< / 7<> "$place/records"
                 ;;
-        *) "${before[@]}" "${command[@]}" < /dev/null > "$at/out" 2> "$at/err" 8< / 7<> "$place/records" ;;
+        *) "${around[@]}" "${command[@]}" < /dev/null > "$at/out" 2> "$at/err" 8< / 7<> "$place/records" ;;
         esac
-        echo $? > "$at/status"
-        rm -f "$at/late"
-        [ $((${EPOCHREALTIME/./} - ${start/./})) -lt $((limit * 1000000)) ] || touch "$at/late"
+        # How it ended, and whether it had to be ended.
+        echo "$? $((${EPOCHREALTIME/./} - ${start/./} >= limit * 1000000))" > "$at/end"
 }
 
 # ---- judging ----
@@ -118,19 +116,20 @@ state() {
 
 # What is not as before, into `changes`: what takes its time to go has it, but what was written down stays.
 compare_state() {
-        local i
+        local i after
+        changes=''
         for ((i = 0; i < grace; i++)); do
-                state > "$place/after"
-                changes=$(diff "$place/before" "$place/after" | grep '^[<>]')
-                [ -n "$changes" ] || return 0
-                ! grep -q '^> log ' <<< "$changes" || break
+                after=$(state)
+                [ "$after" != "$before" ] || return 0
+                changes=$(diff <(echo "$before") <(echo "$after") | grep '^[<>]')
+                [[ $changes != *"> log "* ]] || break
                 sleep 0.1
         done
         sed -n 's/^> process \([0-9]*\) .*/\1/p' <<< "$changes" | while read -r pid; do
                 kill -KILL "$pid"
         done 2>/dev/null
         sleep 0.2
-        state > "$place/before"
+        before=$(state)
 }
 
 # What came out of /output: nothing but plain files and directories within the limits.
@@ -146,7 +145,7 @@ look_at_output() {
 judge_account() {
         local spent grown own
         read -r _ spent _ _ _ grown _ < <(grep '^account: ' "$at/err")
-        own=$((($(json_get cpu_user_usec "$place/report") + $(json_get cpu_system_usec "$place/report")) / 1000))
+        own=$(awk -F '[:,]' '/"cpu_(user|system)_usec"/ { sum += $2 } END { print int(sum / 1000) }' "$place/report")
         text+="; outside: $((spent - own)) ms, $grown KiB (the job: $own ms)"
         if [ $((spent - own)) -ge 1000 ] || [ "$grown" -ge 1024 ]; then
                 add_change "it cost $((spent - own)) ms and $grown KiB"
@@ -160,8 +159,9 @@ add_change() {
 # By what the case said: `inner` and `text`.
 judge_inside() { # HOW DIRECTORY
         local how=$1 at=$2 status line
-        status=$(cat "$at/status")
-        line=$(cat "$at/err" "$at/out" | grep -aE '^(held|escaped|n/a): ' | tail -1)
+        read -r status late < "$at/end"
+        line=$(grep -ahE '^(held|escaped|n/a): ' "$at/err" "$at/out")
+        line=${line##*$'\n'}
         inner=${line%%:*} text=${line#*: }
         [ -z "$line" ] || return
         inner=none text="$(cat "$at/err" "$at/out" | head -c 300 | tr '\n' ' ')status $status"
@@ -175,23 +175,25 @@ judge_inside() { # HOW DIRECTORY
 
 # By what has changed outside: `outer` and `changes`.
 judge_outside() { # HOW DIRECTORY
-        local how=$1 at=$2 size
+        local how=$1 at=$2 size found
         outer=same
         compare_state
         [ -z "$changes" ] || outer=changed
-        ! grep -q '^> process ' <<< "$changes" || outer=left
+        [[ $changes != *"> process "* ]] || outer=left
         # Another sandbox may leave it to its caller to end it; ours has a limit for that.
-        if [ -e "$at/late" ] && [ -z "$with" ]; then outer=stuck; fi
-        size=$(stat -c %s "$at/out")
-        [ "$size" -le "$flood" ] || add_change "$((size >> 20)) MiB of output"
-        ! grep -q '^typed: ' "$at/err" || add_change "typed into the terminal"
-        case $how in *collected*)
-                local found
+        if [ "$late" -eq 1 ] && [ -z "$with" ]; then outer=stuck; fi
+        case $how in
+        *floods*)
+                size=$(stat -c %s "$at/out")
+                [ "$size" -le "$flood" ] || add_change "$((size >> 20)) MiB of output"
+                ;;
+        *terminal*) ! grep -q '^typed: ' "$at/err" || add_change "typed into the terminal" ;;
+        *collected*)
                 found=$(look_at_output)
                 [ -z "$found" ] || outer=changed changes+=$found$'\n'
                 ;;
+        *accounted*) [ -n "$with" ] || judge_account ;;
         esac
-        case $how in *accounted*) [ -n "$with" ] || judge_account ;; esac
 }
 
 # ---- telling ----
@@ -243,7 +245,7 @@ run_shared() {
         for ((i = 0; i < ${#labels[@]}; i += group)); do
                 run_case "$(IFS=, && echo "${labels[*]:i:group}")" "" "$place/shared"
                 compare_state
-                [ -z "$changes" ] && [ ! -e "$place/shared/late" ] || continue
+                [ -z "$changes" ] || continue
                 while read -r label line; do
                         result[$label]=$line
                 done < <(grep -aE '^[a-z0-9-]+ (held|escaped|n/a): ' "$place/shared/out")
@@ -267,7 +269,7 @@ run_outlasting() {
         set -- "${labels[@]}"
         while [ $# -gt 0 ]; do
                 judge_inside outlasts "$place/outlasting/$1"
-                [ "$inner" != ended ] || [ -e "$place/outlasting/$1/late" ] || result[$1]="$inner: $text"
+                [ "$inner" != ended ] || [ "$late" -eq 1 ] || result[$1]="$inner: $text"
                 shift 2
         done
 }
@@ -285,8 +287,6 @@ run_all() {
                 elif [ -n "${result[$label]:-}" ]; then
                         inner=${result[$label]%%:*} text=${result[$label]#*: }
                 else
-                        rm -rf "$place/writable"
-                        mkdir "$place/writable"
                         run_case "$label" "$how" "$place/alone"
                         judge_inside "$how" "$place/alone"
                         judge_outside "$how" "$place/alone"
@@ -321,7 +321,7 @@ for pass in "${passes[@]}"; do
         # As long as it takes to get to it, on a slow machine too, and a moment.
         short=$((700 + (${EPOCHREALTIME/./} - ${start/./}) / 100))ms
         [ -n "$tap" ] || printf '\n%s\n\n%-10s %-22s %-8s %-8s %s\n' "$pass" class case inside outside evidence
-        state > "$place/before"
+        before=$(state)
         run_all
 done
 [ -n "$tap" ] || printf '\n%d held, %d escaped, %d not applicable\n' "$held" $((escaped + known)) "$not_applicable"

@@ -173,7 +173,7 @@ static size_t fill(const char *dir, size_t bytes)
         char path[PATH_ROOM];
 
         memset(block, 1, sizeof block);
-        snprintf(path, sizeof path, "%s/bomb", dir);
+        snprintf(path, sizeof path, "%s/skep-escape-bomb", dir);
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         while (fd >= 0 && bytes < BYTES_MAX) {
                 ssize_t n = write(fd, block, sizeof block);
@@ -205,7 +205,7 @@ static Verdict file_count(Attempt *a)
 
         for (size_t i = 0; i < ELEMENTS(places); i++)
                 for (; n < FILES_MAX; n++) {
-                        snprintf(path, sizeof path, "%s/bomb-%d", places[i], n);
+                        snprintf(path, sizeof path, "%s/skep-escape-bomb-%d", places[i], n);
                         if (mkdir(path, 0755) < 0) {
                                 error = errno;
                                 break;
@@ -220,7 +220,7 @@ static Verdict file_reserved(Attempt *a)
 {
         char path[PATH_ROOM];
 
-        snprintf(path, sizeof path, "%s/reserved", own_directory());
+        snprintf(path, sizeof path, "%s/skep-escape-reserved", own_directory());
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         unlink(path);
         return by_result(a, fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)BYTES_MAX), "fallocate");

@@ -65,7 +65,7 @@ static Verdict release_agent(Attempt *a)
 
 static const char *mount_point(char path[static PATH_ROOM])
 {
-        snprintf(path, PATH_ROOM, "%s/groups", own_directory());
+        snprintf(path, PATH_ROOM, "%s/skep-escape-groups", own_directory());
         mkdir(path, 0755);
         return path;
 }

@@ -57,7 +57,7 @@ static Verdict links(Attempt *a)
 
         if (secret_is_shown(a))
                 return secret_shown(a);
-        snprintf(link, sizeof link, "%s/way-out", own_directory());
+        snprintf(link, sizeof link, "%s/skep-escape-way-out", own_directory());
         for (size_t i = 0; i < ELEMENTS(targets); i++) {
                 unlink(link);
                 if (symlink(targets[i], link) == 0 && secret_below(a, AT_FDCWD, link))
@@ -98,7 +98,7 @@ static Verdict deeper_root(Attempt *a)
 
         if (secret_is_shown(a))
                 return secret_shown(a);
-        snprintf(deeper, sizeof deeper, "%s/deeper", own_directory());
+        snprintf(deeper, sizeof deeper, "%s/skep-escape-deeper", own_directory());
         mkdir(deeper, 0755);
         if (chroot(deeper) < 0)
                 return by_result(a, -1, "chroot");
@@ -242,7 +242,7 @@ static Verdict make_disk(Attempt *a)
         if (sscanf(given(a, "device"), "%u:%u", &major, &minor) != 2 || major == 0)
                 return not_applicable(a, "the host's files are not on a disk");
         for (size_t i = 0; i < ELEMENTS(places); i++) {
-                snprintf(path, sizeof path, "%s/disk", places[i]);
+                snprintf(path, sizeof path, "%s/skep-escape-disk", places[i]);
                 if (mknod(path, S_IFBLK | 0666, makedev(major, minor)) == 0)
                         return opened_device(a, path, "the host's disk");
         }
@@ -255,7 +255,7 @@ static Verdict make_memory(Attempt *a)
         char path[PATH_ROOM];
 
         for (size_t i = 0; i < ELEMENTS(minors); i++) {
-                snprintf(path, sizeof path, "%s/device-%u", own_directory(), minors[i]);
+                snprintf(path, sizeof path, "%s/skep-escape-device-%u", own_directory(), minors[i]);
                 if (mknod(path, S_IFCHR | 0666, makedev(1, minors[i])) == 0)
                         return opened_device(a, path, "a device of the host's memory");
         }

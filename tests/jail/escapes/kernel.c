@@ -214,7 +214,7 @@ static Verdict accounting(Attempt *a)
 {
         char path[PATH_ROOM];
 
-        snprintf(path, sizeof path, "%s/accounts", own_directory());
+        snprintf(path, sizeof path, "%s/skep-escape-accounts", own_directory());
         close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
         int r = acct(path);
         if (r == 0)
@@ -227,7 +227,7 @@ static Verdict swap_on(Attempt *a)
         static char page[4096];
         char path[PATH_ROOM];
 
-        snprintf(path, sizeof path, "%s/swap", own_directory());
+        snprintf(path, sizeof path, "%s/skep-escape-swap", own_directory());
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         /* The signature that mkswap(8) writes, of ten pages. */
         *(uint32_t *)(void *)(page + 1024) = 1;

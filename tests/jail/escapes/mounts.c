@@ -17,7 +17,7 @@
 
 static const char *mount_point(char path[static PATH_ROOM])
 {
-        snprintf(path, PATH_ROOM, "%s/mount-point", own_directory());
+        snprintf(path, PATH_ROOM, "%s/skep-escape-mount-point", own_directory());
         mkdir(path, 0755);
         return path;
 }
@@ -30,7 +30,7 @@ static Verdict mount_type(Attempt *a)
         sscanf(a->argument, "%31s %199s", type, options);
         keep_mounts_private();
         if (strcmp(type, "overlay") == 0) {
-                snprintf(lower, sizeof lower, "%s/lower", own_directory());
+                snprintf(lower, sizeof lower, "%s/skep-escape-lower", own_directory());
                 mkdir(lower, 0755);
                 snprintf(options, sizeof options, "lowerdir=/usr:%s", lower);
         }

@@ -169,17 +169,11 @@ static void print_queues(void)
 
 static void print_ipc(void)
 {
-        DIR *dir = opendir("/dev/shm");
-
         /* Key, id, mode and size; what follows is who was there last. */
         print_lines("shm", "/proc/sysvipc/shm", 48, true);
         print_lines("msg", "/proc/sysvipc/msg", 44, true);
         print_lines("sem", "/proc/sysvipc/sem", 40, true);
         print_queues();
-        for (struct dirent *d; dir && (d = readdir(dir));)
-                printf("/dev/shm %s\n", d->d_name);
-        if (dir)
-                closedir(dir);
 }
 
 /* ---- files ---- */
@@ -193,6 +187,23 @@ static void print_file(const char *path)
         printf("file %s inode %ju mode %o owner %u size %jd links %ju changed %jd.%09ld\n", path, (uintmax_t)st.st_ino,
                st.st_mode, st.st_uid, S_ISREG(st.st_mode) ? (intmax_t)st.st_size : 0, (uintmax_t)st.st_nlink,
                (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
+/* What attacks make has a name that begins like this. */
+static void print_attackers_files(const char *path)
+{
+        static const char mark[] = "skep-escape";
+        const size_t n = strlen(mark);
+        DIR *dir = opendir(path);
+        struct stat st;
+
+        if (fstatat(AT_FDCWD, path, &st, 0) == 0)
+                printf("directory %s mode %o owner %u\n", path, st.st_mode, st.st_uid);
+        for (struct dirent *d; dir && (d = readdir(dir));)
+                if (strncmp(d->d_name, mark, n) == 0 && (d->d_name[n] == '\0' || d->d_name[n] == '-'))
+                        printf("made %s/%s\n", path, d->d_name);
+        if (dir)
+                closedir(dir);
 }
 
 /* In the directory that the job may write: what no job may make. */
@@ -211,8 +222,9 @@ static int print_made(const char *path, const struct stat *st, int type, struct 
 static void print_files(const char *place)
 {
         static const char *const own[] = {"secret", "keep", "readonly", "readonly/file", "program", "pipe", "socket"};
-        static const char *const of_host[] = {"/etc", "/etc/passwd", "/usr", COMMON_DIRECTORY, COMMON_FILE, "/dev/null",
-                                              "/dev/zero", "/dev/shm", "/root", "/home", "/input", "/work", "/output"};
+        static const char *const of_host[] = {"/etc/passwd", COMMON_FILE, "/dev/null", "/dev/zero"};
+        static const char *const dirs[] = {"/", "/dev", "/dev/shm", "/etc", "/input", "/output", "/run", "/tmp", "/usr",
+                                           "/usr/bin", "/var/tmp", "/work", "/proc"};
         char path[PATH_ROOM];
 
         for (size_t i = 0; i < ELEMENTS(own); i++) {
@@ -221,6 +233,8 @@ static void print_files(const char *place)
         }
         for (size_t i = 0; i < ELEMENTS(of_host); i++)
                 print_file(of_host[i]);
+        for (size_t i = 0; i < ELEMENTS(dirs); i++)
+                print_attackers_files(dirs[i]);
         snprintf(path, sizeof path, "%s/keep", place);
         print_lines("kept", path, 0, false);
         snprintf(path, sizeof path, "%s/readonly/file", place);

@@ -298,7 +298,7 @@ static Verdict by_loader(Attempt *a)
                 loader = access(loaders[i], X_OK) == 0 ? (char *)loaders[i] : NULL;
         if (!loader)
                 return not_applicable(a, "there is no loader");
-        snprintf(path, sizeof path, "%s/true", own_directory());
+        snprintf(path, sizeof path, "%s/skep-escape-true", own_directory());
         char *copy[] = {(char *)"cp", (char *)"/usr/bin/true", path, NULL}, *direct[] = {path, NULL},
              *indirect[] = {loader, path, NULL};
         if (in_child(execute, copy) != 0)
@@ -377,7 +377,7 @@ static Verdict set_id(Attempt *a)
                 snprintf(dir, sizeof dir, "%s", own_directory());
         umask(0);
         for (size_t i = 0; i < ELEMENTS(set_ids); i++) {
-                snprintf(path, sizeof path, "%s/set-id-%zu", dir, i);
+                snprintf(path, sizeof path, "%s/skep-escape-set-id-%zu", dir, i);
                 set_ids[i].make(path);
                 if (stat(path, &st) < 0 || (st.st_mode & 06000) == 0)
                         continue;
@@ -395,7 +395,7 @@ static Verdict file_capability(Attempt *a)
 
         if (!*shared_directory(a, dir))
                 snprintf(dir, sizeof dir, "%s", own_directory());
-        snprintf(path, sizeof path, "%s/capable", dir);
+        snprintf(path, sizeof path, "%s/skep-escape-capable", dir);
         close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755));
         data.data[0].permitted = data.data[0].inheritable = ~0U;
         return by_result(a, setxattr(path, "security.capability", &data, XATTR_CAPS_SZ_2, 0), "setxattr");
@@ -408,7 +408,7 @@ static Verdict owner(Attempt *a)
 
         if (!*shared_directory(a, dir))
                 snprintf(dir, sizeof dir, "%s", own_directory());
-        snprintf(path, sizeof path, "%s/owned", dir);
+        snprintf(path, sizeof path, "%s/skep-escape-owned", dir);
         int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         for (uid_t id = 0; fd >= 0 && id < 40; id++)
                 if (id != getuid() && (fchown(fd, id, id) == 0 || chown(path, id, (gid_t)-1) == 0) &&
@@ -423,7 +423,7 @@ static Verdict shared_node(Attempt *a)
 
         if (!*shared_directory(a, dir))
                 return not_applicable(a, "no directory of the host is writable");
-        snprintf(path, sizeof path, "%s/node", dir);
+        snprintf(path, sizeof path, "%s/skep-escape-node", dir);
         return by_result(a, mknod(path, S_IFCHR | 0666, makedev(1, 3)), "mknod");
 }
 
@@ -438,7 +438,7 @@ static Verdict hard_link(Attempt *a)
         for (size_t i = 0; i < ELEMENTS(sources); i++) {
                 int fd = open(sources[i], O_PATH | O_CLOEXEC);
                 snprintf(link_path, sizeof link_path, "/proc/self/fd/%d", fd);
-                snprintf(to, sizeof to, "%s/second-name-%zu", dir, i);
+                snprintf(to, sizeof to, "%s/skep-escape-second-name-%zu", dir, i);
                 if (link(sources[i], to) == 0 ||
                     linkat(AT_FDCWD, link_path, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ||
                     linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0 || rename(sources[i], to) == 0)
