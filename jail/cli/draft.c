@@ -56,13 +56,13 @@ void draft_done(Draft *d)
                 free(d->items[i].name);
         free(d->items);
         json_object_put(d->base);
-        *d = (Draft){NULL};
+        *d = (Draft){.base = NULL};
 }
 
 int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
 {
         const char *text = jail_policy_text(base);
-        _cleanup_(draft_done) Draft d = {NULL};
+        _cleanup_(draft_done) Draft d = {.base = NULL};
         int r = json_parse_text(text, strlen(text), &d.base, e);
 
         if (r < 0)
@@ -82,7 +82,7 @@ int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
         json_object *calls = holder(d.base, DRAFT_CALL);
         json_object_object_add(calls, "action", json_object_new_string("errno"));
         *ret = d;
-        d = (Draft){NULL};
+        d = (Draft){.base = NULL};
         return 0;
 }
 

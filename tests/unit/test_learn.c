@@ -268,7 +268,7 @@ START_TEST(test_a_draft_can_do_without_each_item)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_policy_ JailPolicy *base = load_base(), *all = NULL, *less = NULL, *none = NULL;
-        _cleanup_(draft_done) Draft d = {NULL};
+        _cleanup_(draft_done) Draft d = {.base = NULL};
         bool is_new;
 
         assert_ok(draft_from_policy(base, &d, &e), &e);
@@ -294,7 +294,7 @@ START_TEST(test_a_draft_is_written_as_the_policy_that_it_is)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_policy_ JailPolicy *base = load_base(), *back = NULL;
-        _cleanup_(draft_done) Draft d = {NULL};
+        _cleanup_(draft_done) Draft d = {.base = NULL};
         _cleanup_json_ json_object *groups = NULL;
         const char *two_groups = "{\"@io\": [\"read\"], \"@others\": [\"ptrace\"]}";
         JailLimits limits = jail_limits_none;
