@@ -67,7 +67,8 @@ int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
 
         if (r < 0)
                 return r;
-        if (!list_of(d.base, DRAFT_CALL))
+        json_object *names = list_of(d.base, DRAFT_CALL);
+        if (!names || json_object_array_length(names) == 0)
                 return error_set(e, -EINVAL,
                                  "the policy \"%s\" does not list its system calls by name, which learning starts from",
                                  jail_policy_name(base));

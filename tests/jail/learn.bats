@@ -83,6 +83,7 @@ P
 }
 
 @test "sqlite3, with a file of its own" {
+        command -v sqlite3 > /dev/null || skip "there is no sqlite3"
         learn -- sqlite3 /work/db 'create table t(a); insert into t values(7); select a from t'
         [ "$(learnt -- sqlite3 /work/db 'create table t(a); insert into t values(7); select a from t')" = 7 ]
         run learnt -- sh -c id
