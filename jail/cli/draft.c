@@ -56,18 +56,19 @@ void draft_done(Draft *d)
                 free(d->items[i].name);
         free(d->items);
         json_object_put(d->base);
-        *d = (Draft){NULL};
+        *d = (Draft){.base = NULL};
 }
 
 int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
 {
         const char *text = jail_policy_text(base);
-        _cleanup_(draft_done) Draft d = {NULL};
+        _cleanup_(draft_done) Draft d = {.base = NULL};
         int r = json_parse_text(text, strlen(text), &d.base, e);
 
         if (r < 0)
                 return r;
-        if (!list_of(d.base, DRAFT_CALL))
+        json_object *names = list_of(d.base, DRAFT_CALL);
+        if (!names || json_object_array_length(names) == 0)
                 return error_set(e, -EINVAL,
                                  "the policy \"%s\" does not list its system calls by name, which learning starts from",
                                  jail_policy_name(base));
@@ -82,7 +83,7 @@ int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
         json_object *calls = holder(d.base, DRAFT_CALL);
         json_object_object_add(calls, "action", json_object_new_string("errno"));
         *ret = d;
-        d = (Draft){NULL};
+        d = (Draft){.base = NULL};
         return 0;
 }
 

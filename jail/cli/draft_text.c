@@ -46,14 +46,15 @@ static void print_key(FILE *out, const char *key, int depth, bool first)
         fprintf(out, "%s\n%*s\"%s\": ", first ? "" : ",", 2 * depth, "", key);
 }
 
-static void print_list(FILE *out, const Draft *d, DraftKind kind, const char *key, int depth, bool first)
+static void print_list(FILE *out, const Draft *d, DraftKind kind, const char *key, int depth, bool *first)
 {
         size_t n;
         _cleanup_free_ const char **names = sorted_names(d, kind, &n);
 
         if (!names || n == 0)
                 return;
-        print_key(out, key, depth, first);
+        print_key(out, key, depth, *first);
+        *first = false;
         fputc('[', out);
         for (size_t i = 0; i < n; i++) {
                 fprintf(out, "%s\n%*s", i > 0 ? "," : "", 2 * depth + 2, "");
@@ -121,7 +122,7 @@ static char *format_cpus(uint64_t milli)
 {
         char *text;
 
-        return asprintf(&text, "%" PRIu64 ".%03" PRIu64, milli / 1000, milli % 1000) < 0 ? NULL : text;
+        return asprintf(&text, "%.8g", (double)milli / 1000) < 0 ? NULL : text;
 }
 
 typedef struct LimitLine {
@@ -176,21 +177,37 @@ static void print_limits(FILE *out, const JailLimits *limits)
         fputs("\n  }", out);
 }
 
-/* A member that is as in the base; a list that is empty is left out. */
-static void print_kept(FILE *out, json_object *from, const char *key, int depth)
-{
-        json_object *value;
+/* What is made of items, or written otherwise. */
+static const char *const own_keys[] = {"description",  "filesystem", "syscalls",  "limits",   "devices",
+                                       "capabilities", "execute",    "read_only", "writable", "tmpfs"};
 
-        if (!json_object_object_get_ex(from, key, &value) ||
-            (json_object_is_type(value, json_type_array) && json_object_array_length(value) == 0))
-                return;
-        print_key(out, key, depth, false);
-        fputs(json_object_to_json_string_ext(value, JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE), out);
+static bool is_own_key(const char *key)
+{
+        for (size_t i = 0; i < ELEMENTS(own_keys); i++)
+                if (strcmp(own_keys[i], key) == 0)
+                        return true;
+        return false;
+}
+
+/* The other members of an object of the base, as they are; a list that is empty is left out. */
+static void print_kept(FILE *out, json_object *from, int depth, bool *first)
+{
+        json_object_object_foreach(from, key, value)
+        {
+                bool empty = json_object_is_type(value, json_type_array) && json_object_array_length(value) == 0;
+                if (is_own_key(key) || empty)
+                        continue;
+                print_key(out, key, depth, *first);
+                fputs(json_object_to_json_string_ext(value, JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE),
+                      out);
+                *first = false;
+        }
 }
 
 char *draft_text(const Draft *d, json_object *groups, const JailLimits *limits, const char *description)
 {
-        json_object *filesystem = NULL, *root = NULL;
+        json_object *filesystem = NULL;
+        bool first = true, more = false;
         char *text = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
@@ -202,19 +219,17 @@ char *draft_text(const Draft *d, json_object *groups, const JailLimits *limits, 
               "// command does not do what it did when this was learnt. The limits leave room, and may be changed.\n"
               "{\n  \"description\": ", out);
         print_string(out, description);
-        fputs(",\n  \"filesystem\": {\n    \"root\": ", out);
-        print_string(out, json_object_object_get_ex(filesystem, "root", &root) ? json_object_get_string(root) : "host");
-        print_list(out, d, DRAFT_EXECUTE, "execute", 2, false);
-        print_list(out, d, DRAFT_READ_ONLY, "read_only", 2, false);
-        print_list(out, d, DRAFT_WRITABLE, "writable", 2, false);
-        print_list(out, d, DRAFT_TMPFS, "tmpfs", 2, false);
-        print_kept(out, filesystem, "hidden", 2);
+        fputs(",\n  \"filesystem\": {", out);
+        print_kept(out, filesystem, 2, &first);
+        print_list(out, d, DRAFT_EXECUTE, "execute", 2, &first);
+        print_list(out, d, DRAFT_READ_ONLY, "read_only", 2, &first);
+        print_list(out, d, DRAFT_WRITABLE, "writable", 2, &first);
+        print_list(out, d, DRAFT_TMPFS, "tmpfs", 2, &first);
         fputs("\n  }", out);
-        print_kept(out, d->base, "network", 1);
+        print_kept(out, d->base, 1, &more);
         print_calls(out, d, groups);
-        print_list(out, d, DRAFT_DEVICE, "devices", 1, false);
-        print_list(out, d, DRAFT_CAPABILITY, "capabilities", 1, false);
-        print_kept(out, d->base, "require", 1);
+        print_list(out, d, DRAFT_DEVICE, "devices", 1, &more);
+        print_list(out, d, DRAFT_CAPABILITY, "capabilities", 1, &more);
         print_limits(out, limits);
         fputs("\n}\n", out);
         if (fclose(out) != 0) {

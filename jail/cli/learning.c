@@ -104,7 +104,7 @@ static Comparison narrower(const Comparison *c, const Behaviour *a, const Behavi
 static int observe(Learning *l, Error *e)
 {
         const Comparison everything = {true, true, true};
-        Trial runs[2] = {{NULL}, {NULL}};
+        Trial runs[2] = {{.policy = NULL}, {.policy = NULL}};
         int r = draft_policy(&l->draft, NULL, 0, &l->full, e);
 
         if (r < 0)
@@ -193,7 +193,7 @@ static bool put_back(Learning *l, const JailReport *report, bool all)
 static int prove(Learning *l, bool *ret_differs, Error *e)
 {
         for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-                _cleanup_(trial_done) Trial bad = {NULL};
+                _cleanup_(trial_done) Trial bad = {.policy = NULL};
                 int r = prove_once(l, &bad, e);
                 if (r < 0 || !bad.policy)
                         return r;

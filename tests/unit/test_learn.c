@@ -268,7 +268,7 @@ START_TEST(test_a_draft_can_do_without_each_item)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_policy_ JailPolicy *base = load_base(), *all = NULL, *less = NULL, *none = NULL;
-        _cleanup_(draft_done) Draft d = {NULL};
+        _cleanup_(draft_done) Draft d = {.base = NULL};
         bool is_new;
 
         assert_ok(draft_from_policy(base, &d, &e), &e);
@@ -294,7 +294,7 @@ START_TEST(test_a_draft_is_written_as_the_policy_that_it_is)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_policy_ JailPolicy *base = load_base(), *back = NULL;
-        _cleanup_(draft_done) Draft d = {NULL};
+        _cleanup_(draft_done) Draft d = {.base = NULL};
         _cleanup_json_ json_object *groups = NULL;
         const char *two_groups = "{\"@io\": [\"read\"], \"@others\": [\"ptrace\"]}";
         JailLimits limits = jail_limits_none;
@@ -306,6 +306,7 @@ START_TEST(test_a_draft_is_written_as_the_policy_that_it_is)
         draft_find(&d, DRAFT_EXECUTE, "/usr")->in = false;
         limits.memory_bytes = UINT64_C(256) << 20;
         limits.wall_usec = 90000000;
+        limits.cpu_milli = 1500;
         limits.io_read_bytes_per_sec = 1 << 20;
         _cleanup_free_ char *text = draft_text(&d, groups, &limits, "it said \"x\"\n// no comment");
         assert_ok(jail_policy_from_text("back", text, &back, &e), &e);
@@ -314,6 +315,7 @@ START_TEST(test_a_draft_is_written_as_the_policy_that_it_is)
         ck_assert(allows(back, "\"/usr/share\"") && !allows(back, "\"/usr\""));
         ck_assert_uint_eq(jail_policy_limits(back)->memory_bytes, UINT64_C(256) << 20);
         ck_assert_uint_eq(jail_policy_limits(back)->wall_usec, 90000000);
+        ck_assert_uint_eq(jail_policy_limits(back)->cpu_milli, 1500);
         ck_assert_uint_eq(jail_policy_limits(back)->io_read_bytes_per_sec, 1 << 20);
         ck_assert_uint_eq(jail_policy_limits(back)->pids, JAIL_UNLIMITED);
 }
