@@ -312,7 +312,7 @@ ctl() {
 }
 
 @test "a worker that dies is replaced, and its jobs run again" {
-        id=$(echo '{"command": ["sh", "-c", "sleep 2; echo attempt $SKEP_ATTEMPT"]}' | ctl submit -)
+        id=$(echo '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30; echo attempt $SKEP_ATTEMPT"]}' | ctl submit -)
         for i in $(seq 50); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
         pkill -KILL -P "$(cat "$BATS_FILE_TMPDIR/pid")" skep-worker
         ctl wait "$id"
