@@ -108,9 +108,7 @@ TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/escapes $(BUILD)/
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
-             $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c floor.c bpf.c oci_seccomp.c oci_settle.c \
-               oci_filter.c syscall_groups.c enforce.c plan.c) \
-             $(addprefix jail/,call.c call_text.c process.c cli/host_path.c)
+             $(filter-out jail/scope.c %_main.c,$(call sources,jail)) jail/cli/host_path.c $(filter-out %/main.c,$(call sources,jail/image_unpack))
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)
