@@ -49,13 +49,12 @@ LAUNCHER := $(call objects,jail/launcher.c jail/namespaces.c jail/watchdog.c jai
               jail/root.c jail/overlay.c jail/root_file.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
+IMAGE_UNPACK := $(call objects,$(call sources,jail/image_unpack))
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
 SUPERVISOR := $(call objects,$(call sources,engine/supervisor))
 CTL := $(call objects,$(call sources,engine/ctl))
-
-IMAGE_UNPACK := $(call objects,$(call sources,jail/image_unpack))
 
 PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skepd skepctl
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
@@ -108,9 +107,8 @@ TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/escapes $(BUILD)/
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
-             $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c floor.c bpf.c oci_seccomp.c oci_settle.c \
-               oci_filter.c syscall_groups.c enforce.c plan.c) \
-             $(addprefix jail/,call.c call_text.c process.c cli/host_path.c)
+             $(filter-out jail/scope.c %_main.c,$(call sources,jail)) jail/cli/host_path.c \
+             $(filter-out %/main.c,$(call sources,jail/image_unpack))
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)
@@ -165,7 +163,8 @@ escapes: deps
 
 install: all
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack skep-worker)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack \
+	        skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
 
 # Everything is rebuilt when compiler or flags change.

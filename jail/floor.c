@@ -195,7 +195,7 @@ static void refuse_core_limit(Rules *rules)
 {
         const struct scmp_arg_cmp set = SCMP_CMP(0, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE),
                                   of_process[] = {SCMP_CMP(1, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE),
-                                                  SCMP_CMP(2, SCMP_CMP_NE, 0)};
+                                                  SCMP_CMP(2, SCMP_CMP_NE, 0, 0)};
 
         refuse(rules, limit_calls[0], &set, 1);
         refuse(rules, limit_calls[1], of_process, ELEMENTS(of_process));

@@ -18,7 +18,7 @@ static int open_directory(int store, const char *name, Error *e)
         int fd = open_beneath(store, name, O_RDONLY | O_DIRECTORY, 0);
 
         if (fd == -ENOENT)
-                return error_set(e, fd, "there is no image \"%s\"; \"skep-jail image list\" says which there are", name);
+                return error_set(e, fd, "there is no image \"%s\"; see \"skep-jail image list\"", name);
         return fd < 0 ? error_errno(e, fd, "image %s", name) : fd;
 }
 
@@ -122,9 +122,9 @@ int image_remove(const char *name, Error *e)
         if (directory < 0)
                 return directory;
         if (flock(directory, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK ? error_set(e, -EBUSY, "image %s is in use by a jail: remove it when that has ended",
-                                                        name)
-                                            : error_errno(e, -errno, "image %s", name);
+                return errno != EWOULDBLOCK
+                               ? error_errno(e, -errno, "image %s", name)
+                               : error_set(e, -EBUSY, "image %s is in use: remove it when its jails have ended", name);
         /* Out of sight at once, whatever happens to us while the files go. */
         _cleanup_free_ char *hidden = image_store_hidden_name();
         if (!hidden)

@@ -24,8 +24,8 @@ typedef struct Image {
 
 #define IMAGE_NULL ((Image){.root = -1, .lock = -1})
 
-/* Opens an image by its name. Errors: -EINVAL a bad name; -ENOENT no such image; -EPERM the store is not safe; others as
- * of the system call. */
+/* Opens an image by its name. Errors: -EINVAL a bad name; -ENOENT no such image; -EPERM the store is not safe; others
+ * as of the system call. */
 int image_open(const char *name, Image *ret, Error *e);
 void image_done(Image *image);
 #define _cleanup_image_ _cleanup_(image_done)
@@ -56,6 +56,6 @@ int image_draft_commit(ImageDraft *draft, const ImageConfig *config, Error *e);
 void image_draft_done(ImageDraft *draft);
 #define _cleanup_image_draft_ _cleanup_(image_draft_done)
 
-/* Walks a tree that came out of a jail, and counts. Errors: -EINVAL something is in there that an image does not have: a
- * device, a set-user-id file, a directory deeper than archives may be, a file of somebody else; -E2BIG over a limit. */
+/* Walks a tree that came out of a jail, and counts. Errors: -EINVAL something is in there that an image does not have:
+ * a device, a set-user-id file, a directory deeper than archives may be, another owner's file; -E2BIG over a limit. */
 int image_measure(int root, uint64_t max_bytes, uint64_t max_files, uint64_t *ret_bytes, uint64_t *ret_files, Error *e);

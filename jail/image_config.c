@@ -55,7 +55,8 @@ int image_config_check(const ImageConfig *c, Error *e)
 
         if (!c->digest || !is_digest(c->digest))
                 return error_set(e, -EINVAL, "digest: must be \"sha256:\" and 64 hexadecimal digits");
-        if ((r = check_strings(c->environment, "Env", e)) < 0 || (r = check_strings(c->entrypoint, "Entrypoint", e)) < 0 ||
+        if ((r = check_strings(c->environment, "Env", e)) < 0 ||
+            (r = check_strings(c->entrypoint, "Entrypoint", e)) < 0 ||
             (r = check_strings(c->command, "Cmd", e)) < 0 || (r = check_word(c->user, "User", e)) < 0 ||
             (r = check_word(c->working_directory, "WorkingDir", e)) < 0 ||
             (r = check_word(c->architecture, "architecture", e)) < 0)

@@ -42,7 +42,7 @@ int image_store_open(bool make, Error *e)
         if (fd < 0 || fstat(fd, &st) < 0)
                 return error_errno(e, -errno, "%s", path);
         if (st.st_uid != geteuid() || (st.st_mode & 077))
-                return error_set(e, -EPERM, "%s must belong to whoever uses it, and be for him alone (chmod 700)", path);
+                return error_set(e, -EPERM, "%s must belong to whoever uses it, and be his alone (chmod 700)", path);
         return take_fd(fd);
 }
 
@@ -58,8 +58,8 @@ bool image_store_has(int store, const char *name, int directory)
 {
         struct stat a, b;
 
-        return fstatat(store, name, &a, AT_SYMLINK_NOFOLLOW) == 0 && fstat(directory, &b) == 0 && a.st_ino == b.st_ino &&
-               a.st_dev == b.st_dev;
+        return fstatat(store, name, &a, AT_SYMLINK_NOFOLLOW) == 0 && fstat(directory, &b) == 0 &&
+               a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 char *image_store_hidden_name(void)

@@ -24,6 +24,7 @@ allowed() {
         engine/base) echo '^$' ;;
         jail) echo '^engine/base/' ;;
         jail/probe) echo '^(engine/base/|jail/)' ;;
+        jail/image_unpack) echo '^(engine/base/|jail/image_config\.h$)' ;;
         jail/cli) echo '^(engine/base/|jail/)' ;;
         engine/worker) echo '^(engine/base/|jail/jail\.h$)' ;;
         engine/supervisor) echo '^(engine/base/|jail/jail\.h$|engine/worker/protocol\.h$)' ;;
@@ -31,7 +32,7 @@ allowed() {
         esac
 }
 
-for folder in engine/base jail jail/probe jail/cli engine/worker engine/supervisor engine/ctl; do
+for folder in engine/base jail jail/probe jail/image_unpack jail/cli engine/worker engine/supervisor engine/ctl; do
         found=$(grep -nE '^#include "' "$folder"/*.[ch] | grep -vE "#include \"$folder/" |
                 sed -E 's/^([^:]*:[0-9]*):#include "([^"]*)".*/\2 \1/' |
                 while read -r included where; do

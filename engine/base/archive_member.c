@@ -44,7 +44,7 @@ int member_write(struct archive *a, struct archive_entry *entry, int fd, const c
                 if (r < ARCHIVE_WARN)
                         return name_error(-EINVAL, path, archive_error_string(a), e);
                 *bytes += size;
-                if (*bytes > max_bytes)
+                if (*bytes > max_bytes || (uint64_t)offset > max_bytes)
                         return name_error(-E2BIG, path, "the files together are too large", e);
                 if (lseek(fd, offset, SEEK_SET) < 0)
                         return error_errno(e, -errno, "%s", path);

@@ -43,9 +43,11 @@ static int take_allow_missing(const Option *option _unused_, const char *value, 
         return jail_layers_parse_missing(value, &import->allow_missing, e);
 }
 
+#define OF_IMPORT(member) offsetof(ImageImport, member)
+
 static const Option import_options[] = {
-        {"tag", "NAME:TAG", "which image, where the archive has several", option_set_string, offsetof(ImageImport, tag)},
-        {"replace", NULL, "take the place of an image that has the name", option_set_flag, offsetof(ImageImport, replace)},
+        {"tag", "NAME:TAG", "which image, where the archive has several", option_set_string, OF_IMPORT(tag)},
+        {"replace", NULL, "take the place of an image that has the name", option_set_flag, OF_IMPORT(replace)},
         {"disk", "SIZE", "what its files may have together (default: 8G)", take_disk, 0},
         {"files", "N", "how many they may be (default: 500000)", take_files, 0},
         {"allow-missing", "LIST", "limits of the unpacking that this host need not enforce", take_allow_missing, 0},
@@ -83,7 +85,7 @@ static int import(int argc, char **argv, Error *e)
         if (first < 0)
                 return first;
         if (argc - first != 2)
-                return error_set(e, -EINVAL, "which archive, and what shall it be called? skep-jail image import ARCHIVE NAME");
+                return error_set(e, -EINVAL, "which archive, by which name? skep-jail image import ARCHIVE NAME");
         import.archive = argv[first];
         import.name = argv[first + 1];
         int r = image_import(&import, &config, e);
@@ -219,10 +221,10 @@ static int help(void)
         puts("Usage: skep-jail image import [OPTION]... ARCHIVE NAME\n"
              "       skep-jail image list [--json]\n"
              "       skep-jail image rm NAME...\n"
-             "Make a root for jails of a container image's archive, as podman save, docker save and skopeo write them (a file,\n"
-             "a directory with an OCI layout, or - for standard input).\n");
+             "Make a root for jails of a container image's archive, as podman save, docker save and skopeo write them (a\n"
+             "file, a directory with an OCI layout, or - for standard input).\n");
         options_help(import_options, ELEMENTS(import_options));
-        puts("\nThe archive is unpacked in a jail of the policy \"image\". Exit status: 0; 125 with a reason; 130 interrupted.");
+        puts("\nIt is unpacked in a jail of the policy \"image\". Exit status: 0; 125 with a reason; 130 interrupted.");
         return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The archive of an image is whatever somebody on the internet made it. So skep-image-unpack reads it, in a jail of the
- * policy "image" that has nothing but the archive and the tree that becomes the image; out here, its words are parsed as
- * anybody's, and the tree is walked before it gets a name. */
+ * policy "image" that has nothing but the archive and the tree that becomes the image; out here, its words are parsed
+ * as anybody's, and the tree is walked before it gets a name. */
 
 #include "jail/cli/image_import.h"
 
@@ -74,11 +74,9 @@ static int judge(const Unpacking *u, const JailReport *report)
         if (u->interrupted)
                 return error_set(u->error, -EINTR, "interrupted: nothing was imported");
         if (report->reason == JAIL_OOM)
-                return error_set(u->error, -ENOMEM, "%s: unpacking it needs more memory than the policy \"image\" gives",
-                                 archive);
+                return error_set(u->error, -ENOMEM, "%s: needs more memory than the policy \"image\" gives", archive);
         if (report->reason == JAIL_WALL_LIMIT)
-                return error_set(u->error, -ETIME, "%s: unpacking it takes longer than the policy \"image\" lets it",
-                                 archive);
+                return error_set(u->error, -ETIME, "%s: takes longer than the policy \"image\" lets it", archive);
         if (report->message)
                 return error_set(u->error, -EINVAL, "%s: %s", archive, report->message);
         if (u->sentence.size > 0) {

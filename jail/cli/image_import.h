@@ -13,6 +13,6 @@ typedef struct ImageImport {
         JailLayers allow_missing;
 } ImageImport;
 
-/* Makes an image of an archive, which is read in a jail. The caller frees `ret`. Returns 0, -EINTR when a signal asked us
- * to end, and what the archive or the store say. */
+/* Makes an image of an archive, which is read in a jail. The caller frees `ret`. Returns 0, -EINTR when a signal asked
+ * us to end, and what the archive or the store say. */
 int image_import(const ImageImport *import, ImageConfig *ret, Error *e);

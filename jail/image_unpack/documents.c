@@ -134,7 +134,7 @@ int oci_document_parse(const char *text, size_t size, OciDocument *ret, Error *e
         if (r >= 0)
                 r = json_read_members(object, "", fields, ELEMENTS(fields), ret, e);
         if (r >= 0 && !ret->manifests.items == !ret->layers.items)
-                r = error_set(e, -EINVAL, "must have \"manifests\", as an index, or \"layers\", as a manifest, not both");
+                r = error_set(e, -EINVAL, "must have \"manifests\" (an index) or \"layers\" (a manifest), not both");
         if (r >= 0 && ret->layers.items && !ret->config.digest)
                 r = error_set(e, -EINVAL, "the key \"config\" is missing");
         if (r >= 0 && ret->layers.n > LAYERS_MAX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Modes: a jail's job is neither the owner of an image's files nor of his group, and what the owner may read and execute
- * is what the image's programs were meant to. So the owner's rights to that become everybody's. The tree's own owner
- * may always change it, or it could not be removed; and nothing in it is set user or group id. */
+/* Modes: a jail's job is not the owner of an image's files, nor of his group; and what the owner may read and execute,
+ * the image's programs were meant to. So the owner's rights to that become everybody's. The tree's own owner may always
+ * change it, or it could not be removed; and nothing in it is set user or group id. */
 
 #include "jail/image_unpack/layer.h"
 
@@ -183,10 +183,11 @@ static int add(const Entry *entry, Tree *tree, LayerSkipped *skipped)
         const char *hardlink = archive_entry_hardlink(a);
 
         for (size_t i = 0; entry->parts[i]; i++) {
-                if (starts_with(entry->parts[i], WHITEOUT_META) || (starts_with(entry->parts[i], WHITEOUT) && !entry->parts[i + 1]))
+                if (!starts_with(entry->parts[i], WHITEOUT))
+                        continue;
+                if (starts_with(entry->parts[i], WHITEOUT_META) || !entry->parts[i + 1])
                         return 0;
-                if (starts_with(entry->parts[i], WHITEOUT))
-                        return name_error(-EINVAL, entry->path, "is below a whiteout", entry->error);
+                return name_error(-EINVAL, entry->path, "is below a whiteout", entry->error);
         }
         _cleanup_close_ int parent = tree_open_parent(tree, entry->parts, true, entry->path, entry->error);
         if (parent < 0)

@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+static int failed(const LayerStream *l, int r, const char *why)
+{
+        return name_error(r, l->file->name, why, l->error);
+}
+
 static la_ssize_t read_in(struct archive *a, void *userdata, const void **ret)
 {
         LayerStream *l = userdata;
@@ -31,7 +36,7 @@ static la_ssize_t read_decompressed(struct archive *a, void *userdata, const voi
         digest_add(&l->digest, *ret, size);
         if ((l->bytes += size) > l->max_bytes) {
                 if (l->error->code == 0)
-                        name_error(-E2BIG, l->file->name, "the layer is too large when decompressed: see --disk", l->error);
+                        failed(l, -E2BIG, "the layer is too large when decompressed: see --disk");
                 archive_set_error(a, EFBIG, "the layer is too large when decompressed");
                 return -1;
         }
@@ -89,21 +94,19 @@ int layer_stream_verify(LayerStream *l)
         while ((n = read_decompressed(l->tar, l, &data)) > 0)
                 ;
         if (n < 0)
-                return l->error->code < 0 ? l->error->code
-                                          : name_error(-EINVAL, l->file->name, archive_error_string(l->tar), l->error);
+                return l->error->code < 0 ? l->error->code : failed(l, -EINVAL, archive_error_string(l->tar));
         digest_end(&l->digest, digest);
         if (strcmp(digest, l->file->diff_id) != 0)
-                return name_error(-EINVAL, l->file->name, "the layer's digest is another than its configuration says",
-                                  l->error);
+                return failed(l, -EINVAL, "the layer's digest is another than its configuration says");
         /* What follows the compressed data is part of the file, and of its digest. */
         while ((n = stream_read(&l->in, &data)) > 0)
                 ;
         if (n < 0)
-                return name_error(-EINVAL, l->file->name, "cannot be read", l->error);
+                return failed(l, -EINVAL, "cannot be read");
         digest_end(&l->in.digest, digest);
         if (l->file->digest && strcmp(digest, l->file->digest) != 0)
-                return name_error(-EINVAL, l->file->name, "the layer's digest is another than its manifest says", l->error);
+                return failed(l, -EINVAL, "the layer's digest is another than its manifest says");
         if (l->file->size != UINT64_MAX && l->file->size != l->in.bytes)
-                return name_error(-EINVAL, l->file->name, "the layer's size is another than its manifest says", l->error);
+                return failed(l, -EINVAL, "the layer's size is another than its manifest says");
         return 0;
 }

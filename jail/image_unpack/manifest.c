@@ -86,7 +86,8 @@ static bool has_tag(const Descriptor *d, const char *tag)
 
 static bool is_for(const Descriptor *d, const char *architecture)
 {
-        return (!d->os || strcmp(d->os, "linux") == 0) && (!d->architecture || strcmp(d->architecture, architecture) == 0);
+        return (!d->os || strcmp(d->os, "linux") == 0) &&
+               (!d->architecture || strcmp(d->architecture, architecture) == 0);
 }
 
 /* The one entry of an index that is meant. Below the top, where all are one image for several machines, the first that

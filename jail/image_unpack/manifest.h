@@ -21,8 +21,8 @@ typedef struct Manifest {
 } Manifest;
 
 /* `tag` says which of several images, NULL: the only one; `architecture` is the host's, as images name it. The
- * configuration is verified against its digest. Errors: -ENOENT no such image, or none for this machine; -EINVAL several
- * images, or a document that is wrong; with a sentence that lists what there is. */
+ * configuration is verified against its digest. Errors: -ENOENT no such image, or none for this machine; -EINVAL
+ * several images, or a document that is wrong; with a sentence that lists what there is. */
 int manifest_find(const Source *source, const char *tag, const char *architecture, Manifest *ret, Error *e);
 void manifest_done(Manifest *manifest);
 #define _cleanup_manifest_ _cleanup_(manifest_done)

@@ -112,7 +112,7 @@ static int index_archive(Source *s, Error *e)
                 if (r < ARCHIVE_WARN)
                         return error_set(e, -EINVAL, "not an image's archive: %s", archive_error_string(a));
                 if (number == MEMBERS_MAX)
-                        return error_set(e, -E2BIG, "more than %d members: this is no archive of an image", MEMBERS_MAX);
+                        return error_set(e, -E2BIG, "not an image's archive: more than %d members", MEMBERS_MAX);
                 if ((r = index_entry(s, entry, number, e)) < 0)
                         return r;
         }

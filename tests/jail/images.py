@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Archives of images as podman, docker and skopeo write them, and as none of them would: for image.bats.
-import functools, gzip, hashlib, io, json, os, platform, subprocess, tarfile
+import functools, gzip, hashlib, io, itertools, json, os, platform, subprocess, tarfile
 
 HERE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
@@ -134,6 +134,16 @@ class Oci:
 def oci(path, *layers, **more):
     o = Oci()
     o.add(o.image(*layers, **more), "test:latest").write(path)
+
+
+_cases = itertools.count(1)
+
+# The path of an archive that is to be refused with a sentence that has this in it, with these options.
+def case(sentence, options=""):
+    path = f"case-{next(_cases):02}"
+    with open(path + ".says", "w") as f:
+        print(sentence, options, sep="\n", file=f)
+    return path
 
 
 def write(path, entries):
