@@ -5,6 +5,7 @@
 #   make check         the tests, as root
 #   make check-python  CPython's own tests in jails, as root
 #   make check-vm      the tests and more in a virtual machine with systemd; make vm: a shell there
+#   make escapes       hostile programs in our jail, or in another sandbox: WITH='bwrap --unshare-all …'
 #   make fuzz          the parsers, SECONDS=30 each
 #   make bench-jail    what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
 #   make install       DESTDIR= PREFIX=/usr
@@ -44,7 +45,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := $(call sources,jail/cli)
-LAUNCHER := $(call objects,jail/launcher.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/listener.c jail/process.c \
+LAUNCHER := $(call objects,jail/launcher.c jail/namespaces.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/listener.c jail/process.c \
               jail/root.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
@@ -54,7 +55,9 @@ PROTOCOL := $(call objects,engine/worker/protocol.c)
 SUPERVISOR := $(call objects,$(call sources,engine/supervisor))
 CTL := $(call objects,$(call sources,engine/ctl))
 
-PROGRAMS := skep-launcher skep-scope skep-jail skep-worker skepd skepctl
+IMAGE_UNPACK := $(call objects,$(call sources,jail/image_unpack))
+
+PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skepd skepctl
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
@@ -69,6 +72,8 @@ $(BUILD)/skep-launcher: $(BUILD)/jail/launcher_main.o $(LAUNCHER) $(BUILD)/libja
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -larchive -lpthread -lm
 $(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
+$(BUILD)/skep-image-unpack: $(IMAGE_UNPACK) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -ljson-c -lnettle -larchive -lzstd -lz -lm
 $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -lseccomp -lcap -ljson-c -lnettle -larchive -lpthread -lm
 
@@ -82,23 +87,30 @@ $(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
 # ---- tests ----
 
 UNIT := $(call objects,$(call sources,tests/unit))
-$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
+UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c))
+$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd check)
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.
 $(BUILD)/payload: tests/jail/payload.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -o $@ $< -lpthread
 
+# The escape suite: tests/jail/escapes.c. Not at a random address, since some attacks need low ones.
+$(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -Itests/jail -o $@ $(filter %.c,$^) -lpthread
+
 $(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
-TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/submit-raw
+TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/escapes $(BUILD)/submit-raw
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
              $(addprefix jail/,policy.c policy_read.c policy_text.c limits.c filter.c floor.c bpf.c oci_seccomp.c oci_settle.c \
-               oci_filter.c syscall_groups.c enforce.c plan.c)
+               oci_filter.c syscall_groups.c enforce.c plan.c) \
+             $(addprefix jail/,call.c call_text.c process.c cli/host_path.c)
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)
@@ -146,9 +158,14 @@ check-vm: deps
 vm: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh shell
 
+# Each attack, and what came of it inside and outside. WITH and PROGRAM as tests/jail/escapes.sh has them; "$$" is a "$".
+escapes: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/escapes
+	@tests/jail/escapes.sh $${WITH:+--with "$$WITH"}
+
 install: all
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-worker)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
 
 # Everything is rebuilt when compiler or flags change.
@@ -167,5 +184,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-python check-vm vm fuzz bench-jail install
+.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail install
 .SECONDARY:

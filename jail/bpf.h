@@ -29,6 +29,6 @@ int bpf_export(scmp_filter_ctx context, BpfProgram *ret);
  * architectures (int 0x80, x32); allows all others. Error: -ENOMEM. */
 int bpf_unknown_calls(BpfProgram *ret);
 
-/* One program that asks each of them in turn: a call is allowed that all of them allow, and gets the answer of the first
- * one that does not. Errors: -ENOMEM, -E2BIG. */
+/* One program that asks each of them in turn: a call is allowed that all of them allow, and gets the answer of the
+ * first one that does not. Errors: -ENOMEM, -E2BIG. */
 int bpf_chain(const BpfProgram *parts, size_t n_parts, BpfProgram *ret);

@@ -85,6 +85,7 @@ static int greet(JailLauncher *l, const char *cgroup, Error *e)
         if (kind == LAUNCHER_READY) {
                 l->host.cgroup = unpack_number(&u) != 0;
                 l->host.controllers = (unsigned)unpack_number(&u);
+                l->host.ids = (IdsKind)unpack_number(&u);
                 l->sweep = unpack_number(&u) != 0;
                 base = unpack_string(&u);
         }
@@ -172,7 +173,8 @@ JailLauncher *jail_launcher_free(JailLauncher *l)
         if (l->pid > 0)
                 while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
-        if (l->dead || l->sweep)
+        /* A launcher within this process has not died: we live in the group that it could not remove. */
+        if (l->dead || (l->sweep && !l->methods))
                 tidy_after_death(l);
         while (l->jails) {
                 Jail *j = l->jails;

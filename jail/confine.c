@@ -30,11 +30,20 @@ static int set_limit(int resource, rlim_t wanted)
         return setrlimit(resource, &limit) < 0 ? -errno : 0;
 }
 
+/* With 0, the kernel writes no core; but where the host has a program for crashes (core_pattern with "|"), it is started
+ * all the same, as root, for every crash. It is not with 1: fs/coredump.c. Where the limit was 0 before, that stays. */
+static int set_core_limit(void)
+{
+        const struct rlimit one = {1, 1};
+
+        return setrlimit(RLIMIT_CORE, &one) < 0 ? set_limit(RLIMIT_CORE, 0) : 0;
+}
+
 int confine_resources(uint64_t pids)
 {
         int r;
 
-        if ((r = set_limit(RLIMIT_CORE, 0)) < 0 || (r = set_limit(RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
+        if ((r = set_core_limit()) < 0 || (r = set_limit(RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
             (r = set_limit(RLIMIT_RTPRIO, 0)) < 0 || (r = set_limit(RLIMIT_NICE, 0)) < 0)
                 return r;
         return pids == JAIL_UNLIMITED ? 0 : set_limit(RLIMIT_NPROC, pids);
@@ -73,9 +82,9 @@ static int raise_ambient(uint64_t kept)
         return 0;
 }
 
-static int set_ids(uint32_t id)
+static int set_ids(uint32_t id, bool keep_groups)
 {
-        if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, id, id, id) < 0 ||
+        if ((!keep_groups && syscall(SYS_setgroups, 0, NULL) < 0) || syscall(SYS_setresgid, id, id, id) < 0 ||
             syscall(SYS_setresuid, id, id, id) < 0)
                 return -errno;
         return 0;
@@ -83,7 +92,7 @@ static int set_ids(uint32_t id)
 
 /* Ids change while the capabilities for it are still there; then the sets are cut down to what is kept, and locked:
  * no bit that could bring one back by a file, by uid 0 or by an ambient set can be changed again. */
-static int become(uint32_t id, uint64_t kept)
+static int become(uint32_t id, bool keep_groups, uint64_t kept)
 {
         const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -95,7 +104,7 @@ static int become(uint32_t id, uint64_t kept)
                 return r;
         if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
                 return -errno;
-        if ((r = set_ids(id)) < 0 || (r = set_capabilities(kept | for_securebits, kept)) < 0 ||
+        if ((r = set_ids(id, keep_groups)) < 0 || (r = set_capabilities(kept | for_securebits, kept)) < 0 ||
             (r = raise_ambient(kept)) < 0)
                 return r;
         if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
@@ -119,7 +128,7 @@ int confine_apply(const Confinement *c, const char **ret_step)
         int r;
 
         *ret_step = "changing ids and dropping capabilities";
-        if ((r = become(c->id, c->capabilities)) < 0)
+        if ((r = become(c->id, c->keep_groups, c->capabilities)) < 0)
                 return r;
         *ret_step = "setting no_new_privs";
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -8,6 +8,7 @@
 
 typedef struct Confinement {
         uint32_t id;           /* user and group */
+        bool keep_groups;      /* who may not map groups may not drop them; user_namespaces(7) */
         uint64_t capabilities; /* that are kept: 1 << CAP_… */
         int ruleset;           /* Landlock's; -1: none */
         const void *filter;    /* struct sock_filter[]; NULL: none */
@@ -16,7 +17,7 @@ typedef struct Confinement {
         LaunchSteps *steps;
 } Confinement;
 
-/* Limits that are no cgroup's: no core dumps, descriptors, processes (`pids`, or JAIL_UNLIMITED). */
+/* Limits that are no cgroup's: no core, nor a program for crashes; descriptors, processes (`pids`, or JAIL_UNLIMITED). */
 int confine_resources(uint64_t pids);
 
 /* All the others. Returns the listener's descriptor (CLOEXEC), or 0 where none was asked for, or a negative errno with

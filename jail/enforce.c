@@ -123,7 +123,8 @@ static int check_required(const Decision *d)
         for (JailLayer layer = 0; layer < JAIL_LAYER_MAX; layer++)
                 if ((d->require & (1U << layer)) && !*d->report->enforced[layer])
                         return error_set(d->error, -EOPNOTSUPP,
-                                         "cannot enforce \"%s\", which the policy requires: neither it nor the job sets one",
+                                         "cannot enforce \"%s\", which the policy requires: neither it nor the job "
+                                         "sets one",
                                          jail_layer_name(layer));
         return 0;
 }
@@ -136,7 +137,7 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
                                                                       : limits->io_write_bytes_per_sec;
         int r;
 
-        for (JailLayer layer = JAIL_USER; layer <= JAIL_UTS; layer++)
+        for (JailLayer layer = JAIL_MOUNT; layer <= JAIL_UTS; layer++)
                 held(&d, layer, "namespace");
         held(&d, JAIL_CAPABILITIES, "bounding set");
         held(&d, JAIL_SECCOMP, "filter");

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The system call filter of a policy: an allowlist, compiled by libseccomp once per policy and kept as bytes, since
- * building it takes longer than starting a jail.
+/* The system call filter of a policy in our own words: an allowlist, compiled by libseccomp once per policy and kept as
+ * bytes, since building it takes longer than starting a jail.
  *
  * Whatever a policy allows, some calls are narrowed by their arguments, because without that they would be another
  * call: clone() with namespaces is unshare(), a vsock socket is a network, personality() can switch protections off.
- * Comparisons are on 32 bits where the kernel takes 32 bits, so that junk in the high half does not slip past. */
+ * Comparisons are on 32 bits where the kernel takes 32 bits, so that junk in the high half does not slip past. This
+ * allows nothing that the floor (floor.h) refuses, which a test holds; so the floor itself need not be asked, but for
+ * ioctl() where a policy has devices. */
 
 #include "jail/policy.h"
 
@@ -72,6 +74,17 @@ static const Narrowing narrowings[] = {
         {"fcntl", {{1, 1024, 0}}},
         {"fcntl", {{1, LOW32 & ~UINT64_C(3), 1028}}},  /* F_DUPFD_CLOEXEC, F_SETPIPE_SZ */
         {"fcntl", {{1, LOW32 & ~UINT64_C(7), 1032}}}, /* F_GETPIPE_SZ, seals, hints */
+
+        /* All limits but that of cores (4), which keeps the host's program for crashes away: see confine.c. */
+        {"setrlimit", {{0, 4, 0}}},
+        {"setrlimit", {{0, 5, 5}}},
+        {"setrlimit", {{0, 6, 6}}},
+        {"setrlimit", {{0, 12, 12}}},
+        {"prlimit64", {{1, 4, 0}}},
+        {"prlimit64", {{1, 5, 5}}},
+        {"prlimit64", {{1, 6, 6}}},
+        {"prlimit64", {{1, 12, 12}}},
+        {"prlimit64", {{2, ~UINT64_C(0), 0}}}, /* asks, sets nothing */
 
         {"personality", {{0, LOW32, PER_LINUX}}},
         {"personality", {{0, LOW32, LOW32}}}, /* asks, sets nothing */
@@ -195,7 +208,8 @@ int policy_compile(JailPolicy *policy, Error *e)
                 r = compile_syscalls(policy, policy->listen ? SCMP_ACT_NOTIFY : SCMP_ACT_KILL_PROCESS, &program);
         }
         if (r == -E2BIG)
-                return error_set(e, r, "the system call filter of \"%s\" is longer than the kernel takes (%d instructions)",
+                return error_set(e, r,
+                                 "the system call filter of \"%s\" is longer than the kernel takes (%d instructions)",
                                  policy->name, BPF_PROGRAM_MAX);
         if (r < 0)
                 return error_errno(e, r, "compiling the system call filter of \"%s\"", policy->name);

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -84,6 +85,9 @@ static const MakesMode modes[] = {
 
 static const char *const family_calls[] = {"socket", "socketpair"};
 
+/* Lowering the limit of cores would have the host's program for crashes started: see confine.c. */
+static const char *const limit_calls[] = {"setrlimit", "prlimit64"};
+
 static bool is_family(unsigned family)
 {
         return family == AF_UNIX || family == AF_INET || family == AF_INET6 || family == AF_NETLINK;
@@ -130,7 +134,10 @@ const char *floor_call(size_t i)
         if (i < ELEMENTS(modes))
                 return modes[i].call;
         i -= ELEMENTS(modes);
-        return i < ELEMENTS(family_calls) ? family_calls[i] : NULL;
+        if (i < ELEMENTS(family_calls))
+                return family_calls[i];
+        i -= ELEMENTS(family_calls);
+        return i < ELEMENTS(limit_calls) ? limit_calls[i] : NULL;
 }
 
 /* What is being compiled: after the first error nothing more is added. */
@@ -183,6 +190,17 @@ static void refuse_families(Rules *rules, const char *call)
                 refuse_when(rules, &(Refused){call, FLAG(0, UINT64_C(1) << bit), {0}});
 }
 
+/* prlimit64() without new limits only asks. */
+static void refuse_core_limit(Rules *rules)
+{
+        const struct scmp_arg_cmp set = SCMP_CMP(0, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE),
+                                  of_process[] = {SCMP_CMP(1, SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE),
+                                                  SCMP_CMP(2, SCMP_CMP_NE, 0)};
+
+        refuse(rules, limit_calls[0], &set, 1);
+        refuse(rules, limit_calls[1], of_process, ELEMENTS(of_process));
+}
+
 int floor_compile(uint32_t refusal, BpfProgram *ret)
 {
         Rules rules = {.context = seccomp_init(SCMP_ACT_ALLOW), .refusal = refusal};
@@ -200,6 +218,7 @@ int floor_compile(uint32_t refusal, BpfProgram *ret)
                 refuse_modes(&rules, &modes[i]);
         for (size_t i = 0; i < ELEMENTS(family_calls); i++)
                 refuse_families(&rules, family_calls[i]);
+        refuse_core_limit(&rules);
         if (rules.error >= 0)
                 rules.error = bpf_export(rules.context, ret);
         seccomp_release(rules.context);

@@ -5,13 +5,13 @@
 
 #include <stdbool.h>
 
-/* What no policy can allow, written down in docs/policy.md: a policy that names such a call in its own words is refused,
- * and of a profile that was written for containers, what lies below this is taken away. */
+/* What no policy can allow, written down in docs/policy.md: a policy that names such a call in its own words is
+ * refused, and of a profile that was written for containers, what lies below this is taken away. */
 
 bool floor_forbids(const char *call);
 
-/* Calls that libc does without when they seem not to exist. They never do in a jail: what they are asked for is behind a
- * pointer, where no filter sees it. */
+/* Calls that libc does without when they seem not to exist; EPERM would be an error to it. They never do in a jail:
+ * what they are asked for is behind a pointer, where no filter sees it. */
 bool floor_hides(const char *call);
 int floor_hide_calls(scmp_filter_ctx context);
 

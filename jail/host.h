@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "jail/ids.h"
 #include "jail/jail.h"
 
 typedef enum CgroupController {
@@ -15,6 +16,7 @@ typedef struct JailHost {
         int landlock_abi;     /* 0: none */
         bool cgroup;          /* there is a cgroup v2 tree that we may use */
         const char *no_cgroup; /* why there is none */
+        IdsKind ids;          /* what jails can have of them */
         unsigned controllers; /* of CgroupController, in the cgroups of jails */
 } JailHost;
 

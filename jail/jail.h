@@ -106,7 +106,7 @@ const char *jail_policy_digest(const JailPolicy *policy);
 /* The resolved policy as JSON, without `extends` and with groups of system calls spelled out. */
 const char *jail_policy_text(const JailPolicy *policy);
 const JailLimits *jail_policy_limits(const JailPolicy *policy);
-/* What the policy says and cannot be had here, a sentence each, for whoever chose it; NULL-terminated, NULL for none. */
+/* What the policy says and cannot be had here, a sentence each, for whoever chose it. NULL-terminated; NULL: nothing. */
 char *const *jail_policy_notes(const JailPolicy *policy);
 
 /* Checks what a job asks for against the policy's ceilings. Errors: -EPERM naming limit, wish and ceiling. */
@@ -333,8 +333,9 @@ typedef struct JailProbe {
 
 /* Finds out what this host can enforce for the calling user by doing it: in processes of its own, and in a few jails,
  * all of which are gone when it returns. `policies` are directories as for jail_policy_load(), all of whose policies
- * are tried. For programs with one thread. Errors: -ENOMEM. jail_probe_done() in any case. */
-int jail_probe_host(char *const *policies, JailProbe *ret, Error *e);
+ * are tried; `launcher` is how the caller makes its jails. For programs with one thread. Errors: -ENOMEM.
+ * jail_probe_done() in any case. */
+int jail_probe_host(char *const *policies, const JailLauncherOptions *launcher, JailProbe *ret, Error *e);
 void jail_probe_done(JailProbe *probe);
 #define _cleanup_probe_ _cleanup_(jail_probe_done)
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The launch of a jail, top to bottom.
+/* The launch of a jail, top to bottom: inside() is the list.
  *
- * The jail's first process starts with the launcher's privileges in namespaces of its own, all of which belong to the
- * host's user namespace. It uses them to build the tree, and only then enters a user namespace of its own: from there
- * on it, and everything that comes of it, has no right over its own mounts, its network or its host name, not even as
- * root of the jail; and no mount had to be made from inside, where the kernel would forbid it once anything covers the
- * host's /proc. */
+ * As root, the jail's first process starts with the launcher's privileges in namespaces of its own, all of which belong
+ * to the host's user namespace. It uses them to build the tree, and only then enters a user namespace of its own: from
+ * there on it, and everything that comes of it, has no right over its own mounts, its network or its host name, not even
+ * as root of the jail; and no mount had to be made from inside, where the kernel would forbid it once anything covers the
+ * host's /proc. Its user and network namespaces the launcher makes meanwhile, since that takes as long as the mounts.
+ *
+ * As an ordinary user, who has no privileges but in a user namespace of his own, it starts in one, to which the others
+ * belong, and gives the privileges up with the capabilities. */
 
 #include "jail/launch.h"
 
@@ -14,6 +17,7 @@
 #include "engine/base/strv.h"
 #include "jail/ids.h"
 #include "jail/loopback.h"
+#include "jail/namespaces.h"
 #include "jail/prefault.h"
 #include "jail/root.h"
 #include "jail/unpack.h"
@@ -21,7 +25,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,7 +39,8 @@
 #define HOST_NAME "skep"
 #define STAT_MAX ((size_t)4096)
 
-/* What only the launcher can make for the jail: clones of mounts of its own namespace. */
+/* Clones of mounts of the host. As root only the launcher can make them, whose namespace has those mounts; as a user
+ * only the jail's first process, whose copy of that namespace is its own. */
 typedef struct Sources {
         int inputs[JAIL_INPUTS_MAX], binds[JAIL_BINDS_MAX], writable[JAIL_BINDS_MAX];
         size_t n_inputs, n_binds, n_writable;
@@ -55,18 +59,18 @@ static int open_sources(const Launch *l, Sources *s, Error *e)
 
         for (char **name = plan->inputs; name && *name; name++, s->n_inputs++) {
                 bool archive = (*name)[0] && (*name)[strlen(*name) - 1] == '/';
-                s->inputs[s->n_inputs] = archive ? -1 : root_clone_input(l->fds[START_INPUTS + s->n_inputs]);
+                s->inputs[s->n_inputs] = archive ? -1 : root_clone_input(l->ids, l->fds[START_INPUTS + s->n_inputs]);
         }
         for (char **place = plan->binds; place && *place; place++) {
                 bool writable = plan->binds_writable & (UINT64_C(1) << s->n_binds);
-                int fd = root_clone_bind(l->fds[START_INPUTS + s->n_inputs + s->n_binds], writable, l->base, e);
+                int fd = root_clone_bind(l->fds[START_INPUTS + s->n_inputs + s->n_binds], writable, l->ids, e);
                 if (fd < 0)
                         return error_prefix(e, "binding at %s", *place), fd;
                 s->binds[s->n_binds++] = fd;
         }
         for (char **path = plan->writable; path && *path; path++) {
                 _cleanup_close_ int source = open(*path, O_PATH | O_CLOEXEC);
-                int fd = source < 0 ? error_errno(e, -errno, "opening it") : root_clone_bind(source, true, l->base, e);
+                int fd = source < 0 ? error_errno(e, -errno, "opening it") : root_clone_bind(source, true, l->ids, e);
                 if (fd < 0)
                         return error_prefix(e, "writable %s", *path), fd;
                 if (s->n_writable == JAIL_BINDS_MAX)
@@ -118,7 +122,7 @@ static void keep_only(const Launch *l, const Sources *s, int control)
         size_t n = 0;
 
         keep[n++] = control;
-        keep[n++] = l->ids_fd;
+        keep[n++] = l->ids->fd;
         for (size_t i = START_INPUTS; i < l->n_fds; i++)
                 keep[n++] = l->fds[i];
         for (size_t i = 0; i < s->n_inputs; i++)
@@ -132,16 +136,14 @@ static void keep_only(const Launch *l, const Sources *s, int control)
 
 static int take_stdio(const Launch *l, Error *e)
 {
-        const uint32_t agent = l->base + JAIL_AGENT_ID;
         struct stat st;
 
         for (int i = 0; i < 3; i++)
                 if (dup2(l->fds[START_STDIN + i], i) < 0)
                         return error_errno(e, -errno, "standard streams");
-        /* The pipes for output are the library's own. Who opens /dev/stdout opens the pipe anew, which is its owner's
-         * right. */
+        /* The pipes for output are the library's own. Who opens /dev/stdout opens the pipe anew, and needs the right. */
         for (int i = 1; i < 3; i++)
-                if (fstat(i, &st) < 0 || (S_ISFIFO(st.st_mode) && fchown(i, agent, agent) < 0))
+                if (fstat(i, &st) < 0 || (S_ISFIFO(st.st_mode) && fchmod(i, 0666) < 0))
                         return error_errno(e, -errno, "standard streams");
         return 0;
 }
@@ -154,47 +156,65 @@ static int enter_cgroup_namespace(const Launch *l, Error *e)
         return 0;
 }
 
+/* Waits for the launcher's part: two namespaces, or as a user that the ids are mapped. */
+static int receive_namespaces(int control, int fds[static 2], size_t *n, Error *e)
+{
+        char go;
+        ssize_t r = receive_message(control, &go, 1, fds, n);
+
+        return r == 1 ? 0 : error_set(e, r < 0 ? (int)r : -ECONNRESET, "the launcher made no namespaces");
+}
+
+static int become_root_of_jail(const Launch *l, Error *e)
+{
+        uint32_t id = ids_inside(l->ids->kind, JAIL_ROOT_ID);
+
+        /* A user who has no other group in there may not drop his. */
+        if ((l->ids->kind != IDS_CALLER && syscall(SYS_setgroups, 0, NULL) < 0) || setresgid(id, id, id) < 0 ||
+            setresuid(id, id, id) < 0)
+                return error_errno(e, -errno, "becoming root of the jail");
+        return 0;
+}
+
 static int set_host_name(Error *e)
 {
         return sethostname(HOST_NAME, strlen(HOST_NAME)) < 0 ? error_errno(e, -errno, "setting the host name") : 0;
 }
 
-/* What a process holds of things that each user has so many of (watchers, timers, queued signals, bytes of queues), the
- * kernel charges to its user namespace's owner as well: to whoever has made it (kernel/ucount.c). One jail could use up
- * all that root has on the host. So it is made by the jail's own root, who is nobody else out there. Its privileges come
- * back, since some hosts let nobody make a user namespace without them. */
-static int become_owner(uint32_t id)
+/* As a user: the first thing to do, since every right depends on it. */
+static int begin_as_user(const Launch *l, Sources *s, int control, Error *e)
 {
-        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-        struct __user_cap_data_struct data[2];
+        size_t n = 0;
+        int none[2] = {-1, -1};
+        int r = receive_namespaces(control, none, &n, e);
 
-        if (setresgid((gid_t)-1, id, (gid_t)-1) < 0 || setresuid((uid_t)-1, id, (uid_t)-1) < 0 ||
-            syscall(SYS_capget, &header, data) < 0)
-                return -errno;
-        for (size_t i = 0; i < ELEMENTS(data); i++)
-                data[i].effective = data[i].permitted;
-        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+        if (r >= 0)
+                r = become_root_of_jail(l, e);
+        if (r >= 0)
+                r = open_sources(l, s, e);
+        return r < 0 ? r : loopback_up(e);
 }
 
-static int enter_user_namespace(const Launch *l, int control, int output, Error *e)
+/* As root: what comes last, since it gives away every right over what has been built. */
+static int finish_as_root(const Launch *l, int control, Error *e)
 {
-        ReaperMessage message = {.kind = REAPER_NEEDS_IDS};
-        char go;
-        int r = become_owner(l->base + JAIL_ROOT_ID);
+        int fds[2] = {-1, -1};
+        size_t n = ELEMENTS(fds);
+        int r = receive_namespaces(control, fds, &n, e);
 
-        if (r >= 0 && unshare(CLONE_NEWUSER) < 0)
-                r = -errno;
-        if (r < 0)
-                return error_errno(e, r, "making a user namespace");
-        r = send_message(control, &message, sizeof message, &output, 1);
-        if (r >= 0 && receive_message(control, &go, 1, NULL, NULL) != 1)
-                r = -ECONNRESET;
-        if (r < 0)
-                return error_errno(e, r, "mapping the jail's ids");
-        if (syscall(SYS_setgroups, 0, NULL) < 0 || setresgid(JAIL_ROOT_ID, JAIL_ROOT_ID, JAIL_ROOT_ID) < 0 ||
-            setresuid(JAIL_ROOT_ID, JAIL_ROOT_ID, JAIL_ROOT_ID) < 0)
-                return error_errno(e, -errno, "becoming root of the jail");
-        return 0;
+        if (r >= 0 && (setns(fds[1], CLONE_NEWNET) < 0 || setns(fds[0], CLONE_NEWUSER) < 0))
+                r = error_errno(e, -errno, "entering the jail's namespaces");
+        close_many(fds, n);
+        return r < 0 ? r : become_root_of_jail(l, e);
+}
+
+/* The launcher keeps the door to the results. */
+static int tell_built(int control, int output, Error *e)
+{
+        ReaperMessage message = {.kind = REAPER_BUILT};
+        int r = send_message(control, &message, sizeof message, &output, 1);
+
+        return r < 0 ? error_errno(e, r, "telling the launcher") : 0;
 }
 
 static int unpack_archives(const Launch *l, const Root *root, Error *e)
@@ -214,9 +234,10 @@ static void step(const Launch *l, int control, LaunchStep which, int r, const Er
         step_done(&l->ledger->steps, which);
 }
 
-static _Noreturn void inside(const Launch *l, const Sources *s, int control)
+static _Noreturn void inside(const Launch *l, Sources *s, int control)
 {
         const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, &l->ledger->steps};
+        bool root_user = l->ids->kind == IDS_RANGE;
         Error e = ERROR_NULL;
         Root root;
 
@@ -227,40 +248,62 @@ static _Noreturn void inside(const Launch *l, const Sources *s, int control)
         keep_only(l, s, control);
         write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
         step_done(&l->ledger->steps, STEP_DESCRIPTORS);
+        if (!root_user)
+                step(l, control, STEP_DESCRIPTORS, begin_as_user(l, s, control, &e), &e);
 
-        /* With the host's privileges. */
+        /* With the host's privileges, or those that a user has in a namespace of his own. */
         step(l, control, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(l, &e), &e);
-        step(l, control, STEP_PLACES, root_build(l->plan, &sources, l->base, &root, &e), &e);
+        step(l, control, STEP_PLACES, root_build(l->plan, &sources, l->ids, &root, &e), &e);
         step(l, control, STEP_PIVOT, root_enter(&root, &e), &e);
-        step(l, control, STEP_LOOPBACK, loopback_up(&e), &e);
         step(l, control, STEP_HOST_NAME, set_host_name(&e), &e);
+        step(l, control, STEP_BUILT, tell_built(control, root.output, &e), &e);
 
         /* With the jail's. */
-        step(l, control, STEP_USER_NAMESPACE, enter_user_namespace(l, control, root.output, &e), &e);
+        step(l, control, STEP_USER_NAMESPACE, root_user ? finish_as_root(l, control, &e) : 0, &e);
         step(l, control, STEP_ARCHIVES, unpack_archives(l, &root, &e), &e);
 
-        /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The range of ids stays taken
-         * until this process, the last of the jail, has gone. */
+        /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The ids stay taken until this
+         * process, the last of the jail, has gone. */
         int calls = plan_tells(l->plan) ? l->fds[l->n_fds - 1] : -1;
-        int keep[] = {control, l->ids_fd, calls};
+        int keep[] = {control, l->ids->fd, calls};
         close_others(keep, ELEMENTS(keep));
         reaper_run(l->plan, control, calls, l->ledger);
 }
 
 /* ---- in the launcher ---- */
 
+/* While the jail's first process makes its mounts. */
+static int give_namespaces(const Launch *l, pid_t pid, int control, Error *e)
+{
+        int fds[2] = {-1, -1};
+        size_t n = 0;
+        int r;
+
+        if (l->ids->kind == IDS_RANGE) {
+                if ((r = fds[n++] = namespace_of_user(l->ids, e)) >= 0)
+                        r = fds[n++] = namespace_of_network(e);
+        } else {
+                r = ids_map(l->ids, pid, e);
+        }
+        if (r >= 0 && (r = send_message(control, "", 1, fds, n)) < 0)
+                error_errno(e, r, "handing over the namespaces");
+        close_many(fds, n);
+        return r < 0 ? r : 0;
+}
+
 int launch_start(const Launch *l, Launched *ret, Error *e)
 {
         _cleanup_(sources_done) Sources sources = {.n_inputs = 0};
+        bool root_user = l->ids->kind == IDS_RANGE;
         int sockets[2], pidfd = -1;
         struct clone_args args = {
-                .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
-                         CLONE_CLEAR_SIGHAND | (l->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+                .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+                         (root_user ? 0 : CLONE_NEWUSER | CLONE_NEWNET) | (l->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
                 .pidfd = (uint64_t)(uintptr_t)&pidfd,
                 .exit_signal = SIGCHLD,
                 .cgroup = l->cgroup >= 0 ? (uint64_t)l->cgroup : 0,
         };
-        int r = open_sources(l, &sources, e);
+        int r = root_user ? open_sources(l, &sources, e) : 0;
 
         if (r < 0)
                 return r;
@@ -271,24 +314,12 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
         if (pid < 0) {
                 r = -errno;
                 close_many(sockets, 2);
-                return error_errno(e, r, "making the namespaces");
+                return error_errno(e, r, "making the namespaces%s",
+                                   root_user ? "" : " (skep-jail doctor says what keeps users from it)");
         }
         if (pid == 0)
                 inside(l, &sources, sockets[1]);
         close(sockets[1]);
         *ret = (Launched){.pid = pid, .pidfd = pidfd, .control = sockets[0]};
-        return 0;
-}
-
-int launch_map_ids(const Launched *launched, uint32_t base)
-{
-        char path[64], map[64];
-
-        snprintf(map, sizeof map, "0 %u %u", base, IDS_PER_JAIL);
-        snprintf(path, sizeof path, "/proc/%d/uid_map", launched->pid);
-        int r = write_file_at(AT_FDCWD, path, map);
-        snprintf(path, sizeof path, "/proc/%d/gid_map", launched->pid);
-        if (r >= 0)
-                r = write_file_at(AT_FDCWD, path, map);
-        return r < 0 ? r : send_message(launched->control, "", 1, NULL, 0);
+        return give_namespaces(l, pid, sockets[0], e);
 }

@@ -4,16 +4,14 @@
 #include "jail/cgroup.h"
 #include "jail/reaper.h"
 
-/* The launch of one jail. launch_start() makes its first process, which builds the jail around itself; when that asks
- * for its ids (REAPER_NEEDS_IDS), launch_map_ids() lets it go on. */
+/* The launch of one jail. launch_start() makes its first process, which builds the jail around itself. */
 
 typedef struct Launch {
         const Plan *plan;
         const int *fds; /* as in START */
         size_t n_fds;
         int cgroup; /* of the jail; -1: none */
-        uint32_t base;  /* its first host id */
-        int ids_fd;     /* which holds that range */
+        const Ids *ids;
         ReaperLedger *ledger;
 } Launch;
 
@@ -23,8 +21,5 @@ typedef struct Launched {
         int control; /* SOCK_SEQPACKET: ReaperMessage from the jail */
 } Launched;
 
-/* Error: the sentence names the step. Nothing is left then. */
+/* Error: the sentence names the step. If there is a process then (`ret->pid`), it is for the caller to end. */
 int launch_start(const Launch *launch, Launched *ret, Error *e);
-
-/* Returns 0 or a negative errno. */
-int launch_map_ids(const Launched *launched, uint32_t base);

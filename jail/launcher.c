@@ -47,9 +47,9 @@ typedef struct RunningJail {
         void *plan_map;
         size_t plan_size;
         Launched process;
-        int cgroup, ids_fd, output;
+        int cgroup, output;
+        Ids ids;
         char cgroup_name[32];
-        uint32_t base;
         ReaperLedger *ledger;
         uint64_t received_usec, started_usec, ended_usec, cpu_check_usec, retry_usec;
         bool killed, ended, exec_failed, setup_failed; /* what is known of its end, beside `verdict` */
@@ -66,7 +66,7 @@ struct Launcher {
         Watchdog watchdog;
         CgroupTree cgroups;
         RunningJail *jails;
-        uint32_t next_range;
+        uint32_t next_ids;
         uint64_t next_number;
         bool closing; /* the caller has gone */
 };
@@ -123,7 +123,7 @@ static RunningJail *jail_done(RunningJail *j)
         close_fd(j->process.pidfd);
         close_fd(j->process.control);
         close_fd(j->cgroup);
-        close_fd(j->ids_fd);
+        close_fd(j->ids.fd);
         close_fd(j->output);
         plan_done(&j->plan);
         if (j->plan_map)
@@ -261,16 +261,9 @@ static void jail_message(Launcher *l, RunningJail *j)
         m.text[sizeof m.text - 1] = '\0';
         j->last = m;
         switch (m.kind) {
-        case REAPER_NEEDS_IDS: {
+        case REAPER_BUILT:
                 j->output = n_fds ? fd : -1;
-                int r = launch_map_ids(&j->process, j->base);
-                if (r < 0) {
-                        j->setup_failed = true;
-                        error_errno(&j->error, r, "mapping the jail's ids");
-                        jail_kill(j, JAIL_SETUP_FAILED);
-                }
                 return;
-        }
         case REAPER_STARTED:
                 j->phase = PHASE_RUNNING;
                 j->started_usec = monotonic_usec();
@@ -303,10 +296,8 @@ static int make_jail(Launcher *l, RunningJail *j, const int *fds, size_t n_fds, 
                 r = plan_unpack(j->plan_map, j->plan_size, &j->plan);
         if (r < 0)
                 return error_errno(e, r, "reading the plan");
-        r = ids_take(l->next_range, &j->base, &j->ids_fd, e);
-        if (r < 0)
+        if ((r = ids_take(j->plan.ids, &l->next_ids, &j->ids, e)) < 0)
                 return r;
-        l->next_range = (j->base - IDS_FIRST) / IDS_PER_JAIL + 1;
         j->ledger = mmap(NULL, sizeof *j->ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (j->ledger == MAP_FAILED) {
                 j->ledger = NULL;
@@ -325,12 +316,11 @@ static int make_jail(Launcher *l, RunningJail *j, const int *fds, size_t n_fds, 
                 .fds = fds,
                 .n_fds = n_fds,
                 .cgroup = j->cgroup,
-                .base = j->base,
-                .ids_fd = j->ids_fd,
+                .ids = &j->ids,
                 .ledger = j->ledger,
         };
         r = launch_start(&launch, &j->process, e);
-        if (r < 0 && j->cgroup >= 0)
+        if (r < 0 && j->process.pid < 0 && j->cgroup >= 0)
                 cgroup_remove(&l->cgroups, j->cgroup_name);
         return r;
 }
@@ -350,11 +340,11 @@ static void start(Launcher *l, uint64_t id, int *fds, size_t n_fds)
 
         if (!j)
                 return;
-        *j = (RunningJail){.id = id, .process = {-1, -1, -1}, .cgroup = -1, .ids_fd = -1, .output = -1};
+        *j = (RunningJail){.id = id, .process = {-1, -1, -1}, .cgroup = -1, .ids = IDS_NULL, .output = -1};
         j->received_usec = monotonic_usec();
         if (n_fds >= START_INPUTS)
                 r = make_jail(l, j, fds, n_fds, &e);
-        if (r < 0) {
+        if (r < 0 && j->process.pid < 0) {
                 Outcome o = outcome_unknown();
                 o.reason = JAIL_SETUP_FAILED;
                 o.setup_usec = monotonic_usec() - j->received_usec;
@@ -362,7 +352,13 @@ static void start(Launcher *l, uint64_t id, int *fds, size_t n_fds)
                 return;
         }
         if (watch_fd(l, j->process.control, j) < 0 || watch_fd(l, j->process.pidfd, j) < 0)
+                r = error_oom(&e);
+        if (r < 0) {
+                j->setup_failed = true;
+                j->error = e;
+                e = ERROR_NULL;
                 jail_kill(j, JAIL_SETUP_FAILED);
+        }
         j->next = l->jails;
         l->jails = take(j);
         /* While the jail builds itself. */
@@ -456,8 +452,6 @@ static void greet(Launcher *l, Unpacker *u)
                 r = error_set(&e, -EPROTO, "the launcher was greeted with something else");
         else if (version != LAUNCHER_VERSION)
                 r = error_set(&e, -EPROTO, "skep-launcher is of another version than the program that started it");
-        else if (geteuid() != 0)
-                r = error_set(&e, -EPERM, "making jails needs root on this host; start it as root");
         /* Without a cgroup there are jails still, if the operator allows it: the caller decides. A group that was
          * named, though, is meant. */
         if (r >= 0 && cgroup_choose(chosen, &base, &e) >= 0) {
@@ -469,6 +463,7 @@ static void greet(Launcher *l, Unpacker *u)
         if (r >= 0) {
                 pack_number(&p, l->cgroups.fd >= 0);
                 pack_number(&p, l->cgroups.controllers);
+                pack_number(&p, ids_kind());
                 pack_number(&p, l->cgroups.holds_launcher);
                 pack_string(&p, l->cgroups.path);
         }
@@ -577,7 +572,7 @@ int launcher_new(int socket_fd, bool here, Launcher **ret)
                 .here = here,
                 .watchdog = WATCHDOG_NULL,
                 .cgroups = CGROUP_TREE_NULL,
-                .next_range = (uint32_t)getpid() * 64,
+                .next_ids = (uint32_t)getpid() * 64,
         };
         if (l->epoll < 0 || l->timer < 0 || watch_fd(l, l->socket, &l->socket) < 0 || watch_fd(l, l->timer, &l->timer) < 0) {
                 int r = -errno;

@@ -124,12 +124,13 @@ static void record_path(Listener *l, const struct seccomp_notif *n, const CallLo
         _cleanup_free_ char *path = NULL, *target = NULL;
         char text[CALL_PATH_MAX];
 
-        if (process_string((pid_t)n->pid, n->data.args[lookup->path], text, sizeof text) < 0)
+        /* An empty one is the descriptor itself. */
+        if (process_string((pid_t)n->pid, n->data.args[lookup->path], text, sizeof text) <= 0)
                 return;
         path = process_path((pid_t)n->pid, directory, text);
         if (!path || strlen(path) >= CALL_PATH_MAX)
                 return;
-        if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
                 tell_path(l, JAIL_CALL_MISSED, n, path);
         else if (lookup->executes && (target = follow(path)))
                 record_program(l, n, target);

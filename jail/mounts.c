@@ -3,16 +3,13 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/base/fd.h"
+#include "jail/namespaces.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <linux/sched.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 int mount_open_inside(int root, const char *path)
 {
@@ -79,49 +76,9 @@ int mount_attach(int mount, int dir, const char *path)
         return move_mount(mount, "", dir, path, MOVE_MOUNT_F_EMPTY_PATH | empty) < 0 ? -errno : 0;
 }
 
-static int write_map(pid_t pid, const char *file, uint32_t from, uint32_t to)
-{
-        char path[64], line[64];
-
-        snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
-        snprintf(line, sizeof line, "%u %u 1", from, to);
-        return write_file_at(AT_FDCWD, path, line);
-}
-
-/* A user namespace is made by a process in it; this one lives until its namespace has been opened. */
-static int user_namespace(uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t to_gid)
-{
-        struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
-        char path[64];
-        pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-
-        if (pid < 0)
-                return -errno;
-        if (pid == 0) {
-                /* It holds nothing, and does not outlive us. */
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                close_range(0, ~0U, 0);
-                for (;;)
-                        pause();
-        }
-        int r = write_map(pid, "uid_map", uid, to_uid);
-        if (r >= 0)
-                r = write_map(pid, "gid_map", gid, to_gid);
-        if (r >= 0) {
-                snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-                r = open(path, O_RDONLY | O_CLOEXEC);
-                if (r < 0)
-                        r = -errno;
-        }
-        kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                ;
-        return r;
-}
-
 int mount_map_owner(int mount, uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t to_gid)
 {
-        _cleanup_close_ int ns = user_namespace(uid, gid, to_uid, to_gid);
+        _cleanup_close_ int ns = namespace_of_owner(uid, gid, to_uid, to_gid);
         struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)ns};
 
         if (ns < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* From a profile to a filter. libseccomp gives no promise which of two rules counts that both fit a call: so it gets what
- * denies and what allows apart, and the two are asked in that order, after the floor. A denial wins, then; and a profile
- * can only take away from the floor, never add to it. */
+/* From a profile to a filter. libseccomp gives no promise which of two rules counts that both fit a call: so it gets
+ * what denies and what allows apart, and the two are asked in that order, after the floor. A denial wins, then; and a
+ * profile can only take away from the floor, never add to it. */
 
 #include "jail/oci_seccomp.h"
 
@@ -47,7 +47,7 @@ static int compile_rules(const OciSeccomp *s, bool passing, uint32_t others, Bpf
                 r = add_rule(context, &s->rules[i], action);
                 added++;
         }
-        /* As a tree, where there is something to order: without a rule, one would forget the default (libseccomp#370). */
+        /* As a tree, where there is something to order: without a rule it would forget the default (libseccomp#370). */
         if (r >= 0 && added > 0)
                 r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
         if (r >= 0)

@@ -46,8 +46,8 @@ static int read_errno_number(json_object *value, const char *path, void *target_
 }
 
 /* Reads each element of an array, or null, by `read` into an array of structs of this size. */
-static int read_array(json_object *value, const char *path, size_t max, size_t element_size, JsonReader read, void **ret,
-                      size_t *ret_n, Error *e)
+static int read_array(json_object *value, const char *path, size_t max, size_t element_size, JsonReader read,
+                      void **ret, size_t *ret_n, Error *e)
 {
         if (!value)
                 return 0;
@@ -118,7 +118,8 @@ static int settle_action(const ActionText *t, const char *path, uint32_t *ret, E
         if (!t->action)
                 return json_error(path, e, "the action is missing");
         if (strcmp(t->action, "SCMP_ACT_TRACE") == 0)
-                return json_error(path, e, "SCMP_ACT_TRACE needs a tracer, and a jail has none; SCMP_ACT_ERRNO refuses");
+                return json_error(path, e, "SCMP_ACT_TRACE needs a tracer, and a jail has none; SCMP_ACT_ERRNO "
+                                           "refuses");
         if (strcmp(t->action, "SCMP_ACT_NOTIFY") == 0)
                 return json_error(path, e, "SCMP_ACT_NOTIFY needs a listener, and the jail's own one only counts what "
                                            "is refused; SCMP_ACT_ERRNO refuses");

@@ -35,8 +35,8 @@ typedef struct OciSeccomp {
         size_t n_rules;
 } OciSeccomp;
 
-/* The caller owns `*ret`. Errors: -EINVAL with the path of the key, also for what no jail can do (a tracer, a listener of
- * somebody else). */
+/* The caller owns `*ret`. Errors: -EINVAL with the path of the key, also for what no jail can do (a tracer, a listener
+ * of somebody else). */
 int oci_seccomp_read(json_object *value, const char *path, OciSeccomp **ret, Error *e);
 OciSeccomp *oci_seccomp_free(OciSeccomp *s); /* returns NULL */
 DEFINE_CLEANUP(OciSeccomp, oci_seccomp_free)
@@ -58,9 +58,9 @@ static inline bool oci_lets_pass(uint32_t action)
         return action == SCMP_ACT_ALLOW || action == SCMP_ACT_LOG;
 }
 
-/* Leaves the rules and names that hold here. What a profile allows and cannot be had is left out, and adds a sentence to
- * `notes`: calls that libseccomp does not know, calls that no policy allows. Errors: -EINVAL for an unknown call that was
- * to be denied, and for a profile under which nothing could run. */
+/* Leaves the rules and names that hold here. What a profile allows and cannot be had is left out, and adds a sentence
+ * to `notes`: calls that libseccomp does not know, calls that no policy allows. Errors: -EINVAL for an unknown call that
+ * was to be denied, and for a profile under which nothing could run. */
 int oci_seccomp_settle(OciSeccomp *s, uint64_t capabilities, char ***notes, Error *e);
 
 /* The settled profile in the form that oci_seccomp_read() takes. */

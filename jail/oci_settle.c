@@ -107,7 +107,8 @@ static int settle_names(const OciSeccomp *s, OciRule *rule, Here *here, Error *e
                         _cleanup_free_ char *escaped = name_escape(name), *path = json_path_key(s->path, "syscalls"),
                                             *at = path ? json_path_index(path, rule->index) : NULL;
                         return json_error(at ? at : s->path, e,
-                                          "\"%s\" is not a system call that libseccomp knows, so that it cannot be denied",
+                                          "\"%s\" is not a system call that libseccomp knows, so that it cannot be "
+                                          "denied",
                                           escaped ? escaped : "");
                 }
                 if (number == __NR_SCMP_ERROR)

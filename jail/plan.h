@@ -4,7 +4,7 @@
 /* What passes between the library and the launcher, which are two programs of one version.
  *
  *   library → launcher                            launcher → library
- *   INIT    version, cgroup or NULL               READY   controllers, its cgroup, or why none | REFUSED
+ *   INIT    version, cgroup or NULL               READY   controllers, ids, its cgroup, or why none | REFUSED
  *   START   id; descriptors: plan, stdin,         ENDED   id, outcome, sentence; descriptor: /output, if any
  *           stdout, stderr, inputs…, binds…, a
  *           socket for calls if plan_tells()
@@ -14,6 +14,7 @@
  * in a sealed memfd, since the arguments and the environment of a command may be larger than a datagram. */
 
 #include "engine/base/pack.h"
+#include "jail/ids.h"
 #include "jail/jail.h"
 #include "jail/steps.h"
 
@@ -35,13 +36,6 @@ typedef enum LauncherMessage {
 enum { START_PLAN, START_STDIN, START_STDOUT, START_STDERR, START_INPUTS };
 #define START_FDS_MAX (START_INPUTS + JAIL_INPUTS_MAX + JAIL_BINDS_MAX + 1)
 
-/* The ids inside a jail. */
-enum {
-        JAIL_ROOT_ID = 0,      /* the reaper */
-        JAIL_AGENT_ID = 1000,  /* the job */
-        JAIL_UNPACK_ID = 1001, /* unpacks archives: what it leaves, the job can only read */
-};
-
 typedef struct Plan {
         JailLimits limits;
         unsigned controllers; /* of CgroupController: those that shall hold the limits */
@@ -55,6 +49,7 @@ typedef struct Plan {
         JailWatch watch;
         const void *refusals; /* and answered by these (refusal.h) */
         size_t refusals_size;
+        IdsKind ids;
         int landlock_abi;
         uint64_t capabilities;
 

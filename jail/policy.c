@@ -50,10 +50,13 @@ static int load_file(PolicyReading *reading, const char *name, const char *file,
 
         if (r < 0)
                 return r;
-        if (policy_is_profile(object))
-                parent = strdup(PROFILE_EXTENDS);
-        else if (json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "extends", &extends))
+        if (policy_is_profile(object)) {
+                if (!(parent = strdup(PROFILE_EXTENDS)))
+                        r = error_oom(e);
+        } else if (json_object_is_type(object, json_type_object) &&
+                   json_object_object_get_ex(object, "extends", &extends)) {
                 r = json_read_string(extends, "extends", &parent, e);
+        }
         if (r >= 0 && parent) {
                 /* An operator's file may extend the shipped one of the same name. */
                 bool same = index != SIZE_MAX && strcmp(parent, name) == 0;

@@ -247,7 +247,8 @@ static const JsonField policy_fields[] = {
 
 bool policy_is_profile(json_object *object)
 {
-        return json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "defaultAction", NULL);
+        return json_object_is_type(object, json_type_object) &&
+               json_object_object_get_ex(object, "defaultAction", NULL);
 }
 
 int policy_read(PolicyReading *p, json_object *object, Error *e)

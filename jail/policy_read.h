@@ -12,8 +12,8 @@ typedef struct PolicyReading {
         char **allow, **deny;     /* names, groups expanded, of the whole chain */
 } PolicyReading;
 
-/* Whether a file is, instead of a policy, a bare `linux.seccomp` object, such as Docker and Podman keep in a file. It is
- * read as a policy that has nothing but this. */
+/* Whether a file is, instead of a policy, a bare `linux.seccomp` object, such as Docker and Podman keep in a file. It
+ * is read as a policy that has nothing but this. */
 bool policy_is_profile(json_object *object);
 
 /* Reads one file's object over what is there. Errors: -EINVAL with the path of the key. */

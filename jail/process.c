@@ -108,9 +108,7 @@ char *process_path(pid_t pid, int directory, const char *path)
         else
                 snprintf(file, sizeof file, "fd/%d", directory);
         from = link_of(pid, file);
-        if (!from || !*path)
-                return take(from);
-        return asprintf(&whole, "%s/%s", from, path) < 0 ? NULL : whole;
+        return from && asprintf(&whole, "%s/%s", from, path) < 0 ? NULL : whole;
 }
 
 ssize_t process_string(pid_t pid, uint64_t address, char *ret, size_t size)

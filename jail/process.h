@@ -19,8 +19,7 @@ char *process_program(pid_t pid);
 char *process_loader(pid_t pid);
 
 /* A path as the process means it, absolute: relative ones count from its working directory, or from the descriptor
- * `directory` unless that is AT_FDCWD; an empty one is the descriptor itself. Owned by the caller; NULL when it cannot
- * be told. */
+ * `directory` unless that is AT_FDCWD. Owned by the caller; NULL when it cannot be told. */
 char *process_path(pid_t pid, int directory, const char *path);
 
 /* Reads a string at an address of its memory. Returns its length, -EFAULT, -ENAMETOOLONG when it does not end within

@@ -277,6 +277,7 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, Reaper
                 .confinement =
                         {
                                 .id = JAIL_AGENT_ID,
+                                .keep_groups = plan->ids == IDS_CALLER,
                                 .capabilities = plan->capabilities,
                                 .ruleset = -1,
                                 .filter = plan->filter,
@@ -322,6 +323,8 @@ _Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, Reaper
                 s.confinement.filter = recording;
         }
 
+        /* A job with the same id must not be able to look into this process, or trace it. */
+        prctl(PR_SET_DUMPABLE, 0);
         step_done(&ledger->steps, STEP_REAPER);
 
         pid_t job = spawn(&s, control_fd);

@@ -8,7 +8,7 @@
 
 /* What it tells the launcher, one datagram each. */
 typedef enum ReaperKind {
-        REAPER_NEEDS_IDS,    /* with the descriptor of /output; waits for one byte */
+        REAPER_BUILT,        /* with the descriptor of /output */
         REAPER_STARTED,      /* the program runs */
         REAPER_SETUP_FAILED, /* `text` says why; the jail ends */
         REAPER_EXEC_FAILED,  /* likewise; `status` is 126 or 127 */

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* With which error a call is refused. The filter only says that it is, so that it can be counted; the reaper, who counts,
- * answers. Both sides of a plan are of one machine: the list is handed over as it lies in memory. */
+/* With which error a call is refused. The filter only says that it is, so that it can be counted; the reaper, who
+ * counts, answers. Both sides of a plan are of one machine: the list is handed over as it lies in memory. */
 
 #define ARGUMENTS_MAX 6
 

@@ -20,6 +20,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -104,7 +105,7 @@ static const char *const proc_hidden[] = {
 typedef struct Build {
         const Plan *plan;
         const RootSources *sources;
-        uint32_t base;
+        const Ids *ids;
         int context, tmpfs; /* the tmpfs: to reconfigure it, and its writable mount */
         int skeleton;       /* "root" of it, through that mount: without what is mounted in there */
         int tree;           /* "root" as the jail will see it */
@@ -127,12 +128,18 @@ static int write_new_file(int dir, const char *path, const char *text, mode_t mo
         return write_full(fd, text, strlen(text));
 }
 
+/* As root this process still has the host's ids; as a user, the jail's. */
+static uint32_t id_here(const Ids *ids, uint32_t id)
+{
+        return ids->kind == IDS_RANGE ? ids->uid + id : ids_inside(ids->kind, id);
+}
+
 static int own(Build *b, int dir, const char *path, int id)
 {
         if (id < 0)
                 return 0;
-        uint32_t host_id = b->base + (uint32_t)id;
-        return fchownat(dir, path, host_id, host_id, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        uint32_t here = id_here(b->ids, (uint32_t)id);
+        return fchownat(dir, path, here, here, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 static int make_directory(Build *b, const char *path, mode_t mode, int owner)
@@ -171,6 +178,12 @@ static int make_skeleton(Build *b)
                 if ((r = write_new_file(b->tmpfs, files[i].path, files[i].text, 0644)) < 0)
                         return failed(b, r, files[i].path);
         for (size_t i = 0; i < ELEMENTS(devices); i++) {
+                /* Only the host's root may make nodes; a user's jail gets the host's, on files. */
+                if (b->ids->kind != IDS_RANGE) {
+                        if ((r = write_new_file(b->tmpfs, devices[i].path, "", 0666)) < 0)
+                                return failed(b, r, devices[i].path);
+                        continue;
+                }
                 if (mknodat(b->tmpfs, devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0)
                         return failed(b, -errno, devices[i].path);
                 if (fchmodat(b->tmpfs, devices[i].path, 0666, 0) < 0)
@@ -286,6 +299,25 @@ static int bind_own(Build *b, const char *from, const char *to, uint64_t attribu
         return r < 0 ? failed(b, r, to) : 0;
 }
 
+static bool is_within(const char *path, const char *dir)
+{
+        size_t n = strlen(dir);
+
+        return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0' || dir[n - 1] == '/');
+}
+
+/* A directory that the job may write. Where the policy lets nothing be executed, nothing can be mapped to be executed
+ * either: Landlock refuses the exec, but a loader that may be executed would run it. */
+static int bind_writable(Build *b, const char *from, const char *to)
+{
+        uint64_t attributes = SAFE | MOUNT_ATTR_NOEXEC;
+
+        for (size_t i = 0; b->plan->execute && b->plan->execute[i]; i++)
+                if (is_within(to, b->plan->execute[i]) || is_within(b->plan->execute[i], to))
+                        attributes = SAFE;
+        return bind_own(b, from, to, attributes);
+}
+
 static int mount_devices(Build *b)
 {
         /* Without "nodev", which would make the nodes useless; nothing in the jail can make others. */
@@ -295,13 +327,19 @@ static int mount_devices(Build *b)
 
         if (r < 0)
                 return failed(b, r, "/dev");
+        for (size_t i = 0; b->ids->kind != IDS_RANGE && i < ELEMENTS(devices); i++) {
+                const char *path = devices[i].path + strlen("root");
+                _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+                if ((r = mount < 0 ? mount : attach_at(b, mount, path, false)) < 0)
+                        return failed(b, r, path);
+        }
         for (size_t i = 0; b->plan->devices && b->plan->devices[i]; i++) {
                 const char *path = b->plan->devices[i];
                 _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
                 if ((r = mount < 0 ? mount : attach_at(b, mount, path, false)) < 0)
                         return failed(b, r, path);
         }
-        return bind_own(b, "shm", "/dev/shm", SAFE);
+        return bind_writable(b, "shm", "/dev/shm");
 }
 
 /* What directories are covered with: made read-only once, and then cloned. */
@@ -422,7 +460,7 @@ static int add_tmpfs(Build *b)
                 int r = make_directory(b, name, 0755, JAIL_AGENT_ID);
                 if (r < 0)
                         return failed(b, r, b->plan->tmpfs[i]);
-                if ((r = bind_own(b, name, b->plan->tmpfs[i], SAFE)) < 0)
+                if ((r = bind_writable(b, name, b->plan->tmpfs[i])) < 0)
                         return r;
         }
         return 0;
@@ -497,8 +535,8 @@ static int build(Build *b, Root *root)
         if ((r = mount_proc(b)) < 0)
                 return r;
         step_done(b->sources->steps, STEP_PROC);
-        if ((r = bind_own(b, "work", "/work", SAFE)) < 0 || (r = bind_own(b, "tmp", "/tmp", SAFE)) < 0 ||
-            (r = bind_own(b, "output", "/output", SAFE)) < 0 || (r = add_tmpfs(b)) < 0 ||
+        if ((r = bind_writable(b, "work", "/work")) < 0 || (r = bind_writable(b, "tmp", "/tmp")) < 0 ||
+            (r = bind_writable(b, "output", "/output")) < 0 || (r = add_tmpfs(b)) < 0 ||
             (r = bind_own(b, "input", "/input", READ_ONLY)) < 0 || (r = add_inputs(b, root)) < 0 ||
             (r = add_binds(b)) < 0)
                 return r;
@@ -512,12 +550,12 @@ static int build(Build *b, Root *root)
         return root->output < 0 ? failed(b, -errno, "/output") : 0;
 }
 
-int root_build(const Plan *plan, const RootSources *sources, uint32_t base, Root *ret, Error *e)
+int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Root *ret, Error *e)
 {
         Build b = {
                 .plan = plan,
                 .sources = sources,
-                .base = base,
+                .ids = ids,
                 .context = -1,
                 .tmpfs = -1,
                 .skeleton = -1,
@@ -548,20 +586,46 @@ int root_enter(const Root *root, Error *e)
         return 0;
 }
 
-/* ---- in the launcher ---- */
+/* ---- clones of the host's mounts ---- */
 
-int root_clone_bind(int source, bool writable, uint32_t base, Error *e)
+/* Opens again what a descriptor stands for: a mount can only be cloned in the namespace that it belongs to, and a copy of
+ * that namespace has other mounts at the same paths. */
+static int open_in_own_namespace(int fd)
 {
+        char link[32], path[PATH_MAX];
+        struct stat there, here;
+
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, path, sizeof path - 1);
+        if (n < 0)
+                return -errno;
+        path[n] = '\0';
+        _cleanup_close_ int again = open(path, O_PATH | O_CLOEXEC);
+        if (again < 0 || fstat(fd, &there) < 0 || fstat(again, &here) < 0)
+                return -errno;
+        return there.st_dev == here.st_dev && there.st_ino == here.st_ino ? take_fd(again) : -ESTALE;
+}
+
+int root_clone_bind(int source, bool writable, const Ids *ids, Error *e)
+{
+        bool root_user = ids->kind == IDS_RANGE;
+        _cleanup_close_ int again = root_user ? -1 : open_in_own_namespace(source);
         struct stat st;
 
-        if (fstatat(source, "", &st, AT_EMPTY_PATH) < 0)
-                return -errno;
-        _cleanup_close_ int mount = mount_clone(source, "", !writable && S_ISDIR(st.st_mode),
+        if (!root_user && again < 0)
+                return error_errno(e, again, "finding it again");
+        if (fstat(root_user ? source : again, &st) < 0)
+                return error_errno(e, -errno, "looking at it");
+        /* Mounts below a user's may hide what is not for users: they come along, and stay. */
+        _cleanup_close_ int mount = mount_clone(root_user ? source : again, "",
+                                                S_ISDIR(st.st_mode) && (!writable || !root_user),
                                                 writable ? SAFE : READ_ONLY);
         if (mount < 0)
                 return error_errno(e, mount, "cloning the mount");
-        if (writable) {
-                uint32_t agent = base + JAIL_AGENT_ID;
+        if (writable && !root_user && st.st_uid != JAIL_AGENT_ID)
+                return error_set(e, -EPERM, "it belongs to somebody else: only root can make that writable for a job");
+        if (writable && root_user) {
+                uint32_t agent = id_here(ids, JAIL_AGENT_ID);
                 int r = mount_map_owner(mount, st.st_uid, st.st_gid, agent, agent);
                 if (r < 0)
                         return error_errno(e, r, "its file system cannot be id-mapped, so that it cannot be writable");
@@ -569,13 +633,14 @@ int root_clone_bind(int source, bool writable, uint32_t base, Error *e)
         return take_fd(mount);
 }
 
-int root_clone_input(int source)
+int root_clone_input(const Ids *ids, int source)
 {
+        _cleanup_close_ int again = ids->kind == IDS_RANGE ? -1 : open_in_own_namespace(source);
         struct stat st;
 
         /* The job reads it as one of the others. */
-        if (fstat(source, &st) < 0 || !(st.st_mode & S_IROTH))
+        if (fstat(source, &st) < 0 || !(st.st_mode & S_IROTH) || (ids->kind != IDS_RANGE && again < 0))
                 return -1;
-        int mount = mount_clone(source, "", false, READ_ONLY);
+        int mount = mount_clone(again >= 0 ? again : source, "", false, READ_ONLY);
         return mount < 0 ? -1 : mount;
 }

@@ -21,15 +21,17 @@ typedef struct Root {
         int archives[JAIL_INPUTS_MAX]; /* where to unpack, -1 for inputs that are files */
 } Root;
 
-/* Builds the tree below a tmpfs of this process's own mount namespace. `base` is the jail's first host id. The
+/* Builds the tree below a tmpfs of this process's own mount namespace. The
  * descriptors in `*ret` are the caller's. Error: the sentence names the path. */
-int root_build(const Plan *plan, const RootSources *sources, uint32_t base, Root *ret, Error *e);
+int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Root *ret, Error *e);
 
 /* Makes it the root of this process, and detaches the old one. */
 int root_enter(const Root *root, Error *e);
 
-/* In the launcher: clones a mount to give away. A directory comes with what is mounted below it, unless it is
- * writable: then it is id-mapped, from the owner of `source` to the job. Returns a descriptor or a negative errno. */
-int root_clone_bind(int source, bool writable, uint32_t base, Error *e);
-/* In the launcher: clones an input file; -1 and no error where it has to be copied instead. */
-int root_clone_input(int source);
+/* Clones a mount of the host to put into a jail: as root in the launcher, as a user in the jail's first process. A
+ * directory comes with what is mounted below it; but not, as root, a writable one, which is id-mapped from the owner of
+ * `source` to the job. As a user, only what is the caller's own can be writable. Returns a descriptor or a negative
+ * errno. */
+int root_clone_bind(int source, bool writable, const Ids *ids, Error *e);
+/* The same for an input file; -1 and no error where it has to be copied instead. */
+int root_clone_input(const Ids *ids, int source);

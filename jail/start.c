@@ -56,6 +56,16 @@ static int check_inputs(const JailSpec *spec, Error *e)
         return 0;
 }
 
+/* Where a user's own files shall be written, the job has to be that user: only root can map owners. */
+static IdsKind ids_for(const JailLauncher *l, const JailSpec *spec)
+{
+        bool writes = strv_length(spec->policy->writable) > 0;
+
+        for (size_t i = 0; i < spec->n_binds; i++)
+                writes |= spec->binds[i].writable;
+        return l->host.ids == IDS_SUBORDINATE && writes ? IDS_CALLER : l->host.ids;
+}
+
 static bool has_archive(const JailSpec *spec)
 {
         for (size_t i = 0; i < spec->n_inputs; i++)
@@ -126,6 +136,7 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *li
         }
         plan_pack(&p, &(Plan){
                               .limits = *limits,
+                              .ids = ids_for(l, spec),
                               .controllers = l->host.controllers,
                               .command = (char **)spec->command,
                               .environment = environment,
@@ -248,6 +259,11 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         if (!j)
                 return error_oom(e);
         snprintf(j->report.policy_digest, sizeof j->report.policy_digest, "%s", spec->policy->digest);
+        if (l->host.ids != IDS_RANGE && spec->policy->capabilities)
+                return error_set(e, -EPERM, "capabilities: as an ordinary user, a job would have them over its own jail; "
+                                            "only root can give them");
+        snprintf(j->report.enforced[JAIL_USER], sizeof j->report.enforced[JAIL_USER], "%s",
+                 ids_for(l, spec) == IDS_CALLER ? "namespace, caller's id" : "namespace");
         r = enforce_decide(&l->host, &limits, spec->policy->network, spec->allow_missing, spec->policy->require,
                            &j->report, e);
         if (r < 0)

@@ -22,7 +22,8 @@ static _Noreturn void unpack_child(const Plan *plan, int archive_fd, int dir_fd,
                 .max_entries = plan->limits.files,
         };
         Confinement confinement = {
-                .id = JAIL_UNPACK_ID,
+                .id = ids_inside(plan->ids, JAIL_UNPACK_ID),
+                .keep_groups = plan->ids == IDS_CALLER,
                 .ruleset = -1,
                 .filter = plan->unpack_filter,
                 .filter_size = plan->unpack_filter_size,

@@ -48,5 +48,11 @@ verdict "every source names its licence" \
 verdict "no call that has a safer form" \
         "$(grep -nE '\b(strcat|sprintf|vsprintf|gets|system|popen|alloca|strtok)\(' engine/*/*.[ch] jail/*.[ch] jail/*/*.[ch])"
 
+verdict "docs/policy.md has every call that no policy allows" \
+        "$(sed -n '/^static const char \*const forbidden/,/^};/p' jail/floor.c | grep -o '"[a-z0-9_]*"' | tr -d '"' |
+                while read -r call; do
+                        grep -q "^|.*\`$call\`" docs/policy.md || echo "$call"
+                done)"
+
 echo "1..$n"
 exit $failed

@@ -2,40 +2,16 @@
 
 #include "engine/base/archive.h"
 
+#include "engine/base/archive_member.h"
 #include "engine/base/fd.h"
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define CHUNK ((size_t)64 << 10)
-
-static inline void read_freep(struct archive **a)
-{
-        archive_read_free(*a);
-}
-
-/* The parts of a member's path; refuses what leads out. "./" at the start and doubled slashes are usual. */
-static int split_path(const char *path, char ***ret, Error *e)
-{
-        _cleanup_strv_ char **parts = NULL;
-
-        if (*path == '/')
-                return name_error(-EINVAL, path, "an absolute path in the archive is refused", e);
-        if (strv_split(path, '/', &parts) < 0)
-                return error_oom(e);
-        strv_remove(parts, ".");
-        if (strv_contains(parts, ".."))
-                return name_error(-EINVAL, path, "\"..\" in the archive is refused", e);
-        if (strv_length(parts) > ARCHIVE_DEPTH_MAX)
-                return name_error(-ELOOP, path, "nested too deep", e);
-        *ret = take(parts);
-        return 0;
-}
 
 /* Opens the directory that holds the last part, making those on the way that are missing. */
 static int open_parent(int dir_fd, char *const *parts)
@@ -56,9 +32,6 @@ static int unpack_file(struct archive *a, struct archive_entry *entry, int dir_f
                        const char *path, uint64_t *bytes, const ArchiveRules *rules, Error *e)
 {
         mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
-        const void *data;
-        size_t size;
-        la_int64_t offset;
 
         /* A later member of the same name replaces the earlier one, as tar does. */
         if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
@@ -66,35 +39,13 @@ static int unpack_file(struct archive *a, struct archive_entry *entry, int dir_f
         _cleanup_close_ int fd = open_beneath(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, mode);
         if (fd < 0)
                 return error_errno(e, fd, "%s", path);
-        for (;;) {
-                int r = archive_read_data_block(a, &data, &size, &offset);
-                if (r == ARCHIVE_EOF)
-                        break;
-                if (r < ARCHIVE_WARN)
-                        return name_error(-EINVAL, path, archive_error_string(a), e);
-                *bytes += size;
-                if (*bytes > rules->max_bytes)
-                        return name_error(-E2BIG, path, "the files together are too large", e);
-                if (lseek(fd, offset, SEEK_SET) < 0)
-                        return error_errno(e, -errno, "%s", path);
-                r = write_full(fd, data, size);
-                if (r < 0)
-                        return error_errno(e, r, "%s", path);
-        }
-        /* A file with a hole at its end has no block there. */
-        if (archive_entry_size_is_set(entry)) {
-                if ((uint64_t)archive_entry_size(entry) > rules->max_bytes)
-                        return name_error(-E2BIG, path, "the files together are too large", e);
-                if (ftruncate(fd, archive_entry_size(entry)) < 0)
-                        return error_errno(e, -errno, "%s", path);
-        }
-        return 0;
+        return member_write(a, entry, fd, path, bytes, rules->max_bytes, e);
 }
 
 static int unpack_hardlink(int dir_fd, int parent, const char *name, const char *target, const char *path, Error *e)
 {
         _cleanup_strv_ char **parts = NULL;
-        int r = split_path(target, &parts, e);
+        int r = member_split_path(target, &parts, e);
 
         if (r < 0)
                 return r;
@@ -119,7 +70,7 @@ static int unpack_entry(struct archive *a, struct archive_entry *entry, int dir_
                 path = archive_entry_pathname_utf8(entry);
         if (!path)
                 return error_set(e, -EINVAL, "a name in the archive cannot be read");
-        int r = split_path(path, &parts, e);
+        int r = member_split_path(path, &parts, e);
         if (r < 0)
                 return r;
         if (strv_length(parts) == 0)

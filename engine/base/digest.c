@@ -6,44 +6,53 @@
 
 #include <errno.h>
 #include <nettle/base16.h>
-#include <nettle/sha2.h>
 
 #define CHUNK ((size_t)256 << 10)
 
-static void finish(struct sha256_ctx *context, char *ret)
+void digest_begin(Digest *digest)
+{
+        sha256_init(&digest->context);
+}
+
+void digest_add(Digest *digest, const void *data, size_t size)
+{
+        sha256_update(&digest->context, size, data);
+}
+
+void digest_end(Digest *digest, char ret[static DIGEST_HEX_SIZE])
 {
         uint8_t raw[SHA256_DIGEST_SIZE];
 
-        sha256_digest(context, sizeof raw, raw);
+        sha256_digest(&digest->context, sizeof raw, raw);
         base16_encode_update(ret, sizeof raw, raw);
         ret[DIGEST_HEX_SIZE - 1] = '\0';
 }
 
 void digest_hex(const void *data, size_t size, char ret[static DIGEST_HEX_SIZE])
 {
-        struct sha256_ctx context;
+        Digest digest;
 
-        sha256_init(&context);
-        sha256_update(&context, size, data);
-        finish(&context, ret);
+        digest_begin(&digest);
+        digest_add(&digest, data, size);
+        digest_end(&digest, ret);
 }
 
 int digest_fd_hex(int fd, char ret[static DIGEST_HEX_SIZE])
 {
-        struct sha256_ctx context;
+        Digest digest;
         _cleanup_free_ uint8_t *buffer = malloc(CHUNK);
 
         if (!buffer)
                 return -ENOMEM;
-        sha256_init(&context);
+        digest_begin(&digest);
         for (;;) {
                 ssize_t n = read_full(fd, buffer, CHUNK);
                 if (n < 0)
                         return (int)n;
-                sha256_update(&context, (size_t)n, buffer);
+                digest_add(&digest, buffer, (size_t)n);
                 if ((size_t)n < CHUNK)
                         break;
         }
-        finish(&context, ret);
+        digest_end(&digest, ret);
         return 0;
 }

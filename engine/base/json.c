@@ -159,8 +159,8 @@ static int unknown_key(const char *path, const char *key, const JsonField *field
         return json_error(here ? here : key, e, "unknown key; known here: %s", known ? known : "none");
 }
 
-int json_read_object(json_object *object, const char *path, const JsonField *fields, size_t n_fields, void *target,
-                     Error *e)
+static int read_fields(json_object *object, const char *path, const JsonField *fields, size_t n_fields, bool foreign,
+                       void *target, Error *e)
 {
         if (!json_object_is_type(object, json_type_object))
                 return json_error(path, e, "must be an object");
@@ -170,6 +170,8 @@ int json_read_object(json_object *object, const char *path, const JsonField *fie
                 for (size_t i = 0; i < n_fields && !field; i++)
                         if (strcmp(fields[i].key, key) == 0)
                                 field = &fields[i];
+                if (foreign && (!field || !value))
+                        continue;
                 if (!field)
                         return unknown_key(path, key, fields, n_fields, e);
                 _cleanup_free_ char *here = json_path_key(path, key);
@@ -179,10 +181,25 @@ int json_read_object(json_object *object, const char *path, const JsonField *fie
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < n_fields; i++)
-                if (fields[i].required && !json_object_object_get_ex(object, fields[i].key, NULL))
+        for (size_t i = 0; i < n_fields; i++) {
+                json_object *found = NULL;
+                bool there = json_object_object_get_ex(object, fields[i].key, &found) && (found || !foreign);
+                if (fields[i].required && !there)
                         return json_error(path, e, "the key \"%s\" is missing", fields[i].key);
+        }
         return 0;
+}
+
+int json_read_object(json_object *object, const char *path, const JsonField *fields, size_t n_fields, void *target,
+                     Error *e)
+{
+        return read_fields(object, path, fields, n_fields, false, target, e);
+}
+
+int json_read_members(json_object *object, const char *path, const JsonField *fields, size_t n_fields, void *target,
+                      Error *e)
+{
+        return read_fields(object, path, fields, n_fields, true, target, e);
 }
 
 /* The string inside the value, or NULL where it is none. Also refuses a NUL within. */

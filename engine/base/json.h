@@ -40,6 +40,11 @@ typedef struct JsonField {
 int json_read_object(json_object *object, const char *path, const JsonField *fields, size_t n_fields, void *target,
                      Error *e);
 
+/* The same for documents whose format is not ours: a key that the table does not know is passed over, and null is as
+ * good as not there. */
+int json_read_members(json_object *object, const char *path, const JsonField *fields, size_t n_fields, void *target,
+                      Error *e);
+
 /* The path of a member: "a.b", or "b" at the top; of an element: "a[3]". Owned by the caller. */
 char *json_path_key(const char *path, const char *key);
 char *json_path_index(const char *path, size_t index);

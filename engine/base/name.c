@@ -45,15 +45,15 @@ static bool is_name_character(char c)
                (c && strchr("_.@+-", c));
 }
 
-char *name_escape(const char *text)
+char *text_escape(const char *text, size_t max)
 {
         static const char hex[] = "0123456789abcdef";
         const unsigned char *s = (const unsigned char *)text;
-        char *escaped = malloc(NAME_SIZE_MAX * 4 + 8), *out = escaped;
+        char *escaped = malloc(max * 4 + 8), *out = escaped;
 
         if (!escaped)
                 return NULL;
-        while (*s && (const char *)s - text < NAME_SIZE_MAX) {
+        while (*s && (size_t)((const char *)s - text) < max) {
                 size_t n = utf8_length(s);
                 if (n > 0 && !is_control(s, n)) {
                         memcpy(out, s, n);
@@ -70,6 +70,11 @@ char *name_escape(const char *text)
                 out = stpcpy(out, "…");
         *out = '\0';
         return escaped;
+}
+
+char *name_escape(const char *text)
+{
+        return text_escape(text, NAME_SIZE_MAX);
 }
 
 int name_error(int code, const char *name, const char *why, Error *e)

@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Names that callers choose, and that become file names, keys or parts of messages. */
 
@@ -25,6 +26,8 @@ bool name_is_printable(const char *text);
 /* A copy in which control characters and bytes that are not UTF-8 stand as \xNN, for messages and terminals; at most
  * about NAME_SIZE_MAX bytes of the original. Owned by the caller; NULL when out of memory. */
 char *name_escape(const char *text);
+/* The same for longer texts, of about `max` bytes. */
+char *text_escape(const char *text, size_t max);
 
 /* Sets the sentence "\"name\": why", with the name escaped. Returns `code`. */
 int name_error(int code, const char *name, const char *why, Error *e);

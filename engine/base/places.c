@@ -85,3 +85,24 @@ char **place_policies(Error *e)
         }
         return take(list);
 }
+
+char *place_images(Error *e)
+{
+        const char *chosen = getenv("SKEP_IMAGES"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+        char *path = NULL;
+        int r;
+
+        if (chosen && *chosen)
+                r = asprintf(&path, "%s", chosen);
+        else if (geteuid() == 0)
+                r = asprintf(&path, "/var/lib/skep/images");
+        else if (data && data[0] == '/') /* others are to be ignored, says the XDG base directory specification */
+                r = asprintf(&path, "%s/skep/images", data);
+        else if (home && home[0] == '/')
+                r = asprintf(&path, "%s/.local/share/skep/images", home);
+        else
+                return error_set(e, -ENOENT, "where are the images? Set HOME, or SKEP_IMAGES to their directory"), NULL;
+        if (r < 0)
+                return error_oom(e), NULL;
+        return path;
+}

@@ -15,3 +15,7 @@ char *place_cache(Error *e);
 
 /* The directories that hold policies, the operator's first. A strv, owned by the caller; NULL with an error. */
 char **place_policies(Error *e);
+
+/* The directory that holds the imported images: $SKEP_IMAGES, else /var/lib/skep/images for root, else the user's own
+ * below $XDG_DATA_HOME. Owned by the caller; NULL with an error. */
+char *place_images(Error *e);

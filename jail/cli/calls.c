@@ -20,6 +20,11 @@ int calls_read(const JailPolicy *policy, Calls *ret, Error *e)
                 *call = (Call){.name = name, .number = number};
                 if (filter_fate(policy, number, &call->fate, &call->refusal) < 0)
                         return error_oom(e);
+                if ((call->refusal & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF) {
+                        const struct seccomp_data asked = {.nr = (int)number, .arch = seccomp_arch_native()};
+                        int error = refusal_errno(policy->refusals, policy->n_refusals * sizeof *policy->refusals, &asked);
+                        call->refusal = SECCOMP_RET_USER_NOTIF | ((uint32_t)error & SECCOMP_RET_DATA);
+                }
         }
         qsort(ret->list, ret->n, sizeof *ret->list, compare_calls);
         return 0;

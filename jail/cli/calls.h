@@ -9,7 +9,7 @@ typedef struct Call {
         char *name; /* owned */
         unsigned number;
         FilterFate fate;
-        uint32_t refusal; /* the filter's answer where it is not allowed */
+        uint32_t refusal; /* the answer where it is not allowed: the filter's, with the errno of who listens to it */
 } Call;
 
 typedef struct Calls {

@@ -12,3 +12,4 @@ int command_run(int argc, char **argv, Error *e);
 int command_learn(int argc, char **argv, Error *e);
 int command_explain(int argc, char **argv, Error *e);
 int command_doctor(int argc, char **argv, Error *e);
+int command_image(int argc, char **argv, Error *e);

@@ -8,7 +8,7 @@
 #include "engine/base/strv.h"
 #include "jail/cli/commands.h"
 #include "jail/cli/layout.h"
-#include "jail/jail.h"
+#include "jail/launcher.h"
 
 #include <string.h>
 
@@ -151,7 +151,7 @@ static int examine(const DoctorOptions *options, Error *e)
 {
         _cleanup_strv_ char **directories = place_policies(e);
         _cleanup_probe_ JailProbe probe;
-        int r = directories ? jail_probe_host(directories, &probe, e) : -ENOMEM;
+        int r = directories ? jail_probe_host(directories, &(JailLauncherOptions){.here = &launcher_here}, &probe, e) : -ENOMEM;
 
         if (!directories)
                 probe = (JailProbe){.n_findings = 0};

@@ -106,6 +106,12 @@ int draft_use(Draft *d, DraftKind kind, const char *name, bool *ret_new)
         return 0;
 }
 
+void draft_put_all_in(Draft *d)
+{
+        for (size_t i = 0; i < d->n_items; i++)
+                d->items[i].in = true;
+}
+
 size_t draft_count(const Draft *d, DraftKind kind)
 {
         size_t n = 0;

@@ -37,6 +37,9 @@ void draft_done(Draft *draft);
 /* Marks an item as used, and puts it in if it is not there; `*ret_new` (may be NULL): whether it was. */
 int draft_use(Draft *draft, DraftKind kind, const char *name, bool *ret_new);
 
+/* As it was before anything was taken out. */
+void draft_put_all_in(Draft *draft);
+
 /* NULL where there is none of the name. */
 DraftItem *draft_find(const Draft *draft, DraftKind kind, const char *name);
 

@@ -9,7 +9,6 @@
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
 #include "jail/cli/commands.h"
-#include "jail/cli/policy_origin.h"
 
 #include <string.h>
 
@@ -58,6 +57,22 @@ static uint32_t find_usual_refusal(const Calls *calls)
         return usual;
 }
 
+/* Its own file first. What the policy keeps are all the places where a file was looked for; the groups of system calls
+ * are no part of the chain. */
+static int find_files(const char *name, const JailPolicy *policy, char ***ret)
+{
+        _cleanup_free_ char *own = strchr(name, '/') ? realpath(name, NULL) : NULL;
+        int r = own ? strv_add(ret, own) : 0;
+
+        for (char **source = policy->sources; r >= 0 && source && *source; source++) {
+                const char *base = strrchr(*source, '/');
+                if (base && strcmp(base, "/syscall-groups.json") != 0 && access(*source, F_OK) == 0 &&
+                    !strv_contains(*ret, *source))
+                        r = strv_add(ret, *source);
+        }
+        return r;
+}
+
 int explained_make(const char *name, char *const *directories, Explained *ret, Error *e)
 {
         int r;
@@ -65,10 +80,11 @@ int explained_make(const char *name, char *const *directories, Explained *ret, E
         *ret = (Explained){.name = name};
         jail_report_init(&ret->report);
         if ((r = jail_policy_load(name, directories, &ret->policy, e)) < 0 ||
-            (r = policy_compile(ret->policy, e)) < 0 || (r = policy_origin(name, directories, &ret->files, e)) < 0 ||
-            (r = policy_sections_make(ret->policy, &ret->sections, e)) < 0 ||
+            (r = policy_compile(ret->policy, e)) < 0 || (r = policy_sections_make(ret->policy, &ret->sections, e)) < 0 ||
             (r = calls_read(ret->policy, &ret->calls, e)) < 0)
                 return r;
+        if (find_files(name, ret->policy, &ret->files) < 0)
+                return error_oom(e);
         for (size_t i = 0; i < ret->calls.n; i++)
                 if (ret->calls.list[i].fate != FILTER_REFUSES && strv_add(&ret->allowed, ret->calls.list[i].name) < 0)
                         return error_oom(e);
@@ -100,7 +116,7 @@ char *refusal_words(uint32_t answer)
 
         switch (answer & SECCOMP_RET_ACTION_FULL) {
         case SECCOMP_RET_USER_NOTIF:
-                return strdup("fail with EPERM, and are counted by name");
+                return asprintf(&text, "fail with %s, and are counted", name ? name : "an error") < 0 ? NULL : text;
         case SECCOMP_RET_ERRNO:
                 return asprintf(&text, "fail with %s", name ? name : "an error") < 0 ? NULL : text;
         case SECCOMP_RET_KILL_PROCESS:

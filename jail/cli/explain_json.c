@@ -83,6 +83,7 @@ json_object *explain_json(const Explained *x)
         json_add_string(object, "name", jail_policy_name(x->policy));
         json_add_string(object, "digest", jail_policy_digest(x->policy));
         json_object_object_add(object, "files", list_to_json(x->files));
+        json_object_object_add(object, "notes", list_to_json(jail_policy_notes(x->policy)));
         /* The policy itself, as it is handed from program to program. */
         json_parse_text(text, strlen(text), &resolved, NULL);
         json_object_object_add(object, "policy", resolved);

@@ -29,6 +29,8 @@ static void print_origin(const Explained *x)
         layout_text(0, strlen("Policy "), "Policy", title ? title : "");
         row("from", files);
         row("digest", jail_policy_digest(x->policy));
+        for (char *const *note = jail_policy_notes(x->policy); note && *note; note++)
+                row("note", *note);
 }
 
 static void print_files(const Explained *x)

@@ -51,7 +51,7 @@ static void leave_out(Findings *f, const char *path, HostVerdict verdict)
 
 HostVerdict findings_add_missed(Findings *f, const char *path, bool opened, bool executed)
 {
-        _cleanup_free_ char *plain = host_path_plain(path);
+        _cleanup_free_ char *named = host_path_plain(path), *plain = named ? host_path_follow_shown(named) : NULL;
         HostVerdict verdict = plain ? host_path_judge(plain, opened, executed) : HOST_ABSENT;
 
         if (verdict == HOST_OFFERED) {

@@ -24,6 +24,12 @@ static const char *const system_places[] = {"/proc", "/sys",  "/dev",   "/run", 
 
 static const char *const homes[] = {"/root", "/home"};
 
+/* What a jail shows of the host in any case. */
+static const char *const shown[] = {"/usr",   "/bin",   "/sbin",   "/lib",
+                                    "/lib32", "/lib64", "/libx32", "/etc/alternatives"};
+
+#define LINKS_MAX 40
+
 const char *host_verdict_text(HostVerdict verdict)
 {
         return verdicts[verdict];
@@ -69,6 +75,43 @@ static bool is_below_any(const char *path, const char *const *list, size_t n)
         return false;
 }
 
+/* The path with its first link replaced, of those in what is shown; NULL where there is none. */
+static char *follow_first(const char *path)
+{
+        for (const char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+                size_t n = slash ? (size_t)(slash - path) : strlen(path);
+                _cleanup_free_ char *part = strndup(path, n), *joined = NULL;
+                char target[4096];
+                ssize_t size = part && is_below_any(part, shown, ELEMENTS(shown))
+                                       ? readlink(part, target, sizeof target - 1)
+                                       : -1;
+                if (size > 0) {
+                        size_t folder = (size_t)(strrchr(part, '/') - part);
+                        target[size] = '\0';
+                        if (asprintf(&joined, "%.*s/%s%s", target[0] == '/' ? 0 : (int)folder, path, target, path + n) <
+                            0)
+                                joined = NULL;
+                        return joined ? host_path_plain(joined) : NULL;
+                }
+                if (!slash)
+                        return NULL;
+        }
+}
+
+char *host_path_follow_shown(const char *path)
+{
+        char *followed = strdup(path);
+
+        for (int i = 0; followed && i < LINKS_MAX; i++) {
+                char *next = follow_first(followed);
+                if (!next)
+                        break;
+                free(followed);
+                followed = next;
+        }
+        return followed;
+}
+
 static bool is_hidden_in_home(const char *path)
 {
         const char *own = getenv("HOME");
@@ -103,7 +146,7 @@ HostVerdict host_path_judge(const char *path, bool opened, bool executed)
 
         if (!real || stat(real, &st) < 0)
                 return HOST_ABSENT;
-        if (S_ISDIR(st.st_mode) && (!opened || executed))
+        if ((S_ISDIR(st.st_mode) && (!opened || executed)) || is_below_any(path, shown, ELEMENTS(shown)))
                 return HOST_ABSENT;
         if (!name_is_printable(path))
                 return HOST_STRANGE;

@@ -7,7 +7,8 @@
  * and lets anybody read it. A job names these paths, and may name them to be given what it should not have. */
 
 typedef enum HostVerdict {
-        HOST_ABSENT,  /* the host does not have it either, or it is a directory that was only passed through */
+        HOST_ABSENT,  /* the host does not have it either; or nothing is to be given: a directory that was only passed
+                       * through, or what a jail has in any case */
         HOST_OFFERED, /* may be in a policy */
         /* The host has it, and it is left out: */
         HOST_PRIVATE, /* not everybody may read it */
@@ -25,6 +26,10 @@ const char *host_verdict_text(HostVerdict verdict);
 /* The path without ".", ".." and doubled slashes, taken as text. Owned by the caller; NULL when it is not absolute, or
  * when out of memory. */
 char *host_path_plain(const char *path);
+
+/* Where a plain path leads by the links that a jail shows, those of the host's /usr: many there point into /etc or
+ * /opt, and what is missing is at their other end. Owned by the caller; NULL when out of memory. */
+char *host_path_follow_shown(const char *path);
 
 /* Judges a plain path. `opened`: its content was asked for; `executed`: it was to be executed. */
 HostVerdict host_path_judge(const char *path, bool opened, bool executed);

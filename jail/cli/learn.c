@@ -70,11 +70,10 @@ static void say(const Learning *l)
                 paths += draft_count(&l->draft, kind);
         fprintf(stderr,
                 "skep-jail learn: system calls %zu, programs %zu, other paths %zu; runs %" PRIu64
-                ", the last %d as proof\n",
+                ", the last %zu as proof\n",
                 draft_count(&l->draft, DRAFT_CALL), draft_count(&l->draft, DRAFT_EXECUTE), paths, l->trials.runs,
-                LEARNING_PROOFS);
+                l->proofs);
         say_refused(l);
-        say_left_out(&l->findings);
         if (!l->comparison.output)
                 fprintf(stderr, "skep-jail learn: its output differs from run to run, and was not compared\n");
         if (!l->comparison.files)
@@ -149,6 +148,7 @@ static int learn(const LearnOptions *o, Error *e)
                 r = write_policy(o, l.text, e);
         if (r >= 0)
                 say(&l);
+        say_left_out(&l.findings);
         return r;
 }
 

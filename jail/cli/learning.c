@@ -2,25 +2,25 @@
 #include "jail/cli/learning.h"
 
 #include "engine/base/clock.h"
-#include "engine/base/name.h"
-#include "engine/base/strv.h"
 #include "jail/syscall_groups.h"
 
 #include <string.h>
 
 #define ROUNDS_MAX 8   /* of recording */
 #define ATTEMPTS_MAX 5 /* at a proof */
+#define PROOFS_MIN 3
+#define PROOFS_MAX 10
+#define PROOF_USEC (2 * USEC_PER_SECOND)
 
 void learning_done(Learning *l)
 {
         jail_policy_unref(l->base);
+        jail_policy_unref(l->full);
         json_object_put(l->groups);
         draft_done(&l->draft);
         findings_done(&l->findings);
         free(l->text);
 }
-
-/* ---- the runs ---- */
 
 /* What the command itself said of it, and the sentence. */
 static int failed(const Learning *l, const Trial *t, const char *when, Error *e)
@@ -31,6 +31,8 @@ static int failed(const Learning *l, const Trial *t, const char *when, Error *e)
         if (!t->behaviour.ended)
                 return error_set(e, -ECANCELED, "%s, the command was ended: %s", when,
                                  jail_reason_name(t->report.reason));
+        if (t->behaviour.status == l->expected_status)
+                return error_set(e, -ECANCELED, "%s, the command did not write what it wrote before", when);
         return error_set(e, -ECANCELED,
                          "%s, the command ended with %d and not with %d; if that is as it should be, say --expect %d",
                          when, t->behaviour.status, l->expected_status, t->behaviour.status);
@@ -88,96 +90,98 @@ static int record(Learning *l, Error *e)
         return 0;
 }
 
+/* Compares what has been the same so far. */
+static Comparison narrower(const Comparison *c, const Behaviour *a, const Behaviour *b)
+{
+        return (Comparison){
+                .output = c->output && strcmp(a->output, b->output) == 0,
+                .errors = c->errors && strcmp(a->errors, b->errors) == 0,
+                .files = c->files && strcmp(a->files, b->files) == 0,
+        };
+}
+
 /* How it behaves when nobody looks at its calls, and which part of that is worth comparing. */
 static int observe(Learning *l, Error *e)
 {
-        Trial runs[2] = {{.watch = JAIL_WATCH_COUNT}, {.watch = JAIL_WATCH_COUNT}};
-        const Behaviour *a = &runs[0].behaviour, *b = &runs[1].behaviour;
-        int r = draft_policy(&l->draft, NULL, 0, &runs[0].policy, e);
+        const Comparison everything = {true, true, true};
+        Trial runs[2] = {{NULL}, {NULL}};
+        int r = draft_policy(&l->draft, NULL, 0, &l->full, e);
 
         if (r < 0)
                 return r;
-        runs[1].policy = jail_policy_ref(runs[0].policy);
+        runs[0].policy = jail_policy_ref(l->full);
+        runs[1].policy = jail_policy_ref(l->full);
         r = trials_run(&l->trials, runs, 2, e);
         for (int i = 0; r >= 0 && i < 2; i++) {
                 take_usage(l, &runs[i].report);
                 if (!as_expected(l, &runs[i]))
                         r = failed(l, &runs[i], "with what was recorded", e);
         }
-        l->expected = *a;
-        l->comparison = (Comparison){
-                .output = strcmp(a->output, b->output) == 0,
-                .errors = strcmp(a->errors, b->errors) == 0,
-                .files = strcmp(a->files, b->files) == 0,
-        };
+        l->expected = runs[0].behaviour;
+        l->comparison = narrower(&everything, &runs[0].behaviour, &runs[1].behaviour);
         /* What is refused a call may wait for ever. */
         l->trials.wall_usec = l->used.wall_usec * 10 + 2 * USEC_PER_SECOND;
+        /* Some programs fail once in many runs: so as many as there is time for. */
+        size_t fitting = (size_t)(PROOF_USEC * l->trials.at_once / (l->used.wall_usec + 1));
+        l->proofs = fitting < PROOFS_MIN ? PROOFS_MIN : fitting > PROOFS_MAX ? PROOFS_MAX : fitting;
         trial_done(&runs[0]);
         trial_done(&runs[1]);
         return r;
 }
 
-/* ---- the policy ---- */
-
-static uint64_t round_up(uint64_t amount, uint64_t step)
+/* Does it still do what it did? A clock may have gone on. What differs is compared no more. */
+static int observe_again(Learning *l, bool *ret_differs, Error *e)
 {
-        return (amount + step - 1) / step * step;
+        _cleanup_(trial_done) Trial t = {.policy = jail_policy_ref(l->full)};
+        const Comparison before = l->comparison;
+        int r = trials_run(&l->trials, &t, 1, e);
+
+        if (r < 0)
+                return r;
+        if (!as_expected(l, &t))
+                return failed(l, &t, "at another time, with what was recorded", e);
+        l->comparison = narrower(&before, &l->expected, &t.behaviour);
+        *ret_differs = !behaviour_equals(&l->expected, &t.behaviour, &before);
+        return 0;
 }
 
-static void limit_to(uint64_t *limit, uint64_t amount)
+/* ---- the proof ---- */
+
+/* Runs under the text as it stands, and as anybody would who has it. `*ret_bad`: one that did something else, if any;
+ * the caller's, to be freed by trial_done(). */
+static int prove_once(Learning *l, Trial *ret_bad, Error *e)
 {
-        if (amount < *limit)
-                *limit = amount;
-}
+        _cleanup_free_ Trial *runs = calloc(l->proofs, sizeof *runs);
+        int r = runs ? learning_write(l, e) : error_oom(e);
 
-/* What the command line says, else what the runs have used and as much again, else what the base has. */
-static JailLimits decide_limits(const Learning *l)
-{
-        JailLimits limits = *jail_policy_limits(l->base), wanted = l->options->limits;
-        const JailReport *used = &l->used;
-        const uint64_t mib = UINT64_C(1) << 20, wall_min = 10 * USEC_PER_SECOND;
-
-        if (used->memory_peak_bytes != JAIL_UNKNOWN)
-                limit_to(&limits.memory_bytes, round_up(2 * used->memory_peak_bytes, 16 * mib));
-        if (used->pids_peak != JAIL_UNKNOWN)
-                limit_to(&limits.pids, 2 * used->pids_peak + 2);
-        if (used->wall_usec != JAIL_UNKNOWN)
-                limit_to(&limits.wall_usec, wall_min + round_up(10 * used->wall_usec, USEC_PER_SECOND));
-        limit_to(&limits.output_bytes, round_up(2 * used->stdout_bytes + 1, mib));
-        jail_limits_default(&wanted, &limits);
-        return wanted;
-}
-
-static char *describe(const Learning *l)
-{
-        _cleanup_free_ char *words = strv_join(l->options->command, " "), *command = words ? name_escape(words) : NULL;
-        char *text = NULL;
-
-        if (!command || asprintf(&text, "learnt from: %s%s%s", command,
-                                 l->comparison.output ? "" : "; its output, not the same in each run, was not compared",
-                                 l->sometimes ? "; some of the system calls are needed in some runs only" : "") < 0)
-                return NULL;
-        return text;
-}
-
-static int write_text(Learning *l, Error *e)
-{
-        const JailLimits limits = decide_limits(l);
-        _cleanup_free_ char *description = describe(l);
-
-        free(l->text);
-        l->text = description ? draft_text(&l->draft, l->groups, &limits, description) : NULL;
-        return l->text ? 0 : error_oom(e);
+        if (r >= 0)
+                r = jail_policy_from_text("learnt", l->text, &runs[0].policy, e);
+        for (size_t i = 1; r >= 0 && i < l->proofs; i++)
+                runs[i].policy = jail_policy_ref(runs[0].policy);
+        if (r >= 0)
+                r = trials_run(&l->trials, runs, l->proofs, e);
+        memset(l->refused, 0, sizeof l->refused);
+        for (size_t i = 0; runs && i < l->proofs; i++) {
+                bool passed = behaviour_equals(&runs[i].behaviour, &l->expected, &l->comparison);
+                trial_add_refused(&runs[i], l->refused);
+                if (passed)
+                        trial_add_refused(&runs[i], l->spared);
+                if (r < 0 || passed || ret_bad->policy)
+                        trial_done(&runs[i]);
+                else
+                        *ret_bad = runs[i];
+        }
+        return r;
 }
 
 /* A run has failed that passed before: of what it was refused, something is needed, only not every time. That is what
- * no run that passed was refused; or else it could be any of it. */
-static bool put_back(Learning *l, const JailReport *report, const bool *spared)
+ * no run that passed was refused; or else it could be any of it. False when there is nothing to put back. */
+static bool put_back(Learning *l, const JailReport *report, bool all)
 {
         bool any = false;
 
         for (int i = 0; i < JAIL_SYSCALL_MAX; i++) {
-                _cleanup_free_ char *name = report->denied[i] && !spared[i] ? jail_syscall_name(i) : NULL;
+                _cleanup_free_ char *name = report->denied[i] && (all || !l->spared[i]) ? jail_syscall_name(i) : NULL;
                 DraftItem *item = name ? draft_find(&l->draft, DRAFT_CALL, name) : NULL;
                 if (item && !item->in)
                         any = item->in = true;
@@ -185,62 +189,24 @@ static bool put_back(Learning *l, const JailReport *report, const bool *spared)
         return any;
 }
 
-/* What comes of the proofs. `*ret_again`: not all of them have passed, and the draft has more than before. */
-static int judge(Learning *l, const Trial *runs, bool *ret_again, Error *e)
+/* `*ret_differs`: nothing is proven, since the command does not even under the first policy what it did. */
+static int prove(Learning *l, bool *ret_differs, Error *e)
 {
-        const bool none[JAIL_SYSCALL_MAX] = {false};
-        const Trial *bad = NULL;
-
-        *ret_again = false;
-        memset(l->refused, 0, sizeof l->refused);
-        for (int i = 0; i < LEARNING_PROOFS; i++) {
-                bool passed = behaviour_equals(&runs[i].behaviour, &l->expected, &l->comparison);
-                trial_add_refused(&runs[i], l->refused);
-                if (passed)
-                        trial_add_refused(&runs[i], l->spared);
-                else
-                        bad = &runs[i];
-        }
-        if (!bad)
-                return 0;
-        *ret_again = l->sometimes = put_back(l, &bad->report, l->spared) || put_back(l, &bad->report, none);
-        return *ret_again ? 0 : failed(l, bad, "under the policy that was learnt", e);
-}
-
-/* Runs under the text as it stands, and as anybody would who has it. */
-static int prove_once(Learning *l, bool *ret_again, Error *e)
-{
-        Trial runs[LEARNING_PROOFS] = {{NULL}};
-        int r = write_text(l, e);
-
-        if (r >= 0)
-                r = jail_policy_from_text("learnt", l->text, &runs[0].policy, e);
-        for (int i = 1; r >= 0 && i < LEARNING_PROOFS; i++)
-                runs[i].policy = jail_policy_ref(runs[0].policy);
-        if (r >= 0)
-                r = trials_run(&l->trials, runs, LEARNING_PROOFS, e);
-        if (r >= 0)
-                r = judge(l, runs, ret_again, e);
-        for (int i = 0; i < LEARNING_PROOFS; i++)
-                trial_done(&runs[i]);
-        return r;
-}
-
-static int prove(Learning *l, Error *e)
-{
-        bool again = true;
-
-        l->trials.wall_usec = JAIL_UNLIMITED;
-        for (int attempt = 0; again; attempt++) {
-                if (attempt == ATTEMPTS_MAX)
-                        return error_set(e, -ECANCELED,
-                                         "the command needs other system calls in each run: there is no "
-                                         "policy that it always passes under");
-                int r = prove_once(l, &again, e);
-                if (r < 0)
+        for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+                _cleanup_(trial_done) Trial bad = {NULL};
+                int r = prove_once(l, &bad, e);
+                if (r < 0 || !bad.policy)
                         return r;
+                r = observe_again(l, ret_differs, e);
+                if (r < 0 || *ret_differs)
+                        return r;
+                l->sometimes = true;
+                if (!put_back(l, &bad.report, false) && !put_back(l, &bad.report, true))
+                        return failed(l, &bad, "under the policy that was learnt", e);
         }
-        return 0;
+        return error_set(e, -ECANCELED,
+                         "the command needs something else in each run: no policy was found that it always "
+                         "passes under");
 }
 
 /* ---- all of it ---- */
@@ -252,7 +218,15 @@ static int prepare(Learning *l, char *const *directories, Error *e)
         jail_report_init(&l->used);
         if (r >= 0)
                 r = syscall_groups_load(directories, &l->groups, e);
-        return r < 0 ? r : draft_from_policy(l->base, &l->draft, e);
+        if (r >= 0)
+                r = draft_from_policy(l->base, &l->draft, e);
+        /* Two runs at the same time would find each other's files. */
+        bool shared = r >= 0 && draft_count(&l->draft, DRAFT_WRITABLE) > 0;
+        for (size_t i = 0; i < l->options->n_binds; i++)
+                shared |= l->options->binds[i].writable;
+        if (shared)
+                l->trials.at_once = 1;
+        return r;
 }
 
 static int narrow(Learning *l, Error *e)
@@ -273,9 +247,18 @@ static int narrow(Learning *l, Error *e)
 
 int learning_run(Learning *l, char *const *policy_directories, Error *e)
 {
+        bool differs = true;
         int r = prepare(l, policy_directories, e);
 
-        if (r < 0 || (r = record(l, e)) < 0 || (r = observe(l, e)) < 0 || (r = narrow(l, e)) < 0)
+        if (r < 0 || (r = record(l, e)) < 0 || (r = observe(l, e)) < 0)
                 return r;
-        return prove(l, e);
+        /* At most once for each part of a behaviour. */
+        while (differs) {
+                draft_put_all_in(&l->draft);
+                if ((r = narrow(l, e)) < 0 || (r = observe_again(l, &differs, e)) < 0)
+                        return r;
+                if (!differs && (r = prove(l, &differs, e)) < 0)
+                        return r;
+        }
+        return 0;
 }

@@ -9,9 +9,7 @@
  *      the host has and anybody may read is added, and it runs again, until nothing new is seen.
  *   2. It runs unrecorded, twice: so it must end, and what is the same both times is what a policy is held to.
  *   3. What it does not need is taken out (minimise.h).
- *   4. The policy is written, read back, and proven as it stands by further runs. */
-
-#define LEARNING_PROOFS 3
+ *   4. The policy is written, read back, and proven as it stands by further runs: all of those must pass. */
 
 typedef struct Learning {
         const JobOptions *options;
@@ -19,13 +17,14 @@ typedef struct Learning {
         Trials trials;
         bool progress; /* on a terminal: a line that says how far it is */
 
-        JailPolicy *base;
-        json_object *groups; /* of system calls */
+        JailPolicy *base, *full; /* `full`: the base, and what was found to be missing */
+        json_object *groups;     /* of system calls */
         Draft draft;
         Findings findings;
         Behaviour expected;
         Comparison comparison;
         JailReport used; /* the most of each that a run has used */
+        size_t proofs;   /* how many runs prove it */
 
         char *text;                     /* the policy, once it is proven */
         bool sometimes;                 /* some of it is needed in some runs only */
@@ -37,3 +36,6 @@ typedef struct Learning {
  * command does not pass, and what it has said itself is on standard error. */
 int learning_run(Learning *learning, char *const *policy_directories, Error *e);
 void learning_done(Learning *learning);
+
+/* Writes `text` from the draft as it stands. Error: -ENOMEM. */
+int learning_write(Learning *learning, Error *e);

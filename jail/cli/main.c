@@ -20,10 +20,8 @@ static const Command commands[] = {
         {"explain", command_explain},
         {"learn", command_learn},
         {"doctor", command_doctor},
+        {"image", command_image},
 };
-
-/* Known, and to come. */
-static const char *const later[] = {"image"};
 
 static int dispatch(int argc, char **argv, Error *e)
 {
@@ -31,9 +29,6 @@ static int dispatch(int argc, char **argv, Error *e)
 
         if (strcmp(name, "--version") == 0)
                 return puts("skep-jail " SKEP_VERSION) < 0;
-        for (size_t i = 0; i < ELEMENTS(later); i++)
-                if (strcmp(later[i], name) == 0)
-                        return error_set(e, -ENOSYS, "\"skep-jail %s\" is not built yet", name);
         for (size_t i = 0; i < ELEMENTS(commands); i++)
                 if (strcmp(commands[i].name, name) == 0)
                         return commands[i].run(argc - 1, argv + 1, e);

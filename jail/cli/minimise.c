@@ -73,12 +73,12 @@ static int drop(Minimiser *m, const size_t *items, size_t n, size_t *dropped, Er
         return drop(m, items + n / 2, n - n / 2, dropped, e);
 }
 
-static size_t list_items(const Draft *d, bool used, size_t *ret)
+static size_t list_items(const Draft *d, bool unused_only, size_t *ret)
 {
         size_t n = 0;
 
         for (size_t i = 0; i < d->n_items; i++)
-                if (d->items[i].in && d->items[i].used == used)
+                if (d->items[i].in && !(unused_only && d->items[i].used))
                         ret[n++] = i;
         return n;
 }
@@ -119,12 +119,9 @@ int minimise(Minimiser *m, Error *e)
 
         if (!items)
                 return error_oom(e);
-        int r = drop(m, items, list_items(m->draft, false, items), &dropped, e);
-        /* What was needed without having been seen is from now on as what was seen. */
-        for (size_t i = 0; i < total; i++)
-                m->draft->items[i].used = true;
+        int r = drop(m, items, list_items(m->draft, true, items), &dropped, e);
         do {
-                size_t n = list_items(m->draft, true, items);
+                size_t n = list_items(m->draft, false, items);
                 dropped = spared = 0;
                 if (r >= 0)
                         r = try_each(m, items, n, &spared, e);

@@ -280,12 +280,9 @@ void probe_cgroups(Probe *probe)
         probe->cgroups = found;
         as_we_are.root = true; /* no user namespace is needed for it */
         attempt(&as_we_are, false, take_group, &(Taking){found, said});
-        if (found->made) {
-                /* Where we live in the base ourselves, it was left a group beside those of jails. */
-                _cleanup_free_ char *aside = NULL;
-                if (asprintf(&aside, "%s/launcher", found->base) >= 0)
-                        rmdir(aside);
-        }
+        /* It could not remove a group that it lived in itself. */
+        if (found->made)
+                cgroup_sweep(found->base);
         probe->host.cgroup = found->made;
         probe->host.controllers = found->controllers;
         probe->host.no_cgroup = found->why;

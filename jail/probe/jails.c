@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define WAIT_MSEC 100000 /* more than a launcher waits for a jail */
 #define MEMORY (UINT64_C(64) << 20)
@@ -183,24 +184,43 @@ static void try_limits(Probe *probe, JailLauncher *launcher, JailPolicy *policy)
 }
 
 
-/* Of the current directory, which the job does not get to: its program is not there, or does nothing. */
+/* The current directory, or the home of a user to whom that does not belong. */
+static int open_own_directory(const Surroundings *around, const char **ret_name)
+{
+        const char *names[] = {"the current directory", getenv("HOME")};
+        struct stat st;
+
+        for (size_t i = 0; i < ELEMENTS(names) && names[i]; i++) {
+                _cleanup_close_ int fd = open(i == 0 ? "." : names[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+                *ret_name = names[i];
+                if (fd >= 0 && (around->root || (fstat(fd, &st) == 0 && st.st_uid == geteuid())))
+                        return take_fd(fd);
+        }
+        *ret_name = names[0];
+        return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The job does not get to it: its program is not there, or does nothing. */
 static void try_bind(Probe *probe, JailLauncher *launcher, JailPolicy *policy)
 {
-        _cleanup_close_ int fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        const char *name;
+        _cleanup_close_ int fd = open_own_directory(&probe->around, &name);
         const JailBind bind = {.fd = fd, .inside = "/bound", .writable = true};
         _cleanup_(jail_report_done) JailReport report;
         _cleanup_error_ Error e = ERROR_NULL;
 
         jail_report_init(&report);
-        int r = fd < 0 ? error_errno(&e, -errno, "the current directory")
+        int r = fd < 0 ? error_errno(&e, -errno, "opening it")
                        : make_jail(launcher, policy, &without_controllers, &bind, &report, &e);
         JailFinding *f = finding_add(probe, JAIL_FINDING_FEATURE, "bind_rw", r < 0 ? JAIL_HELD_NOT : JAIL_HELD_FULLY);
         if (r >= 0) {
-                finding_by(probe, f, "the current directory");
-        } else {
-                finding_why(probe, f, "the current directory: %s", error_text(&e));
-                finding_remedy(probe, f, "# bind a directory of another file system: ext4, xfs and btrfs can be id-mapped");
+                finding_by(probe, f, "%s", name);
+                return;
         }
+        finding_why(probe, f, "%s: %s", name, error_text(&e));
+        finding_remedy(probe, f, probe->around.root ? "# bind a directory of another file system: ext4, xfs and btrfs can "
+                                                      "be id-mapped"
+                                                    : "# bind a directory that is yours");
 }
 
 /* `built`: that far it came, and failed. */
@@ -240,7 +260,7 @@ void probe_jails(Probe *probe)
         if (r >= 0)
                 r = jail_policy_from_text("doctor", policy_text, &policy, &e);
         if (r >= 0)
-                r = jail_launcher_new(&(JailLauncherOptions){0}, &launcher, &e);
+                r = jail_launcher_new(probe->launcher, &launcher, &e);
         if (r >= 0)
                 r = make_jail(launcher, policy, &without_controllers, NULL, &report, &e);
         probe->result->possible = r >= 0;

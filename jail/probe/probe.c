@@ -23,9 +23,9 @@ static JailLayers missing_layers(Probe *probe)
         return set;
 }
 
-int jail_probe_host(char *const *policies, JailProbe *ret, Error *e)
+int jail_probe_host(char *const *policies, const JailLauncherOptions *launcher, JailProbe *ret, Error *e)
 {
-        Probe probe = {.result = ret};
+        Probe probe = {.result = ret, .launcher = launcher};
 
         *ret = (JailProbe){.n_findings = 0};
         surroundings_read(&probe.around);

@@ -20,6 +20,7 @@ typedef struct Surroundings {
 
 typedef struct Probe {
         JailProbe *result;
+        const JailLauncherOptions *launcher;
         Surroundings around;
         JailHost host;
         struct CgroupFound *cgroups; /* cgroups.c */

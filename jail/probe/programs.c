@@ -11,15 +11,16 @@
 
 static void probe_launcher(Probe *probe)
 {
-        _cleanup_free_ char *program = place_program("skep-launcher", NULL);
-        bool there = program && access(program, X_OK) == 0;
+        _cleanup_free_ char *beside = place_program("skep-launcher", NULL);
+        const char *program = probe->launcher->program ? probe->launcher->program : beside ? beside : "skep-launcher";
+        bool here = probe->launcher->here, there = here || access(program, X_OK) == 0;
         int error = errno;
         JailFinding *f = finding_add(probe, JAIL_FINDING_HOST, "launcher", there ? JAIL_HELD_FULLY : JAIL_HELD_NOT);
 
-        finding_by(probe, f, "%s", program ? program : "skep-launcher");
+        finding_by(probe, f, "%s", here ? "within this program" : program);
         if (there)
                 return;
-        finding_why(probe, f, "%s: %s", program ? program : "skep-launcher", strerror(error));
+        finding_why(probe, f, "%s: %s", program, strerror(error));
         finding_remedy(probe, f, "# install Skep anew, or build it: make");
 }
 

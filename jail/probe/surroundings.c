@@ -105,11 +105,13 @@ static uint64_t own_capabilities(void)
 
 static char *user_name(void)
 {
-        const struct passwd *entry = getpwuid(geteuid());
+        _cleanup_fclose_ FILE *f = fopen("/etc/passwd", "re");
         char *name = NULL;
 
-        if (entry)
-                return strdup(entry->pw_name);
+        /* Not by getpwuid(), which a static program cannot have. */
+        for (const struct passwd *entry; f && (entry = fgetpwent(f));)
+                if (entry->pw_uid == geteuid())
+                        return strdup(entry->pw_name);
         return asprintf(&name, "%u", (unsigned)geteuid()) < 0 ? NULL : name;
 }
 

@@ -31,7 +31,13 @@ for target in build/fuzz/*; do
                 profile '' ''
                 ;;
         fuzz_spec) printf '{"command":["true"],"limits":{"memory":"1M","io":{"read":5}},"meta":{}}' > "$place/$name/job" ;;
+        fuzz_call)
+                printf '/opt/../a//b' > "$place/$name/path"
+                printf '400000-401000 r-xp 0 08:01 9 /bin/x\n' > "$place/$name/map"
+                head -c 144 /dev/zero > "$place/$name/call" # read() with empty texts
+                ;;
         fuzz_size) printf '1.5GiB' > "$place/$name/a"; printf '1min 30s' > "$place/$name/b" ;;
+        fuzz_image | fuzz_layer) PYTHONPATH=tests/jail PYTHONDONTWRITEBYTECODE=1 python3 tests/fuzz/image_seeds.py "$place/$name" "$name" ;;
         fuzz_archive) tar -C tests -cf "$place/$name/tar" demo ;;
         esac
         if "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -artifact_prefix=build/ "$place/$name" > "$place/log" 2>&1; then

@@ -132,26 +132,28 @@ print(*[n for k in ("host", "layers", "features") for n, f in said[k].items() if
         [ -u /usr/bin/newuidmap ] || skip "there is no newuidmap"
         as_nobody unshare -U true || skip "users cannot make user namespaces"
         : > ids
-        chmod 755 .
-        run unshare -m sh -c 'mount --bind ids /etc/subuid && mount --bind ids /etc/subgid &&
-                exec setpriv --reuid nobody --regid nogroup --clear-groups "$0" doctor --json' "$build/skep-jail"
+        # As in a session, with a directory of the user's own below /run/user; all of it in a mount namespace.
+        session='mount -t tmpfs none /run && mkdir -p /run/user/65534 && chown nobody /run/user/65534 &&
+                mount --bind ids /etc/subuid && mount --bind ids /etc/subgid && exec setpriv --reuid nobody --regid nogroup --clear-groups'
+        run --separate-stderr unshare -m sh -c "$session \"\$0\" doctor --json" "$build/skep-jail"
         printf '%s\n' "$output" > said
         [ "$(said host ids held)" = partly ]
         [ "$(said host ids remedy)" = "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 nobody" ]
+        [ "$(said layers user by)" = "namespace, caller's id" ]
 
         printf 'other:100000:65536\nnobody:300000:65536\n' > ids
-        run unshare -m sh -c 'mount --bind ids /etc/subuid && mount --bind ids /etc/subgid &&
-                exec setpriv --reuid nobody --regid nogroup --clear-groups "$0" doctor --json' "$build/skep-jail"
+        run --separate-stderr unshare -m sh -c "$session \"\$0\" doctor --json" "$build/skep-jail"
         printf '%s\n' "$output" > said
         [ "$(said host ids held)" = yes ]
-        [ "$(said host ids by)" = "newuidmap: 65536 from 300000 on" ]
+        [[ $(said host ids by) == *newuidmap* ]]
+        [ "$(said layers user by)" = namespace ]
 
         # newuidmap gives nothing to who has given up on gaining privileges.
-        run unshare -m sh -c 'mount --bind ids /etc/subuid && mount --bind ids /etc/subgid &&
-                exec setpriv --no-new-privs --reuid nobody --regid nogroup --clear-groups "$0" doctor --json' "$build/skep-jail"
+        run --separate-stderr unshare -m sh -c "$session --no-new-privs \"\$0\" doctor --json" "$build/skep-jail"
         printf '%s\n' "$output" > said
         [ "$(said host ids held)" = partly ]
-        [[ $(said host ids why) == *newuidmap* ]]
+        [[ $(said host ids why) == *"cannot be taken"* ]]
+        [[ $(said host ids remedy) == *no_new_privs* ]]
 }
 
 @test "a root without a capability is told which, and there are no jails for it" {
@@ -230,9 +232,9 @@ P
         [[ $(said features bind_rw why) == *"id-mapped"* ]]
 }
 
-@test "a missing launcher and a broken policy are named" {
+@test "a broken policy is named" {
         mkdir -p tree/build
-        cp "$build/skep-jail" "$build/skep-launcher" tree/build/
+        cp "$build/skep-jail" tree/build/
         cp -r "$top/policies" tree/
         printf '{"extends": "nosuch"}' > tree/policies/broken.json
         run tree/build/skep-jail doctor --json
@@ -240,10 +242,8 @@ P
         [ "$(said host policies held)" = partly ]
         [[ $(said host policies why) == *broken.json*nosuch* ]]
         [ "$(json_get possible said)" = true ]
-        rm tree/build/skep-launcher
+        rm tree/policies/broken.json
         run tree/build/skep-jail doctor --json
-        [ "$status" -eq 125 ]
         printf '%s\n' "$output" > said
-        [ "$(said host launcher held)" = no ]
-        [[ $(said host launcher why) == *skep-launcher*"No such file"* ]]
+        [ "$(said host policies held)" = yes ]
 }

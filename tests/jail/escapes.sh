@@ -17,7 +17,7 @@
 # A line a case: what came of it inside, what outside, and the evidence. Inside: held, escaped, n/a; "ended", when the
 # sandbox has ended the case as it should; "none", when it came to no verdict. Outside: "same"; "changed", when something
 # is new or missing on the host; "left", when a process is; "stuck", when the case had to be ended from here. The exit
-# status is 0 when nothing has escaped.
+# status is 0 when nothing has escaped that is not known to.
 set -u
 export LC_ALL=C
 
@@ -44,7 +44,7 @@ token=skep-escapes-token-$$
 group=30           # cases that share a sandbox, where none of them needs its own
 grace=30           # tenths of a second that the host has, to be as before
 flood=$((9 << 20)) # bytes of output that are not too many
-number=0 held=0 escaped=0 not_applicable=0
+number=0 held=0 escaped=0 known=0 not_applicable=0
 canaries='' missing='' writable=yes
 
 finish() {
@@ -57,6 +57,7 @@ trap 'exit 2' INT TERM
 # What an attacker could know of the host. The program that sandboxes run is a copy: nobody else may have it open.
 start_canaries() {
         cp "$program" "$place/program"
+        mkfifo "$place/records"
         "$program" canaries "$place" "$program" > "$place/words" &
         canaries=$!
         for _ in $(seq 100); do
@@ -94,14 +95,15 @@ run_case() { # LABELS HOW DIRECTORY
         set_sandbox "$wall" "$output"
         before=(timeout -k 2 "$limit" "${before[@]}")
         command+=(run "$1" token="$token" "${words[@]}")
+        # A caller that leaves its descriptors open: a directory that leads out, and somebody's records.
         case $how in
         *stuck-reader*)
                 rm -f "$at/stuck"
                 mkfifo "$at/stuck"
                 : > "$at/out"
-                "${before[@]}" "${command[@]}" < /dev/null 9<> "$at/stuck" 1>&9 2> "$at/err" 9>&-
+                "${before[@]}" "${command[@]}" < /dev/null 9<> "$at/stuck" 1>&9 2> "$at/err" 9>&- 8< / 7<> "$place/records"
                 ;;
-        *) "${before[@]}" "${command[@]}" < /dev/null > "$at/out" 2> "$at/err" ;;
+        *) "${before[@]}" "${command[@]}" < /dev/null > "$at/out" 2> "$at/err" 8< / 7<> "$place/records" ;;
         esac
         echo $? > "$at/status"
         rm -f "$at/late"
@@ -162,7 +164,7 @@ judge_inside() { # HOW DIRECTORY
         line=$(cat "$at/err" "$at/out" | grep -aE '^(held|escaped|n/a): ' | tail -1)
         inner=${line%%:*} text=${line#*: }
         [ -z "$line" ] || return
-        inner=none text="$(head -c 300 "$at/err" | tr '\n' ' ')status $status"
+        inner=none text="$(cat "$at/err" "$at/out" | head -c 300 | tr '\n' ' ')status $status"
         case $how in *floods*) [ "$status" -ne 0 ] || inner=held text="64 MiB were written" ;; esac
         case $how in
         *outlasts* | *endless*)
@@ -194,11 +196,21 @@ judge_outside() { # HOW DIRECTORY
 
 # ---- telling ----
 
+# What our own jail is known not to hold, and why: it is told, and is no failure.
+known() {
+        [ -z "$with" ] || return 1
+        case $label in
+        lock-file | lock-record | watch-files) echo "locks and watches are on the inodes of the host's /usr" ;;
+        *) return 1 ;;
+        esac
+}
+
 tell() {
-        local verdict=held
+        local verdict=held todo=''
         number=$((number + 1))
         if [ "$inner" = escaped ] || [ "$inner" = none ] || [ "$outer" != same ]; then
-                verdict=escaped escaped=$((escaped + 1))
+                verdict=escaped
+                if todo=$(known); then known=$((known + 1)); else escaped=$((escaped + 1)); fi
         elif [ "$inner" = n/a ]; then
                 verdict=n/a not_applicable=$((not_applicable + 1))
         else
@@ -211,10 +223,11 @@ tell() {
         elif [ $verdict = n/a ]; then
                 echo "ok $number - $pass: $class: $label # skip $text"
         else
-                echo "not ok $number - $pass: $class: $label"
+                echo "not ok $number - $pass: $class: $label${todo:+ # TODO $todo}"
                 echo "#   $description"
                 echo "#   inside: $inner, $text; outside: $outer"
         fi
+        [ -n "$tap" ] || [ -z "$todo" ] || echo "      known: $todo"
         [ "$outer" = same ] || head -10 <<< "$changes" | cut -c 1-200 | sed "s/^/${tap:+#}      /"
 }
 
@@ -311,5 +324,5 @@ for pass in "${passes[@]}"; do
         state > "$place/before"
         run_all
 done
-[ -n "$tap" ] || printf '\n%d held, %d escaped, %d not applicable\n' "$held" "$escaped" "$not_applicable"
+[ -n "$tap" ] || printf '\n%d held, %d escaped, %d not applicable\n' "$held" $((escaped + known)) "$not_applicable"
 [ "$escaped" -eq 0 ]

@@ -74,6 +74,30 @@ for group in calls["groups"].values():
         [[ $output == *"clone3 openat2 fail with ENOSYS"* ]]
 }
 
+@test "a profile of the OCI runtime specification is explained, and compared, like any other" {
+        profile() { # the value above which argument 1 of dup2 is allowed
+                printf '%s' '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+                        {"names": ["read", "write", "execve", "exit_group", "openat", "mmap", "close", "ioctl"], "action": "SCMP_ACT_ALLOW"},
+                        {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 40, "op": "SCMP_CMP_NE"}]},
+                        {"names": ["personality"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 8, "op": "SCMP_CMP_EQ"}]},
+                        {"names": ["dup2"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 1, "value": '"$1"', "op": "SCMP_CMP_GT"}]},
+                        {"names": ["getpid"], "action": "SCMP_ACT_KILL_PROCESS"},
+                        {"names": ["getuid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13}]}'
+        }
+        profile 5 > five.json
+        profile 6 > six.json
+        run explain ./five.json
+        [ "$status" -eq 0 ]
+        for words in "only linux32" "all but TIOCSTI" "only some values of argument 2" "getpid kill the process" \
+                "getuid fail with EACCES" "only unix inet inet6"; do
+                [[ $output == *"$words"* ]]
+        done
+        run explain --diff --json ./five.json ./six.json
+        [ "$status" -eq 1 ]
+        [ "$(json_get only_b.more_of <<< "$output")" = "[]" ]
+        [[ $(json_get only_a.more_of <<< "$output") == *dup2* ]]
+}
+
 @test "what is said of a call is what happens to it" {
         explain --json strict > said.json
         for call in ptrace socket; do

@@ -384,7 +384,7 @@ P
 @test "strict runs a static program and a pipeline of coreutils and awk" {
         run jail --policy strict -- sh -c '/input/payload limits; seq 100 | sort -rn | head -3 | awk "{s+=\$1} END {print s}"; ls /usr | wc -l > /work/n; cat /work/n' </dev/null
         [ "$status" -eq 0 ]
-        [ "${lines[0]}" = "core 0 files 4096" ]
+        [ "${lines[0]}" = "core 1 files 4096" ]
         [ "${lines[1]}" = 297 ]
 }
 
@@ -394,6 +394,17 @@ P
                 case $policy in
                 strict) [ "$status" -eq 126 ] ;;
                 python) [ "$status" -eq 0 ] ;;
+                esac
+        done
+}
+
+@test "a loader does not run what may not be executed" {
+        for policy in strict python; do
+                run jail --policy $policy -- sh -c 'cp /usr/bin/true /work/t && if ld.so /work/t; then echo ran; fi' </dev/null
+                [ "$status" -eq 0 ]
+                case $policy in
+                strict) [[ $output != *ran* ]] ;;
+                python) [ "$output" = ran ] ;;
                 esac
         done
 }

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define JUNK UINT64_C(0xdeadbeef00000000) /* above the 32 bits that the kernel looks at */
@@ -215,6 +216,12 @@ START_TEST(test_arguments_are_seen_through_junk_in_their_high_half)
                 assert_answer(build, ALLOWED, "fcntl", 0, F_ADD_SEALS | junk);
                 assert_answer(build, REFUSED, "fcntl", 0, F_SETLEASE | junk);
                 assert_answer(build, REFUSED, "fcntl", 0, F_NOTIFY | junk);
+                for (uint64_t limit = 0; limit < RLIM_NLIMITS; limit++) {
+                        uint32_t answer = limit == RLIMIT_CORE ? REFUSED : ALLOWED;
+                        assert_answer(build, answer, "setrlimit", limit | junk, 1);
+                        assert_answer(build, answer, "prlimit64", 0, limit | junk, 1);
+                        assert_answer(build, ALLOWED, "prlimit64", 0, limit | junk, 0);
+                }
                 assert_answer(build, ALLOWED, "socket", AF_NETLINK | junk, SOCK_RAW, NETLINK_ROUTE);
                 assert_answer(build, REFUSED, "socket", AF_NETLINK | junk, SOCK_RAW, NETLINK_KOBJECT_UEVENT | junk);
                 assert_answer(build, REFUSED, "socket", AF_VSOCK | junk, SOCK_STREAM, 0);
@@ -247,7 +254,7 @@ static uint64_t interesting(unsigned *seed)
                 O_CREAT | O_WRONLY, TCGETS, TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, FIONREAD, SIGCHLD,
                 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP,
                 CLONE_VM | CLONE_VFORK, 0xffffffff, 0x80000000,
-                F_SETLEASE, F_NOTIFY, F_DUPFD_CLOEXEC,
+                F_SETLEASE, F_NOTIFY, F_DUPFD_CLOEXEC, RLIMIT_CORE,
         };
         uint64_t value = values[(unsigned)rand_r(seed) % ELEMENTS(values)];
 

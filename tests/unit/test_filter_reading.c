@@ -51,8 +51,8 @@ START_TEST(test_a_filter_is_read_as_the_kernel_reads_it)
         ck_assert(!allows(p, call(SYS_mount, 0, 0, 0, 0)));
         ck_assert(allows(p, call(SYS_clone, SIGCHLD, 0, 0, 0)));
         ck_assert(!allows(p, call(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0, 0, 0)));
-        ck_assert(allows(p, call(SYS_socket, AF_INET | junk, 0, 0, 0)));
-        ck_assert(!allows(p, call(SYS_socket, AF_VSOCK | junk, 0, 0, 0)));
+        ck_assert(allows(p, call(SYS_socket, AF_INET | junk, SOCK_STREAM, 0, 0)));
+        ck_assert(!allows(p, call(SYS_socket, AF_VSOCK | junk, SOCK_STREAM, 0, 0)));
         ck_assert(allows(p, call(SYS_openat, 0, 0, O_RDONLY, S_ISUID)));
         ck_assert(!allows(p, call(SYS_openat, 0, 0, O_CREAT, S_ISUID)));
         struct seccomp_data other = call(SYS_read, 0, 0, 0, 0);

@@ -49,20 +49,25 @@ END_TEST
 START_TEST(test_ranges_of_ids_are_exclusive_and_come_back)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        int fds[20];
-        uint32_t bases[20], again;
+        Ids ids[20], again;
+        uint32_t hint;
 
         for (int i = 0; i < 20; i++) {
-                assert_ok(ids_take(0, &bases[i], &fds[i], &e), &e);
-                ck_assert_uint_ge(bases[i], IDS_FIRST);
-                ck_assert_uint_eq(bases[i] % IDS_PER_JAIL, 0);
+                hint = 0;
+                assert_ok(ids_take(IDS_RANGE, &hint, &ids[i], &e), &e);
+                ck_assert_uint_ge(ids[i].uid, IDS_FIRST);
+                ck_assert_uint_eq(ids[i].uid % IDS_PER_JAIL, 0);
+                ck_assert_uint_eq(ids[i].gid, ids[i].uid);
                 for (int k = 0; k < i; k++)
-                        ck_assert_uint_ne(bases[i], bases[k]);
+                        ck_assert_uint_ne(ids[i].uid, ids[k].uid);
         }
-        close(fds[5]);
-        assert_ok(ids_take((bases[5] - IDS_FIRST) / IDS_PER_JAIL, &again, &fds[5], &e), &e);
-        ck_assert_uint_eq(again, bases[5]);
-        close_many(fds, 20);
+        close(ids[5].fd);
+        hint = (ids[5].uid - IDS_FIRST) / IDS_PER_JAIL;
+        assert_ok(ids_take(IDS_RANGE, &hint, &again, &e), &e);
+        ck_assert_uint_eq(again.uid, ids[5].uid);
+        ids[5] = again;
+        for (int i = 0; i < 20; i++)
+                close(ids[i].fd);
         ids_tidy();
 }
 END_TEST
@@ -70,15 +75,16 @@ END_TEST
 START_TEST(test_ranges_of_ids_wrap_around)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        int first, second;
-        uint32_t a, b;
+        uint32_t hint = IDS_RANGES - 1;
+        Ids a, b;
 
-        assert_ok(ids_take(IDS_RANGES - 1, &a, &first, &e), &e);
-        assert_ok(ids_take(IDS_RANGES - 1, &b, &second, &e), &e);
-        ck_assert_uint_ne(a, b);
-        ck_assert_uint_lt((uint64_t)b + IDS_PER_JAIL, UINT64_C(0x80000000) + 1);
-        close(first);
-        close(second);
+        assert_ok(ids_take(IDS_RANGE, &hint, &a, &e), &e);
+        hint = IDS_RANGES - 1;
+        assert_ok(ids_take(IDS_RANGE, &hint, &b, &e), &e);
+        ck_assert_uint_ne(a.uid, b.uid);
+        ck_assert_uint_lt((uint64_t)b.uid + IDS_PER_JAIL, UINT64_C(0x80000000) + 1);
+        close(a.fd);
+        close(b.fd);
         ids_tidy();
 }
 END_TEST

@@ -72,7 +72,7 @@ START_TEST(test_no_shipped_policy_lets_out)
                 "setgid",   "setreuid",         "setregid",          "setfsuid",    "setfsgid", "setgroups",
                 "modify_ldt", "name_to_handle_at", "io_setup",       "io_submit",   "seccomp", "mbind",   "move_pages",
                 "migrate_pages", "set_mempolicy", "adjtimex",        "clock_adjtime", "memfd_secret", "fanotify_mark",
-                "remap_file_pages", "sysfs",    "personality"};
+                "remap_file_pages", "sysfs",    "personality", "sync", "syncfs"};
         _cleanup_error_ Error e = ERROR_NULL;
 
         for (size_t i = 0; i < ELEMENTS(shipped); i++) {
@@ -182,7 +182,7 @@ START_TEST(test_lists_add_and_scalars_replace)
         assert_ok(jail_policy_load("mine", folders, &policy, &e), &e);
         ck_assert_str_eq(jail_policy_description(policy), "mine");
         ck_assert(strv_contains(policy->execute, "/usr") && strv_contains(policy->execute, "/work"));
-        ck_assert(strv_contains(policy->syscalls, "syncfs") && strv_contains(policy->syscalls, "read"));
+        ck_assert(strv_contains(policy->syscalls, "sync_file_range") && strv_contains(policy->syscalls, "read"));
         ck_assert(!strv_contains(policy->syscalls, "kill"));
         ck_assert_uint_eq(policy->limits.memory_bytes, 1 << 20);
         ck_assert_uint_eq(policy->ceilings.memory_bytes, 2 << 20);

@@ -15,6 +15,7 @@ Suite *oci_seccomp_suite(void);
 Suite *filter_suite(void);
 Suite *filter_reading_suite(void);
 Suite *jail_suite(void);
+Suite *learn_suite(void);
 Suite *engine_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */

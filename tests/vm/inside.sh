@@ -17,6 +17,10 @@ for file in tests/jail/*.bats tests/engine/*.bats tests/vm/*.bats; do
         echo "# $file"
         bats --timing --formatter tap --filter "$(cat only)" "$file" > "$out/$(basename "$file").tap" 2> "$out/$(basename "$file").err"
 done
+if [[ escapes =~ $(cat only) ]]; then
+        echo "# tests/jail/escapes.sh"
+        tests/jail/escapes.sh --tap > "$out/escapes.tap" 2> "$out/escapes.err"
+fi
 journalctl -b --no-pager > "$out/journal"
 systemctl --failed --no-pager > "$out/failed-units"
 tar -C "$out" -cf /dev/vdc .

@@ -87,7 +87,7 @@ static Verdict open_directories(Attempt *a)
                 return escaped(a, "by way of the working directory");
         if (getcwd(cwd, sizeof cwd) && cwd[0] != '/')
                 return escaped(a, "the working directory is outside: %s", cwd);
-        return held(a, "%d descriptors, and none leads out", seen);
+        return held(a, "none of %d leads out", seen);
 }
 
 /* The old way out of a chroot: a descriptor above a root that was made deeper. */

@@ -260,6 +260,16 @@ static Verdict own_program(Attempt *a)
         return by_result(a, -1, "executing the copy");
 }
 
+static int execute(void *argv)
+{
+        char **words = argv;
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        dup2(null, 2);
+        execvp(words[0], words);
+        return 126;
+}
+
 static Verdict program_of_1(Attempt *a)
 {
         struct stat own, its;
@@ -276,6 +286,26 @@ static Verdict program_of_1(Attempt *a)
                         return escaped(a, "it can be written");
         }
         return held(a, "it can be read, and not written: %s", strerrorname_np(errno));
+}
+
+/* Where nothing may be executed, the loader may be, and would map it. */
+static Verdict by_loader(Attempt *a)
+{
+        static const char *const loaders[] = {"/usr/bin/ld.so", "/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"};
+        char path[PATH_ROOM], *loader = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(loaders) && !loader; i++)
+                loader = access(loaders[i], X_OK) == 0 ? (char *)loaders[i] : NULL;
+        if (!loader)
+                return not_applicable(a, "there is no loader");
+        snprintf(path, sizeof path, "%s/true", own_directory());
+        char *copy[] = {(char *)"cp", (char *)"/usr/bin/true", path, NULL}, *direct[] = {path, NULL},
+             *indirect[] = {loader, path, NULL};
+        if (in_child(execute, copy) != 0)
+                return not_applicable(a, "no program can be copied");
+        if (in_child(execute, direct) == 0)
+                return not_applicable(a, "it may be executed");
+        return in_child(execute, indirect) == 0 ? escaped(a, "the loader ran it") : held(a, "it is not run");
 }
 
 /* ---- what a writable directory shows to the host ---- */
@@ -451,6 +481,7 @@ const Attack attacks_by_writing[] = {
         {"write-through-memory", "write a read-only file through a mapping", write_through_memory, NULL, 0, NULL},
         {"own-program", "overwrite the program that runs us (CVE-2019-5736)", own_program, NULL, FIRST_PROCESS, NULL},
         {"program-of-1", "overwrite the program of process 1", program_of_1, NULL, 0, NULL},
+        {"by-loader", "run what may not be executed, by the loader", by_loader, NULL, 0, NULL},
         {"set-id", "make a file that is set user id, in 7 ways", set_id, NULL, 0, NULL},
         {"file-capability", "give a file all capabilities", file_capability, NULL, 0, NULL},
         {"give-away", "give a file to another user", owner, NULL, 0, NULL},

@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Refused system calls are seen: while the job runs, and at the end of one that failed.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+jail() {
+        "$build/skep-jail" --allow-missing="$MISSING" --input payload="$payload" "$@" </dev/null
+}
+
+@test "a refused call is said with its program and its arguments" {
+        jail --trace-denied -- /input/payload ptrace 1 2> err || true
+        [ "$(cat err)" = 'skep-jail: denied: ptrace(0, 0, 0x0, 0x0) by "payload" (pid 2)' ]
+}
+
+@test "strings among the arguments are shown" {
+        jail --trace-denied -- /input/payload mount 2> err || true
+        [ "$(cat err)" = 'skep-jail: denied: mount("none", "/tmp", "tmpfs", 0x0, 0x0) by "payload" (pid 2)' ]
+}
+
+@test "the first call of each is said, and no other" {
+        jail --trace-denied -- sh -c '/input/payload ptrace 5; /input/payload ptrace 5; /input/payload unshare' 2> err || true
+        [ "$(grep -c denied: err)" -eq 2 ]
+        [ "$(grep -c ptrace err)" -eq 1 ]
+        grep -q 'unshare(0x10000000)' err
+}
+
+@test "it is said while the job runs" {
+        "$build/skep-jail" --allow-missing="$MISSING" --input payload="$payload" --trace-denied --wall 60s -- \
+                sh -c '/input/payload ptrace 1; sleep 50' </dev/null 2> err &
+        for i in $(seq 300); do grep -q denied err && break; sleep 0.1; done
+        grep -q 'denied: ptrace' err
+        kill -0 $!
+        kill -TERM $!
+        wait $! || true
+}
+
+@test "the name of a program cannot write to the terminal" {
+        cat > named.py <<'P'
+import ctypes
+libc = ctypes.CDLL(None)
+libc.prctl(15, b"\033]0;x\007\nskep", 0, 0, 0)
+libc.unshare(0x10000000)
+P
+        jail --trace-denied --input named.py=named.py -- python3 /input/named.py 2> err
+        [ "$(wc -l < err)" -eq 1 ]
+        grep -qF 'by "\x1b]0;x\x07\x0askep"' err
+}
+
+@test "what cannot be read is shown as an address" {
+        cat > bad.py <<'P'
+import ctypes
+ctypes.CDLL(None).chroot(ctypes.c_void_p(16))
+P
+        jail --trace-denied --input bad.py=bad.py -- python3 /input/bad.py 2> err
+        grep -qF 'chroot(0x10) by "python3"' err
+}
+
+@test "the count is the same with and without it" {
+        jail --report plain -- /input/payload ptrace 3 || true
+        jail --report traced --trace-denied -- /input/payload ptrace 3 || true
+        [ "$(json_get denied_syscalls plain)" = "$(json_get denied_syscalls traced)" ]
+        [ "$(json_get denied_complete traced)" = true ]
+}
+
+@test "a job that fails says at its end what it was refused; one that does not says nothing" {
+        jail -- sh -c '/input/payload ptrace 3; /input/payload mount; exit 4' > out 2> err || status=$?
+        [ "$status" -eq 4 ]
+        [ "$(cat err)" = "skep-jail: refused system calls: ptrace 3, mount 1; --trace-denied says whose" ]
+        jail -- sh -c '/input/payload ptrace 3; exit 0' > out 2> err
+        [ ! -s err ]
+        jail -- sh -c 'exit 4' > out 2> err || true
+        [ ! -s err ]
+}
+
+@test "a job that is killed for a refused call says so" {
+        policy=$(write_policy kill '{"filesystem": {"execute": ["/usr", "/input"]}, "syscalls": {"action": "kill", "allow": ["@default", "@basic-io", "@file-system", "@process", "@signal"]}}')
+        "$build/skep-jail" --policy "$policy" --trace-denied --input payload="$payload" -- /input/payload ptrace 1 </dev/null 2> err || status=$?
+        [ "$status" -eq 159 ]
+        [[ $(cat err) == *"killed for a system call"* ]]
+}
+
+@test "nothing is left of all this" {
+        [ "$(leftovers)" = "$BEFORE" ]
+}

@@ -1,0 +1,524 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Images: what archives become roots, what of them, and what hostile ones do not get. The archives: images.py.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        export SKEP_IMAGES=$BATS_TEST_TMPDIR/images
+        export PYTHONPATH=$top/tests/jail PYTHONDONTWRITEBYTECODE=1
+        root=$SKEP_IMAGES/it/root
+        outside=$BATS_TEST_TMPDIR/outside
+        echo untouched > "$outside"
+}
+
+# Runs a line of Python with the functions of images.py.
+make_archive() {
+        python3 -c "from images import *
+$1"
+}
+
+import() {
+        "$build/skep-jail" image import --allow-missing="$MISSING" "$@"
+}
+
+image() {
+        "$build/skep-jail" image "$@"
+}
+
+# That an archive is refused with a sentence that has this in it, and leaves nothing.
+refused() {
+        run import "${@:2}" a.tar it
+        echo "$output"
+        [ "$status" -eq 125 ]
+        [[ $output == *"$1"* ]]
+        [ -z "$(ls -A "$SKEP_IMAGES")" ]
+        [ "$(cat "$outside")" = untouched ]
+}
+
+# ---- what becomes a root ----
+
+@test "an archive of podman becomes a root with its configuration" {
+        make_archive 'docker("a.tar", [directory("bin"), file("bin/tool", "#!", 0o755)], [file("etc/motd", "hello")],
+                config={"Env": ["PATH=/bin", "A=b=c"], "WorkingDir": "/srv", "Entrypoint": ["/bin/tool"], "Cmd": ["x", "y"],
+                        "User": "daemon", "Labels": {"a": "b"}})'
+        import a.tar it
+        [ "$(cat "$root/etc/motd")" = hello ]
+        [ -x "$root/bin/tool" ]
+        json=$SKEP_IMAGES/it/image.json
+        [ "$(json_get environment "$json")" = '["PATH=/bin", "A=b=c"]' ]
+        [ "$(json_get working_directory "$json")" = /srv ]
+        [ "$(json_get entrypoint "$json")" = '["/bin/tool"]' ]
+        [ "$(json_get command "$json")" = '["x", "y"]' ]
+        [ "$(json_get user "$json")" = daemon ]
+        [ "$(json_get files "$json")" = 4 ]
+        [ "$(json_get bytes "$json")" = 7 ]
+        [[ $(json_get imported "$json") =~ ^20[0-9-]{8}T[0-9:]{8}Z$ ]]
+        [ "$(json_get digest "$json")" = "sha256:$(tar tf a.tar | grep -v manifest | sed -n 's/\.json$//p')" ]
+}
+
+@test "an OCI archive, with gzip and with zstd, and an OCI directory" {
+        make_archive 'oci("a.tar", [file("a", "one")], [file("b", "two")], config={"Cmd": None})'
+        import a.tar it
+        [ "$(cat "$root/a" "$root/b")" = onetwo ]
+        command -v zstd >/dev/null || skip "zstd is not here"
+        make_archive 'oci("b.tar", [file("a", "three")], compress="zstd")
+o = Oci(); o.add(o.image([file("a", "four")])).write_directory("layout")'
+        import --replace b.tar it
+        [ "$(cat "$root/a")" = three ]
+        import layout four
+        [ "$(cat "$SKEP_IMAGES/four/root/a")" = four ]
+}
+
+@test "an archive of older Dockers: layers in directories, equal ones as links" {
+        make_archive 'old_docker("a.tar", [file("a", "1")], [file("b", "2")], [file("a", "1")], [whiteout("b")])'
+        import a.tar it
+        [ "$(ls "$root")" = a ]
+}
+
+@test "an archive of newer Dockers: an OCI layout with manifest.json, indexes in the index and attestations" {
+        make_archive 'o = Oci()
+other = o.image([file("a", "other")], more={"architecture": "other"}, descriptor={"platform": {"os": "linux", "architecture": "other"}})
+this = o.image([file("a", "this")], descriptor={"platform": {"os": "linux", "architecture": HERE}})
+about = o.blob({"layers": [], "config": o.blob({})}, platform={"os": "unknown", "architecture": "unknown"},
+               annotations={"vnd.docker.reference.type": "attestation-manifest"})
+index = o.blob({"manifests": [other, about, this]}, annotations={"io.containerd.image.name": "docker.io/library/t:1",
+                                                                "org.opencontainers.image.ref.name": "1"})
+o.index.append(index)
+write("a.tar", [file(n, d) for n, d in o.members()] + [file("manifest.json", "[]")])'
+        import a.tar it
+        [ "$(cat "$root/a")" = this ]
+        import --tag t:1 a.tar tagged
+}
+
+@test "an archive that skopeo wrote, in each of its formats" {
+        command -v skopeo >/dev/null || skip "skopeo is not here"
+        mkdir home
+        make_archive 'docker("a.tar", [file("x/a", "1")], [file("x/b", "2"), whiteout("x/a")], config={"Env": ["A=1"]})'
+        for format in oci-archive:b.tar:t:1 oci:layout:t:1 docker-archive:c.tar:t:1; do
+                HOME=$PWD/home skopeo --insecure-policy --tmpdir "$PWD" copy -q docker-archive:a.tar "$format"
+        done
+        for archive in b.tar layout c.tar; do
+                import --replace "$archive" it
+                [ "$(ls "$root/x")" = b ]
+                [ "$(json_get environment "$SKEP_IMAGES/it/image.json")" = '["A=1"]' ]
+        done
+}
+
+@test "an archive from standard input, and compressed as a whole" {
+        make_archive 'docker("a.tar", [file("a", "here")])'
+        cat a.tar | import - one
+        import - two < a.tar
+        gzip -c a.tar > a.tar.gz
+        import a.tar.gz three
+        import <(cat a.tar.gz) four
+        for name in one two three four; do
+                [ "$(cat "$SKEP_IMAGES/$name/root/a")" = here ]
+                [ "$(ls "$SKEP_IMAGES/$name/root")" = a ]
+        done
+}
+
+@test "of several images one is chosen by its tag, with or without what stands before it" {
+        make_archive 'o = Oci()
+for n in "a:1", "example.org/b:1": o.add(o.image([file("name", n)]), n)
+o.write("a.tar")
+l = tar([file("name", "c")]); c = config_of([l])
+docker("d.tar", [file("name", "b")], tags=["b:1", "b:2"], parts={"c.tar": l, sha(c) + ".json": c,
+        "manifest.json": json.dumps([{"Config": sha(c) + ".json", "RepoTags": ["localhost/c:1"], "Layers": ["c.tar"]},
+                                     {"Config": "none", "RepoTags": ["b:1"], "Layers": []}]).encode()})'
+        refused "several images, say which by --tag: a:1, example.org/b:1"
+        refused "no image of that tag; it has: a:1, example.org/b:1" --tag b
+        import --tag b:1 a.tar it
+        [ "$(cat "$root/name")" = example.org/b:1 ]
+        import --tag c:1 d.tar c
+        [ "$(cat "$SKEP_IMAGES/c/root/name")" = c ]
+}
+
+@test "an image for another machine is refused, by the index or by the configuration" {
+        make_archive 'docker("a.tar", [], architecture="pdp11")'
+        refused "for linux/pdp11"
+        make_archive 'o = Oci(); o.add(o.image([], descriptor={"platform": {"os": "linux", "architecture": "vax"}})).write("a.tar")'
+        refused "no image for this machine; it has: linux/vax"
+        make_archive 'docker("a.tar", [], os="windows")'
+        refused "for windows/"
+}
+
+# ---- layers ----
+
+@test "whiteouts hide what lower layers have, wherever they stand, and nothing of their own layer" {
+        make_archive 'docker("a.tar",
+                [file("a"), file("b"), directory("d"), file("d/old"), file("d/sub/old"), file("o/old"), directory("o/x"), file("o/x/old")],
+                [file("a", "new"), whiteout("a"), whiteout("b"), whiteout("none"), whiteout("no/where"), whiteout("d/sub"),
+                 file("o/new"), file("o/x/new"), file("o/.wh..wh..opq"), file(".wh..wh.plnk/1.2"), file(".wh..wh.aufs")])'
+        import a.tar it
+        [ "$(cd "$root" && find . -mindepth 1 | sort | tr '\n' ' ')" = "./a ./d ./d/old ./o ./o/new ./o/x ./o/x/new " ]
+        [ "$(cat "$root/a")" = new ]
+        [ "$(json_get files "$SKEP_IMAGES/it/image.json")" = 7 ]
+}
+
+@test "an opaque top hides everything below" {
+        make_archive 'docker("a.tar", [file("a"), file("d/e")], [file(".wh..wh..opq"), file("b")])'
+        import a.tar it
+        [ "$(ls -A "$root")" = b ]
+}
+
+@test "a kind of file takes the place of every other" {
+        make_archive 'kinds = {"f": lambda n: file(n, "x"), "d": directory, "l": lambda n: symlink(n, "/etc")}
+names = [a + b for a in kinds for b in kinds]
+docker("a.tar", [kinds[n[0]](n) for n in names] + [file("dd/kept"), file("df/gone"), file("dl/gone")], [kinds[n[1]](n) for n in names])'
+        import a.tar it
+        for n in ff df lf; do [ -f "$root/$n" ] && [ ! -L "$root/$n" ]; done
+        for n in fd dd ld; do [ -d "$root/$n" ] && [ ! -L "$root/$n" ]; done
+        for n in fl dl ll; do [ "$(readlink "$root/$n")" = /etc ]; done
+        [ -f "$root/dd/kept" ]
+}
+
+@test "hard links hold within a layer and across layers" {
+        make_archive 'docker("a.tar", [file("a", "12345"), hardlink("b", "a"), file("s/t", "x")], [hardlink("d/c", "a"), hardlink("a", "b"), whiteout("s")])'
+        import a.tar it
+        [ "$(stat -c %h "$root/d/c")" = 3 ]
+        [ "$(json_get bytes "$SKEP_IMAGES/it/image.json")" = 5 ]
+        [ "$(json_get files "$SKEP_IMAGES/it/image.json")" = 4 ]
+}
+
+@test "symbolic links stay as they are, also those that lead nowhere good" {
+        make_archive 'docker("a.tar", [symlink("a", "/etc/passwd"), symlink("b", "../../../x"), symlink("c", "c"), symlink("d", "ä")])'
+        import a.tar it
+        [ "$(readlink "$root/a")" = /etc/passwd ]
+        [ "$(readlink "$root/b")" = ../../../x ]
+        [ "$(readlink "$root/c")" = c ]
+        [ "$(readlink "$root/d")" = ä ]
+}
+
+@test "modes: the owner's reading and executing for all, no set-user-id, sticky directories; times are kept" {
+        make_archive 'docker("a.tar", [file("shadow", "", 0o600), file("tool", "", 0o700), file("su", "", 0o4755), file("sg", "", 0o2711),
+                file("none", "", 0), directory("tmp", 0o1777), directory("private", 0o700), directory("closed", 0), file("closed/in", "x")])'
+        run --separate-stderr import a.tar it
+        [ "$status" -eq 0 ]
+        [[ $stderr == *"2 set-user-id"* ]]
+        modes=$(cd "$root" && stat -c '%n %a' shadow tool su sg none tmp private closed | tr '\n' ' ')
+        [ "$modes" = "shadow 604 tool 705 su 755 sg 715 none 604 tmp 1777 private 705 closed 705 " ]
+        [ "$(stat -c %Y "$root/tool")" = 1234567890 ]
+        [ "$(find "$root" ! -uid 0 -o ! -gid 0)" = "" ]
+}
+
+@test "devices, FIFOs and attributes are left out, counted and said, and hide what they stand for" {
+        make_archive 'docker("a.tar", [file("dev/null"), file("f")], tar([device("dev/null"), device("zero"), fifo("f"),
+                file("ping", "x", 0o755, pax_headers={"SCHILY.xattr.security.capability": "x", "SCHILY.xattr.user.a": "b"})], tarfile.PAX_FORMAT))'
+        run --separate-stderr import a.tar it
+        [ "$status" -eq 0 ]
+        [[ $stderr == *"left out: 2 device nodes, 1 FIFOs and sockets, 1 files' extended attributes" ]]
+        [ "$(ls -A "$root" | tr '\n' ' ')" = "dev ping " ]
+        [ -z "$(ls -A "$root/dev")" ]
+        [ "$(json_get left_out.devices "$SKEP_IMAGES/it/image.json")" = 2 ]
+        [ -z "$(python3 -c 'import os, sys; print(*os.listxattr(sys.argv[1]))' "$root/ping")" ]
+}
+
+@test "names: doubled slashes, ./, long ones, bytes that are not UTF-8" {
+        make_archive 'docker("a.tar", [directory("./"), file(".//a///b/./c", "x"), file("n" * 255), file("d/" * 100 + "deep"), file("\udcff\udcfe")],
+                tar([file("ü/" + "p" * 200)], tarfile.PAX_FORMAT))'
+        import a.tar it
+        [ "$(cat "$root/a/b/c")" = x ]
+        [ -e "$root/$(printf 'n%.0s' $(seq 255))" ]
+        [ -e "$root/$(printf 'd/%.0s' $(seq 100))deep" ]
+        [ -e "$root/"$'\xff\xfe' ]
+        [ -d "$root/ü" ]
+}
+
+# ---- hostile archives ----
+
+@test "members that lead out are refused" {
+        while read -r sentence entries; do
+                make_archive "docker('a.tar', [directory('d'), $entries])"
+                refused "${sentence//_/ }"
+        done <<'END'
+absolute_path file("/evil", "x")
+".." file("../evil", "x")
+".." file("d/../../evil", "x")
+".." directory("..")
+".." hardlink("h", "../../outside")
+absolute_path hardlink("h", "/etc/passwd")
+through_a_link symlink("l", "/tmp"), file("l/evil", "x")
+through_a_link symlink("l", "."), directory("l/evil")
+through_a_link symlink("l", "/etc"), hardlink("h", "l/passwd")
+through_a_link symlink("l", "d"), symlink("l/m", "x")
+through_a_link file("f"), file("f/g")
+not_there hardlink("h", "none")
+hard_link_to_a_directory hardlink("h", "d")
+hides_what_is_no_name file("d/.wh...", "")
+hides_what_is_no_name file(".wh..", "")
+hides_what_is_no_name file(".wh.", "")
+below_a_whiteout file(".wh.d/x", "")
+END
+}
+
+@test "a link of a lower layer is not followed by a whiteout, a file or a directory above it" {
+        mkdir victim
+        echo x > victim/file
+        make_archive "v = '$PWD/victim'
+docker('a.tar', [symlink('l', v), symlink('m', '..')], [whiteout('l/file'), file('l/.wh..wh..opq'), whiteout('m/victim')])"
+        import a.tar it
+        [ "$(cat victim/file)" = x ]
+        make_archive "docker('a.tar', [symlink('l', '$PWD/victim')], [directory('l'), file('l/file', 'y')])"
+        import --replace a.tar it
+        [ "$(cat victim/file)" = x ]
+        [ "$(cat "$root/l/file")" = y ]
+        rm -r "$SKEP_IMAGES"/*
+        make_archive "docker('a.tar', [symlink('l', '$PWD/victim/file')], [file('l', 'y')], [symlink('k', '$PWD/victim/file'), hardlink('l', 'k')])"
+        import a.tar it
+        [ "$(cat victim/file)" = x ]
+}
+
+@test "digests are verified: of manifests, configurations, layers as they are and as they unpack" {
+        make_archive 'o = Oci(); o.add(o.image([file("a", "x" * 5000)]), "t")
+def spoil(part):
+    n = next(n for n, d in o.blobs.items() if part(d))
+    old = o.blobs[n]; o.blobs[n] = change(old); o.write("a.tar"); o.blobs[n] = old
+change = lambda d: d.replace(b"schemaVersion", b"schemaVersioN"); spoil(lambda d: b"schemaVersion" in d)'
+        refused "another than its index says"
+        make_archive 'o = Oci(); o.add(o.image([file("a")]), "t")
+for n, d in o.blobs.items():
+    if b"rootfs" in d: o.blobs[n] = d.replace(b"linux", b"Linux")
+o.write("a.tar")'
+        refused "another than its manifest says"
+        make_archive 'o = Oci(); o.add(o.image([file("a")], compress=None), "t")
+for n, d in o.blobs.items():
+    if d[:1] == b"a": o.blobs[n] = tar([file("b")])
+o.write("a.tar")'
+        refused "layer's digest is another than its configuration says"
+        make_archive 'o = Oci(); o.add(o.image([file("a")]), "t")
+for n, d in o.blobs.items():
+    if d[:2] == b"\x1f\x8b": o.blobs[n] = gzip.compress(gzip.decompress(d), 1, mtime=7)
+o.write("a.tar")'
+        refused "layer's digest is another than its manifest says"
+        make_archive 'docker("a.tar", tar([file("a")]) + b"more", parts={sha(tar([file("a")]) + b"more") + ".tar": tar([file("a")])})'
+        refused "layer's digest is another than its configuration says"
+        make_archive 'c = config_of([]); docker("a.tar", parts={sha(c) + ".json": c + b" "})'
+        refused "another than its manifest says"
+}
+
+@test "documents that are wrong are refused by name" {
+        while read -r sentence code; do
+                rm -rf a.tar
+                make_archive "$code"
+                refused "${sentence//_/ }"
+        done <<'END'
+neither_index.json docker("a.tar", [], parts={"manifest.json": None})
+manifest.json:_not_JSON docker("a.tar", [], parts={"manifest.json": b"{"})
+must_be_an_array docker("a.tar", [], parts={"manifest.json": b"{}"})
+has_no_image docker("a.tar", [], parts={"manifest.json": b"[]"})
+"Config"_is_missing docker("a.tar", [], parts={"manifest.json": b"[{}]"})
+is_missing_in_the_archive docker("a.tar", [], parts={"manifest.json": b'[{"Config": "x"}]'})
+1_layers,_and_digests_of_0 c = config_of([]); docker("a.tar", parts={sha(c) + ".json": c, "l": tar([]), "manifest.json": json.dumps([{"Config": sha(c) + ".json", "Layers": ["l"]}]).encode()})
+not_both o = Oci(); o.add(o.blob({"manifests": [], "layers": [], "config": o.blob({})})).write("a.tar")
+not_both o = Oci(); o.add(o.blob({})).write("a.tar")
+nested_too_deep o = Oci(); d = o.image([]); [d := o.blob({"manifests": [d]}) for _ in range(6)]; o.add(d).write("a.tar")
+others_are_not_built o = Oci(); o.add({"digest": "sha512:" + 128 * "0", "size": 1}).write("a.tar")
+others_are_not_built o = Oci(); o.add({"digest": "sha256:" + "../" * 21 + "x", "size": 1}).write("a.tar")
+is_missing_in_the_archive o = Oci(); o.add({"digest": "sha256:" + 64 * "0", "size": 1}).write("a.tar")
+more_than_512_layers docker("a.tar", *[[file(str(i))] for i in range(513)])
+Env[0]:_must_be_NAME=value docker("a.tar", [], config={"Env": ["=x"]})
+config.Env:_must_be_an_array docker("a.tar", [], config={"Env": "A=b"})
+config.Env[0]:_must_be_a_string docker("a.tar", [], config={"Env": ["a=\0"]})
+absolute_path docker("a.tar", [], config={"WorkingDir": "../.."})
+Env:_more_than docker("a.tar", [], config={"Env": ["A=" + "x" * 300000]})
+is_too_long docker("a.tar", [], parts={"manifest.json": b" " * 5000000})
+twice docker("a.tar", [], last=[file("manifest.json", "[]")])
+not_a_tar_archive docker("a.tar", b"x" * 2000)
+no_plain_file docker("a.tar", [], parts={"manifest.json": None}, last=[directory("manifest.json")]) or os.rename("a.tar", "b.tar") or os.makedirs("a.tar/manifest.json")
+is_missing l = "x"; docker("a.tar", [], parts={"manifest.json": None}, last=[symlink("manifest.json", "a"), symlink("a", "manifest.json")])
+END
+}
+
+@test "an OCI directory's links lead nowhere" {
+        make_archive 'o = Oci(); o.add(o.image([])).write_directory("a.tar"); os.rename("a.tar/index.json", "index.json"); os.symlink("../index.json", "a.tar/index.json")'
+        refused "neither index.json nor manifest.json"
+}
+
+@test "what is no archive, or ends too early, is refused" {
+        head -c 100000 /dev/urandom > a.tar
+        refused "not an image's archive"
+        : > a.tar
+        refused "not an image's archive"
+        make_archive 'docker("b.tar", [file("a", os.urandom(100000))], parts={"manifest.json": None}, last=[])
+docker("c.tar", [file("a", os.urandom(100000))])'
+        head -c 50000 c.tar > a.tar
+        refused "a.tar: "
+        make_archive 'docker("c.tar", [file("a", os.urandom(100000))], compress="gzip"); l = open("c.tar", "rb").read()
+docker("a.tar", [file("a", b"x" * 9)], compress="gzip", parts={sha(tar([file("a", b"x" * 9)])) + ".tar": gzip.compress(tar([file("a", b"x" * 9)]))[:40]})'
+        refused "a.tar: "
+        run import /nowhere/at/all it
+        [ "$status" -eq 125 ]
+}
+
+@test "bombs end at their limits: bytes, holes, files, levels, members" {
+        make_archive 'docker("a.tar", [file("a", bytes(3 << 20))], compress="gzip")'
+        refused "see --disk" --disk 1M
+        make_archive 'docker("a.tar", [file("a", bytes(600 << 10)), file("b", bytes(600 << 10))])'
+        refused "see --disk" --disk 1M
+        make_archive 'docker("a.tar", [file(f"f{i}") for i in range(30)])'
+        refused "see --files" --files 20
+        make_archive 'docker("a.tar", [file("d/" * 30 + "f")])'
+        refused "see --files" --files 20
+        make_archive 'docker("a.tar", [file("d/" * 200 + "f")])'
+        refused "nested too deep"
+        make_archive 'docker("a.tar", [file("n" * 300)])'
+        refused "File name too long"
+        make_archive 'docker("a.tar", [], last=[file(f"f{i}") for i in range(17000)])'
+        refused "more than 16384 members"
+        # 20 MiB of nothing after the archive's end, in a layer and around it
+        make_archive 'docker("a.tar", tar([file("a")]) + bytes(20 << 20), compress="gzip")'
+        refused "too large when decompressed" --disk 1M --files 10
+        gzip -c a.tar > b.tar && head -c 30M /dev/zero | gzip -c > a.tar
+        refused "see --disk" --disk 1M --files 10
+        # a sparse file: an exabyte of holes
+        make_archive 'layer = tar([file("a", b"x", pax_headers={"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.name": "a",
+        "GNU.sparse.size": str(1 << 60), "GNU.sparse.map": f"{(1 << 60) - 1},1"})], tarfile.PAX_FORMAT)
+docker("a.tar", layer)'
+        refused "a.tar: "
+}
+
+@test "files that replace each other are counted once" {
+        make_archive 'docker("a.tar", *[[file("a", bytes(600 << 10)), hardlink("b", "a")] for _ in range(5)], [whiteout("a"), whiteout("b"), file("c", bytes(600 << 10))])'
+        import --disk 1300K --files 2 a.tar it
+        [ "$(json_get bytes "$SKEP_IMAGES/it/image.json")" = 614400 ]
+        [ "$(json_get files "$SKEP_IMAGES/it/image.json")" = 1 ]
+}
+
+@test "what an archive says reaches no terminal as it is" {
+        make_archive 'docker("a.tar", [file("a\x1b[2J\n../x/../y")])'
+        run import a.tar it
+        [ "$status" -eq 125 ]
+        [[ $output == *'\x1b[2J\x0a'* ]]
+        make_archive 'docker("a.tar", [], config={"Cmd": ["\x1b[2J"]})'
+        import a.tar it
+        run image list
+        [[ $output == *'\x1b[2J'* ]]
+}
+
+# ---- the store ----
+
+@test "list and list --json say what there is, rm removes it" {
+        [ -z "$(image list)" ]
+        make_archive 'docker("a.tar", [file("a", bytes(5000))], config={"Entrypoint": ["/bin/a"], "Cmd": ["b c"]})'
+        import a.tar one
+        import a.tar two
+        run image list
+        [ "${#lines[@]}" -eq 3 ]
+        [[ ${lines[0]} =~ ^NAME\ +SIZE\ +FILES\ +IMPORTED\ +COMMAND$ ]]
+        [[ ${lines[1]} =~ ^one\ +4.9K\ +1\ +20[0-9\ :-]+\ /bin/a\ b\ c$ ]]
+        [ "$(image list --json | json_get name)" = one ] || [ "$(image list --json | head -1 | json_get name)" = one ]
+        image rm one two
+        [ -z "$(image list --json)" ]
+        [ -z "$(ls -A "$SKEP_IMAGES")" ]
+        run image rm one
+        [ "$status" -eq 125 ]
+        [[ $output == *'no image "one"'* ]]
+}
+
+@test "names are names" {
+        make_archive 'docker("a.tar", [])'
+        for name in ../it . .. .hidden -- '' a/b "$(printf 'n%.0s' $(seq 129))"; do
+                run import a.tar "$name"
+                [ "$status" -eq 125 ]
+                run image rm "$name"
+                [ "$status" -eq 125 ]
+        done
+        [ ! -e "$SKEP_IMAGES" ] || [ -z "$(ls -A "$SKEP_IMAGES")" ]
+}
+
+@test "an image is not overwritten unless --replace, and then at once" {
+        make_archive 'docker("a.tar", [file("a")]); docker("b.tar", [file("b")]); docker("c.tar", [file("../c")])'
+        import a.tar it
+        run import b.tar it
+        [ "$status" -eq 125 ]
+        [[ $output == *--replace* ]]
+        run import --replace c.tar it
+        [ "$status" -eq 125 ]
+        [ "$(ls "$root")" = a ]
+        import --replace b.tar it
+        [ "$(ls "$root")" = b ]
+        [ "$(ls -A "$SKEP_IMAGES")" = it ]
+}
+
+@test "an image in use is not removed; replaced, it keeps its files for whoever uses it" {
+        make_archive 'docker("a.tar", [file("a", "old")])'
+        import a.tar it
+        exec 7< "$SKEP_IMAGES/it" 8< "$root"
+        flock -s 7
+        run image rm it
+        [ "$status" -eq 125 ]
+        [[ $output == *"in use"* ]]
+        import --replace a.tar it
+        [ "$(cat /proc/self/fd/8/a)" = old ]
+        [ "$(ls -A "$SKEP_IMAGES" | wc -l)" -eq 2 ]
+        image rm it
+        exec 7<&- 8<&-
+        import a.tar it
+        [ "$(ls -A "$SKEP_IMAGES")" = it ]
+}
+
+@test "what a crash left is tidied up, what others are making is not" {
+        make_archive 'docker("a.tar", [file("a")])'
+        mkdir -m 700 "$SKEP_IMAGES"
+        mkdir -p "$SKEP_IMAGES"/.01arz3ndektsv4rrffq69g5fa{v,w}/root/x "$SKEP_IMAGES/.other"
+        exec 7< "$SKEP_IMAGES/.01arz3ndektsv4rrffq69g5faw"
+        flock -x 7
+        import a.tar it
+        [ "$(ls -A "$SKEP_IMAGES" | sort | tr '\n' ' ')" = ".01arz3ndektsv4rrffq69g5faw .other it " ]
+        exec 7<&-
+}
+
+@test "an import that is interrupted leaves nothing" {
+        make_archive 'docker("a.tar", *[tar([file(f"f{i}", bytes(1 << 20)) for i in range(8)])] * 400, compress="gzip")'
+        "$build/skep-jail" image import --allow-missing="$MISSING" a.tar it 2> err &
+        pid=$!
+        until [ -n "$(find "$SKEP_IMAGES" -name 'f*' 2>/dev/null)" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+        kill -TERM $pid
+        status=0
+        wait $pid || status=$?
+        [ "$status" -eq 130 ]
+        [ -z "$(ls -A "$SKEP_IMAGES")" ]
+}
+
+@test "imports at the same time do not see each other" {
+        make_archive 'docker("a.tar", *[[file(f"f{i}", str(i)) for i in range(50)] for _ in range(3)])'
+        for i in 1 2 3 4; do import a.tar "it$i" & done
+        for i in 1 2 3 4; do wait -n; done
+        [ "$(image list --json | wc -l)" -eq 4 ]
+        [ "$(find "$SKEP_IMAGES" -name 'f*' | wc -l)" -eq 200 ]
+}
+
+@test "a store that others could write to is not used" {
+        mkdir -m 755 "$SKEP_IMAGES"
+        run image list
+        [ "$status" -eq 125 ]
+        [[ $output == *"chmod 700"* ]]
+        chmod 700 "$SKEP_IMAGES"
+        chown 1 "$SKEP_IMAGES"
+        run image list
+        [ "$status" -eq 125 ]
+}
+
+@test "mistakes on the command line say what is meant" {
+        for words in "" "importt" "import" "import a" "import a b c" "list x" "rm" "import --disk x a b" "import --files 0 a b" "rm --all"; do
+                # shellcheck disable=SC2086
+                run image $words
+                [ "$status" -eq 125 ]
+                [ -n "$output" ]
+        done
+        run image --help
+        [ "$status" -eq 0 ]
+        [[ $output == *"image import"* ]]
+}
+
+@test "nothing is left behind" {
+        [ "$(leftovers)" = "$BEFORE" ]
+}
