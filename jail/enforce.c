@@ -137,6 +137,7 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
                                                                       : limits->io_write_bytes_per_sec;
         int r;
 
+        held(&d, JAIL_USER, host->ids == IDS_CALLER ? "namespace, caller's id" : "namespace");
         for (JailLayer layer = JAIL_MOUNT; layer <= JAIL_UTS; layer++)
                 held(&d, layer, "namespace");
         held(&d, JAIL_CAPABILITIES, "bounding set");

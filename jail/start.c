@@ -262,9 +262,9 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         if (l->host.ids != IDS_RANGE && spec->policy->capabilities)
                 return error_set(e, -EPERM, "capabilities: as an ordinary user, a job would have them over its own jail; "
                                             "only root can give them");
-        snprintf(j->report.enforced[JAIL_USER], sizeof j->report.enforced[JAIL_USER], "%s",
-                 ids_for(l, spec) == IDS_CALLER ? "namespace, caller's id" : "namespace");
-        r = enforce_decide(&l->host, &limits, spec->policy->network, spec->allow_missing, spec->policy->require,
+        JailHost host = l->host;
+        host.ids = ids_for(l, spec);
+        r = enforce_decide(&host, &limits, spec->policy->network, spec->allow_missing, spec->policy->require,
                            &j->report, e);
         if (r < 0)
                 return r;

@@ -65,7 +65,7 @@ typedef struct Question {
 
 static const Question questions[] = {
         {"ioctl", 1, false, ioctls, ELEMENTS(ioctls), NULL, {0}},
-        {"socket", 0, false, families, ELEMENTS(families), NULL, {0}},
+        {"socket", 0, false, families, ELEMENTS(families), NULL, {0, SOCK_STREAM}},
         {"socketpair", 0, false, families, ELEMENTS(families), NULL, {0}},
         {"personality", 0, false, personalities, ELEMENTS(personalities), NULL, {0}},
         {"clone", 0, true, namespaces, ELEMENTS(namespaces), "no new namespaces", {SIGCHLD}},
@@ -105,10 +105,30 @@ static bool is_partly(Asking *a, uint64_t value)
         return partly;
 }
 
+static const Word transports[] = {{SOCK_STREAM, "tcp"}, {SOCK_DGRAM, "udp"}, {SOCK_RAW, "raw"}};
+
+/* "inet(tcp udp)" */
+static int add_transports(Asking *a, char ***list, uint64_t family)
+{
+        _cleanup_strv_ char **names = NULL;
+        struct seccomp_data call = a->call;
+
+        call.args[0] = family;
+        for (size_t i = 0; i < ELEMENTS(transports); i++) {
+                call.args[1] = transports[i].value;
+                if (filter_allows(a->policy, &call) && strv_add(&names, transports[i].text) < 0)
+                        return -ENOMEM;
+        }
+        _cleanup_free_ char *text = strv_join(names, " ");
+        return text ? strv_addf(list, "%s(%s)", family == AF_INET ? "inet" : "inet6", text) : -ENOMEM;
+}
+
 static int add_word(Asking *a, char ***list, uint64_t value)
 {
         bool partly = allows(a, value) && is_partly(a, value);
 
+        if (partly && a->question->words == families && (value == AF_INET || value == AF_INET6))
+                return add_transports(a, list, value);
         /* The one protocol of it that asks for addresses; it is 0, as the argument is here. */
         if (partly && a->question->words == families && value == AF_NETLINK)
                 return strv_add(list, "netlink(route)");

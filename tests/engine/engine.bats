@@ -182,7 +182,7 @@ ctl() {
 }
 
 @test "a queued job can be cancelled, and stays cancelled" {
-        for i in $(seq 16); do echo '{"command": ["sleep", "3"], "limits": {"wall": "20s"}}'; done | ctl submit - > busy
+        for i in $(seq 16); do echo '{"command": ["sleep", "15"], "limits": {"wall": "20s"}}'; done | ctl submit - > busy
         id=$(echo '{"command": ["true"], "priority": 0}' | ctl submit -)
         [ "$(ctl status --json "$id" | json_get state)" = queued ]
         ctl cancel "$id"
