@@ -46,7 +46,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := $(call sources,jail/cli)
 LAUNCHER := $(call objects,jail/launcher.c jail/namespaces.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/listener.c jail/process.c \
-              jail/root.c jail/confine.c \
+              jail/root.c jail/overlay.c jail/root_file.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
 

@@ -147,6 +147,7 @@ Jail *jail_free(Jail *j)
                 close_fd(j->streams[i].fd);
         close_fd(j->output);
         close_fd(j->calls);
+        root_source_done(&j->root);
         jail_report_done(&j->report);
         free(j);
         return NULL;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "jail/host.h"
+#include "jail/root_source.h"
 #include "jail/steps.h"
 
 /* The caller's side of the launcher, shared by client.c (the launcher, its messages, the jails' output) and start.c (from
@@ -23,6 +24,7 @@ struct Jail {
         Stream streams[2];
         bool ended, cancel_waits; /* `cancel_waits`: to be sent when there is room */
         int output;
+        RootSource root; /* an image stays in use as long as its jail */
         int calls; /* where the reaper tells of calls; -1: it does not, or not any more */
         JailReport report;
         LaunchSteps steps; /* of its life; for measurements */

@@ -188,10 +188,11 @@ typedef enum JailWatch {
 
 typedef struct JailSpec {
         JailPolicy *policy;
+        const char *root;  /* instead of the policy's: "host", an absolute path or the name of an image; NULL: the policy's */
         JailLimits limits; /* what the policy's defaults shall fill up stays JAIL_UNLIMITED */
-        char *const *command;
+        char *const *command; /* behind the entry point of an image; may be empty where that has a command */
         char *const *environment; /* NAME=value, over the jail's own PATH, HOME, USER, LANG and TMPDIR */
-        const char *working_directory; /* NULL: /work */
+        const char *working_directory; /* NULL: the image's, else /work */
         int stdin_fd;                  /* -1: /dev/null; borrowed until jail_start() returns */
         const JailInput *inputs;
         size_t n_inputs;

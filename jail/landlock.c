@@ -3,6 +3,7 @@
 
 #include "engine/base/strv.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <string.h>
@@ -105,10 +106,38 @@ static int allow_system(Rules *rules, uint64_t rights)
         return r;
 }
 
+/* A root of its own may keep its programs anywhere: all that it has is like the host's /usr. What is mounted into it has
+ * rules of its own, and lies in none of these. */
+static int allow_root(Rules *rules, const Plan *plan)
+{
+        static const char *const ours[] = {"dev", "proc", "work", "tmp", "output", "input"};
+        uint64_t rights = READ | (strv_contains(plan->execute, "/usr") ? LANDLOCK_ACCESS_FS_EXECUTE : 0);
+        _cleanup_closedir_ DIR *dir = opendir("/");
+        int r = dir ? 0 : error_errno(rules->error, -errno, "the root");
+
+        for (struct dirent *d; r >= 0 && (d = readdir(dir));) {
+                char path[sizeof d->d_name + 1];
+                struct stat st;
+                bool is_ours = d->d_name[0] == '.';
+                for (size_t i = 0; i < ELEMENTS(ours); i++)
+                        is_ours |= strcmp(d->d_name, ours[i]) == 0;
+                snprintf(path, sizeof path, "/%s", d->d_name);
+                if (!is_ours && fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode))
+                        r = allow(rules, path, rights);
+        }
+        return r;
+}
+
 static int add_rules(Rules *rules, const Plan *plan)
 {
         static const char *const writable[] = {"/work", "/tmp", "/output", "/dev/shm"};
         int r;
+
+        if (plan->root != ROOT_HOST && (r = allow_root(rules, plan)) < 0)
+                return r;
+        /* What of it cannot be written is mounted read-only. */
+        if (plan->writable_root && (r = allow(rules, "/", CHANGE)) < 0)
+                return r;
 
         /* Names may be listed everywhere: what is not for the job is not in the tree. */
         if ((r = allow(rules, "/", LANDLOCK_ACCESS_FS_READ_DIR)) < 0 || (r = allow_system(rules, READ)) < 0 ||

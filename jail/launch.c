@@ -44,13 +44,19 @@
 typedef struct Sources {
         int inputs[JAIL_INPUTS_MAX], binds[JAIL_BINDS_MAX], writable[JAIL_BINDS_MAX];
         size_t n_inputs, n_binds, n_writable;
+        int root; /* -1: the host's */
+        int system[ROOT_SYSTEM_PARTS];
 } Sources;
+
+#define SOURCES_NULL ((Sources){.root = -1, .system = {-1, -1, -1, -1, -1, -1, -1}})
 
 static void sources_done(Sources *s)
 {
         close_many(s->inputs, s->n_inputs);
         close_many(s->binds, s->n_binds);
         close_many(s->writable, s->n_writable);
+        close_fd(s->root);
+        close_many(s->system, ROOT_SYSTEM_PARTS);
 }
 
 static int open_sources(const Launch *l, Sources *s, Error *e)
@@ -77,7 +83,17 @@ static int open_sources(const Launch *l, Sources *s, Error *e)
                         return error_set(e, -E2BIG, "more than %d writable paths", JAIL_BINDS_MAX);
                 s->writable[s->n_writable++] = fd;
         }
-        return 0;
+        if (plan->root != ROOT_HOST) {
+                int source = l->fds[START_INPUTS + s->n_inputs + s->n_binds];
+                s->root = plan->root == ROOT_FILE ? root_file_mount(source, e)
+                                                  : root_clone_root(source, plan->writable_root, l->ids, e);
+                int r = s->root < 0 || plan->root != ROOT_FILE || !plan->writable_root
+                                ? s->root
+                                : root_give_to_job(s->root, l->ids, e);
+                if (r < 0)
+                        return error_prefix(e, "root"), r;
+        }
+        return plan->root == ROOT_HOST && plan->writable_root ? root_clone_system(l->ids, s->system, e) : 0;
 }
 
 /* ---- in the jail ---- */
@@ -118,11 +134,14 @@ static int leave_caller(Error *e)
 /* Only what the jail needs stays open: the launcher holds the doors to all its other jails. */
 static void keep_only(const Launch *l, const Sources *s, int control)
 {
-        int keep[2 + START_FDS_MAX + 3 * JAIL_BINDS_MAX];
+        int keep[3 + ROOT_SYSTEM_PARTS + START_FDS_MAX + 3 * JAIL_BINDS_MAX];
         size_t n = 0;
 
         keep[n++] = control;
         keep[n++] = l->ids->fd;
+        keep[n++] = s->root;
+        for (size_t i = 0; i < ROOT_SYSTEM_PARTS; i++)
+                keep[n++] = s->system[i];
         for (size_t i = START_INPUTS; i < l->n_fds; i++)
                 keep[n++] = l->fds[i];
         for (size_t i = 0; i < s->n_inputs; i++)
@@ -236,7 +255,7 @@ static void step(const Launch *l, int control, LaunchStep which, int r, const Er
 
 static _Noreturn void inside(const Launch *l, Sources *s, int control)
 {
-        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, &l->ledger->steps};
+        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, s->system, &s->root, &l->ledger->steps};
         bool root_user = l->ids->kind == IDS_RANGE;
         Error e = ERROR_NULL;
         Root root;
@@ -293,7 +312,7 @@ static int give_namespaces(const Launch *l, pid_t pid, int control, Error *e)
 
 int launch_start(const Launch *l, Launched *ret, Error *e)
 {
-        _cleanup_(sources_done) Sources sources = {.n_inputs = 0};
+        _cleanup_(sources_done) Sources sources = SOURCES_NULL;
         bool root_user = l->ids->kind == IDS_RANGE;
         int sockets[2], pidfd = -1;
         struct clone_args args = {

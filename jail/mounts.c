@@ -25,7 +25,7 @@ int mount_open_inside(int root, const char *path)
 static int set_options(int context, const char *const *options)
 {
         for (; options && options[0]; options += 2)
-                if (fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1], 0) < 0)
+                if (fsconfig(context, options[1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, options[0], options[1], 0) < 0)
                         return -errno;
         return 0;
 }

@@ -8,7 +8,7 @@
 /* Opens a path inside a root as a process in there would see it: links cannot lead out of it. */
 int mount_open_inside(int root, const char *path);
 
-/* A detached mount of a new file system. `options` are pairs of name and value, ended by NULL. `*ret_context`, when
+/* A detached mount of a new file system. `options` are pairs of name and value (NULL: a flag), ended by NULL. `*ret_context`, when
  * not NULL, keeps the file system's context, by which it can be reconfigured. */
 int mount_new(const char *type, const char *const *options, uint64_t attributes, int *ret_context);
 int mount_reconfigure(int context, const char *const *options);

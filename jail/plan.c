@@ -44,7 +44,7 @@ static void walk_bytes(Walk *w, const void **data, size_t *size)
 
 static void walk_plan(Walk *w, Plan *plan)
 {
-        uint64_t controllers = plan->controllers, listen = plan->listen, ids = plan->ids, watch = plan->watch,
+        uint64_t controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root, writable_root = plan->writable_root, watch = plan->watch,
                  abi = (uint64_t)plan->landlock_abi;
         const void *limits = &plan->limits;
         size_t limits_size = sizeof plan->limits;
@@ -59,6 +59,10 @@ static void walk_plan(Walk *w, Plan *plan)
         walk_number(w, &watch);
         walk_number(w, &abi);
         walk_number(w, &ids);
+        walk_number(w, &root);
+        walk_number(w, &writable_root);
+        plan->root = (RootKind)root;
+        plan->writable_root = writable_root != 0;
         plan->ids = (IdsKind)ids;
         plan->controllers = (unsigned)controllers;
         plan->listen = listen != 0;

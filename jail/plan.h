@@ -6,8 +6,9 @@
  *   library → launcher                            launcher → library
  *   INIT    version, cgroup or NULL               READY   controllers, ids, its cgroup, or why none | REFUSED
  *   START   id; descriptors: plan, stdin,         ENDED   id, outcome, sentence; descriptor: /output, if any
- *           stdout, stderr, inputs…, binds…, a
- *           socket for calls if plan_tells()
+ *           stdout, stderr, inputs…, binds…, the
+ *           root if it is not the host's, a socket
+ *           for calls if plan_tells()
  *   CANCEL  id
  *
  * A plan holds everything that can be computed before a jail is made, so that the launcher computes nothing. It comes
@@ -16,6 +17,7 @@
 #include "engine/base/pack.h"
 #include "jail/ids.h"
 #include "jail/jail.h"
+#include "jail/root_file.h"
 #include "jail/steps.h"
 
 #define LAUNCHER_VERSION 1
@@ -34,7 +36,7 @@ typedef enum LauncherMessage {
 
 /* Descriptors of START, in this order; inputs and then binds follow, and last the socket for calls, if any. */
 enum { START_PLAN, START_STDIN, START_STDOUT, START_STDERR, START_INPUTS };
-#define START_FDS_MAX (START_INPUTS + JAIL_INPUTS_MAX + JAIL_BINDS_MAX + 1)
+#define START_FDS_MAX (START_INPUTS + JAIL_INPUTS_MAX + JAIL_BINDS_MAX + 2)
 
 typedef struct Plan {
         JailLimits limits;
@@ -54,6 +56,8 @@ typedef struct Plan {
         uint64_t capabilities;
 
         char **read_only, **writable, **tmpfs, **hidden, **execute, **devices; /* as in JailPolicy */
+        bool writable_root;  /* changes to the root go to a layer of the jail's own */
+        RootKind root;       /* with a descriptor behind those of the binds, unless it is the host's */
         char **inputs;       /* names; their descriptors are START_INPUTS and following */
         char **binds;        /* places inside; their descriptors follow the inputs' */
         uint64_t binds_writable; /* a set: 1 << index */

@@ -224,6 +224,7 @@ JailPolicy *jail_policy_unref(JailPolicy *p)
         free(p->digest);
         free(p->text);
         free(p->description);
+        free(p->root);
         strv_free(p->read_only);
         strv_free(p->writable);
         strv_free(p->tmpfs);

@@ -15,8 +15,9 @@ struct JailPolicy {
         char *description;
 
         /* filesystem; paths are absolute and plain */
+        char *root;       /* NULL: the host's; else what root_source_open() takes */
         char **read_only; /* of the host, bound at the same place */
-        char **writable;  /* of the host, bound id-mapped to their owner */
+        char **writable;  /* of the host, bound id-mapped to their owner; "/": the root gets an ephemeral overlay */
         char **tmpfs;     /* further directories of the jail's own tmpfs */
         char **hidden;    /* covered by something empty */
         char **execute;   /* below which programs may be executed */

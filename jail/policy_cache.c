@@ -20,7 +20,7 @@
 #define SKEP_VERSION "0"
 #endif
 
-#define FORMAT "skep policy 1 " SKEP_VERSION
+#define FORMAT "skep policy 2 " SKEP_VERSION
 #define CACHE_FILE_MAX ((size_t)1 << 20)
 #define NAME_SIZE_MAX 200
 
@@ -65,6 +65,7 @@ static void pack_policy(Packer *p, const JailPolicy *policy)
         pack_string(p, policy->name);
         pack_string(p, policy->description);
         pack_string(p, policy->digest);
+        pack_string(p, policy->root);
         pack_strings(p, policy->read_only);
         pack_strings(p, policy->writable);
         pack_strings(p, policy->tmpfs);
@@ -134,6 +135,7 @@ static JailPolicy *unpack_policy(Unpacker *u)
         policy->name = own_string(u);
         policy->description = own_string(u);
         policy->digest = own_string(u);
+        policy->root = own_string(u);
         policy->read_only = own_strings(u);
         policy->writable = own_strings(u);
         policy->tmpfs = own_strings(u);

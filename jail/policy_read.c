@@ -55,33 +55,36 @@ static int read_paths(json_object *value, const char *path, void *target_strv, E
         return r;
 }
 
-static int read_root(json_object *value, const char *path, void *target, Error *e)
+static int read_root(json_object *value, const char *path, void *target_root, Error *e)
 {
+        char **target = target_root;
         _cleanup_free_ char *root = NULL;
         int r = json_read_string(value, path, &root, e);
 
-        (void)target;
-        if (r >= 0 && strcmp(root, "host") != 0)
-                return json_error(path, e, "a root other than \"host\" is not built yet");
-        return r;
+        if (r < 0)
+                return r;
+        /* The name of an image is checked where it is looked up; here, that it is not a path. */
+        if (root[0] == '/' ? !is_plain_path(root) : name_check("root", root, NULL) < 0)
+                return json_error(path, e, "must be \"host\", the absolute path of a directory or of a squashfs or erofs "
+                                           "image, or the name of an imported image (skep-jail image list)");
+        free(*target);
+        *target = strcmp(root, "host") == 0 ? NULL : take(root);
+        return 0;
 }
 
 static int read_filesystem(json_object *value, const char *path, void *target, Error *e)
 {
         PolicyReading *p = target;
         static const JsonField fields[] = {
-                {"root", read_root, 0, false},
+                {"root", read_root, offsetof(JailPolicy, root), false},
                 {"read_only", read_paths, offsetof(JailPolicy, read_only), false},
                 {"writable", read_paths, offsetof(JailPolicy, writable), false},
                 {"tmpfs", read_paths, offsetof(JailPolicy, tmpfs), false},
                 {"hidden", read_paths, offsetof(JailPolicy, hidden), false},
                 {"execute", read_paths, offsetof(JailPolicy, execute), false},
         };
-        int r = json_read_object(value, path, fields, ELEMENTS(fields), p->policy, e);
 
-        if (r >= 0 && strv_contains(p->policy->writable, "/"))
-                return json_error(path, e, "a writable root is not built yet");
-        return r;
+        return json_read_object(value, path, fields, ELEMENTS(fields), p->policy, e);
 }
 
 static int read_network(json_object *value, const char *path, void *target, Error *e)

@@ -58,7 +58,7 @@ static json_object *policy_to_json(const JailPolicy *p)
         json_object *o = json_object_new_object(), *filesystem = json_object_new_object();
 
         json_add_string(o, "description", p->description ? p->description : "");
-        json_add_string(filesystem, "root", "host");
+        json_add_string(filesystem, "root", p->root ? p->root : "host");
         json_object_object_add(filesystem, "read_only", strings_to_json(p->read_only));
         json_object_object_add(filesystem, "writable", strings_to_json(p->writable));
         json_object_object_add(filesystem, "tmpfs", strings_to_json(p->tmpfs));

@@ -17,6 +17,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/strv.h"
 #include "jail/mounts.h"
+#include "jail/overlay.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -64,6 +65,7 @@ static const Link links[] = {
 
 /* Directories that are links into /usr on a merged host, and real ones on others. */
 static const char *const usr_parts[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+_Static_assert(ELEMENTS(usr_parts) + 1 == ROOT_SYSTEM_PARTS, "/usr and these");
 
 typedef struct File {
         const char *path, *text;
@@ -107,7 +109,8 @@ typedef struct Build {
         const RootSources *sources;
         const Ids *ids;
         int context, tmpfs; /* the tmpfs: to reconfigure it, and its writable mount */
-        int skeleton;       /* "root" of it, through that mount: without what is mounted in there */
+        int place;          /* "root" of it, through that mount: without what is mounted in there */
+        int skeleton;       /* where places to mount on are made: the same, or the overlay over another root */
         int tree;           /* "root" as the jail will see it */
         Error *error;
 } Build;
@@ -142,6 +145,12 @@ static int own(Build *b, int dir, const char *path, int id)
         return fchownat(dir, path, here, here, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+/* In a root that may be written, what we make is the job's, too. */
+static int owner_in(const Build *b, const char *path, int owner)
+{
+        return b->plan->writable_root && strncmp(path, "root", 4) == 0 ? JAIL_AGENT_ID : owner;
+}
+
 static int make_directory(Build *b, const char *path, mode_t mode, int owner)
 {
         if (mkdirat(b->tmpfs, path, mode) < 0)
@@ -149,7 +158,7 @@ static int make_directory(Build *b, const char *path, mode_t mode, int owner)
         /* mkdir() does not give the sticky bit. */
         if ((mode & 01000) && fchmodat(b->tmpfs, path, mode, 0) < 0)
                 return -errno;
-        return own(b, b->tmpfs, path, owner);
+        return own(b, b->tmpfs, path, owner_in(b, path, owner));
 }
 
 /* The host's time zone, where it is the usual link. */
@@ -208,9 +217,12 @@ static int make_target(Build *b, const char *path, bool directory)
         if (parent < 0)
                 return parent;
         int r = directory ? mkdirat(parent, name, 0755) < 0 ? -errno : 0 : write_new_file(parent, name, "", 0644);
-        if (r == -EROFS)
-                r = directory ? mkdirat(b->skeleton, path + 1, 0755) < 0 ? -errno : 0
-                              : write_new_file(b->skeleton, path + 1, "", 0644);
+        if (r == -EROFS) {
+                _cleanup_close_ int below = mount_open_inside(b->skeleton, parent_path);
+                if (below < 0)
+                        return below;
+                r = directory ? mkdirat(below, name, 0755) < 0 ? -errno : 0 : write_new_file(below, name, "", 0644);
+        }
         return r == -EEXIST ? 0 : r;
 }
 
@@ -249,6 +261,19 @@ static bool is_directory(int fd)
         return fstatat(fd, "", &st, AT_EMPTY_PATH) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* A directory of the host, below a layer that takes the job's changes. */
+static int bind_changeable(Build *b, size_t part, const char *path)
+{
+        _cleanup_close_ int merged = overlay_mount(b->tmpfs, path + 1, b->sources->system[part], b->ids->kind != IDS_RANGE);
+        char place[32];
+
+        if (merged < 0)
+                return merged;
+        snprintf(place, sizeof place, "%s-merged", path + 1);
+        _cleanup_close_ int mount = mount_clone(b->tmpfs, place, false, SAFE);
+        return mount < 0 ? mount : attach_at(b, mount, path, true);
+}
+
 /* Binds a path of the host at the same place, with what is mounted below it. */
 static int bind_host(Build *b, const char *path, uint64_t attributes)
 {
@@ -261,7 +286,7 @@ static int bind_host(Build *b, const char *path, uint64_t attributes)
 
 static int bind_system(Build *b)
 {
-        int r = bind_host(b, "/usr", READ_ONLY);
+        int r = b->plan->writable_root ? bind_changeable(b, 0, "/usr") : bind_host(b, "/usr", READ_ONLY);
 
         if (r < 0)
                 return failed(b, r, "binding /usr");
@@ -276,7 +301,7 @@ static int bind_system(Build *b)
                         target[n > 0 ? n : 0] = '\0';
                         r = symlinkat(target, b->skeleton, usr_parts[i]) < 0 ? -errno : 0;
                 } else {
-                        r = bind_host(b, path, READ_ONLY);
+                        r = b->plan->writable_root ? bind_changeable(b, i + 1, path) : bind_host(b, path, READ_ONLY);
                 }
                 if (r < 0)
                         return failed(b, r, path);
@@ -321,7 +346,7 @@ static int bind_writable(Build *b, const char *from, const char *to)
 static int mount_devices(Build *b)
 {
         /* Without "nodev", which would make the nodes useless; nothing in the jail can make others. */
-        _cleanup_close_ int dev = mount_clone(b->skeleton, "dev", false,
+        _cleanup_close_ int dev = mount_clone(b->place, "dev", false,
                                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
         int r = dev < 0 ? dev : attach_at(b, dev, "/dev", true);
 
@@ -504,15 +529,52 @@ static int open_tmpfs(Build *b)
         return r < 0 ? failed(b, r, "mounting a tmpfs") : 0;
 }
 
+/* Over another root than the host's: places to mount on, which it may have as something else. */
+static int make_places(Build *b)
+{
+        static const char *const places[] = {"dev", "proc", "work", "tmp", "output", "input"};
+
+        for (size_t i = 0; i < ELEMENTS(places); i++) {
+                struct stat st;
+                if (fstatat(b->skeleton, places[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+                        continue;
+                if (unlinkat(b->skeleton, places[i], 0) < 0 && errno != ENOENT)
+                        return -errno;
+                if (mkdirat(b->skeleton, places[i], 0755) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+static int open_overlay_of_root(Build *b)
+{
+        b->skeleton = overlay_mount(b->tmpfs, "image", *b->sources->root, b->ids->kind != IDS_RANGE);
+        if (b->skeleton < 0)
+                return failed(b, b->skeleton, "an overlay over the root");
+        int r = make_places(b);
+        if (r < 0)
+                return failed(b, r, "places in the root");
+        b->tree = mount_clone(b->tmpfs, "image-merged", false, b->plan->writable_root ? SAFE : READ_ONLY);
+        return b->tree < 0 ? failed(b, b->tree, "cloning the overlay") : 0;
+}
+
 static int open_tree_of_root(Build *b)
 {
-        b->skeleton = openat(b->tmpfs, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (b->skeleton < 0)
+        int r;
+
+        b->place = openat(b->tmpfs, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (b->place < 0)
                 return failed(b, -errno, "opening the skeleton");
-        b->tree = mount_clone(b->tmpfs, "root", false, READ_ONLY);
-        if (b->tree < 0)
-                return failed(b, b->tree, "making the root read-only");
-        int r = mount_attach(b->tree, b->skeleton, "");
+        if (b->plan->root != ROOT_HOST) {
+                if ((r = open_overlay_of_root(b)) < 0)
+                        return r;
+        } else {
+                b->skeleton = openat(b->tmpfs, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                b->tree = mount_clone(b->tmpfs, "root", false, b->plan->writable_root ? SAFE : READ_ONLY);
+                if (b->skeleton < 0 || b->tree < 0)
+                        return failed(b, b->tree < 0 ? b->tree : -errno, "cloning the skeleton");
+        }
+        r = mount_attach(b->tree, b->place, "");
         return r < 0 ? failed(b, r, "mounting the root") : 0;
 }
 
@@ -526,7 +588,7 @@ static int build(Build *b, Root *root)
         if ((r = open_tmpfs(b)) < 0 || (r = make_skeleton(b)) < 0 || (r = open_tree_of_root(b)) < 0)
                 return r;
         step_done(b->sources->steps, STEP_SKELETON);
-        if ((r = bind_system(b)) < 0)
+        if (b->plan->root == ROOT_HOST && (r = bind_system(b)) < 0)
                 return r;
         step_done(b->sources->steps, STEP_SYSTEM);
         if ((r = mount_devices(b)) < 0 || (r = make_cover(b)) < 0)
@@ -558,6 +620,7 @@ int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Roo
                 .ids = ids,
                 .context = -1,
                 .tmpfs = -1,
+                .place = -1,
                 .skeleton = -1,
                 .tree = -1,
                 .error = e,
@@ -570,6 +633,7 @@ int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Roo
         root.tree = take_fd(b.tree);
         close_fd(b.context);
         close_fd(b.skeleton);
+        close_fd(b.place);
         close_fd(b.tmpfs);
         *ret = root;
         return r;
@@ -606,6 +670,17 @@ static int open_in_own_namespace(int fd)
         return there.st_dev == here.st_dev && there.st_ino == here.st_ino ? take_fd(again) : -ESTALE;
 }
 
+int root_give_to_job(int mount, const Ids *ids, Error *e)
+{
+        uint32_t agent = id_here(ids, JAIL_AGENT_ID);
+        struct stat st;
+
+        if (fstat(mount, &st) < 0)
+                return error_errno(e, -errno, "looking at it");
+        int r = mount_map_owner(mount, st.st_uid, st.st_gid, agent, agent);
+        return r < 0 ? error_errno(e, r, "its file system cannot be id-mapped, so that it cannot be writable") : 0;
+}
+
 int root_clone_bind(int source, bool writable, const Ids *ids, Error *e)
 {
         bool root_user = ids->kind == IDS_RANGE;
@@ -624,13 +699,34 @@ int root_clone_bind(int source, bool writable, const Ids *ids, Error *e)
                 return error_errno(e, mount, "cloning the mount");
         if (writable && !root_user && st.st_uid != JAIL_AGENT_ID)
                 return error_set(e, -EPERM, "it belongs to somebody else: only root can make that writable for a job");
-        if (writable && root_user) {
-                uint32_t agent = id_here(ids, JAIL_AGENT_ID);
-                int r = mount_map_owner(mount, st.st_uid, st.st_gid, agent, agent);
-                if (r < 0)
-                        return error_errno(e, r, "its file system cannot be id-mapped, so that it cannot be writable");
+        int r = writable && root_user ? root_give_to_job(mount, ids, e) : 0;
+        return r < 0 ? r : take_fd(mount);
+}
+
+int root_clone_root(int source, bool writable, const Ids *ids, Error *e)
+{
+        _cleanup_close_ int again = ids->kind == IDS_RANGE ? -1 : open_in_own_namespace(source);
+
+        if (ids->kind != IDS_RANGE && again < 0)
+                return error_errno(e, again, "finding it again");
+        _cleanup_close_ int mount = mount_clone(again >= 0 ? again : source, "", ids->kind != IDS_RANGE, READ_ONLY);
+        if (mount < 0)
+                return error_errno(e, mount, "cloning the mount");
+        int r = writable && ids->kind == IDS_RANGE ? root_give_to_job(mount, ids, e) : 0;
+        return r < 0 ? r : take_fd(mount);
+}
+
+int root_clone_system(const Ids *ids, int fds[static ROOT_SYSTEM_PARTS], Error *e)
+{
+        for (size_t i = 0; i < ROOT_SYSTEM_PARTS; i++) {
+                char path[16];
+                snprintf(path, sizeof path, "/%s", i == 0 ? "usr" : usr_parts[i - 1]);
+                _cleanup_close_ int source = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                fds[i] = source < 0 ? -1 : root_clone_root(source, true, ids, e);
+                if (source >= 0 && fds[i] < 0)
+                        return error_prefix(e, "%s", path), fds[i];
         }
-        return take_fd(mount);
+        return 0;
 }
 
 int root_clone_input(const Ids *ids, int source)

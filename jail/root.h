@@ -12,6 +12,8 @@ typedef struct RootSources {
         const int *input_mounts; /* detached mounts, -1 where the input is copied or unpacked */
         const int *binds;        /* detached mounts */
         const int *writable;     /* detached mounts of plan->writable */
+        const int *system;       /* detached mounts of /usr and its like, where the host's root is to be writable */
+        const int *root;         /* detached mount of the root; -1: the host's */
         LaunchSteps *steps;
 } RootSources;
 
@@ -33,5 +35,12 @@ int root_enter(const Root *root, Error *e);
  * `source` to the job. As a user, only what is the caller's own can be writable. Returns a descriptor or a negative
  * errno. */
 int root_clone_bind(int source, bool writable, const Ids *ids, Error *e);
+/* The same for a directory that becomes a root: where it is to be written, its owner's files become the job's. */
+int root_clone_root(int source, bool writable, const Ids *ids, Error *e);
+/* Maps the owner of a detached mount to the job. For root only. */
+int root_give_to_job(int mount, const Ids *ids, Error *e);
+/* The host's /usr, and what else belongs to it where /usr is not merged (-1: it is), as roots that are to be written. */
+#define ROOT_SYSTEM_PARTS 7
+int root_clone_system(const Ids *ids, int fds[static ROOT_SYSTEM_PARTS], Error *e);
 /* The same for an input file; -1 and no error where it has to be copied instead. */
 int root_clone_input(const Ids *ids, int source);

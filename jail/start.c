@@ -59,7 +59,7 @@ static int check_inputs(const JailSpec *spec, Error *e)
 /* Where a user's own files shall be written, the job has to be that user: only root can map owners. */
 static IdsKind ids_for(const JailLauncher *l, const JailSpec *spec)
 {
-        bool writes = strv_length(spec->policy->writable) > 0;
+        bool writes = strv_length(spec->policy->writable) > 0; /* the root among it: what is in there is the user's */
 
         for (size_t i = 0; i < spec->n_binds; i++)
                 writes |= spec->binds[i].writable;
@@ -80,8 +80,8 @@ static int check_spec(const JailSpec *spec, Error *e)
 
         if (r < 0)
                 return r;
-        if (!spec->command || !spec->command[0] || !*spec->command[0])
-                return error_set(e, -EINVAL, "command: there is none");
+        if (spec->command && spec->command[0] && !*spec->command[0])
+                return error_set(e, -EINVAL, "command: its name is empty");
         if (spec->working_directory && spec->working_directory[0] != '/')
                 return error_set(e, -EINVAL, "working_directory: must be an absolute path");
         if (spec->n_binds > JAIL_BINDS_MAX)
@@ -93,38 +93,71 @@ static int check_spec(const JailSpec *spec, Error *e)
         return jail_policy_admit(spec->policy, &spec->limits, e);
 }
 
-static int make_environment(char *const *wanted, char ***ret)
+static int add_variables(char ***list, char *const *wanted)
+{
+        for (size_t i = 0; wanted && wanted[i]; i++) {
+                _cleanup_free_ char *name = strndup(wanted[i], strcspn(wanted[i], "="));
+                const char *value = strchr(wanted[i], '=');
+                if (!name || environment_set(list, name, value ? value + 1 : "") < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Ours, over them the image's, over them the job's. */
+static int make_environment(char *const *of_image, char *const *wanted, char ***ret)
 {
         _cleanup_strv_ char **list = NULL;
 
         for (size_t i = 0; i < ELEMENTS(base_environment); i++)
                 if (strv_add(&list, base_environment[i]) < 0)
                         return -ENOMEM;
-        for (size_t i = 0; wanted && wanted[i]; i++) {
-                _cleanup_free_ char *name = strndup(wanted[i], strcspn(wanted[i], "="));
-                const char *value = strchr(wanted[i], '=');
-                if (!name || environment_set(&list, name, value ? value + 1 : "") < 0)
-                        return -ENOMEM;
-        }
+        if (add_variables(&list, of_image) < 0 || add_variables(&list, wanted) < 0)
+                return -ENOMEM;
         *ret = take(list);
         return 0;
 }
 
-/* What a policy answers by itself needs no listener. */
+/* As podman and docker do: the image's entry point, then the job's command, or the image's own where there is none. */
+static int make_command(const JailSpec *spec, const ImageConfig *image, char ***ret)
+{
+        _cleanup_strv_ char **list = NULL;
+        char *const *words = spec->command && spec->command[0] ? spec->command : image->command;
+
+        for (size_t i = 0; image->entrypoint && image->entrypoint[i]; i++)
+                if (strv_add(&list, image->entrypoint[i]) < 0)
+                        return -ENOMEM;
+        for (size_t i = 0; words && words[i]; i++)
+                if (strv_add(&list, words[i]) < 0)
+                        return -ENOMEM;
+        *ret = take(list);
+        return 0;
+}
+
 static bool listens(const JailSpec *spec)
 {
         return spec->policy->listen || spec->watch == JAIL_WATCH_RECORD;
 }
 
-static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *limits, Error *e)
+static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *root, const JailLimits *limits, Error *e)
 {
         const JailPolicy *policy = spec->policy;
-        _cleanup_strv_ char **environment = NULL, **inputs = NULL, **binds = NULL;
+        const ImageConfig *image = &root->image.config;
+        _cleanup_strv_ char **environment = NULL, **inputs = NULL, **binds = NULL, **writable_paths = NULL, **command = NULL;
         _cleanup_packer_ Packer p = {0};
+        const char *directory = spec->working_directory ? spec->working_directory : image->working_directory;
         uint64_t writable = 0;
+        int r = make_command(spec, image, &command);
 
-        if (make_environment(spec->environment, &environment) < 0)
+        if (r >= 0)
+                r = make_environment(image->environment, spec->environment, &environment);
+        if (r >= 0)
+                r = strv_add_new(&writable_paths, policy->writable);
+        if (r < 0)
                 return error_oom(e);
+        if (!command)
+                return error_set(e, -EINVAL, "command: there is none, and the root names none");
+        strv_remove(writable_paths, "/");
         for (size_t i = 0; i < spec->n_inputs; i++)
                 if (strv_add(&inputs, spec->inputs[i].name) < 0)
                         return error_oom(e);
@@ -138,9 +171,9 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *li
                               .limits = *limits,
                               .ids = ids_for(l, spec),
                               .controllers = l->host.controllers,
-                              .command = (char **)spec->command,
+                              .command = command,
                               .environment = environment,
-                              .working_directory = spec->working_directory ? spec->working_directory : "/work",
+                              .working_directory = directory ? directory : "/work",
                               .filter = policy->filter,
                               .filter_size = policy->filter_size,
                               .unpack_filter = l->unpack_filter,
@@ -152,7 +185,9 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const JailLimits *li
                               .landlock_abi = l->host.landlock_abi,
                               .capabilities = policy->capabilities,
                               .read_only = policy->read_only,
-                              .writable = policy->writable,
+                              .writable = writable_paths,
+                              .writable_root = strv_contains(policy->writable, "/"),
+                              .root = root->kind,
                               .tmpfs = policy->tmpfs,
                               .hidden = policy->hidden,
                               .execute = policy->execute,
@@ -175,7 +210,7 @@ static Jail *jail_new(JailLauncher *l, const JailEvents *events, void *userdata)
 
         if (!j)
                 return NULL;
-        *j = (Jail){.launcher = l, .events = events, .userdata = userdata, .id = ++l->next_id, .output = -1};
+        *j = (Jail){.launcher = l, .events = events, .userdata = userdata, .id = ++l->next_id, .output = -1, .root = ROOT_SOURCE_NULL};
         j->calls = -1;
         jail_report_init(&j->report);
         for (int i = 0; i < 2; i++)
@@ -233,6 +268,8 @@ static int send_start(Jail *j, const JailSpec *spec, int plan, int stdin_fd, con
                 fds[n++] = spec->inputs[i].fd;
         for (size_t i = 0; i < spec->n_binds; i++)
                 fds[n++] = spec->binds[i].fd;
+        if (j->root.fd >= 0)
+                fds[n++] = j->root.fd;
         if (calls >= 0)
                 fds[n++] = calls;
         pack_number(&p, LAUNCHER_START);
@@ -259,6 +296,10 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         if (!j)
                 return error_oom(e);
         snprintf(j->report.policy_digest, sizeof j->report.policy_digest, "%s", spec->policy->digest);
+        if ((r = root_source_open(spec->root ? spec->root : spec->policy->root, &j->root, e)) < 0)
+                return r;
+        if (j->root.kind == ROOT_FILE && l->host.ids != IDS_RANGE)
+                return error_set(e, -EPERM, "root: only root can mount an image file; unpack it into a directory");
         if (l->host.ids != IDS_RANGE && spec->policy->capabilities)
                 return error_set(e, -EPERM, "capabilities: as an ordinary user, a job would have them over its own jail; "
                                             "only root can give them");
@@ -272,7 +313,7 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         j->disk_limit = limits.disk_bytes;
         j->files_limit = limits.files;
 
-        _cleanup_close_ int plan = pack_plan(l, spec, &limits, e);
+        _cleanup_close_ int plan = pack_plan(l, spec, &j->root, &limits, e);
         if (plan < 0)
                 return plan;
         _cleanup_close_ int null = spec->stdin_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;

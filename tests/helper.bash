@@ -58,6 +58,7 @@ leftovers() {
                 exe=$(readlink "/proc/${group##*-}/exe") || exe=$build/gone
                 case $exe in "$build"/*) echo "$group" ;; esac
         done
-        grep -c . /proc/self/mountinfo
+        # At the places of a jail, or over the root: what else is mounted meanwhile is none of ours.
+        awk '$5 ~ "^/(work|tmp|output|input|usr|etc|dev|proc|dev/shm)?$" { n++ } END { print n }' /proc/self/mountinfo
         [ -n "$others" ] || ls /run/skep 2>/dev/null || true
 }

@@ -130,6 +130,8 @@ static int take_allow_missing(const Option *option _unused_, const char *value, 
 
 static const Option options_table[] = {
         {"policy", "NAME|FILE", "what the jail permits (default: python)", option_set_string, OF_JOB(policy)},
+        {"root", "host|PATH|IMAGE", "instead of the policy's root: a directory, an image file, an imported image",
+         option_set_string, OF_JOB(root)},
         {"memory", "SIZE", "memory, with what is in /work, /tmp, /output and /dev/shm", take_size, OF_LIMITS(memory_bytes)},
         {"cpu", "N", "processors, such as 1.5", take_cpus, OF_LIMITS(cpu_milli)},
         {"pids", "N", "processes and threads", take_count, OF_LIMITS(pids)},
@@ -167,7 +169,8 @@ int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, 
         if (first < 0 || ret->help)
                 return first < 0 ? first : 0;
         ret->command = argv + first;
-        return ret->command[0] ? 0 : error_set(e, -EINVAL, "which command? See skep-jail --help");
+        /* An image may have one. */
+        return ret->command[0] || ret->root ? 0 : error_set(e, -EINVAL, "which command? See skep-jail --help");
 }
 
 void job_options_help(void)

@@ -7,7 +7,7 @@
 
 /* What the command line says of a job in a jail. */
 typedef struct JobOptions {
-        const char *policy, *chdir, *report, *output, *cgroup;
+        const char *policy, *root, *chdir, *report, *output, *cgroup;
         char **environment;
         char **command; /* in argv */
         JailLimits limits;

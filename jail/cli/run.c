@@ -296,6 +296,7 @@ static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
                 return stdin_fd;
         const JailSpec spec = {
                 .policy = policy,
+                .root = o->root,
                 .limits = o->limits,
                 .command = o->command,
                 .environment = o->environment,

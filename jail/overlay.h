@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+/* An ephemeral overlay: a tree that is only read, below a layer of the jail's own tmpfs that takes every change and goes
+ * with the jail. Also where nothing shall be changed, since places to mount on may have to be made in there.
+ *
+ * `tmpfs` gets directories "NAME-lower", "-upper", "-changes" and "-merged"; `lower` is a detached mount, attached there.
+ * `in_user_namespace`: the mount belongs to one. Returns an O_PATH descriptor of the merged tree, mounted at
+ * "NAME-merged", or a negative errno. */
+int overlay_mount(int tmpfs, const char *name, int lower, bool in_user_namespace);

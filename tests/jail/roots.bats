@@ -1,0 +1,118 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Roots other than the host's, and roots that may be written.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+        export tree=$BATS_FILE_TMPDIR/tree
+        mkdir -p "$tree/bin" "$tree/etc" "$tree/app" "$tree/usr"
+        ln -s usr/lib "$tree/lib"
+        ln -s usr/lib64 "$tree/lib64"
+        cp "$payload" "$tree/bin/payload"
+        echo inside > "$tree/etc/name"
+        # What would lead out, were it followed on the host.
+        ln -s /etc "$tree/work"
+        ln -s ../../../../../../etc "$tree/tmp"
+        ln -s /etc/hostname "$tree/escape"
+        chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR"
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+jail() {
+        timeout 60 "$build/skep-jail" --allow-missing="$MISSING" "$@" </dev/null
+}
+
+writable() {
+        write_policy writable '{"extends": "python", "filesystem": {"writable": ["/"]}}'
+}
+
+# A root needs programs: the host's, bound read-only, are enough.
+with_programs() {
+        jail --bind /usr "$@"
+}
+
+@test "a directory is the root, and nothing of the host is there" {
+        run jail --root "$tree" -- /bin/payload true
+        [ "$status" -eq 0 ]
+        run with_programs --root "$tree" -- /usr/bin/cat /etc/name
+        [ "$output" = inside ]
+        run with_programs --root "$tree" -- /usr/bin/cat /etc/passwd
+        [ "$status" -eq 1 ]
+}
+
+@test "links in a root lead nowhere but into it" {
+        before=$(ls -la /etc | sha256sum)
+        run with_programs --root "$tree" -- /usr/bin/sh -c 'echo x > /work/x && echo x > /tmp/x && ls /work; cat /escape'
+        [ "${lines[0]}" = x ]
+        [[ $output == *"/escape: No such file"* ]]
+        [ "$(ls -la /etc | sha256sum)" = "$before" ]
+        [ -L "$tree/work" ]
+}
+
+@test "a root is read-only" {
+        run with_programs --root "$tree" -- /usr/bin/touch /etc/x
+        [ "$status" -eq 1 ]
+        [[ $output == *"Read-only file system"* ]]
+}
+
+@test "a writable root is the job's, and forgets" {
+        run with_programs --policy "$(writable)" --root "$tree" -- \
+                /usr/bin/sh -c 'echo changed > /etc/name; rm /bin/payload; mkdir /new; cat /etc/name; ls -d /new; ls /bin/payload'
+        [ "${lines[0]}" = changed ]
+        [ "${lines[1]}" = /new ]
+        [[ ${lines[2]} == *"No such file"* ]]
+        [ "$(cat "$tree/etc/name")" = inside ]
+        [ -e "$tree/bin/payload" ]
+        [ ! -e "$tree/new" ]
+}
+
+@test "what a job changes in a writable root counts against its disk" {
+        run with_programs --policy "$(writable)" --root "$tree" --disk 4M -- \
+                /usr/bin/sh -c 'head -c 8M /dev/zero > /etc/large; wc -c < /etc/large'
+        [[ $output == *"No space left"* ]]
+}
+
+@test "the host's root may be written, and forgets too" {
+        run jail --policy "$(writable)" -- sh -c 'touch /usr/lib/skep-was-here /etc/here && rm /usr/bin/cat && ls /usr/bin/cat'
+        [[ $output == *"No such file"* ]]
+        [ ! -e /usr/lib/skep-was-here ]
+        [ -e /usr/bin/cat ]
+}
+
+@test "an image file is the root: squashfs and erofs" {
+        command -v mksquashfs >/dev/null && command -v mkfs.erofs >/dev/null || skip "squashfs-tools or erofs-utils are not installed"
+        mksquashfs "$tree" tree.squashfs -quiet -no-progress >/dev/null
+        mkfs.erofs --quiet tree.erofs "$tree" >/dev/null 2>&1
+        for image in tree.squashfs tree.erofs; do
+                run jail --root "$PWD/$image" -- /bin/payload true
+                [ "$status" -eq 0 ]
+                run with_programs --policy "$(writable)" --root "$PWD/$image" -- /usr/bin/sh -c 'echo new > /etc/name; cat /etc/name'
+                [[ $status -eq 0 && $output = new || $output == *"cannot be id-mapped"* ]]
+        done
+        for i in $(seq 50); do losetup -a | grep -q "$PWD" || break; sleep 0.1; done
+        ! losetup -a | grep "$PWD"
+}
+
+@test "a root that is none is refused by name, with 125" {
+        echo text > file
+        for root in "$PWD/nowhere" "$PWD/file" nosuchimage ../etc etc/../x ""; do
+                run jail --root "$root" -- true
+                [ "$status" -eq 125 ]
+                [ -n "$output" ]
+        done
+        run jail --policy "$(write_policy bad '{"extends": "python", "filesystem": {"root": "a/b"}}')" -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *"filesystem.root"* ]]
+}
+
+@test "nothing is left of all this" {
+        for i in $(seq 50); do [ "$(leftovers)" = "$BEFORE" ] && break; sleep 0.1; done
+        [ "$(leftovers)" = "$BEFORE" ]
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Jails that an ordinary user makes, without any privilege.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+user() {
+        setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH=/usr/bin:/bin HOME="$HOME_OF_USER" "$@"
+}
+
+setup_file() {
+        # The tree may lie where nobody else can look.
+        export place=$(mktemp -d /tmp/skep-user.XXXXXX) HOME_OF_USER
+        HOME_OF_USER=$place/home
+        mkdir -p "$place/build" "$place/home"
+        cp "$build/skep-jail" "$build/skep-launcher" "$build/skep-scope" "$payload" "$place/build/"
+        cp -r "$top/policies" "$place/"
+        chmod -R a+rX "$place"
+        chown 65534:65534 "$place/home"
+        export ALLOW=cgroup,memory,cpu,cpu_time,io BEFORE=$(leftovers)
+        user unshare --user --mount --pid --fork --mount-proc true || export NO_NAMESPACES=yes
+}
+
+teardown_file() {
+        rm -rf "$place"
+}
+
+setup() {
+        [ -z "${NO_NAMESPACES:-}" ] || skip "this host lets no ordinary user make namespaces"
+        cd "$place/home"
+}
+
+jail() {
+        user timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" "$@" </dev/null
+}
+
+@test "a user's job runs, as the agent, in namespaces of its own" {
+        run jail --report "$place/home/report" -- sh -c 'id -u; hostname; ls /proc | grep -c "^[0-9]"; ls /sys/class/net 2>&1 | head -1; pwd'
+        [ "$status" -eq 0 ]
+        [ "${lines[0]}" = 1000 ]
+        [ "${lines[1]}" = skep ]
+        [ "${lines[2]}" -le 6 ]
+        [ "${lines[4]}" = /work ]
+        [ "$(json_get enforced.seccomp "$place/home/report")" = filter ]
+        [ "$(json_get enforced.capabilities "$place/home/report")" = "bounding set" ]
+        [[ $(json_get enforced.user "$place/home/report") == namespace* ]]
+        [[ $(json_get not_enforced "$place/home/report") == *'"memory"'* || $(json_get enforced.memory "$place/home/report") == cgroup ]]
+}
+
+@test "what a user cannot have is refused by name, and by all names at once" {
+        run user "$place/build/skep-jail" -- true </dev/null
+        [ "$status" -eq 125 ] || [ "$status" -eq 0 ]
+        [ "$status" -eq 0 ] || [[ $output == *"cannot enforce"*"--allow-missing="* ]]
+        printf '{"extends": "python", "capabilities": ["cap_chown"]}' > caps.json
+        run jail --policy ./caps.json -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *capabilities* ]]
+}
+
+@test "no capability is left, and none comes back" {
+        run jail -- sh -c 'grep -c "Cap.*0000000000000000" /proc/self/status; grep NoNewPrivs /proc/self/status | tr -dc 0-9'
+        [ "${lines[0]}" = 5 ]
+        [ "${lines[1]}" = 1 ]
+}
+
+@test "the reaper cannot be traced, killed or looked into, though it may have the job's id" {
+        run jail -- sh -c 'kill -9 1; cat /proc/1/environ /proc/1/maps; readlink /proc/1/root; echo still here'
+        [[ $output == *"still here" ]]
+        [[ $output == *"Permission denied"* ]]
+        [[ $output != *HOME=* ]]
+}
+
+@test "the own directory is bound, and written where that was asked for" {
+        mkdir -p shared
+        user true
+        chown 65534:65534 shared
+        run jail --bind "$PWD/shared" -- touch "$PWD/shared/x"
+        [ "$status" -eq 1 ]
+        run jail --bind-rw "$PWD/shared" -- touch "$PWD/shared/y"
+        [ "$status" -eq 0 ]
+        [ "$(stat -c %u shared/y)" = 65534 ]
+        mkdir -p foreign
+        chown 0:0 foreign
+        run jail --bind-rw "$PWD/foreign" -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *"somebody else"* ]]
+}
+
+@test "limits that need no cgroup hold a user's job" {
+        run jail --wall 500ms -- sleep 20
+        [ "$status" -eq 124 ]
+        run jail --disk 2M -- sh -c 'head -c 4M /dev/zero > /work/x'
+        [[ $output == *"No space left"* ]]
+        run jail --pids 8 --bind "$place/build" -- "$place/build/payload" forks 100
+        [ "$status" -eq 1 ]
+        [[ $output =~ ^[0-7]" children" ]]
+}
+
+@test "inputs and outputs are a user's too" {
+        echo text > input
+        mkdir -p tree/sub
+        echo deep > tree/sub/file
+        chown -R 65534:65534 .
+        run jail --input in=input --input tree/=tree --output out -- sh -c 'cat /input/in /input/tree/sub/file; echo result > /output/r'
+        [ "$status" -eq 0 ]
+        [ "$output" = "text
+deep" ]
+        [ "$(cat out/r)" = result ]
+        [ "$(stat -c %u out/r)" = 65534 ]
+}
+
+@test "a directory of the user's is the root" {
+        mkdir -p root/bin
+        cp "$place/build/payload" root/bin/
+        chown -R 65534:65534 root
+        run jail --root "$PWD/root" -- /bin/payload true
+        [ "$status" -eq 0 ]
+}
+
+@test "devices are there, and no others" {
+        run jail -- sh -c 'echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 5 /dev/urandom | wc -c; ls /dev'
+        [ "${lines[0]}" = 3 ]
+        [ "${lines[1]}" = 5 ]
+        [[ $output != *sda* && $output != *vda* && $output != *mem* ]]
+}
+
+@test "nothing is left of all this" {
+        for i in $(seq 50); do [ "$(leftovers)" = "$BEFORE" ] && break; sleep 0.1; done
+        [ "$(leftovers)" = "$BEFORE" ]
+        [ -z "$(pgrep -u 65534 skep)" ]
+}
