@@ -341,9 +341,9 @@ void jail_probe_done(JailProbe *probe);
 #define _cleanup_probe_ _cleanup_(jail_probe_done)
 
 /* What this host enforces of a policy with its default limits, as the report of a job would have it in `enforced` and
- * `not_enforced`. Makes no jail. For programs with one thread. Errors: -EOPNOTSUPP for a layer that the policy requires
- * and the host lacks. jail_report_done() in any case. */
-int jail_policy_on_host(const JailPolicy *policy, JailReport *ret, Error *e);
+ * `not_enforced`. Makes no jail. `launcher` as for jail_probe_host(). For programs with one thread. Errors: -EOPNOTSUPP
+ * for a layer that the policy requires and the host lacks. jail_report_done() in any case. */
+int jail_policy_on_host(const JailPolicy *policy, const JailLauncherOptions *launcher, JailReport *ret, Error *e);
 
 /* An object of the three kinds, each with its findings by name, and the verdict. The caller owns it; NULL when out of
  * memory. */

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -45,6 +46,16 @@ static const Word personalities[] = {
         {PER_LINUX, "linux"}, {PER_LINUX32, "linux32"}, {UNAME26, "uname26"}, {PER_LINUX32 | UNAME26, "linux32+uname26"},
         {ADDR_NO_RANDOMIZE, "no-randomize"}, {UINT32_MAX, "ask"},
 };
+/* Of those that a jail can do without. */
+static const Word fcntls[] = {
+        NAMED(F_SETLEASE), NAMED(F_GETLEASE), NAMED(F_NOTIFY), NAMED(F_SETOWN), NAMED(F_SETSIG), NAMED(F_SETPIPE_SZ),
+        NAMED(F_ADD_SEALS), NAMED(F_OFD_SETLK),
+};
+static const Word resources[] = {
+        NAMED(RLIMIT_CPU), NAMED(RLIMIT_FSIZE), NAMED(RLIMIT_DATA), NAMED(RLIMIT_STACK), NAMED(RLIMIT_CORE),
+        NAMED(RLIMIT_RSS), NAMED(RLIMIT_NPROC), NAMED(RLIMIT_NOFILE), NAMED(RLIMIT_MEMLOCK), NAMED(RLIMIT_AS),
+        NAMED(RLIMIT_SIGPENDING), NAMED(RLIMIT_MSGQUEUE), NAMED(RLIMIT_NICE), NAMED(RLIMIT_RTPRIO),
+};
 static const Word namespaces[] = {
         {CLONE_NEWUSER, "user"}, {CLONE_NEWNS, "mount"}, {CLONE_NEWPID, "pid"}, {CLONE_NEWNET, "net"},
         {CLONE_NEWIPC, "ipc"}, {CLONE_NEWUTS, "uts"}, {CLONE_NEWCGROUP, "cgroup"},
@@ -54,7 +65,7 @@ static const Word set_ids[] = {{S_ISUID, "set-user-id"}, {S_ISGID, "set-group-id
 typedef struct Question {
         const char *call;
         unsigned argument;
-        bool flags; /* its values are bits; else one of many */
+        bool flags; /* which of these are refused; else which values differ from all others */
         const Word *words;
         size_t n;
         const char *all_refused; /* instead of naming all of the flags */
@@ -69,6 +80,9 @@ static const Question questions[] = {
         {"socketpair", 0, false, families, ELEMENTS(families), NULL, {0}},
         {"personality", 0, false, personalities, ELEMENTS(personalities), NULL, {0}},
         {"clone", 0, true, namespaces, ELEMENTS(namespaces), "no new namespaces", {SIGCHLD}},
+        {"fcntl", 1, true, fcntls, ELEMENTS(fcntls), NULL, {0, F_DUPFD}},
+        {"setrlimit", 0, true, resources, ELEMENTS(resources), NULL, {RLIMIT_CPU}},
+        {"prlimit64", 1, true, resources, ELEMENTS(resources), NULL, {0, RLIMIT_CPU, 1}},
         MODE("chmod", 1, 0, 0644), MODE("fchmod", 1, 0, 0644), MODE("fchmodat", 2, 0, 0, 0644),
         MODE("fchmodat2", 2, 0, 0, 0644), MODE("creat", 1, 0, 0644), MODE("mkdir", 1, 0, 0755),
         MODE("mkdirat", 2, 0, 0, 0755), MODE("mknod", 1, 0, S_IFIFO | 0644), MODE("mknodat", 2, 0, 0, S_IFIFO | 0644),

@@ -9,6 +9,7 @@
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
 #include "jail/cli/commands.h"
+#include "jail/launcher.h"
 
 #include <string.h>
 
@@ -94,7 +95,8 @@ int explained_make(const char *name, char *const *directories, Explained *ret, E
 
 void explained_on_host(Explained *explained)
 {
-        jail_policy_on_host(explained->policy, &explained->report, &explained->refused);
+        jail_policy_on_host(explained->policy, &(JailLauncherOptions){.here = &launcher_here}, &explained->report,
+                            &explained->refused);
 }
 
 void explained_done(Explained *explained)

@@ -1,72 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the cgroup tree gives: a process takes a group as the launcher does, looks at what is in it, and goes. Where a
- * controller is missing, the way from the root of the tree down to that group shows who has kept it. */
+/* What the launcher's group gives. Where a controller is missing, the way from the root of the tree down to that group
+ * shows who has kept it. */
 
 #include "jail/probe/probe.h"
 
 #include "engine/base/fd.h"
 #include "engine/base/strv.h"
 #include "jail/cgroup.h"
-#include "jail/enforce.h"
+#include "jail/client.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define FILE_MAX ((size_t)64 << 10)
-
-/* What the process has found; in memory that it shares with us. */
-typedef struct CgroupFound {
-        bool made;
-        unsigned controllers;
-        char base[PATH_MAX];
-        char why[512]; /* there is no group */
-        bool kill, freezer, pressure, swap;
-} CgroupFound;
-
-typedef struct Taking {
-        CgroupFound *found;
-        int said; /* where programs that are asked for a group say what is wrong */
-} Taking;
-
-static bool can_read(int dir, const char *name)
-{
-        _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-        char byte;
-
-        /* The files of pressure are there, and cannot be read, without psi=1. */
-        return fd >= 0 && read(fd, &byte, 1) >= 0;
-}
-
-static int take_group(void *argument)
-{
-        const Taking *taking = argument;
-        CgroupFound *found = taking->found;
-        _cleanup_free_ char *base = NULL;
-        _cleanup_error_ Error e = ERROR_NULL;
-        CgroupTree tree = CGROUP_TREE_NULL;
-
-        dup2(taking->said, STDERR_FILENO);
-        if (cgroup_choose(NULL, &base, &e) < 0 || cgroup_tree_make(base, &tree, &e) < 0) {
-                ssize_t n = pread(taking->said, found->why, sizeof found->why - 1, 0);
-                found->why[n > 0 ? n : 0] = '\0';
-                found->why[strcspn(found->why, "\n")] = '\0';
-                if (n <= 0)
-                        snprintf(found->why, sizeof found->why, "%s", error_text(&e));
-                return 0;
-        }
-        snprintf(found->base, sizeof found->base, "%s", base);
-        found->made = true;
-        found->controllers = tree.controllers;
-        found->kill = faccessat(tree.fd, "cgroup.kill", W_OK, 0) == 0;
-        found->freezer = faccessat(tree.fd, "cgroup.freeze", W_OK, 0) == 0;
-        found->pressure = can_read(tree.fd, "cpu.pressure");
-        found->swap = can_read(tree.fd, "memory.swap.max");
-        cgroup_tree_remove(&tree);
-        return 0;
-}
 
 /* ---- who keeps a controller ---- */
 
@@ -137,9 +84,9 @@ static void remedy_command_line(Probe *probe, JailFinding *f, const char *option
                 finding_remedy(probe, f, "# boot with this on the kernel's command line: %s", options);
 }
 
-static void explain_delegation(Probe *probe, JailFinding *f, const CgroupFound *found, const char *controller)
+static void explain_delegation(Probe *probe, JailFinding *f, const char *base, const char *controller)
 {
-        finding_why(probe, f, "the controllers that are missing are not delegated to %s", found->base);
+        finding_why(probe, f, "the controllers that are missing are not delegated to %s", base);
         if (!probe->around.systemd)
                 finding_remedy(probe, f, "# enable %s in the cgroup.subtree_control of every cgroup above it", controller);
         else if (probe->around.root)
@@ -153,10 +100,10 @@ static void explain_delegation(Probe *probe, JailFinding *f, const CgroupFound *
 
 void cgroups_explain(Probe *probe, JailFinding *f, const char *controller)
 {
-        const CgroupFound *found = probe->cgroups;
+        const char *base = probe->maker->cgroup;
         _cleanup_free_ char *mounted_at = cgroup_mount_point(),
                             *of_all = mounted_at ? read_text(mounted_at, "cgroup.controllers") : NULL,
-                            *of_base = read_text(found->base, "cgroup.controllers");
+                            *of_base = read_text(base, "cgroup.controllers");
 
         if (is_held_by_v1(controller)) {
                 finding_why(probe, f, "cgroup v1 still holds the controllers of this host that are missing in v2");
@@ -173,11 +120,11 @@ void cgroups_explain(Probe *probe, JailFinding *f, const char *controller)
                 finding_why(probe, f, "the kernel was built without the controller %s", controller);
                 finding_remedy(probe, f, "# boot a kernel of the distribution, which has it");
         } else if (!has_word(of_base, " \n", controller)) {
-                explain_delegation(probe, f, found, controller);
+                explain_delegation(probe, f, base, controller);
         } else {
-                finding_why(probe, f, "processes live in %s, so that it cannot hand its controllers on", found->base);
+                finding_why(probe, f, "processes live in %s, so that it cannot hand its controllers on", base);
                 finding_remedy(probe, f, "mkdir -p %s/init && xargs -rn1 < %s/cgroup.procs > %s/init/cgroup.procs",
-                               found->base, found->base, found->base);
+                               base, base, base);
         }
 }
 
@@ -198,13 +145,12 @@ static void explain_users_systemd(Probe *probe, JailFinding *f)
 
 void cgroups_explain_none(Probe *probe, JailFinding *f)
 {
-        const CgroupFound *found = probe->cgroups;
         _cleanup_free_ char *mounted_at = cgroup_mount_point();
         const char *user = probe->around.user ? probe->around.user : "";
 
         if (probe->around.root && surroundings_explain(probe, f))
                 return;
-        finding_why(probe, f, "%s", found->why);
+        finding_why(probe, f, "%s", probe->host.no_cgroup ? probe->host.no_cgroup : "there is no cgroup for jails");
         if (!mounted_at && probe->around.systemd)
                 remedy_command_line(probe, f, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all");
         else if (!mounted_at)
@@ -224,19 +170,26 @@ void cgroups_explain_none(Probe *probe, JailFinding *f)
 
 /* ---- what a group gives beside limits ---- */
 
-static void add_file(Probe *probe, const char *name, bool there, const char *file, const char *since)
+static bool can_read(int dir, const char *name)
 {
-        const CgroupFound *found = probe->cgroups;
+        _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+        char byte;
+
+        /* The files of pressure are there, and cannot be read, without psi=1. */
+        return fd >= 0 && read(fd, &byte, 1) >= 0;
+}
+
+static JailFinding *add_file(Probe *probe, const char *name, bool there, const char *file, const char *why_not)
+{
         JailFinding *f = finding_add(probe, JAIL_FINDING_FEATURE, name, there ? JAIL_HELD_FULLY : JAIL_HELD_NOT);
 
         if (there)
                 finding_by(probe, f, "%s", file);
-        else if (!found->made)
+        else if (!probe->host.cgroup)
                 cgroups_explain_none(probe, f);
         else
-                finding_why(probe, f, "the cgroup has no %s, %s", file, since);
-        if (!there && found->made && strcmp(name, "pressure") == 0)
-                remedy_command_line(probe, f, "psi=1");
+                finding_why(probe, f, "the cgroup has no %s, %s", file, why_not);
+        return f;
 }
 
 static bool host_swaps(void)
@@ -247,19 +200,19 @@ static bool host_swaps(void)
         return second && second[1];
 }
 
-static void add_swap(Probe *probe)
+static void add_swap(Probe *probe, bool accounted)
 {
-        const CgroupFound *found = probe->cgroups;
+        bool swaps = host_swaps();
         JailFinding *f = finding_add(probe, JAIL_FINDING_FEATURE, "swap",
-                                     found->swap || !host_swaps() ? JAIL_HELD_FULLY : JAIL_HELD_NOT);
+                                     accounted || !swaps ? JAIL_HELD_FULLY : JAIL_HELD_NOT);
 
-        if (found->swap) {
+        if (accounted) {
                 finding_by(probe, f, "memory.swap.max");
-        } else if (!host_swaps()) {
+        } else if (!swaps) {
                 finding_by(probe, f, "no swap on this host");
-        } else if (!found->made) {
+        } else if (!probe->host.cgroup) {
                 cgroups_explain_none(probe, f);
-        } else if (!(found->controllers & CONTROLLER_MEMORY)) {
+        } else if (!(probe->host.controllers & CONTROLLER_MEMORY)) {
                 cgroups_explain(probe, f, "memory");
         } else {
                 finding_why(probe, f, "swap is not accounted, so that a jail's memory can grow into it");
@@ -269,31 +222,25 @@ static void add_swap(Probe *probe)
 
 void probe_cgroups(Probe *probe)
 {
-        CgroupFound *found = mmap(NULL, sizeof *found, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        _cleanup_close_ int said = memfd_create("said", MFD_CLOEXEC);
-        Surroundings as_we_are = probe->around;
+        _cleanup_free_ char *group = NULL;
+        _cleanup_close_ int fd = -1;
 
-        if (found == MAP_FAILED || said < 0) {
-                probe->failed = true;
-                return;
+        if (probe->host.cgroup) {
+                pid_t pid = probe->maker->pid > 0 ? probe->maker->pid : getpid();
+                if (asprintf(&group, "%s/skep-%d", probe->maker->cgroup, pid) < 0) {
+                        group = NULL;
+                        probe->failed = true;
+                        return;
+                }
+                fd = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         }
-        probe->cgroups = found;
-        as_we_are.root = true; /* no user namespace is needed for it */
-        attempt(&as_we_are, false, take_group, &(Taking){found, said});
-        /* It could not remove a group that it lived in itself. */
-        if (found->made)
-                cgroup_sweep(found->base);
-        probe->host.cgroup = found->made;
-        probe->host.controllers = found->controllers;
-        probe->host.no_cgroup = found->why;
-        add_file(probe, "cgroup_kill", found->kill, "cgroup.kill", "which came with Linux 5.14");
-        add_file(probe, "freezer", found->freezer, "cgroup.freeze", "which came with Linux 5.2");
-        add_file(probe, "pressure", found->pressure, "cpu.pressure", "since pressure stall information is switched off");
-        add_swap(probe);
-}
-
-void cgroups_done(Probe *probe)
-{
-        if (probe->cgroups)
-                munmap(probe->cgroups, sizeof(CgroupFound));
+        add_file(probe, "cgroup_kill", faccessat(fd, "cgroup.kill", W_OK, 0) == 0, "cgroup.kill",
+                 "which came with Linux 5.14");
+        add_file(probe, "freezer", faccessat(fd, "cgroup.freeze", W_OK, 0) == 0, "cgroup.freeze",
+                 "which came with Linux 5.2");
+        JailFinding *f = add_file(probe, "pressure", can_read(fd, "cpu.pressure"), "cpu.pressure",
+                                  "since pressure stall information is switched off");
+        if (f && !f->held && probe->host.cgroup)
+                remedy_command_line(probe, f, "psi=1");
+        add_swap(probe, can_read(fd, "memory.swap.max"));
 }

@@ -173,8 +173,10 @@ static void try_limits(Probe *probe, JailLauncher *launcher, JailPolicy *policy)
                 jail_report_init(&report);
                 *(uint64_t *)(void *)((char *)&limits + c->offset) = c->amount;
                 int r = make_jail(launcher, policy, &limits, NULL, &report, &e);
-                if (!f || (r >= 0 && report.enforced[c->layer][0]))
+                if (!f || (r >= 0 && report.enforced[c->layer][0])) {
+                        finding_held(probe, f, report.enforced[c->layer]);
                         continue;
+                }
                 f->held = JAIL_HELD_NOT;
                 if (r < 0)
                         finding_why(probe, f, "%s", error_text(&e));
@@ -251,7 +253,7 @@ static void add_no_bind(Probe *probe)
 void probe_jails(Probe *probe)
 {
         _cleanup_policy_ JailPolicy *policy = NULL;
-        _cleanup_launcher_ JailLauncher *launcher = NULL;
+        JailLauncher *launcher = probe->maker;
         _cleanup_(jail_report_done) JailReport report;
         _cleanup_error_ Error e = ERROR_NULL;
         int r = decide(probe, &e);
@@ -259,8 +261,8 @@ void probe_jails(Probe *probe)
         jail_report_init(&report);
         if (r >= 0)
                 r = jail_policy_from_text("doctor", policy_text, &policy, &e);
-        if (r >= 0)
-                r = jail_launcher_new(probe->launcher, &launcher, &e);
+        if (r >= 0 && !launcher)
+                r = error_set(&e, probe->no_maker.code, "%s", error_text(&probe->no_maker));
         if (r >= 0)
                 r = make_jail(launcher, policy, &without_controllers, NULL, &report, &e);
         probe->result->possible = r >= 0;

@@ -22,9 +22,11 @@ typedef struct Probe {
         JailProbe *result;
         const JailLauncherOptions *launcher;
         Surroundings around;
-        JailHost host;
-        struct CgroupFound *cgroups; /* cgroups.c */
-        bool failed; /* memory has run out; jail_probe_host() says so in the end */
+        JailLauncher *maker; /* which makes the jails; NULL: `no_maker` says why */
+        Error no_maker;
+        JailHost host; /* as it has found it out */
+        char *said;    /* what programs said that it asked for something; owned; or NULL */
+        bool failed;   /* memory has run out; jail_probe_host() says so in the end */
 } Probe;
 
 /* ---- findings.c ---- */
@@ -68,7 +70,6 @@ int attempt(const Surroundings *around, bool always, int (*what)(void *argument)
 /* Why there is no group for jails, or why it lacks a controller, and the way out. */
 void cgroups_explain_none(Probe *probe, JailFinding *f);
 void cgroups_explain(Probe *probe, JailFinding *f, const char *controller);
-void cgroups_done(Probe *probe);
 
 /* ---- each thing ---- */
 
@@ -76,7 +77,7 @@ void probe_kernel(Probe *probe);     /* kernel.c: version, Landlock, filter and 
 void probe_programs(Probe *probe, char *const *policies); /* programs.c: the launcher, the policies */
 void probe_namespaces(Probe *probe); /* namespaces.c: user, mount, pid, net, ipc, uts; capabilities */
 void probe_ids(Probe *probe);        /* ids.c */
-void probe_cgroups(Probe *probe);    /* cgroups.c: the group of jails, into `host`, and what it gives beside limits */
+void probe_cgroups(Probe *probe);    /* cgroups.c: what the group of jails gives beside limits */
 void probe_mounts(Probe *probe);     /* mounts.c: proc, overlay, images */
 JailLayers probe_may_miss(void);     /* every layer that a jail may be without */
 void probe_jails(Probe *probe);      /* jails.c: jails are made; their reports have the last word */
