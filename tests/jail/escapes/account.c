@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define SAMPLE_MSEC 50
-#define SETTLED 3 /* samples, after which it has started */
+#define SAMPLES_MAX 4000
 
 static long field(const char *pid, const char *key)
 {
@@ -50,9 +50,10 @@ static long resident_kib(pid_t pid)
 
 int host_account(char **command)
 {
+        static long samples[SAMPLES_MAX];
         struct rusage used;
-        long first = 0, most = 0;
-        int status = 0, samples = 0;
+        long most = 0;
+        int status = 0, n = 0;
         pid_t pid = fork();
 
         if (pid < 0)
@@ -62,16 +63,16 @@ int host_account(char **command)
                 _exit(127);
         }
         while (wait4(pid, &status, WNOHANG, &used) == 0) {
-                long now = resident_kib(pid);
-                if (++samples == SETTLED)
-                        first = now;
-                if (samples >= SETTLED && now > most)
-                        most = now;
+                if (n < SAMPLES_MAX)
+                        samples[n++] = resident_kib(pid);
                 nanosleep(&(struct timespec){.tv_nsec = SAMPLE_MSEC * 1000000L}, NULL);
         }
+        /* From when a third of the time has passed: by then it has started for sure. */
+        for (int i = n / 3; i < n; i++)
+                most = samples[i] > most ? samples[i] : most;
         fprintf(stderr, "account: %ld ms, grown by %ld KiB\n",
                 (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000L +
                         (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000L,
-                most - first);
+                n ? most - samples[n / 3] : 0);
         return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
