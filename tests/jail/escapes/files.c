@@ -52,7 +52,7 @@ static Verdict dots(Attempt *a)
 
 static Verdict links(Attempt *a)
 {
-        static const char *const targets[] = {"/" UP, UP, "/proc/1/root", "/proc/self/root", "/proc/1/cwd"};
+        static const char *const targets[] = {("/" UP), UP, "/proc/1/root", "/proc/self/root", "/proc/1/cwd"};
         char link[PATH_ROOM];
 
         if (secret_is_shown(a))

@@ -68,7 +68,7 @@ static Verdict left_nodes(Attempt *a)
 static Verdict left_names(Attempt *a)
 {
         static const char *const names[] = {"-rf", "new\nline", "\033]0;title\007", "\xff\xfe\xfd", "...", " ", "~",
-                                            "a\\b", "$(id)", "con", "\xe2\x80\xae" "gnp", "*"};
+                                            "a\\b", "$(id)", "con", ("\xe2\x80\xae" "gnp"), "*"};
         char name[256];
         size_t n = 0;
 

@@ -154,7 +154,7 @@ static void print_queues(void)
         char path[64], text[128];
 
         for (struct dirent *d; dir && (d = readdir(dir));) {
-                if (d->d_name[0] == '.' || strcmp(d->d_name, HOST_BEAT_QUEUE + 1) == 0)
+                if (d->d_name[0] == '.' || strcmp(d->d_name, &HOST_BEAT_QUEUE[1]) == 0)
                         continue;
                 snprintf(path, sizeof path, "/proc/self/fd/%d/%.40s", dirfd(dir), d->d_name);
                 read_text(path, text, sizeof text);
