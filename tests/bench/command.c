@@ -4,8 +4,8 @@
 #include "engine/base/clock.h"
 #include "engine/base/strv.h"
 
-#include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -29,12 +29,14 @@ static int number_last(Command *c)
 int command_start(Command *c, pid_t *ret)
 {
         posix_spawn_file_actions_t actions;
-        int r = posix_spawn_file_actions_init(&actions);
+        /* Not /dev/null: crun gives what it is handed to the container's user, and that would be the host's node. */
+        _cleanup_close_ int streams = memfd_create("streams", MFD_CLOEXEC);
+        int r = streams < 0 ? errno : posix_spawn_file_actions_init(&actions);
 
         if (r != 0 || (c->numbered && (r = -number_last(c)) != 0))
                 return -r;
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+        posix_spawn_file_actions_adddup2(&actions, streams, 0);
+        posix_spawn_file_actions_adddup2(&actions, streams, 1);
         if (c->fd >= 0) {
                 /* To itself: that takes CLOEXEC away. */
                 posix_spawn_file_actions_adddup2(&actions, c->fd, c->fd);
