@@ -26,8 +26,12 @@ OWN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 # What is started or forked for every jail: the smaller, the faster; and it needs nothing of the host's libraries. The
 # warnings are about functions of libarchive for the names of users, which it does not call.
 STATIC_LDFLAGS := -static-pie -Wl,-z,relro,-z,now -Wl,--no-warnings
+PLAIN :=
+PLAIN_CFLAGS := $(OWN_CFLAGS)
+PLAIN_LDFLAGS := $(STATIC_LDFLAGS)
 ifneq ($(SAN),)
   HARDENING := -fPIE
+  PLAIN := plain/
   OWN_CFLAGS += -DSKEP_SANITIZED -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
   OWN_LDFLAGS += -fsanitize=address,undefined
   STATIC_LDFLAGS := $(OWN_LDFLAGS)
@@ -49,7 +53,8 @@ LAUNCHER := $(call objects,jail/launcher.c jail/namespaces.c jail/watchdog.c jai
               jail/root.c jail/overlay.c jail/root_file.c jail/confine.c \
               jail/landlock.c jail/loopback.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
-IMAGE_UNPACK := $(call objects,$(call sources,jail/image_unpack))
+# Never with sanitizers, which need calls and libraries that its jail does not have: the fuzz targets cover it.
+IMAGE_UNPACK := $(patsubst %.c,$(BUILD)/$(PLAIN)%.o,$(call sources,jail/image_unpack engine/base) jail/image_config.c)
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
@@ -71,8 +76,8 @@ $(BUILD)/skep-launcher: $(BUILD)/jail/launcher_main.o $(LAUNCHER) $(BUILD)/libja
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -larchive -lpthread -lm
 $(BUILD)/skep-scope: $(BUILD)/jail/scope.o $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
-$(BUILD)/skep-image-unpack: $(IMAGE_UNPACK) $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -ljson-c -lnettle -larchive -lzstd -lz -lm
+$(BUILD)/skep-image-unpack: $(IMAGE_UNPACK)
+	$(CC) $(CFLAGS) $(PLAIN_LDFLAGS) -o $@ $^ -ljson-c -lnettle -larchive -lzstd -lz -lm
 $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -lseccomp -lcap -ljson-c -lnettle -larchive -lpthread -lm
 
@@ -176,6 +181,9 @@ $(BUILD)/flags: force
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(OWN_CFLAGS) $(HARDENING) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/plain/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(PLAIN_CFLAGS) $(HARDENING) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -221,8 +221,8 @@ static int help(void)
         puts("Usage: skep-jail image import [OPTION]... ARCHIVE NAME\n"
              "       skep-jail image list [--json]\n"
              "       skep-jail image rm NAME...\n"
-             "Make a root for jails of a container image's archive, as podman save, docker save and skopeo write them (a\n"
-             "file, a directory with an OCI layout, or - for standard input).\n");
+             "Make a root for jails of a container image's archive, as podman save, docker save and skopeo write them:\n"
+             "a file, a directory with an OCI layout, or - for standard input.\n");
         options_help(import_options, ELEMENTS(import_options));
         puts("\nIt is unpacked in a jail of the policy \"image\". Exit status: 0; 125 with a reason; 130 interrupted.");
         return 0;
