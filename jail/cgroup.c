@@ -74,11 +74,13 @@ static bool is_delegated(const char *path)
 static int ask_for_scope(Error *e)
 {
         _cleanup_free_ char *program = place_program("skep-scope", e);
-        char pid[16], *argv[] = {(char *)"skep-scope", pid, NULL}, *envp[] = {NULL};
+        /* A user's systemd is reached where pam_systemd(8) puts it. */
+        char runtime[64], pid[16], *argv[] = {(char *)"skep-scope", pid, NULL}, *envp[] = {runtime, NULL};
         pid_t child;
         int status;
 
         snprintf(pid, sizeof pid, "%d", getpid());
+        snprintf(runtime, sizeof runtime, "XDG_RUNTIME_DIR=/run/user/%u", geteuid());
         if (!program)
                 return -ENOMEM;
         int r = posix_spawn(&child, program, NULL, NULL, argv, envp);

@@ -281,8 +281,6 @@ static void jail_message(Launcher *l, RunningJail *j)
         case REAPER_ENDED:
                 j->ended = true;
                 step_done(&j->ledger->steps, STEP_ENDED);
-                /* It would only remove what we are about to; and gone it has to be before we are. */
-                watchdog_dismiss(&l->watchdog);
                 break;
         }
         close_fd(n_fds ? fd : -1);
@@ -361,9 +359,6 @@ static void start(Launcher *l, uint64_t id, int *fds, size_t n_fds)
         }
         j->next = l->jails;
         l->jails = take(j);
-        /* While the jail builds itself. */
-        if (l->here && l->watchdog.pid < 0)
-                watchdog_start(&l->watchdog, &l->cgroups);
 }
 
 /* ---- time ---- */
@@ -458,6 +453,8 @@ static void greet(Launcher *l, Unpacker *u)
                 int made = cgroup_tree_make(base, &l->cgroups, &e);
                 if (made < 0 && chosen)
                         r = made;
+                if (l->here)
+                        watchdog_start(&l->watchdog, &l->cgroups);
         }
         pack_number(&p, r < 0 ? LAUNCHER_REFUSED : LAUNCHER_READY);
         if (r >= 0) {

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -15,9 +16,14 @@
 #define OWN_NETWORK "/proc/self/ns/net"
 
 /* A user namespace is made by a process in it; this one lives until its namespace has been opened. It shares our memory,
- * and does nothing with it. */
-static int hold(void *argument _unused_)
+ * and does nothing with it; and our descriptors, so that it must not outlive us: they mean something to others. */
+static int hold(void *argument)
 {
+        const pid_t *parent = argument;
+
+        syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        if (syscall(SYS_getppid) != *parent)
+                syscall(SYS_exit_group, 1);
         for (;;)
                 syscall(SYS_pause);
         return 0;
@@ -47,6 +53,7 @@ static int make_user_namespace(uint32_t owner, uint32_t owner_group, Mapper map,
 {
         char stack[STACK_SIZE] __attribute__((aligned(16))), path[64];
         sigset_t all, before;
+        pid_t self = getpid();
 
         /* A signal would make it write errno, which is ours. */
         sigfillset(&all);
@@ -54,7 +61,9 @@ static int make_user_namespace(uint32_t owner, uint32_t owner_group, Mapper map,
         uid_t uid = geteuid();
         gid_t gid = getegid();
         int r = act_as(owner, owner_group);
-        pid_t pid = r < 0 ? -1 : clone(hold, stack + sizeof stack, CLONE_VM | CLONE_FILES | CLONE_NEWUSER | SIGCHLD, NULL);
+        pid_t pid = -1;
+        if (r >= 0)
+                pid = clone(hold, stack + sizeof stack, CLONE_VM | CLONE_FILES | CLONE_NEWUSER | SIGCHLD, &self);
         if (r >= 0 && pid < 0)
                 r = -errno;
         /* Nobody goes on as somebody else. */

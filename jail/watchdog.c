@@ -102,15 +102,10 @@ void watchdog_start(Watchdog *w, const CgroupTree *tree)
         *w = (Watchdog){pid, fds[1], memory};
 }
 
-void watchdog_dismiss(const Watchdog *w)
+void watchdog_end(Watchdog *w)
 {
         if (w->pid >= 0)
                 kill(w->pid, SIGKILL);
-}
-
-void watchdog_end(Watchdog *w)
-{
-        watchdog_dismiss(w);
         while (w->pid >= 0 && waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         close_fd(w->pipe);

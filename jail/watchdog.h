@@ -19,6 +19,5 @@ typedef struct Watchdog {
  * next launcher removes the groups: so no error is returned. */
 void watchdog_start(Watchdog *w, const CgroupTree *tree);
 
-/* Ends it without waiting for that; watchdog_end() waits. */
-void watchdog_dismiss(const Watchdog *w);
+/* Ends it, when nothing is left to remove. */
 void watchdog_end(Watchdog *w);

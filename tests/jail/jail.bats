@@ -625,7 +625,7 @@ P
 }
 
 @test "nothing is left when the caller is killed at any moment of the start" {
-        for delay in 0.001 0.003 0.004 0.005 0.006 0.008 0.010 0.012 0.015 0.020 0.030 0.050; do
+        for delay in 0.001 0.003 0.004 0.004 0.005 0.005 0.006 0.006 0.007 0.008 0.009 0.010 0.012 0.015 0.020 0.030 0.050; do
                 "$build/skep-jail" --allow-missing="$MISSING" -- sleep 62 </dev/null 2>/dev/null &
                 sleep $delay
                 kill -KILL $! 2>/dev/null || true
