@@ -72,6 +72,8 @@ for group in calls["groups"].values():
         [[ $output == *"no new namespaces"* ]]
         [[ $output == *"no set-user-id, no set-group-id"* ]]
         [[ $output == *"clone3 openat2 fail with ENOSYS"* ]]
+        run explain strict
+        [[ $output == *"clone3 futex_requeue "*" mseal openat2 "*" fail with ENOSYS"* ]]
 }
 
 @test "a profile of the OCI runtime specification is explained, and compared, like any other" {
