@@ -39,7 +39,7 @@ endif
 
 PKG := pkg-config
 JAIL_LIBS := libseccomp libcap json-c nettle libarchive
-PACKAGES := $(JAIL_LIBS) libsystemd check
+PACKAGES := $(JAIL_LIBS) libsystemd sqlite3 check
 ifeq ($(filter deps clean,$(MAKECMDGOALS)),)
   PKG_CFLAGS := $(shell $(PKG) --cflags $(PACKAGES) 2>/dev/null)
 endif
@@ -84,7 +84,7 @@ $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail
 $(BUILD)/skep-worker: $(WORKER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd) -lpthread
 $(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd)
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3) -lpthread
 $(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive libsystemd)
 
@@ -93,7 +93,7 @@ $(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
 UNIT := $(call objects,$(call sources,tests/unit))
 UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c))
 $(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd check)
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3 check) -lpthread
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.
 $(BUILD)/payload: tests/jail/payload.c
 	@mkdir -p $(@D)

@@ -37,3 +37,14 @@ bool id_is_valid(const char *text)
 {
         return strlen(text) == ID_LENGTH && strspn(text, alphabet) == ID_LENGTH && text[0] <= '7';
 }
+
+void id_continue(IdMaker *maker, const char *newest)
+{
+        unsigned __int128 value = 0;
+
+        for (const char *at = newest; *at; at++)
+                value = value << 5 | (unsigned)(strchr(alphabet, *at) - alphabet);
+        maker->last_msec = (uint64_t)(value >> 80);
+        maker->random_high = (uint64_t)(value >> 64) & 0xffff;
+        maker->random_low = (uint64_t)value;
+}

@@ -24,3 +24,6 @@ typedef struct IdMaker {
 int id_make(IdMaker *maker, uint64_t realtime_usec, Id *ret);
 
 bool id_is_valid(const char *text);
+
+/* Makes the next id come after this one, which must be valid. */
+void id_continue(IdMaker *maker, const char *newest);

@@ -116,8 +116,10 @@ static int copy_one(int directory, const JailInput *input, const char *temporary
         /* The mode is the file's, and a mount shows it: what may be executed is another blob. */
         if (asprintf(ret, "%s%s", hex, executable ? "x" : "") < 0)
                 return error_oom(e);
-        return fchmod(fd, executable ? 0555 : 0444) < 0 ? error_errno(e, -errno, "storing input \"%s\"", input->name)
-                                                        : 0;
+        /* Its name reaches the disk with the job (store.c). */
+        if (fchmod(fd, executable ? 0555 : 0444) < 0 || fsync(fd) < 0)
+                return error_errno(e, -errno, "storing input \"%s\"", input->name);
+        return 0;
 }
 
 static _Noreturn void copy_all(int directory, const JailInput *inputs, size_t n, uint64_t serial, int result)
@@ -180,6 +182,25 @@ void blobs_unref(Blobs *blobs, const char *name)
         unlinkat(blobs->directory, blob->name, 0);
         free(blob->name);
         free(blob);
+}
+
+int blobs_adopt(Blobs *blobs, const char *name)
+{
+        if (strchr(name, '/') || faccessat(blobs->directory, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return -ENOENT;
+        return blob_ref(blobs, name);
+}
+
+void blobs_sweep(Blobs *blobs)
+{
+        int fd = openat(blobs->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+        for (struct dirent *d; dir && (d = readdir(dir));) {
+                const Blob key = {.name = d->d_name};
+                if (d->d_name[0] != '.' && !tfind(&key, &blobs->known, compare_blobs))
+                        unlinkat(blobs->directory, d->d_name, 0);
+        }
 }
 
 int blobs_open(const Blobs *blobs, const char *name)
@@ -341,10 +362,8 @@ int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *
 
         if (state < 0)
                 return error_errno(e, -errno, "%s", state_directory);
-        /* The jobs that they belonged to were in memory only. */
-        int r = remove_tree_at(state, "blobs");
-        if (r < 0 || mkdirat(state, "blobs", 0700) < 0)
-                return error_errno(e, r < 0 ? r : -errno, "%s/blobs", state_directory);
+        if (mkdirat(state, "blobs", 0700) < 0 && errno != EEXIST)
+                return error_errno(e, -errno, "%s/blobs", state_directory);
         Blobs *blobs = calloc(1, sizeof *blobs);
         if (!blobs)
                 return error_oom(e);

@@ -10,6 +10,7 @@
  * answer, or a file without end, holds up nobody else, and has a deadline. */
 typedef struct Blobs Blobs;
 
+/* Opens the directory "blobs" in the state directory, or makes it. */
 int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *e);
 Blobs *blobs_free(Blobs *blobs); /* returns NULL; copies under way are dropped without a callback */
 
@@ -24,6 +25,11 @@ int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, BlobsAdded added,
               Error *e);
 /* Forgets a request: its callback does not come any more. */
 void blobs_drop(BlobRequest *request);
+
+/* At the start: counts one that is there for a job that needs it. -ENOENT. */
+int blobs_adopt(Blobs *blobs, const char *name);
+/* Then removes all that nobody has counted. */
+void blobs_sweep(Blobs *blobs);
 
 /* Opens a blob for reading. Returns a descriptor or a negative errno. */
 int blobs_open(const Blobs *blobs, const char *name);

@@ -24,7 +24,8 @@ int bus_job_find(sd_bus *bus _unused_, const char *path, const char *interface _
 
 static int method_report(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
-        const Job *job = ((BusJob *)userdata)->job;
+        const BusJob *found = userdata;
+        const Job *job = found->job;
         uint32_t attempt;
         int r = sd_bus_message_read(m, "u", &attempt);
 
@@ -33,8 +34,8 @@ static int method_report(sd_bus_message *m, void *userdata, sd_bus_error *error 
         if (attempt > job->attempt)
                 return sd_bus_reply_method_errorf(m, "org.skep.Engine1.Error.NoSuchJob", "job %s has no attempt %u",
                                                   job->id.text, attempt);
-        bool kept = job->report && (attempt == 0 || attempt == job->attempt);
-        return sd_bus_reply_method_return(m, "s", kept ? job->report : "null");
+        _cleanup_free_ char *report = supervisor_report(bus_client_supervisor(found->client), job, attempt);
+        return sd_bus_reply_method_return(m, "s", report ? report : "null");
 }
 
 static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
@@ -72,7 +73,7 @@ static const char *text_property(const Job *job, const char *name)
         if (strcmp(name, "Tenant") == 0)
                 return job->tenant;
         if (strcmp(name, "Policy") == 0)
-                return jail_policy_name(job->policy);
+                return job->policy_name;
         return job->spec.text;
 }
 

@@ -47,6 +47,7 @@ Job *job_free(Job *job)
         spec_done(&job->spec);
         free(job->tenant);
         free(job->report);
+        free(job->policy_name);
         jail_policy_unref(job->policy);
         for (size_t i = 0; i < job->n_inputs; i++) {
                 free(job->inputs[i].name);

@@ -30,18 +30,23 @@ typedef struct JobInputFile {
 } JobInputFile;
 
 typedef struct Job {
+        struct Supervisor *supervisor;
         Id id;
         JobSpec spec;
         JobState state;
         uint64_t attempt; /* the last that was started; 0: none yet */
+        uint64_t lost;    /* so many of them ended with their worker */
         uint64_t submitted_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: not yet */
         char *tenant;
         char *report; /* JSON, of the last attempt that has ended; NULL before */
-        JailPolicy *policy;
+        char *policy_name;
+        JailPolicy *policy; /* NULL for a job that had ended before this process began */
         JobInputFile inputs[JAIL_INPUTS_MAX];
         size_t n_inputs;
         struct PoolWorker *worker; /* while starting or running */
         bool cancelling;
+        bool ended;      /* it will have the state `ending` as soon as that is stored */
+        JobState ending;
         TAILQ_ENTRY(Job) queue;
 } Job;
 

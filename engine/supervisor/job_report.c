@@ -21,7 +21,8 @@ char *job_report_own(const Job *job, JailReason reason, const char *message, con
         report.reason = reason;
         report.message = (char *)message;
         report.denied_complete = false;
-        snprintf(report.policy_digest, sizeof report.policy_digest, "%s", jail_policy_digest(job->policy));
+        if (job->policy)
+                snprintf(report.policy_digest, sizeof report.policy_digest, "%s", jail_policy_digest(job->policy));
         _cleanup_json_ json_object *object = jail_report_to_json(&report);
         return object ? job_report_complete(object, job, worker) : NULL;
 }

@@ -26,9 +26,8 @@ int output_directory_new(const char *state_directory, Error *e)
 
         if (state < 0)
                 return error_errno(e, -errno, "%s", state_directory);
-        int r = remove_tree_at(state, "jobs");
-        if (r < 0 || mkdirat(state, "jobs", 0700) < 0)
-                return error_errno(e, r < 0 ? r : -errno, "%s/jobs", state_directory);
+        if (mkdirat(state, "jobs", 0700) < 0 && errno != EEXIST)
+                return error_errno(e, -errno, "%s/jobs", state_directory);
         int fd = openat(state, "jobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         return fd < 0 ? error_errno(e, -errno, "%s/jobs", state_directory) : fd;
 }
@@ -49,4 +48,14 @@ int output_open(int directory, const Id *job, uint64_t attempt, OutputStream str
 void output_remove(int directory, const Id *job)
 {
         remove_tree_at(directory, job->text);
+}
+
+void output_sweep(int directory, bool (*is_kept)(const char *id, const void *userdata), const void *userdata)
+{
+        int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+        for (struct dirent *d; dir && (d = readdir(dir));)
+                if (d->d_name[0] != '.' && !is_kept(d->d_name, userdata))
+                        remove_tree_at(directory, d->d_name);
 }

@@ -15,7 +15,7 @@ typedef enum OutputStream { OUTPUT_STDOUT, OUTPUT_STDERR, OUTPUT_FILES, OUTPUT_S
 /* -EINVAL where there is no such stream. */
 int output_stream_parse(const char *name, OutputStream *ret);
 
-/* Opens the directory of all jobs in the state directory, empty. Returns a descriptor, or a negative errno. */
+/* Opens the directory of all jobs in the state directory, or makes it. Returns a descriptor, or a negative errno. */
 int output_directory_new(const char *state_directory, Error *e);
 
 /* Opens a file for the worker that writes it, or for one who reads; it is made where it is not there yet. Returns a
@@ -23,3 +23,6 @@ int output_directory_new(const char *state_directory, Error *e);
 int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool writing);
 
 void output_remove(int directory, const Id *job);
+
+/* Removes what belongs to none of the jobs that are kept. */
+void output_sweep(int directory, bool (*is_kept)(const char *id, const void *userdata), const void *userdata);

@@ -9,10 +9,10 @@
 
 #define STATE_MARK "skep-state"
 
-/* What is in the state directory is removed and replaced: so it must be ours, and have been made for this. */
+/* What nobody needs any more is removed from the state directory: so it must be ours, and have been made for this. */
 static int check_directory(int fd, const char *directory, Error *e)
 {
-        static const char *const replaced[] = {"jobs", "blobs"};
+        static const char *const ours[] = {"jobs", "blobs", "jobs.db"};
         _cleanup_close_ int mark = -1;
         struct stat st;
 
@@ -24,10 +24,10 @@ static int check_directory(int fd, const char *directory, Error *e)
                                  directory);
         if (faccessat(fd, STATE_MARK, F_OK, 0) == 0)
                 return 0;
-        for (size_t i = 0; i < ELEMENTS(replaced); i++)
-                if (faccessat(fd, replaced[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        for (size_t i = 0; i < ELEMENTS(ours); i++)
+                if (faccessat(fd, ours[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                         return error_set(e, -EEXIST, "%s/%s is there already, and no skepd has made it", directory,
-                                         replaced[i]);
+                                         ours[i]);
         mark = openat(fd, STATE_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         return mark < 0 ? error_errno(e, -errno, "%s", directory) : 0;
 }

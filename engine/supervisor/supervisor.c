@@ -2,22 +2,23 @@
 
 /* The life of a job here:
  *
- *   supervisor_submit   the specification is read and checked against its policy
- *   blobs_add           its inputs are copied, in another process
- *   admit               it has an id and stands in the queue: this is what the submitter is told
- *   dispatch            a worker with room gets the run order
- *   on_started          running
- *   on_reported         the report decides the final state; or: on_lost, and it is queued again
+ *   supervisor_submit    the specification is read and checked against its policy       (submission.c)
+ *   blobs_add            its inputs are copied, in another process
+ *   store_add            it has an id, and is on the disk: this is what the submitter is told
+ *   supervisor_admit     it stands in the queue
+ *   supervisor_dispatch  a worker with room gets the run order
+ *   on_started           running
+ *   on_reported          the report decides the final state; or: on_lost, and it is queued again
+ *   on_ended             that is on the disk: its waiters are told
  *
- * The queue is in memory: what is queued ends with this process. */
+ * The queue is in memory, and made again from the store by whoever comes after this process (recovery.c). */
 
-#include "engine/supervisor/supervisor.h"
+#include "engine/supervisor/supervisor_private.h"
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/log.h"
-#include "engine/base/name.h"
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
 #include "engine/supervisor/job_report.h"
@@ -27,79 +28,54 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define QUEUE_MAX 100000
 #define FINISHED_MAX 10000 /* so many ended jobs are remembered, with their output */
-#define ATTEMPTS_WHEN_LOST 3
-
-TAILQ_HEAD(JobList, Job);
-
-typedef struct KnownPolicy {
-        struct KnownPolicy *next;
-        JailPolicy *policy;
-} KnownPolicy;
-
-struct Supervisor {
-        sd_event *event;
-        int lock, outputs;
-        JailLayers allow_missing;
-        char *default_policy;
-        char **policy_directories;
-        KnownPolicy *policies;
-        IdMaker ids;
-        JobTable jobs;
-        struct JobList queue[PRIORITY_MAX + 1];
-        uint64_t n_queued, n_running, n_finished;
-        Pool *pool;
-        Blobs *blobs;
-        Submission *submissions;
-        const SupervisorEvents *events;
-        void *events_userdata;
-        bool closed, dispatching;
-};
-
-struct Submission {
-        Submission *next;
-        Supervisor *supervisor;
-        Job *job;
-        char **names; /* of the inputs */
-        BlobRequest *request;
-        SupervisorSubmitted submitted;
-        void *userdata;
-};
 
 /* ---- states ---- */
 
-static void set_state(Supervisor *s, Job *job, JobState state)
+/* Out of the queue, or out of the count of those that run. */
+static void leave_place(Supervisor *s, Job *job)
 {
-        if (!job_state_may_become(job->state, state)) {
-                log_error("job %s: %s cannot become %s", job->id.text, job_state_name(job->state), job_state_name(state));
-                return;
-        }
-        bool was_out = job->state == JOB_STARTING || job->state == JOB_RUNNING,
-             is_out = state == JOB_STARTING || state == JOB_RUNNING;
         if (job->state == JOB_QUEUED) {
                 TAILQ_REMOVE(&s->queue[job->spec.priority], job, queue);
                 s->n_queued--;
+        } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
+                s->n_running--;
+        }
+        job->worker = NULL;
+}
+
+static bool check_transition(const Job *job, JobState state)
+{
+        if (!job->ended && job_state_may_become(job->state, state))
+                return true;
+        log_error("job %s: %s cannot become %s", job->id.text, job_state_name(job->state), job_state_name(state));
+        return false;
+}
+
+static void set_state(Supervisor *s, Job *job, JobState state)
+{
+        if (!check_transition(job, state))
+                return;
+        if (state != JOB_RUNNING) {
+                leave_place(s, job);
+                s->n_running += state == JOB_STARTING;
         }
         if (state == JOB_QUEUED) {
                 /* Back where it was: it has waited already. */
                 TAILQ_INSERT_HEAD(&s->queue[job->spec.priority], job, queue);
                 s->n_queued++;
-                job->started_usec = 0;
         }
-        s->n_running += (uint64_t)is_out - (uint64_t)was_out;
         job->state = state;
-        if (!is_out)
-                job->worker = NULL;
 }
 
 /* Nothing unbounded: the oldest that have ended make room. */
-static void forget_oldest(Supervisor *s)
+void supervisor_forget_oldest(Supervisor *s)
 {
         for (size_t i = 0; s->n_finished > FINISHED_MAX && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
                 if (!job_state_is_final(job->state))
                         continue;
+                store_remove(s->store, &job->id);
                 output_remove(s->outputs, &job->id);
                 job_table_remove(&s->jobs, job);
                 job_free(job);
@@ -108,17 +84,16 @@ static void forget_oldest(Supervisor *s)
         }
 }
 
-/* `report` is taken over. */
-static void finish(Supervisor *s, Job *job, JobState state, char *report)
+/* The end is on the disk. */
+static void on_ended(const Error *error _unused_, void *userdata)
 {
-        set_state(s, job, state);
-        job->finished_usec = realtime_usec();
-        free(job->report);
-        job->report = report;
+        Job *job = userdata;
+        Supervisor *s = job->supervisor;
+
+        job->state = job->ending;
         /* The job does not run again: what it was given is not needed any more. */
-        for (size_t i = 0; i < job->n_inputs; i++)
-                blobs_unref(s->blobs, job->inputs[i].blob);
         for (size_t i = 0; i < job->n_inputs; i++) {
+                blobs_unref(s->blobs, job->inputs[i].blob);
                 free(job->inputs[i].name);
                 free(job->inputs[i].blob);
         }
@@ -126,7 +101,46 @@ static void finish(Supervisor *s, Job *job, JobState state, char *report)
         s->n_finished++;
         if (s->events)
                 s->events->finished(job, s->events_userdata);
-        forget_oldest(s);
+        supervisor_forget_oldest(s);
+}
+
+void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
+{
+        if (!check_transition(job, state)) {
+                free(report);
+                return;
+        }
+        leave_place(s, job);
+        job->ended = true;
+        job->ending = state;
+        job->finished_usec = realtime_usec();
+        free(job->report);
+        job->report = report;
+        store_update(s->store, job, state, report, on_ended, job);
+}
+
+void supervisor_attempt_lost(Supervisor *s, Job *job, char *report)
+{
+        job->lost++;
+        if (job->cancelling || job->lost >= ATTEMPTS_WHEN_LOST) {
+                supervisor_finish(s, job, job->cancelling ? JOB_CANCELLED : JOB_FAILED, report);
+                return;
+        }
+        free(job->report);
+        job->report = report;
+        job->started_usec = 0;
+        if (job->state != JOB_QUEUED) /* it is, when it was lost with an earlier supervisor */
+                set_state(s, job, JOB_QUEUED);
+        store_update(s->store, job, JOB_QUEUED, report, NULL, NULL);
+}
+
+int supervisor_admit(Supervisor *s, Job *job)
+{
+        if (job_table_add(&s->jobs, job) < 0)
+                return -ENOMEM;
+        TAILQ_INSERT_TAIL(&s->queue[job->spec.priority], job, queue);
+        s->n_queued++;
+        return 0;
 }
 
 /* ---- giving jobs to workers ---- */
@@ -208,9 +222,8 @@ static Job *next_job(Supervisor *s)
         return NULL;
 }
 
-static void dispatch(void *userdata)
+void supervisor_dispatch(Supervisor *s)
 {
-        Supervisor *s = userdata;
         PoolWorker *worker;
         Job *job;
 
@@ -231,11 +244,15 @@ static void dispatch(void *userdata)
                 }
                 set_state(s, job, JOB_STARTING);
                 job->worker = worker;
+                if (r >= 0)
+                        /* Needed only after a crash, which must not give it more attempts than others have. */
+                        store_update(s->store, job, JOB_STARTING, NULL, NULL, NULL);
                 if (r < 0) {
                         _cleanup_free_ char *why = NULL;
                         if (asprintf(&why, "the job could not be handed to a worker: %s", strerror(-r)) < 0)
                                 why = NULL;
-                        finish(s, job, JOB_FAILED, job_report_own(job, JAIL_SETUP_FAILED, why, pool_worker_name(worker)));
+                        supervisor_finish(s, job, JOB_FAILED,
+                                          job_report_own(job, JAIL_SETUP_FAILED, why, pool_worker_name(worker)));
                 }
         }
         s->dispatching = false;
@@ -272,11 +289,12 @@ static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, co
                 return;
         if (json_parse_text(text, strlen(text), &report, &e) < 0 || !json_object_is_type(report, json_type_object)) {
                 log_error("worker %s: its report on %s cannot be read", pool_worker_name(worker), id);
-                finish(s, job, JOB_FAILED, job_report_own(job, JAIL_LOST, "the worker's report cannot be read",
-                                                      pool_worker_name(worker)));
+                supervisor_finish(s, job, JOB_FAILED,
+                                  job_report_own(job, JAIL_LOST, "the worker's report cannot be read",
+                                                 pool_worker_name(worker)));
                 return;
         }
-        finish(s, job, job_report_state(report), job_report_complete(report, job, pool_worker_name(worker)));
+        supervisor_finish(s, job, job_report_state(report), job_report_complete(report, job, pool_worker_name(worker)));
 }
 
 static Job *find_job_of(const Supervisor *s, const PoolWorker *worker)
@@ -291,27 +309,24 @@ static void on_lost(PoolWorker *worker, void *userdata)
 {
         Supervisor *s = userdata;
 
-        /* Each change takes one off; and it may move the others in the table. */
-        for (Job *job; (job = find_job_of(s, worker));) {
-                char *report = job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
-                                          "the worker that ran the job has died", pool_worker_name(worker));
-                if (!job->cancelling && job->attempt < ATTEMPTS_WHEN_LOST) {
-                        free(job->report);
-                        job->report = report;
-                        set_state(s, job, JOB_QUEUED);
-                } else {
-                        finish(s, job, job->cancelling ? JOB_CANCELLED : JOB_FAILED, report);
-                }
-        }
-        dispatch(s);
+        for (Job *job; (job = find_job_of(s, worker));)
+                supervisor_attempt_lost(s, job,
+                                        job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
+                                                       "the worker that ran the job has died", pool_worker_name(worker)));
+        supervisor_dispatch(s);
+}
+
+static void on_room(void *userdata)
+{
+        supervisor_dispatch(userdata);
 }
 
 static const PoolEvents pool_events = {
-        .has_room = dispatch, .started = on_started, .reported = on_reported, .lost = on_lost};
+        .has_room = on_room, .started = on_started, .reported = on_reported, .lost = on_lost};
 
-/* ---- submission ---- */
+/* ---- policies ---- */
 
-static int find_policy(Supervisor *s, const char *name, JailPolicy **ret, Error *e)
+int supervisor_find_policy(Supervisor *s, const char *name, JailPolicy **ret, Error *e)
 {
         JailPolicy *policy;
 
@@ -330,167 +345,6 @@ static int find_policy(Supervisor *s, const char *name, JailPolicy **ret, Error 
         }
         *ret = policy;
         return 0;
-}
-
-static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, Error *e)
-{
-        if (n > JAIL_INPUTS_MAX)
-                return error_set(e, -EINVAL, "%zu inputs: a job may have %d", n, JAIL_INPUTS_MAX);
-        for (size_t i = 0; i < n; i++) {
-                int r = name_check_input(inputs[i].name, e);
-                if (r < 0)
-                        return r;
-                if (spec->stdin_text && strcmp(inputs[i].name, "stdin") == 0)
-                        return error_set(e, -EINVAL, "stdin: given as text and as an input");
-                for (size_t k = 0; k < i; k++) {
-                        size_t a = strcspn(inputs[i].name, "/"), b = strcspn(inputs[k].name, "/");
-                        if (a == b && memcmp(inputs[i].name, inputs[k].name, a) == 0)
-                                return error_set(e, -EINVAL, "two inputs are named \"%s\"", inputs[i].name);
-                }
-        }
-        return 0;
-}
-
-static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
-{
-        const JobSpec *spec = &job->spec;
-        int r;
-
-        if (spec->tenant && !caller->root && strcmp(spec->tenant, caller->tenant) != 0)
-                return error_set(e, -EPERM, "tenant: you may not act for \"%s\"", spec->tenant);
-        job->tenant = strdup(spec->tenant ? spec->tenant : caller->tenant);
-        if (!job->tenant)
-                return error_oom(e);
-        if ((r = find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
-                return r;
-        return jail_policy_admit(job->policy, &spec->limits, e);
-}
-
-static int admit(Supervisor *s, Job *job, Error *e)
-{
-        if (s->n_queued >= QUEUE_MAX)
-                return error_set(e, -ENOSPC, "the queue is full: %d jobs wait; try again later", QUEUE_MAX);
-        job->submitted_usec = realtime_usec();
-        int r = id_make(&s->ids, job->submitted_usec, &job->id);
-        if (r < 0)
-                return error_errno(e, r, "making an id");
-        if (job_table_add(&s->jobs, job) < 0)
-                return error_oom(e);
-        TAILQ_INSERT_TAIL(&s->queue[job->spec.priority], job, queue);
-        s->n_queued++;
-        return 0;
-}
-
-static void submission_free(Submission *submission)
-{
-        Supervisor *s = submission->supervisor;
-
-        for (Submission **at = &s->submissions; *at; at = &(*at)->next)
-                if (*at == submission) {
-                        *at = submission->next;
-                        break;
-                }
-        if (submission->job)
-                job_free(submission->job);
-        strv_free(submission->names);
-        free(submission);
-}
-
-void submission_drop(Submission *submission)
-{
-        blobs_drop(submission->request);
-        submission->submitted(NULL, NULL, submission->userdata);
-        submission_free(submission);
-}
-
-/* The inputs are stored, or there are none. */
-static int complete(Submission *submission, char *const *blobs, Error *e)
-{
-        Job *job = submission->job;
-        Supervisor *s = submission->supervisor;
-
-        for (size_t i = 0; blobs && blobs[i]; i++) {
-                char *name = strdup(submission->names[i]), *blob = strdup(blobs[i]);
-                if (!name || !blob) {
-                        free(name);
-                        free(blob);
-                        return error_oom(e);
-                }
-                job->inputs[job->n_inputs++] = (JobInputFile){name, blob};
-        }
-        if (s->closed)
-                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
-        int r = admit(s, job, e);
-        if (r >= 0)
-                submission->job = NULL;
-        return r;
-}
-
-static void on_blobs(char *const *blobs, const Error *error, void *userdata)
-{
-        _cleanup_error_ Error e = ERROR_NULL;
-        Submission *submission = userdata;
-        Supervisor *s = submission->supervisor;
-        Job *job = submission->job;
-        int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : complete(submission, blobs, &e);
-
-        if (r < 0)
-                for (size_t i = 0; blobs && blobs[i]; i++)
-                        blobs_unref(s->blobs, blobs[i]);
-        submission->submitted(r < 0 ? NULL : job, &e, submission->userdata);
-        submission_free(submission);
-        dispatch(s);
-}
-
-static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
-                 Error *e)
-{
-        Supervisor *s = submission->supervisor;
-        Job *job = submission->job = calloc(1, sizeof *job);
-
-        if (!job)
-                return error_oom(e);
-        if (s->closed)
-                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
-        int r = spec_parse(spec, &job->spec, e);
-        if (r >= 0)
-                r = check_inputs(&job->spec, inputs, n, e);
-        if (r >= 0)
-                r = check_spec(s, caller, job, e);
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = strv_add(&submission->names, inputs[i].name);
-        return r;
-}
-
-void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
-                       SupervisorSubmitted submitted, void *userdata, Submission **ret)
-{
-        _cleanup_error_ Error e = ERROR_NULL;
-        Submission *submission = calloc(1, sizeof *submission);
-
-        *ret = NULL;
-        if (!submission) {
-                error_oom(&e);
-                submitted(NULL, &e, userdata);
-                return;
-        }
-        *submission = (Submission){
-                .next = s->submissions, .supervisor = s, .submitted = submitted, .userdata = userdata};
-        s->submissions = submission;
-        int r = begin(submission, caller, spec, inputs, n, &e);
-        if (r >= 0 && n > 0) {
-                r = blobs_add(s->blobs, inputs, n, on_blobs, submission, &submission->request, &e);
-                if (r >= 0) {
-                        *ret = submission;
-                        return;
-                }
-        }
-        if (r < 0) {
-                submitted(NULL, &e, userdata);
-                submission_free(submission);
-                return;
-        }
-        on_blobs(NULL, &e, submission);
 }
 
 /* ---- what clients ask ---- */
@@ -532,14 +386,15 @@ const JobTable *supervisor_jobs(const Supervisor *s)
 
 int supervisor_cancel(Supervisor *s, Job *job)
 {
-        if (job_state_is_final(job->state))
+        if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
         if (job->worker) {
                 job->cancelling = true;
                 pool_cancel(job->worker, job->id.text);
                 return 0;
         }
-        finish(s, job, JOB_CANCELLED, job_report_own(job, JAIL_CANCELLED, "cancelled before it was started", NULL));
+        supervisor_finish(s, job, JOB_CANCELLED,
+                          job_report_own(job, JAIL_CANCELLED, "cancelled before it was started", NULL));
         return 0;
 }
 
@@ -550,6 +405,17 @@ int supervisor_open_output(Supervisor *s, const Job *job, OutputStream stream, u
         if (attempt > newest)
                 return -ENOENT;
         return output_open(s->outputs, &job->id, attempt ? attempt : newest, stream, false);
+}
+
+char *supervisor_report(Supervisor *s, const Job *job, uint64_t attempt)
+{
+        uint64_t newest = job->attempt;
+
+        if (attempt > newest)
+                return NULL;
+        if (attempt != 0 && attempt != newest)
+                return store_report(s->store, &job->id, attempt);
+        return job->report ? strdup(job->report) : NULL;
 }
 
 SupervisorStatus supervisor_status(const Supervisor *s)
@@ -594,12 +460,14 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         s->policy_directories = place_policies(e);
         if (!s->default_policy || !s->policy_directories)
                 return error_oom(e);
-        if ((r = find_policy(s, s->default_policy, &policy, e)) < 0)
+        if ((r = supervisor_find_policy(s, s->default_policy, &policy, e)) < 0)
                 return error_prefix(e, "default_policy"), r;
         jail_policy_unref(policy);
         if ((r = s->lock = state_directory_lock(options->state_directory, e)) < 0 ||
             (r = s->outputs = output_directory_new(options->state_directory, e)) < 0 ||
-            (r = blobs_new(event, options->state_directory, &s->blobs, e)) < 0 || (r = start_pool(s, options, e)) < 0)
+            (r = blobs_new(event, options->state_directory, &s->blobs, e)) < 0 ||
+            (r = store_open(event, options->state_directory, &s->store, e)) < 0 || (r = recovery_run(s, e)) < 0 ||
+            (r = start_pool(s, options, e)) < 0)
                 return r;
         *ret = take(s);
         return 0;
@@ -610,12 +478,17 @@ Supervisor *supervisor_free(Supervisor *s)
         s->events = NULL;
         if (s->pool)
                 pool_free(s->pool);
+        /* What has not ended is for the next supervisor, and was not the fault of the job. */
+        for (size_t i = 0; i < s->jobs.n; i++) {
+                Job *job = s->jobs.jobs[i];
+                if (!job->ended && (job->state == JOB_STARTING || job->state == JOB_RUNNING))
+                        store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
+        }
+        if (s->store)
+                store_close(s->store);
         if (s->blobs)
                 blobs_free(s->blobs);
-        while (s->submissions) {
-                s->submissions->submitted(NULL, NULL, s->submissions->userdata);
-                submission_free(s->submissions);
-        }
+        submissions_end(s);
         job_table_done(&s->jobs);
         while (s->policies) {
                 KnownPolicy *known = s->policies;

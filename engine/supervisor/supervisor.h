@@ -34,9 +34,9 @@ typedef struct Caller {
         bool root; /* may act for every tenant */
 } Caller;
 
-/* A submission is answered when its inputs are stored. `job` is NULL on failure; the error's code says which:
+/* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says which:
  * -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
- * -ENOSPC the queue is full; -ESHUTDOWN nothing is taken any more. Both are NULL when the submission was dropped. */
+ * -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN nothing is taken any more. Both are NULL when the submission was dropped. */
 typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);
 typedef struct Submission Submission;
 
@@ -58,6 +58,9 @@ int supervisor_cancel(Supervisor *supervisor, Job *job);
 /* Opens what an attempt (0: the last, or the first that will be) has written. Returns a descriptor or a negative
  * errno; -ENOENT no such attempt. */
 int supervisor_open_output(Supervisor *supervisor, const Job *job, OutputStream stream, uint64_t attempt);
+
+/* The report of an attempt (0: the last that has one); owned by the caller, NULL where there is none. */
+char *supervisor_report(Supervisor *supervisor, const Job *job, uint64_t attempt);
 
 typedef struct SupervisorStatus {
         uint64_t workers, queued, running;

@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
+load engine
 
 setup_file() {
         export MISSING=$(find_missing)
@@ -17,33 +18,8 @@ teardown_file() {
         stop_engine
 }
 
-start_engine() {
-        "$build/skepd" --embedded --state "$state" --socket "$BATS_FILE_TMPDIR/engine.sock" --allow-missing="$MISSING" \
-                "$@" > "$BATS_FILE_TMPDIR/ready" 2> "$BATS_FILE_TMPDIR/log" 3>&- &
-        echo $! > "$BATS_FILE_TMPDIR/pid"
-        for i in $(seq 100); do
-                grep -q ready "$BATS_FILE_TMPDIR/ready" && return
-                sleep 0.1
-        done
-        cat "$BATS_FILE_TMPDIR/log" >&2
-        return 1
-}
-
-stop_engine() {
-        kill -TERM "$(cat "$BATS_FILE_TMPDIR/pid")"
-        for i in $(seq 150); do
-                kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || return 0
-                sleep 0.1
-        done
-        return 1
-}
-
 setup() {
         cd "$BATS_TEST_TMPDIR"
-}
-
-ctl() {
-        timeout 60 "$build/skepctl" "$@"
 }
 
 @test "run ends as the job ends, with its output" {

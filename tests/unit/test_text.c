@@ -67,6 +67,24 @@ START_TEST(test_ids_ascend_and_are_valid)
 }
 END_TEST
 
+START_TEST(test_ids_go_on_after_one_of_another_process)
+{
+        IdMaker first = {0}, second = {0};
+        Id last, next, later;
+
+        for (int i = 0; i < 100; i++)
+                ck_assert_int_eq(id_make(&first, 1700000000000000, &last), 0);
+        /* Also when the clock has gone back meanwhile. */
+        id_continue(&second, last.text);
+        ck_assert_int_eq(id_make(&second, 1600000000000000, &next), 0);
+        ck_assert_int_gt(strcmp(next.text, last.text), 0);
+        ck_assert_int_eq(strncmp(next.text, last.text, 10), 0);
+        ck_assert_int_eq(id_make(&second, 1700000001000000, &later), 0);
+        ck_assert_int_gt(strcmp(later.text, next.text), 0);
+        ck_assert_int_ne(strncmp(later.text, last.text, 10), 0);
+}
+END_TEST
+
 START_TEST(test_messages_come_back_as_they_were)
 {
         char *list[] = {(char *)"one", (char *)"", NULL};
@@ -166,6 +184,7 @@ Suite *text_suite(void)
         tcase_add_test(tests, test_names_of_inputs);
         tcase_add_test(tests, test_names_of_policies_and_variables);
         tcase_add_test(tests, test_ids_ascend_and_are_valid);
+        tcase_add_test(tests, test_ids_go_on_after_one_of_another_process);
         tcase_add_test(tests, test_messages_come_back_as_they_were);
         tcase_add_test(tests, test_a_message_cut_anywhere_is_refused);
         tcase_add_test(tests, test_lengths_beyond_the_message_are_refused);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What an earlier supervisor has left in the state directory. Jobs that had ended are shown; those that waited wait
+ * again; those that ran are attempts that were lost, with the workers, which do not outlive their supervisor. Then what
+ * belongs to nobody is removed: it was on its way when that supervisor ended. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/json.h"
+#include "engine/supervisor/job_report.h"
+
+#include <string.h>
+
+static int copy(const char *text, char **ret, Error *e)
+{
+        *ret = strdup(text ? text : "");
+        return *ret ? 0 : error_oom(e);
+}
+
+static int read_blobs(Supervisor *s, Job *job, const char *text, Error *e)
+{
+        _cleanup_json_ json_object *list = NULL;
+        int r = json_parse_text(text, strlen(text), &list, e);
+
+        if (r >= 0 && !json_object_is_type(list, json_type_array))
+                r = error_set(e, -EUCLEAN, "the inputs of the job cannot be read");
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(list) && i < JAIL_INPUTS_MAX; i++) {
+                json_object *pair = json_object_array_get_idx(list, i);
+                bool is_pair = json_object_is_type(pair, json_type_array) && json_object_array_length(pair) == 2;
+                const char *name = is_pair ? json_object_get_string(json_object_array_get_idx(pair, 0)) : NULL,
+                           *blob = is_pair ? json_object_get_string(json_object_array_get_idx(pair, 1)) : NULL;
+                JobInputFile *input = &job->inputs[job->n_inputs];
+                if (!name || !blob)
+                        return error_set(e, -EUCLEAN, "the inputs of the job cannot be read");
+                if (blobs_adopt(s->blobs, blob) < 0)
+                        return error_set(e, -ENOENT, "the job's input \"%s\" is not there any more", name);
+                if ((r = copy(name, &input->name, e)) >= 0 && (r = copy(blob, &input->blob, e)) >= 0)
+                        job->n_inputs++;
+        }
+        return r;
+}
+
+/* What it needs to run. */
+static int read_for_running(Supervisor *s, Job *job, const StoredJob *stored, Error *e)
+{
+        int r = supervisor_find_policy(s, stored->policy, &job->policy, e);
+
+        return r < 0 ? r : read_blobs(s, job, stored->inputs, e);
+}
+
+static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int bad, const Error *why)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        if (supervisor_admit(s, job) < 0)
+                return -ENOMEM;
+        if (bad < 0 || read_for_running(s, job, stored, &e) < 0) {
+                supervisor_finish(s, job, JOB_FAILED,
+                                  job_report_own(job, JAIL_SETUP_FAILED, error_text(bad < 0 ? why : &e), NULL));
+                return 0;
+        }
+        if (stored->state == JOB_QUEUED)
+                return 0;
+        /* It did not get an answer about this attempt, and does not any more. */
+        supervisor_attempt_lost(s, job, job_report_own(job, JAIL_LOST, "the supervisor ended while the job ran", NULL));
+        return 0;
+}
+
+static int take_job(const StoredJob *stored, void *userdata, Error *e)
+{
+        _cleanup_error_ Error why = ERROR_NULL;
+        _cleanup_(job_freep) Job *job = calloc(1, sizeof *job);
+        Supervisor *s = userdata;
+        int r;
+
+        if (!job)
+                return error_oom(e);
+        job->supervisor = s;
+        snprintf(job->id.text, sizeof job->id.text, "%s", stored->id);
+        job->attempt = stored->attempt;
+        job->lost = stored->lost;
+        job->submitted_usec = stored->submitted_usec;
+        job->started_usec = stored->started_usec;
+        job->finished_usec = stored->finished_usec;
+        if ((r = copy(stored->tenant, &job->tenant, e)) < 0 || (r = copy(stored->policy, &job->policy_name, e)) < 0 ||
+            (stored->report && (r = copy(stored->report, &job->report, e)) < 0))
+                return r;
+        int bad = spec_parse(stored->spec, &job->spec, &why);
+        if (bad < 0 && (r = copy(stored->spec, &job->spec.text, e)) < 0)
+                return r;
+        id_continue(&s->ids, stored->id);
+        if (!job_state_is_final(stored->state)) {
+                r = take_unfinished(s, job, stored, bad, &why);
+                if (r < 0)
+                        return error_oom(e);
+                take(job);
+                return 0;
+        }
+        job->state = stored->state;
+        job->ended = true;
+        if (job_table_add(&s->jobs, job) < 0)
+                return error_oom(e);
+        take(job);
+        s->n_finished++;
+        return 0;
+}
+
+static bool is_known(const char *id, const void *userdata)
+{
+        return job_table_get(userdata, id) != NULL;
+}
+
+int recovery_run(Supervisor *s, Error *e)
+{
+        int r = store_load(s->store, take_job, s, e);
+
+        if (r < 0)
+                return r;
+        blobs_sweep(s->blobs);
+        output_sweep(s->outputs, is_known, &s->jobs);
+        supervisor_forget_oldest(s);
+        return 0;
+}

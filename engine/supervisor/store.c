@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Changes are written by a thread of its own, which takes all that have come while it was at the last ones, and commits
+ * them together: the disk is waited for once for as many as there are (WAL, synchronous=FULL), and the event loop never
+ * waits. They are written in the order in which they came.
+ *
+ * When a commit fails (a full disk), new jobs are refused, with the reason; what has already happened to a job is kept in
+ * memory and written as soon as that works again. So a failing disk stops the intake, and no running job. */
+
+#include "engine/supervisor/store.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/base/log.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#define SCHEMA 1
+#define APPLICATION_ID 0x536b6570 /* "Skep" */
+#define FILE_NAME "jobs.db"
+#define BUSY_MSEC 5000
+#define RETRY_SEC 1
+#define CHANGES_AT_ONCE 4096
+
+static const char schema[] =
+        "CREATE TABLE jobs (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, policy TEXT NOT NULL, spec TEXT NOT NULL,"
+        " inputs TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL, lost INTEGER NOT NULL,"
+        " submitted_usec INTEGER NOT NULL, started_usec INTEGER NOT NULL, finished_usec INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE attempts (job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, attempt INTEGER NOT NULL,"
+        " report TEXT NOT NULL, PRIMARY KEY (job, attempt)) WITHOUT ROWID;";
+
+typedef enum ChangeKind {
+        CHANGE_ADD,
+        CHANGE_UPDATE,
+        CHANGE_REMOVE,
+        CHANGE_KIND_MAX,
+} ChangeKind;
+
+typedef struct Change {
+        STAILQ_ENTRY(Change) next;
+        ChangeKind kind;
+        Id id;
+        char *tenant, *policy, *spec, *inputs, *report;
+        JobState state;
+        uint64_t attempt, lost, submitted_usec, started_usec, finished_usec;
+        StoreDone done;
+        void *userdata;
+        Error error;
+} Change;
+
+STAILQ_HEAD(ChangeList, Change);
+
+struct Store {
+        char *path;
+        int blobs; /* the directory whose names must be on the disk before a job that needs them */
+        sqlite3 *reading; /* the event loop's */
+        sqlite3_stmt *report;
+        sd_event_source *io;
+        int notice; /* eventfd: there is something in `done` */
+
+        /* The thread's alone. */
+        sqlite3 *writing;
+        sqlite3_stmt *statements[CHANGE_KIND_MAX], *attempt;
+        struct ChangeList pending; /* taken, and not yet committed */
+
+        pthread_t thread;
+        bool running;
+        pthread_mutex_t lock; /* over what follows */
+        pthread_cond_t wake;
+        struct ChangeList asked, done;
+        bool closing;
+};
+
+static Change *change_free(Change *c)
+{
+        free(c->tenant);
+        free(c->policy);
+        free(c->spec);
+        free(c->inputs);
+        free(c->report);
+        error_clear(&c->error);
+        free(c);
+        return NULL;
+}
+DEFINE_CLEANUP(Change, change_free)
+
+static void list_free(struct ChangeList *list)
+{
+        while (!STAILQ_EMPTY(list)) {
+                Change *c = STAILQ_FIRST(list);
+                STAILQ_REMOVE_HEAD(list, next);
+                change_free(c);
+        }
+}
+
+/* ---- the database ---- */
+
+static int database_error(const char *path, sqlite3 *db, int code, Error *e)
+{
+        switch (code & 0xff) {
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+                return error_set(e, -EUCLEAN,
+                                 "%s is damaged (%s): \"sqlite3 %s .recover\" prints what can be saved of it; moved away, "
+                                 "it makes room for a new one",
+                                 path, sqlite3_errstr(code), path);
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+                return error_set(e, -EBUSY, "%s is in use by another program", path);
+        default:
+                return error_set(e, -EIO, "%s: %s", path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+        }
+}
+
+static int run_sql(const char *path, sqlite3 *db, const char *sql, Error *e)
+{
+        int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+
+        return code == SQLITE_OK ? 0 : database_error(path, db, code, e);
+}
+
+static int read_pragma(const char *path, sqlite3 *db, const char *sql, int64_t *ret, Error *e)
+{
+        sqlite3_stmt *statement = NULL;
+        int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+        if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+                *ret = sqlite3_column_int64(statement, 0);
+                code = SQLITE_OK;
+        }
+        int r = code == SQLITE_OK ? 0 : database_error(path, db, code, e);
+        sqlite3_finalize(statement);
+        return r;
+}
+
+static int open_database(const char *path, int flags, sqlite3 **ret, Error *e)
+{
+        int code = sqlite3_open_v2(path, ret, flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+        if (code != SQLITE_OK)
+                return database_error(path, *ret, code, e);
+        sqlite3_busy_timeout(*ret, BUSY_MSEC);
+        return run_sql(path, *ret, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;", e);
+}
+
+/* Makes the tables of a new file, and refuses one that we cannot have written. */
+static int check_schema(const char *path, sqlite3 *db, Error *e)
+{
+        int64_t version = 0, application = 0, tables = 0;
+        char sql[128];
+        int r;
+
+        if ((r = read_pragma(path, db, "PRAGMA user_version", &version, e)) < 0 ||
+            (r = read_pragma(path, db, "PRAGMA application_id", &application, e)) < 0 ||
+            (r = read_pragma(path, db, "SELECT count(*) FROM sqlite_master", &tables, e)) < 0)
+                return r;
+        if (version > SCHEMA)
+                return error_set(e, -EPROTO,
+                                 "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %d): install that "
+                                 "version again",
+                                 path, version, SCHEMA);
+        if (tables > 0 && application != APPLICATION_ID)
+                return error_set(e, -EUCLEAN, "%s is the database of another program: move it away", path);
+        if (version == SCHEMA)
+                return 0;
+        /* From here on, a later schema adds its step for each one before it. */
+        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;", APPLICATION_ID, SCHEMA);
+        if ((r = run_sql(path, db, "BEGIN IMMEDIATE", e)) < 0 || (r = run_sql(path, db, schema, e)) < 0)
+                return r;
+        return run_sql(path, db, sql, e);
+}
+
+static int prepare(const char *path, sqlite3 *db, const char *sql, sqlite3_stmt **ret, Error *e)
+{
+        int code = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL);
+
+        return code == SQLITE_OK ? 0 : database_error(path, db, code, e);
+}
+
+static int prepare_all(Store *s, Error *e)
+{
+        static const char *const texts[CHANGE_KIND_MAX] = {
+                [CHANGE_ADD] = "INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                /* A final state never changes. */
+                [CHANGE_UPDATE] = "UPDATE jobs SET state = ?6, attempt = ?7, lost = ?8, started_usec = ?10,"
+                                  " finished_usec = ?11 WHERE id = ?1 AND finished_usec = 0",
+                [CHANGE_REMOVE] = "DELETE FROM jobs WHERE id = ?1",
+        };
+        int r = 0;
+
+        for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_KIND_MAX; kind++)
+                r = prepare(s->path, s->writing, texts[kind], &s->statements[kind], e);
+        if (r >= 0)
+                r = prepare(s->path, s->writing, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)", &s->attempt, e);
+        return r < 0 ? r
+                     : prepare(s->path, s->reading, "SELECT report FROM attempts WHERE job = ?1 AND attempt = ?2",
+                               &s->report, e);
+}
+
+/* ---- in the thread ---- */
+
+static int step(sqlite3_stmt *statement)
+{
+        int code = sqlite3_step(statement);
+
+        sqlite3_reset(statement);
+        sqlite3_clear_bindings(statement);
+        return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int write_change(Store *s, const Change *c)
+{
+        sqlite3_stmt *statement = s->statements[c->kind];
+        const char *const texts[] = {c->id.text, c->tenant, c->policy, c->spec, c->inputs, job_state_name(c->state)};
+        const uint64_t numbers[] = {c->attempt, c->lost, c->submitted_usec, c->started_usec, c->finished_usec};
+        int known = sqlite3_bind_parameter_count(statement), index = 1;
+
+        for (size_t i = 0; i < ELEMENTS(texts) && index <= known; i++, index++)
+                if (texts[i])
+                        sqlite3_bind_text(statement, index, texts[i], -1, SQLITE_STATIC);
+        for (size_t i = 0; i < ELEMENTS(numbers) && index <= known; i++, index++)
+                sqlite3_bind_int64(statement, index, (int64_t)numbers[i]);
+        int code = step(statement);
+        if (code != SQLITE_OK || !c->report)
+                return code;
+        sqlite3_bind_text(s->attempt, 1, c->id.text, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(s->attempt, 2, (int64_t)c->attempt);
+        sqlite3_bind_text(s->attempt, 3, c->report, -1, SQLITE_STATIC);
+        return step(s->attempt);
+}
+
+/* All of what is pending, or nothing. */
+static int commit(Store *s)
+{
+        bool names = false;
+        Change *c;
+        int code = sqlite3_exec(s->writing, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+        STAILQ_FOREACH(c, &s->pending, next)
+        {
+                if (code != SQLITE_OK)
+                        break;
+                code = write_change(s, c);
+                names |= c->kind == CHANGE_ADD && strcmp(c->inputs, "[]") != 0;
+        }
+        if (code == SQLITE_OK && names && fsync(s->blobs) < 0)
+                code = SQLITE_IOERR_DIR_FSYNC;
+        if (code == SQLITE_OK)
+                code = sqlite3_exec(s->writing, "COMMIT", NULL, NULL, NULL);
+        if (code != SQLITE_OK)
+                sqlite3_exec(s->writing, "ROLLBACK", NULL, NULL, NULL);
+        return code;
+}
+
+static void hand_back(Store *s, struct ChangeList *list)
+{
+        if (STAILQ_EMPTY(list))
+                return;
+        pthread_mutex_lock(&s->lock);
+        STAILQ_CONCAT(&s->done, list);
+        pthread_mutex_unlock(&s->lock);
+        eventfd_write(s->notice, 1);
+}
+
+/* New jobs are refused; the rest stays, in its order. */
+static void refuse(Store *s, int code)
+{
+        struct ChangeList refused = STAILQ_HEAD_INITIALIZER(refused), kept = STAILQ_HEAD_INITIALIZER(kept);
+
+        while (!STAILQ_EMPTY(&s->pending)) {
+                Change *c = STAILQ_FIRST(&s->pending);
+                STAILQ_REMOVE_HEAD(&s->pending, next);
+                if (c->kind == CHANGE_ADD) {
+                        error_set(&c->error, -EIO, "the job cannot be stored: %s: %s; try again later", s->path,
+                                  sqlite3_errstr(code));
+                        STAILQ_INSERT_TAIL(&refused, c, next);
+                } else {
+                        STAILQ_INSERT_TAIL(&kept, c, next);
+                }
+        }
+        STAILQ_CONCAT(&s->pending, &kept);
+        hand_back(s, &refused);
+}
+
+/* Waits for something to do; `failing`: or until it is time to try again. False when there is nothing more to come. */
+static bool take_asked(Store *s, bool failing)
+{
+        struct timespec until;
+        size_t n = 0;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += RETRY_SEC;
+        pthread_mutex_lock(&s->lock);
+        while (STAILQ_EMPTY(&s->asked) && !s->closing) {
+                if (!failing)
+                        pthread_cond_wait(&s->wake, &s->lock);
+                else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) != 0)
+                        break;
+        }
+        bool more = !s->closing || !STAILQ_EMPTY(&s->asked);
+        for (; n < CHANGES_AT_ONCE && !STAILQ_EMPTY(&s->asked); n++) {
+                Change *c = STAILQ_FIRST(&s->asked);
+                STAILQ_REMOVE_HEAD(&s->asked, next);
+                STAILQ_INSERT_TAIL(&s->pending, c, next);
+        }
+        pthread_mutex_unlock(&s->lock);
+        return more;
+}
+
+static void *write_all(void *userdata)
+{
+        Store *s = userdata;
+        bool failing = false;
+
+        while (take_asked(s, failing)) {
+                int code = STAILQ_EMPTY(&s->pending) ? SQLITE_OK : commit(s);
+                if (code == SQLITE_OK) {
+                        if (failing)
+                                log_info("%s can be written again", s->path);
+                        failing = false;
+                        hand_back(s, &s->pending);
+                        continue;
+                }
+                if (!failing)
+                        log_error("%s: %s: no new jobs are taken until it can be written", s->path, sqlite3_errstr(code));
+                failing = true;
+                refuse(s, code);
+        }
+        return NULL;
+}
+
+/* ---- in the event loop ---- */
+
+static int on_notice(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata)
+{
+        struct ChangeList done = STAILQ_HEAD_INITIALIZER(done);
+        Store *s = userdata;
+        eventfd_t count;
+
+        eventfd_read(fd, &count);
+        pthread_mutex_lock(&s->lock);
+        STAILQ_CONCAT(&done, &s->done);
+        pthread_mutex_unlock(&s->lock);
+        while (!STAILQ_EMPTY(&done)) {
+                Change *c = STAILQ_FIRST(&done);
+                STAILQ_REMOVE_HEAD(&done, next);
+                if (c->done)
+                        c->done(&c->error, c->userdata);
+                change_free(c);
+        }
+        return 0;
+}
+
+static void ask(Store *s, Change *c)
+{
+        pthread_mutex_lock(&s->lock);
+        STAILQ_INSERT_TAIL(&s->asked, c, next);
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
+}
+
+static char *pack_inputs(const Job *job)
+{
+        _cleanup_json_ json_object *list = json_object_new_array();
+
+        for (size_t i = 0; list && i < job->n_inputs; i++) {
+                json_object *pair = json_object_new_array();
+                json_object_array_add(pair, json_object_new_string(job->inputs[i].name));
+                json_object_array_add(pair, json_object_new_string(job->inputs[i].blob));
+                json_object_array_add(list, pair);
+        }
+        return list ? strdup(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE))
+                    : NULL;
+}
+
+/* A change that cannot even be remembered: there is nothing better than to end, and start again from what is stored. */
+static Change *change_new(ChangeKind kind, const Id *id, StoreDone done, void *userdata)
+{
+        Change *c = calloc(1, sizeof *c);
+
+        if (!c) {
+                log_error("out of memory");
+                abort();
+        }
+        *c = (Change){.kind = kind, .id = *id, .error = ERROR_NULL, .done = done, .userdata = userdata};
+        return c;
+}
+
+static char *keep(const char *text)
+{
+        char *copy = text ? strdup(text) : NULL;
+
+        if (text && !copy) {
+                log_error("out of memory");
+                abort();
+        }
+        return copy;
+}
+
+static void take_numbers(Change *c, const Job *job, JobState state)
+{
+        c->state = state;
+        c->attempt = job->attempt;
+        c->lost = job->lost;
+        c->submitted_usec = job->submitted_usec;
+        c->started_usec = job->started_usec;
+        c->finished_usec = job->finished_usec;
+}
+
+void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
+{
+        Change *c = change_new(CHANGE_ADD, &job->id, done, userdata);
+        _cleanup_free_ char *inputs = pack_inputs(job);
+
+        take_numbers(c, job, job->state);
+        c->tenant = keep(job->tenant);
+        c->policy = keep(job->policy_name);
+        c->spec = keep(job->spec.text);
+        c->inputs = keep(inputs ? inputs : "[]");
+        ask(s, c);
+}
+
+void store_update(Store *s, const Job *job, JobState state, const char *report, StoreDone done, void *userdata)
+{
+        Change *c = change_new(CHANGE_UPDATE, &job->id, done, userdata);
+
+        take_numbers(c, job, state);
+        c->report = keep(report);
+        ask(s, c);
+}
+
+void store_remove(Store *s, const Id *id)
+{
+        ask(s, change_new(CHANGE_REMOVE, id, NULL, NULL));
+}
+
+char *store_report(Store *s, const Id *id, uint64_t attempt)
+{
+        char *report = NULL;
+
+        sqlite3_bind_text(s->report, 1, id->text, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(s->report, 2, (int64_t)attempt);
+        if (sqlite3_step(s->report) == SQLITE_ROW)
+                report = keep((const char *)sqlite3_column_text(s->report, 0));
+        sqlite3_reset(s->report);
+        return report;
+}
+
+/* ---- loading ---- */
+
+static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *e)
+{
+        const char *texts[6];
+
+        for (int i = 0; i < 6; i++)
+                texts[i] = (const char *)sqlite3_column_text(row, i);
+        *ret = (StoredJob){
+                .id = texts[0],
+                .tenant = texts[1],
+                .policy = texts[2],
+                .spec = texts[3],
+                .inputs = texts[4],
+                .attempt = (uint64_t)sqlite3_column_int64(row, 6),
+                .lost = (uint64_t)sqlite3_column_int64(row, 7),
+                .submitted_usec = (uint64_t)sqlite3_column_int64(row, 8),
+                .started_usec = (uint64_t)sqlite3_column_int64(row, 9),
+                .finished_usec = (uint64_t)sqlite3_column_int64(row, 10),
+                .report = (const char *)sqlite3_column_text(row, 11),
+        };
+        if (!texts[0] || !id_is_valid(texts[0]) || !texts[5] || !job_state_parse(texts[5], &ret->state))
+                return error_set(e, -EUCLEAN, "%s: job %s is damaged", path, texts[0] ? texts[0] : "without an id");
+        return 0;
+}
+
+int store_load(Store *s, int (*each)(const StoredJob *job, void *userdata, Error *e), void *userdata, Error *e)
+{
+        sqlite3_stmt *row = NULL;
+        int code = SQLITE_OK,
+            r = prepare(s->path, s->reading,
+                        "SELECT jobs.*, (SELECT report FROM attempts WHERE job = id ORDER BY attempts.attempt DESC LIMIT 1)"
+                        " FROM jobs ORDER BY id",
+                        &row, e);
+
+        while (r >= 0 && (code = sqlite3_step(row)) == SQLITE_ROW) {
+                StoredJob job;
+                r = load_row(s->path, row, &job, e);
+                if (r >= 0)
+                        r = each(&job, userdata, e);
+        }
+        if (r >= 0 && code != SQLITE_DONE)
+                r = database_error(s->path, s->reading, code, e);
+        sqlite3_finalize(row);
+        return r;
+}
+
+/* ---- start and end ---- */
+
+static int start(Store *s, sd_event *event, Error *e)
+{
+        pthread_condattr_t attributes;
+        sigset_t all, before;
+
+        s->notice = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (s->notice < 0)
+                return error_errno(e, -errno, "store");
+        int r = sd_event_add_io(event, &s->io, s->notice, EPOLLIN, on_notice, s);
+        if (r < 0)
+                return error_errno(e, r, "store");
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&s->wake, &attributes);
+        pthread_condattr_destroy(&attributes);
+        /* Signals are the event loop's. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        r = -pthread_create(&s->thread, NULL, write_all, s);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        s->running = r == 0;
+        return r < 0 ? error_errno(e, r, "store") : 0;
+}
+
+int store_open(sd_event *event, const char *state_directory, Store **ret, Error *e)
+{
+        Store *s = calloc(1, sizeof *s);
+        int r;
+
+        if (!s)
+                return error_oom(e);
+        *s = (Store){.blobs = -1, .notice = -1};
+        STAILQ_INIT(&s->pending);
+        STAILQ_INIT(&s->asked);
+        STAILQ_INIT(&s->done);
+        pthread_mutex_init(&s->lock, NULL);
+        _cleanup_free_ char *blobs = NULL;
+        if (asprintf(&s->path, "%s/" FILE_NAME, state_directory) < 0 || asprintf(&blobs, "%s/blobs", state_directory) < 0) {
+                store_close(s);
+                return error_oom(e);
+        }
+        s->blobs = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        r = s->blobs < 0 ? error_errno(e, -errno, "%s", blobs) : 0;
+        if (r >= 0)
+                r = open_database(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
+        if (r >= 0)
+                r = run_sql(s->path, s->writing, "PRAGMA journal_mode = WAL", e);
+        if (r >= 0)
+                r = check_schema(s->path, s->writing, e);
+        if (r >= 0)
+                r = open_database(s->path, SQLITE_OPEN_READONLY, &s->reading, e);
+        if (r >= 0)
+                r = prepare_all(s, e);
+        if (r >= 0)
+                r = start(s, event, e);
+        if (r < 0) {
+                store_close(s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}
+
+Store *store_close(Store *s)
+{
+        if (s->running) {
+                pthread_mutex_lock(&s->lock);
+                s->closing = true;
+                pthread_cond_signal(&s->wake);
+                pthread_mutex_unlock(&s->lock);
+                pthread_join(s->thread, NULL);
+        }
+        sd_event_source_disable_unref(s->io);
+        list_free(&s->pending);
+        list_free(&s->asked);
+        list_free(&s->done);
+        for (ChangeKind kind = 0; kind < CHANGE_KIND_MAX; kind++)
+                sqlite3_finalize(s->statements[kind]);
+        sqlite3_finalize(s->attempt);
+        sqlite3_finalize(s->report);
+        sqlite3_close(s->reading);
+        sqlite3_close(s->writing);
+        close_fd(s->notice);
+        close_fd(s->blobs);
+        free(s->path);
+        free(s);
+        return NULL;
+}

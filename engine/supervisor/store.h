@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/supervisor/job.h"
+
+#include <systemd/sd-event.h>
+
+/* What survives: jobs and the reports of their attempts, in one SQLite database. A change is on the disk when its
+ * callback says so, and not before. */
+typedef struct Store Store;
+
+/* A job as it is kept. */
+typedef struct StoredJob {
+        const char *id, *tenant, *policy;
+        const char *spec;   /* JSON, as it was submitted */
+        const char *inputs; /* JSON: an array of pairs, the name and the blob */
+        JobState state;
+        uint64_t attempt, lost, submitted_usec, started_usec, finished_usec;
+        const char *report; /* of the last attempt that has one; NULL: none has */
+} StoredJob;
+
+/* Opens the store in the state directory, or makes it. Errors: -EUCLEAN it is damaged, -EPROTO a newer skepd has
+ * written it, -EBUSY another program writes to it, -EIO; the sentence says what to do. */
+int store_open(sd_event *event, const char *state_directory, Store **ret, Error *e);
+
+/* Writes what was asked for, if it can, and ends; callbacks do not come any more. Returns NULL. */
+Store *store_close(Store *store);
+
+/* Calls `each` for every job, in the order of their ids, until it returns a negative errno. The strings are borrowed. To
+ * be called before anything is written. */
+int store_load(Store *store, int (*each)(const StoredJob *job, void *userdata, Error *e), void *userdata, Error *e);
+
+/* `error` has code 0 when the change is on the disk. */
+typedef void (*StoreDone)(const Error *error, void *userdata);
+
+/* A new job. It fails when the store cannot be written: -EIO. `done` comes once, later. */
+void store_add(Store *store, const Job *job, StoreDone done, void *userdata);
+
+/* The job's state, attempt and times; with `report`, that of the attempt `job->attempt`. It does not fail: what cannot be
+ * written now is tried again until it can. `done` (or NULL) comes once, later. */
+void store_update(Store *store, const Job *job, JobState state, const char *report, StoreDone done, void *userdata);
+
+/* Forgets a job. */
+void store_remove(Store *store, const Id *id);
+
+/* The report of an attempt; owned by the caller, NULL where there is none. */
+char *store_report(Store *store, const Id *id, uint64_t attempt);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A submission, up to the moment when the job stands in the queue. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/name.h"
+#include "engine/base/strv.h"
+
+#include <string.h>
+
+#define QUEUE_MAX 100000
+
+struct Submission {
+        Submission *next;
+        Supervisor *supervisor;
+        Job *job;
+        char **names; /* of the inputs */
+        BlobRequest *request;
+        bool storing;
+        SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
+        void *userdata;
+};
+
+static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, Error *e)
+{
+        if (n > JAIL_INPUTS_MAX)
+                return error_set(e, -EINVAL, "%zu inputs: a job may have %d", n, JAIL_INPUTS_MAX);
+        for (size_t i = 0; i < n; i++) {
+                int r = name_check_input(inputs[i].name, e);
+                if (r < 0)
+                        return r;
+                if (spec->stdin_text && strcmp(inputs[i].name, "stdin") == 0)
+                        return error_set(e, -EINVAL, "stdin: given as text and as an input");
+                for (size_t k = 0; k < i; k++) {
+                        size_t a = strcspn(inputs[i].name, "/"), b = strcspn(inputs[k].name, "/");
+                        if (a == b && memcmp(inputs[i].name, inputs[k].name, a) == 0)
+                                return error_set(e, -EINVAL, "two inputs are named \"%s\"", inputs[i].name);
+                }
+        }
+        return 0;
+}
+
+static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
+{
+        const JobSpec *spec = &job->spec;
+        int r;
+
+        if (spec->tenant && !caller->root && strcmp(spec->tenant, caller->tenant) != 0)
+                return error_set(e, -EPERM, "tenant: you may not act for \"%s\"", spec->tenant);
+        job->tenant = strdup(spec->tenant ? spec->tenant : caller->tenant);
+        if (!job->tenant)
+                return error_oom(e);
+        if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
+                return r;
+        job->policy_name = strdup(jail_policy_name(job->policy));
+        if (!job->policy_name)
+                return error_oom(e);
+        return jail_policy_admit(job->policy, &spec->limits, e);
+}
+
+static void submission_free(Submission *submission)
+{
+        Supervisor *s = submission->supervisor;
+
+        for (Submission **at = &s->submissions; *at; at = &(*at)->next)
+                if (*at == submission) {
+                        *at = submission->next;
+                        break;
+                }
+        if (submission->job)
+                job_free(submission->job);
+        strv_free(submission->names);
+        free(submission);
+}
+
+/* Nobody waits for it any more. */
+void submission_drop(Submission *submission)
+{
+        submission->submitted(NULL, NULL, submission->userdata);
+        submission->submitted = NULL;
+        /* While it is being stored it cannot be stopped: on_stored() takes it back. */
+        if (submission->storing)
+                return;
+        blobs_drop(submission->request);
+        submission_free(submission);
+}
+
+static void give_back_blobs(Submission *submission)
+{
+        Job *job = submission->job;
+
+        for (size_t i = 0; i < job->n_inputs; i++)
+                blobs_unref(submission->supervisor->blobs, job->inputs[i].blob);
+}
+
+static void on_stored(const Error *error, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = userdata;
+        Supervisor *s = submission->supervisor;
+        Job *job = submission->job;
+        int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
+
+        s->n_storing--;
+        if (r >= 0 && submission->submitted && (r = supervisor_admit(s, job)) < 0)
+                error_oom(&e);
+        if (r >= 0 && submission->submitted) {
+                submission->job = NULL;
+        } else {
+                if (error->code >= 0)
+                        store_remove(s->store, &job->id);
+                give_back_blobs(submission);
+        }
+        if (submission->submitted)
+                submission->submitted(r < 0 ? NULL : job, &e, submission->userdata);
+        submission_free(submission);
+        supervisor_dispatch(s);
+}
+
+/* Its inputs are stored, or there are none: so is the job, next. */
+static int begin_storing(Submission *submission, Error *e)
+{
+        Job *job = submission->job;
+        Supervisor *s = submission->supervisor;
+
+        if (s->closed)
+                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
+        if (s->n_queued + s->n_storing >= QUEUE_MAX)
+                return error_set(e, -ENOSPC, "the queue is full: %d jobs wait; try again later", QUEUE_MAX);
+        job->submitted_usec = realtime_usec();
+        int r = id_make(&s->ids, job->submitted_usec, &job->id);
+        if (r < 0)
+                return error_errno(e, r, "making an id");
+        s->n_storing++;
+        submission->storing = true;
+        store_add(s->store, job, on_stored, submission);
+        return 0;
+}
+
+static void fail(Submission *submission, const Error *error)
+{
+        give_back_blobs(submission);
+        submission->submitted(NULL, error, submission->userdata);
+        submission_free(submission);
+}
+
+static void on_blobs(char *const *blobs, const Error *error, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = userdata;
+        Job *job = submission->job;
+        int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
+
+        submission->request = NULL;
+        for (size_t i = 0; r >= 0 && blobs && blobs[i]; i++) {
+                char *name = strdup(submission->names[i]), *blob = strdup(blobs[i]);
+                if (!name || !blob) {
+                        free(name);
+                        free(blob);
+                        for (; blobs[i]; i++)
+                                blobs_unref(submission->supervisor->blobs, blobs[i]);
+                        r = error_oom(&e);
+                        break;
+                }
+                job->inputs[job->n_inputs++] = (JobInputFile){name, blob};
+        }
+        if (r >= 0)
+                r = begin_storing(submission, &e);
+        if (r < 0)
+                fail(submission, &e);
+}
+
+static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                 Error *e)
+{
+        Supervisor *s = submission->supervisor;
+        Job *job = submission->job = calloc(1, sizeof *job);
+
+        if (!job)
+                return error_oom(e);
+        job->supervisor = s;
+        if (s->closed)
+                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
+        int r = spec_parse(spec, &job->spec, e);
+        if (r >= 0)
+                r = check_inputs(&job->spec, inputs, n, e);
+        if (r >= 0)
+                r = check_spec(s, caller, job, e);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = strv_add(&submission->names, inputs[i].name);
+        return r;
+}
+
+void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                       SupervisorSubmitted submitted, void *userdata, Submission **ret)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = calloc(1, sizeof *submission);
+
+        *ret = NULL;
+        if (!submission) {
+                error_oom(&e);
+                submitted(NULL, &e, userdata);
+                return;
+        }
+        *submission = (Submission){
+                .next = s->submissions, .supervisor = s, .submitted = submitted, .userdata = userdata};
+        s->submissions = submission;
+        int r = begin(submission, caller, spec, inputs, n, &e);
+        if (r >= 0)
+                r = n > 0 ? blobs_add(s->blobs, inputs, n, on_blobs, submission, &submission->request, &e)
+                          : begin_storing(submission, &e);
+        if (r >= 0) {
+                *ret = submission;
+                return;
+        }
+        submitted(NULL, &e, userdata);
+        submission_free(submission);
+}
+
+void submissions_end(Supervisor *s)
+{
+        while (s->submissions) {
+                Submission *submission = s->submissions;
+                if (submission->submitted)
+                        submission->submitted(NULL, NULL, submission->userdata);
+                submission_free(submission);
+        }
+}

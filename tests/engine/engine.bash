@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# An engine for a file of tests: with $state, $SKEP_ADDRESS and $MISSING set.
+
+start_engine() {
+        "$build/skepd" --embedded --state "$state" --socket "$BATS_FILE_TMPDIR/engine.sock" --allow-missing="$MISSING" \
+                "$@" > "$BATS_FILE_TMPDIR/ready" 2> "$BATS_FILE_TMPDIR/log" 3>&- &
+        echo $! > "$BATS_FILE_TMPDIR/pid"
+        for i in $(seq 100); do
+                grep -q ready "$BATS_FILE_TMPDIR/ready" && return
+                sleep 0.1
+        done
+        cat "$BATS_FILE_TMPDIR/log" >&2
+        return 1
+}
+
+stop_engine() {
+        kill -TERM "$(cat "$BATS_FILE_TMPDIR/pid")"
+        for i in $(seq 150); do
+                kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || return 0
+                sleep 0.1
+        done
+        return 1
+}
+
+ctl() {
+        timeout 60 "$build/skepctl" "$@"
+}

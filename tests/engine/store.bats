@@ -1,0 +1,229 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What survives: jobs, their inputs, output and reports, whatever happens to the supervisor.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        export state=$BATS_TEST_TMPDIR/state
+}
+
+teardown() {
+        if kill -0 "$(cat "$BATS_FILE_TMPDIR/pid" 2>/dev/null)" 2>/dev/null; then
+                stop_engine
+        fi
+}
+
+# As a crash, and what comes after: workers end when they see their supervisor gone.
+crash_engine() {
+        local pid workers
+        pid=$(cat "$BATS_FILE_TMPDIR/pid")
+        workers=$(pgrep -P "$pid" || true)
+        kill -KILL "$pid"
+        for i in $(seq 100); do
+                # shellcheck disable=SC2086
+                kill -0 $pid $workers 2>/dev/null || return 0
+                sleep 0.1
+        done
+        return 1
+}
+
+field() { # id, expression on the job
+        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+@test "a supervisor that is killed loses no job" {
+        start_engine
+        echo hello > input
+        for i in $(seq 12); do
+                echo "{\"command\": [\"sh\", \"-c\", \"sleep 1; cat /input/f; echo $i\"], \"name\": \"job-$i\"}" |
+                        ctl submit --input f=input - >> ids
+        done
+        sleep 0.7
+        crash_engine
+        start_engine
+        ctl wait $(cat ids)
+        n=0
+        while read -r id; do
+                n=$((n + 1))
+                [ "$(field "$id" 'job["state"], job["spec"]["name"]')" = "succeeded job-$n" ]
+                [ "$(ctl logs "$id")" = "hello
+$n" ]
+        done < ids
+        [ "$(ctl list --json | wc -l)" -eq 12 ]
+        stop_engine
+        [ -z "$(ls "$state/blobs")" ]
+        [ "$(leftovers)" = "$BEFORE" ]
+}
+
+@test "an attempt that was lost has its report, and the next one is counted" {
+        start_engine
+        id=$(echo '{"command": ["sh", "-c", "test $SKEP_ATTEMPT -gt 1 || sleep 60"]}' | ctl submit -)
+        for i in $(seq 50); do
+                [ "$(field "$id" 'job["state"]')" = running ] && break
+                sleep 0.1
+        done
+        crash_engine
+        start_engine
+        ctl wait "$id"
+        [ "$(field "$id" 'job["attempt"], job["report"]["reason"], job["report"]["attempt"]')" = "2 exited 2" ]
+        run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Report u 1
+        [[ $output == *lost* ]]
+}
+
+@test "a job whose supervisor dies three times under it is not started again" {
+        start_engine
+        id=$(echo '{"command": ["sleep", "60"]}' | ctl submit -)
+        for attempt in 1 2 3; do
+                for i in $(seq 100); do
+                        [ "$(field "$id" 'job["attempt"], job["state"]')" = "$attempt running" ] && break
+                        sleep 0.1
+                done
+                [ "$(field "$id" 'job["attempt"]')" = $attempt ]
+                crash_engine
+                start_engine
+        done
+        run ctl wait "$id"
+        [ "$status" -eq 1 ]
+        [ "$(field "$id" 'job["state"], job["attempt"], job["report"]["reason"]')" = "failed 3 lost" ]
+}
+
+@test "what has ended is shown by the next supervisor, with its output" {
+        start_engine
+        run ctl run --output out -- sh -c 'echo text; echo file > /output/f; exit 3'
+        [ "$status" -eq 3 ]
+        id=$(ctl list --json | python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["id"])')
+        before=$(ctl status --json "$id")
+        crash_engine
+        start_engine
+        [ "$(ctl status --json "$id")" = "$before" ]
+        [ "$(ctl logs "$id")" = text ]
+        ctl output "$id" again
+        [ "$(cat again/f)" = file ]
+        # What ended does not start again, and new ids come after the old.
+        next=$(echo '{"command": ["true"]}' | ctl submit -)
+        [[ $next > $id ]]
+        ctl wait "$next"
+        [ "$(field "$id" 'job["attempt"]')" = 1 ]
+}
+
+@test "SIGTERM gives back what did not end in time, and that is no lost attempt" {
+        start_engine --drain 1s
+        id=$(echo '{"command": ["sh", "-c", "test $SKEP_ATTEMPT -gt 4 || sleep 60"]}' | ctl submit -)
+        for attempt in 1 2 3 4; do
+                for i in $(seq 100); do
+                        [ "$(field "$id" 'job["attempt"], job["state"]')" = "$attempt running" ] && break
+                        sleep 0.1
+                done
+                stop_engine
+                start_engine --drain 1s
+        done
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 5" ]
+}
+
+@test "a cancelled job stays cancelled" {
+        start_engine --workers 1
+        id=$(echo '{"command": ["sleep", "60"]}' | ctl submit -)
+        ctl cancel "$id"
+        run ctl wait "$id"
+        crash_engine
+        start_engine
+        [ "$(field "$id" 'job["state"]')" = cancelled ]
+}
+
+@test "a policy that has gone fails its jobs by name" {
+        start_engine --workers 1
+        for i in $(seq 40); do
+                echo '{"command": ["sleep", "60"], "policy": "strict"}'
+        done | ctl submit - > ids
+        id=$(echo '{"command": ["true"], "policy": "strict"}' | ctl submit -)
+        crash_engine
+        sqlite3 "$state/jobs.db" "UPDATE jobs SET policy = 'passing' WHERE id = '$id'"
+        start_engine --workers 1 --drain 0s
+        run ctl wait "$id"
+        [ "$status" -eq 1 ]
+        [[ $(field "$id" 'job["report"]["message"]') == *passing* ]]
+        [ "$(field "$(head -1 ids)" 'job["state"] in ("queued", "starting", "running")')" = True ]
+}
+
+@test "what belongs to no job is removed at the start" {
+        start_engine
+        stop_engine
+        mkdir -p "$state/jobs/01aaaaaaaaaaaaaaaaaaaaaaaa/1"
+        touch "$state/jobs/01aaaaaaaaaaaaaaaaaaaaaaaa/1/stdout" "$state/blobs/new-0-0" "$state/blobs/0123"
+        start_engine
+        [ -z "$(ls "$state/jobs" "$state/blobs" | grep -v :)" ]
+}
+
+@test "a damaged store is refused, and nothing of it is touched" {
+        start_engine
+        echo '{"command": ["true"]}' | ctl submit - > id
+        ctl wait "$(cat id)"
+        stop_engine
+        cp "$state/jobs.db" good
+        printf 'not a database at all, but long enough to be taken for one, which it is not, by any means, at any time' > "$state/jobs.db"
+        sum=$(sha256sum < "$state/jobs.db")
+        run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$PWD/s" --allow-missing="$MISSING"
+        [ "$status" -eq 1 ]
+        [[ $output == *"$state/jobs.db is damaged"*recover* ]]
+        [ "$(sha256sum < "$state/jobs.db")" = "$sum" ]
+        [ -d "$state/jobs/$(cat id)" ]
+        cp good "$state/jobs.db"
+        start_engine
+        [ "$(field "$(cat id)" 'job["state"]')" = succeeded ]
+}
+
+@test "a store of a newer version is refused" {
+        start_engine
+        stop_engine
+        sqlite3 "$state/jobs.db" 'PRAGMA user_version = 99'
+        run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$PWD/s" --allow-missing="$MISSING"
+        [ "$status" -eq 1 ]
+        [[ $output == *newer*99* ]]
+}
+
+@test "a full disk stops the intake, not the running jobs, and is got over" {
+        mkdir state
+        # In a mount namespace of its own, so that nothing stays mounted.
+        unshare -m --propagation private bash -c '
+                mount -t tmpfs -o size=2M,mode=700 tmpfs "$1/state"
+                shift
+                exec "$@"' - "$PWD" "$build/skepd" --embedded --state "$state" \
+                --socket "$BATS_FILE_TMPDIR/engine.sock" --allow-missing="$MISSING" > "$BATS_FILE_TMPDIR/ready" 2> log 3>&- &
+        pid=$!
+        echo $pid > "$BATS_FILE_TMPDIR/pid"
+        for i in $(seq 100); do
+                grep -q ready "$BATS_FILE_TMPDIR/ready" && break
+                sleep 0.1
+        done
+        inside=/proc/$pid/root$state
+        id=$(echo '{"command": ["sh", "-c", "sleep 6; echo done"]}' | ctl submit -)
+        sleep 0.5
+        dd if=/dev/zero of="$inside/filler" bs=64k 2>/dev/null || true
+        dd if=/dev/zero of="$inside/filler2" bs=1k 2>/dev/null || true
+        full=
+        for i in $(seq 300); do
+                run ctl submit - <<< "{\"command\": [\"true\"], \"stdin\": \"$(head -c 4000 /dev/zero | tr '\0' x)\"}"
+                [ "$status" -eq 0 ] || { full=$output && break; }
+        done
+        [[ $full == *"cannot be stored"* ]]
+        sleep 4
+        rm "$inside/filler" "$inside/filler2"
+        ctl wait "$id"
+        for i in $(seq 30); do
+                ctl run -- true && break
+                sleep 0.2
+        done
+        ctl run -- true
+        stop_engine
+}
