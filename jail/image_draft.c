@@ -2,6 +2,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/name.h"
+#include "engine/base/remove_tree.h"
 #include "jail/image.h"
 #include "jail/image_store.h"
 

@@ -5,6 +5,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/id.h"
 #include "engine/base/places.h"
+#include "engine/base/remove_tree.h"
 
 #include <fcntl.h>
 #include <string.h>

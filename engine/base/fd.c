@@ -132,35 +132,6 @@ int map_file(int fd, size_t limit, const void **ret, size_t *ret_size)
         return 0;
 }
 
-int remove_tree_at(int dir_fd, const char *name)
-{
-        int first = 0;
-
-        if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-                return 0;
-        if (errno != EISDIR && errno != EPERM)
-                return -errno;
-        int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        _cleanup_closedir_ DIR *dir = fdopendir(fd);
-        if (!dir) {
-                first = -errno;
-                close(fd);
-                return first;
-        }
-        for (struct dirent *d; (d = readdir(dir));) {
-                if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-                        continue;
-                int r = remove_tree_at(dirfd(dir), d->d_name);
-                if (r < 0 && first == 0)
-                        first = r;
-        }
-        if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && first == 0)
-                first = -errno;
-        return first;
-}
-
 int send_message(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds)
 {
         union {

@@ -30,10 +30,6 @@ int sealed_file(const char *name, const void *data, size_t size);
  * NULL and 0. */
 int map_file(int fd, size_t limit, const void **ret, size_t *ret_size);
 
-/* Removes what stands below a directory, and the directory, without following links. Best effort: returns the first
- * error, and goes on. */
-int remove_tree_at(int dir_fd, const char *name);
-
 /* One datagram over a SOCK_SEQPACKET or SOCK_STREAM Unix socket, with descriptors. Returns 0 or a negative errno;
  * -EAGAIN when a non-blocking socket is full. */
 int send_message(int socket_fd, const void *data, size_t size, const int *fds, size_t n_fds);

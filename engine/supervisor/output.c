@@ -2,6 +2,7 @@
 #include "engine/supervisor/output.h"
 
 #include "engine/base/fd.h"
+#include "engine/base/remove_tree.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

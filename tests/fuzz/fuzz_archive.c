@@ -3,6 +3,7 @@
 
 #include "engine/base/archive.h"
 #include "engine/base/fd.h"
+#include "engine/base/remove_tree.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

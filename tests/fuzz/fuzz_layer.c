@@ -3,6 +3,7 @@
 
 #include "engine/base/archive_member.h"
 #include "engine/base/fd.h"
+#include "engine/base/remove_tree.h"
 #include "jail/image.h"
 #include "jail/image_unpack/layer.h"
 

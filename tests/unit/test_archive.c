@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/base/archive.h"
 #include "engine/base/fd.h"
+#include "engine/base/remove_tree.h"
 #include "tests/unit/unit.h"
 
 #include <archive.h>
@@ -8,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static const ArchiveRules generous = {.symlinks = true, .max_bytes = 1 << 20, .max_entries = 100};
@@ -210,6 +212,35 @@ START_TEST(test_unpacking_holds_its_limits)
 }
 END_TEST
 
+/* Deeper than there are descriptors, and partly without a mode. */
+START_TEST(test_a_tree_of_any_depth_is_removed)
+{
+        struct rlimit limit;
+
+        getrlimit(RLIMIT_NOFILE, &limit);
+        mkdirat(from, "deep", 0755);
+        int at = openat(from, "deep", O_RDONLY | O_DIRECTORY);
+        for (int i = 0; i < 1000; i++) {
+                write_file(at, "file", "x", 0);
+                ck_assert_int_eq(mkdirat(at, "0", 0755), 0);
+                int next = openat(at, "0", O_RDONLY | O_DIRECTORY);
+                fchmod(at, i % 100 == 0 ? 0 : 0755);
+                close(at);
+                at = next;
+        }
+        ck_assert_int_eq(symlinkat(directory, at, "link"), 0);
+        close(at);
+        write_file(to, "kept", "x", 0600);
+        ck_assert_int_eq(symlinkat("to", from, "link"), 0);
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){200, limit.rlim_max});
+        ck_assert_int_eq(remove_tree_at(root, "from"), 0);
+        ck_assert_int_eq(faccessat(root, "from", F_OK, 0), -1);
+        ck_assert_int_eq(faccessat(to, "kept", F_OK, 0), 0);
+        ck_assert_int_eq(remove_tree_at(root, "from"), 0);
+        setrlimit(RLIMIT_NOFILE, &limit);
+}
+END_TEST
+
 START_TEST(test_what_is_no_archive_is_refused)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -227,6 +258,7 @@ Suite *archive_suite(void)
         TCase *tests = tcase_create("archive");
 
         tcase_add_checked_fixture(tests, make_directories, remove_directories);
+        tcase_set_timeout(tests, 60);
         tcase_add_test(tests, test_a_tree_comes_back_as_it_was);
         tcase_add_test(tests, test_what_is_neither_file_nor_directory_is_left_out);
         tcase_add_test(tests, test_packing_holds_its_limits);
@@ -235,6 +267,7 @@ Suite *archive_suite(void)
         tcase_add_test(tests, test_links_are_refused_where_the_rules_say_so);
         tcase_add_test(tests, test_unpacking_holds_its_limits);
         tcase_add_test(tests, test_what_is_no_archive_is_refused);
+        tcase_add_test(tests, test_a_tree_of_any_depth_is_removed);
         suite_add_tcase(suite, tests);
         return suite;
 }

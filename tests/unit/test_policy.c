@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/base/fd.h"
+#include "engine/base/remove_tree.h"
 #include "engine/base/strv.h"
 #include "jail/floor.h"
 #include "jail/policy.h"
