@@ -99,6 +99,11 @@ $(BUILD)/payload: tests/jail/payload.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -o $@ $< -lpthread
 
+# In the place of skep-image-unpack: one that an archive has taken over.
+$(BUILD)/hostile-unpacker: tests/jail/unpacker.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -o $@ $<
+
 # The escape suite: tests/jail/escapes.c. Not at a random address, since some attacks need low ones.
 $(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])
 	@mkdir -p $(@D)
@@ -107,7 +112,7 @@ $(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])
 $(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
-TEST_PROGRAMS := $(BUILD)/unit-tests $(BUILD)/payload $(BUILD)/escapes $(BUILD)/submit-raw
+TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests payload hostile-unpacker escapes submit-raw)
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)

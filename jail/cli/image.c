@@ -17,8 +17,6 @@
 #include <string.h>
 #include <time.h>
 
-#define DISK_DEFAULT (UINT64_C(8) << 30)
-#define FILES_DEFAULT 500000
 #define STATUS_INTERRUPTED 130
 
 /* ---- import ---- */
@@ -27,7 +25,8 @@ static int take_disk(const Option *option _unused_, const char *value, void *tar
 {
         ImageImport *import = target;
 
-        return size_parse(value, &import->disk_bytes, e);
+        int r = size_parse(value, &import->disk_bytes, e);
+        return r >= 0 && import->disk_bytes == 0 ? error_set(e, -EINVAL, "must be more than 0") : r;
 }
 
 static int take_files(const Option *option _unused_, const char *value, void *target, Error *e)
@@ -49,8 +48,10 @@ static int take_allow_missing(const Option *option _unused_, const char *value, 
 static const Option import_options[] = {
         {"tag", "NAME:TAG", "which image, where the archive has several", option_set_string, OF_IMPORT(tag)},
         {"replace", NULL, "take the place of an image that has the name", option_set_flag, OF_IMPORT(replace)},
-        {"disk", "SIZE", "what its files may have together (default: 8G)", take_disk, 0},
-        {"files", "N", "how many they may be (default: 500000)", take_files, 0},
+        {"disk", "SIZE", "what its files may have together (default: 64M and 32 times the archive, at most 8G)", take_disk,
+         0},
+        {"files", "N", "how many they may be (default: 10000 and one per 32 bytes of it, at most 500000)", take_files,
+         0},
         {"allow-missing", "LIST", "limits of the unpacking that this host need not enforce", take_allow_missing, 0},
 };
 
@@ -79,7 +80,7 @@ static void say_left_out(const ImageConfig *c)
 
 static int import(int argc, char **argv, Error *e)
 {
-        ImageImport import = {.disk_bytes = DISK_DEFAULT, .files = FILES_DEFAULT};
+        ImageImport import = {.disk_bytes = 0};
         _cleanup_image_config_ ImageConfig config = {0};
         int first = options_read(import_options, ELEMENTS(import_options), argc, argv, false, &import, e);
 

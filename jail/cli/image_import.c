@@ -12,6 +12,8 @@
 #include "engine/base/name.h"
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
+#include "jail/cli/image_watch.h"
+#include "jail/cli/tree_use.h"
 #include "jail/image.h"
 #include "jail/launcher.h"
 
@@ -25,6 +27,14 @@
 
 #define CHUNK ((size_t)256 << 10)
 #define SENTENCE_MAX 1024
+/* What a tree may have where nothing else is said. Images are a few times as large as they travel, and a file takes
+ * some tens of bytes of an archive at the least. */
+#define DISK_LEAST (UINT64_C(64) << 20)
+#define DISK_TIMES 32
+#define DISK_MOST (UINT64_C(8) << 30)
+#define FILES_LEAST 10000
+#define FILE_OF_BYTES 32
+#define FILES_MOST 500000
 
 /* What the unpacking program writes: as much as is looked at. */
 typedef struct Words {
@@ -37,6 +47,8 @@ typedef struct Unpacking {
         Jail *jail; /* NULL once it has ended */
         Words result, sentence;
         bool interrupted;
+        ImageWatch watch;
+        Error exceeded; /* more than it may; or it cannot be watched */
         int verdict;
         Error *error;
 } Unpacking;
@@ -73,6 +85,8 @@ static int judge(const Unpacking *u, const JailReport *report)
                 return 0;
         if (u->interrupted)
                 return error_set(u->error, -EINTR, "interrupted: nothing was imported");
+        if (u->exceeded.code < 0)
+                return error_set(u->error, u->exceeded.code, "%s: %s", archive, error_text(&u->exceeded));
         if (report->reason == JAIL_OOM)
                 return error_set(u->error, -ENOMEM, "%s: needs more memory than the policy \"image\" gives", archive);
         if (report->reason == JAIL_WALL_LIMIT)
@@ -118,7 +132,7 @@ static int wait_for_end(Unpacking *u, JailLauncher *launcher)
                 struct signalfd_siginfo info;
                 struct pollfd fds[] = {{.fd = jail_launcher_fd(launcher), .events = POLLIN},
                                        {.fd = signal_fd, .events = POLLIN}};
-                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                if (poll(fds, ELEMENTS(fds), u->exceeded.code < 0 ? -1 : IMAGE_WATCH_MSEC) < 0 && errno != EINTR)
                         return error_errno(u->error, -errno, "poll");
                 if (fds[1].revents && read(signal_fd, &info, sizeof info) > 0) {
                         u->interrupted = true;
@@ -129,6 +143,8 @@ static int wait_for_end(Unpacking *u, JailLauncher *launcher)
                         if (r < 0)
                                 return r;
                 }
+                if (u->jail && u->exceeded.code >= 0 && image_watch_look(&u->watch, &u->exceeded) < 0)
+                        jail_cancel(u->jail);
         }
         return u->verdict;
 }
@@ -174,10 +190,14 @@ static int run(Unpacking *u, int archive, bool is_directory, int root)
                 .n_binds = is_directory ? 3 : 2,
                 .allow_missing = import->allow_missing,
         };
+        image_watch_begin(program, root, archive, import->disk_bytes, import->files, &u->watch);
         if ((r = jail_launcher_new(&(JailLauncherOptions){.here = &launcher_here}, &launcher, u->error)) < 0 ||
             (r = jail_start(launcher, &spec, &events, u, &u->jail, u->error)) < 0)
                 return r;
-        return wait_for_end(u, launcher);
+        r = wait_for_end(u, launcher);
+        image_watch_done(&u->watch);
+        error_clear(&u->exceeded);
+        return r;
 }
 
 static int read_result(const Words *words, ImageConfig *ret, Error *e)
@@ -230,7 +250,33 @@ static int open_archive(const ImageImport *import, int directory, bool *ret_is_d
         *ret_is_directory = S_ISDIR(st.st_mode);
         if (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY))
                 return take_fd(fd);
-        return copy_archive(fd, directory, import->disk_bytes, e);
+        return copy_archive(fd, directory, import->disk_bytes ? import->disk_bytes : DISK_MOST, e);
+}
+
+/* Fills in what the import may have. */
+static int set_ceilings(ImageImport *import, int archive, Error *e)
+{
+        TreeUse size = {0};
+        struct stat st;
+        int r = 0;
+
+        if (fstat(archive, &st) < 0)
+                return error_errno(e, -errno, "%s", import->archive);
+        if (S_ISDIR(st.st_mode))
+                r = tree_use(archive, FILES_MOST, &size, e);
+        else
+                size.bytes = (uint64_t)st.st_size;
+        if (r < 0)
+                return error_prefix(e, "%s", import->archive), r;
+        if (!import->disk_bytes)
+                import->disk_bytes = size.bytes < (DISK_MOST - DISK_LEAST) / DISK_TIMES
+                                             ? DISK_LEAST + size.bytes * DISK_TIMES
+                                             : DISK_MOST;
+        if (!import->files)
+                import->files = size.bytes < (FILES_MOST - FILES_LEAST) * FILE_OF_BYTES
+                                        ? FILES_LEAST + size.bytes / FILE_OF_BYTES
+                                        : FILES_MOST;
+        return 0;
 }
 
 /* ---- the import ---- */
@@ -247,11 +293,12 @@ static int set_time(ImageConfig *config)
         return config->imported ? 0 : -ENOMEM;
 }
 
-int image_import(const ImageImport *import, ImageConfig *ret, Error *e)
+int image_import(const ImageImport *asked, ImageConfig *ret, Error *e)
 {
         _cleanup_image_draft_ ImageDraft draft = IMAGE_DRAFT_NULL;
+        ImageImport import = *asked;
         Unpacking u = {
-                .import = import,
+                .import = &import,
                 .result.max = IMAGE_CONFIG_TEXT_MAX,
                 .sentence.max = SENTENCE_MAX,
                 .error = e,
@@ -259,19 +306,19 @@ int image_import(const ImageImport *import, ImageConfig *ret, Error *e)
         bool is_directory = false;
 
         *ret = (ImageConfig){0};
-        int r = image_draft_new(import->name, import->replace, &draft, e);
+        int r = image_draft_new(import.name, import.replace, &draft, e);
         if (r < 0)
                 return r;
-        _cleanup_close_ int archive = open_archive(import, draft.directory, &is_directory, e);
-        if (archive < 0)
-                return archive;
+        _cleanup_close_ int archive = open_archive(&import, draft.directory, &is_directory, e);
+        if (archive < 0 || (r = set_ceilings(&import, archive, e)) < 0)
+                return archive < 0 ? archive : r;
         r = run(&u, archive, is_directory, draft.root);
         if (r >= 0)
                 r = read_result(&u.result, ret, e);
         free(u.result.text);
         free(u.sentence.text);
         if (r < 0 ||
-            (r = image_measure(draft.root, import->disk_bytes, import->files, &ret->bytes, &ret->files, e)) < 0)
+            (r = image_measure(draft.root, import.disk_bytes, import.files, &ret->bytes, &ret->files, e)) < 0)
                 return r;
         if (set_time(ret) < 0)
                 return error_oom(e);

@@ -8,7 +8,7 @@ typedef struct ImageImport {
         const char *archive; /* a file, a directory, or "-" for standard input */
         const char *name;
         const char *tag; /* NULL: the archive has one image */
-        uint64_t disk_bytes, files;
+        uint64_t disk_bytes, files; /* that the tree may have; 0: by the size of the archive */
         bool replace;
         JailLayers allow_missing;
 } ImageImport;

@@ -401,6 +401,43 @@ docker(case("a.tar: "), tar([file("a", b"x", pax_headers={"size": str(1 << 60)})
         [ "$(json_get files "$SKEP_IMAGES/it/image.json")" = 1 ]
 }
 
+# The program that unpacks is another one here.
+hostile_import() {
+        [ -d own ] || mkdir -p own/build
+        cp -r "$top/policies" own/
+        cp "$build"/{skep-jail,skep-launcher,skep-scope} own/build/
+        cp "$build/hostile-unpacker" own/build/skep-image-unpack
+        timeout 300 own/build/skep-jail image import --allow-missing="$MISSING" "$@"
+}
+
+@test "an archive that takes the unpacking over cannot fill the disk" {
+        for attack in bytes:--disk nameless:--disk mapped:"mmap: Operation not permitted" files:--files names:--files \
+                links:--files deep:"too deep"; do
+                echo "${attack%%:*}" > a.tar
+                run hostile_import --disk 4M --files 200 a.tar it
+                echo "$attack: $output"
+                [ "$status" -eq 125 ]
+                [[ $output == *"${attack#*:}"* ]]
+                [ -z "$(ls -A "$SKEP_IMAGES")" ]
+        done
+}
+
+@test "what an import may have follows the archive, unless it is said" {
+        make_archive 'docker("a.tar", [file("a", bytes(70 << 20))], compress="gzip")
+docker("b.tar", [file(f"f{i}") for i in range(20000)], compress="gzip")'
+        run import a.tar it
+        [ "$status" -eq 125 ]
+        [[ $output == *"see --disk"* ]]
+        import --disk 70M a.tar it
+        [ "$(stat -c %s "$root/a")" -eq $((70 << 20)) ]
+        run import b.tar files
+        [ "$status" -eq 125 ]
+        [[ $output == *"see --files"* ]]
+        import --files 20000 b.tar files
+        run import --disk 0 b.tar none
+        [ "$status" -eq 125 ]
+}
+
 @test "what an archive says reaches no terminal as it is" {
         make_archive 'docker("a.tar", [file("a\x1b[2J\n../x/../y")])'
         run import a.tar it

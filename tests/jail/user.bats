@@ -90,6 +90,23 @@ jail() {
         [[ $output != *HOME=* ]]
 }
 
+@test "an archive that takes over a user's unpacking cannot fill the disk" {
+        mkdir -p "$place/hostile/build"
+        cp -r "$place/policies" "$place/hostile/"
+        cp "$place"/build/skep-{jail,launcher,scope} "$place/hostile/build/"
+        cp "$build/hostile-unpacker" "$place/hostile/build/skep-image-unpack"
+        chmod -R a+rX "$place/hostile"
+        for attack in bytes:--disk names:--files closed:"cannot be opened"; do
+                echo "${attack%%:*}" > a.tar
+                run user SKEP_IMAGES="$place/home/images" timeout 300 "$place/hostile/build/skep-jail" image import \
+                        --allow-missing="$ALLOW" --disk 4M --files 200 a.tar it
+                echo "$attack: $output"
+                [ "$status" -eq 125 ]
+                [[ $output == *"${attack#*:}"* ]]
+                [ -z "$(ls -A "$place/home/images")" ]
+        done
+}
+
 @test "the own directory is bound, and written where that was asked for" {
         mkdir -p shared
         user true
