@@ -16,7 +16,8 @@ mkdir -p $place/project/build
 cp -r tests policies $place/project/
 cp -r build/debian $place/project/build/
 echo "${VM_TESTS:-.}" > $place/project/only # a regular expression of the names of tests
-for program in skep-launcher skep-scope skep-jail skep-worker skepd skepctl unit-tests payload escapes submit-raw; do
+for program in skep-launcher skep-scope skep-jail skep-worker skepd skepctl unit-tests payload escapes submit-raw \
+        skep-image-unpack hostile-unpacker; do
         cp build/$program $place/project/build/
 done
 rm -f $place/project.img $place/results.img
