@@ -7,7 +7,7 @@
  *
  *   1. It runs under the base policy, recorded: system calls, programs, paths that it looks for in vain. What of these
  *      the host has and anybody may read is added, and it runs again, until nothing new is seen.
- *   2. It runs unrecorded, twice: so it must end, and what is the same both times is what a policy is held to.
+ *   2. It runs unrecorded: so it must end, and what is the same twice is what a policy is held to.
  *   3. What it does not need is taken out (minimise.h).
  *   4. The policy is written, read back, and proven as it stands by further runs: all of those must pass. */
 
