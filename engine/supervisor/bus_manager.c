@@ -120,6 +120,50 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error 
         return sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        Supervisor *supervisor = bus_client_supervisor(userdata);
+        const char *member = sd_bus_message_get_member(m), *id;
+        Job *job;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        if (r < 0 || (r = find_job(m, userdata, id, &job)) != 0)
+                return r;
+        r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job)
+                                           : supervisor_hold(supervisor, job, strcmp(member, "Hold") == 0);
+        if (r < 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED,
+                                                  "job %s has ended, and stays as it is: submit it again", job->id.text);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const char *id;
+        Job *job;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        if (r < 0 || (r = find_job(m, userdata, id, &job)) != 0)
+                return r;
+        if (supervisor_forget(bus_client_supervisor(userdata), job) < 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s has not ended: cancel it first",
+                                                  job->id.text);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+/* Pause, Resume, Drain: for all tenants, so not for one. */
+static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const Caller caller = bus_client_caller(userdata);
+        const char *member = sd_bus_message_get_member(m);
+
+        if (!caller.root)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED,
+                                                  "only root may pause, drain and resume the engine");
+        supervisor_pause(bus_client_supervisor(userdata), strcmp(member, "Pause") == 0, strcmp(member, "Drain") == 0);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         const char *id;
@@ -268,6 +312,16 @@ const sd_bus_vtable bus_manager_vtable[] = {
                                 method_submit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_cancel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Hold", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_hold, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_hold,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Requeue", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_hold,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Forget", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_forget,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetJob", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", job), method_get_job,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("a{sv}", filter, "s", cursor, "u", limit),

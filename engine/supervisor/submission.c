@@ -8,6 +8,7 @@
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 
+#include <search.h>
 #include <string.h>
 
 #define QUEUE_MAX 100000
@@ -19,9 +20,70 @@ struct Submission {
         char **names; /* of the inputs */
         BlobRequest *request;
         bool storing;
+        Job *earlier; /* NULL, or the job that this is the same as, which is being stored */
         SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
         void *userdata;
 };
+
+/* ---- idempotency ---- */
+
+/* The same key of the same tenant stands for the same job. What is compared is the specification: inputs are files that
+ * are read once, and a caller that submits again may not have them any more. */
+
+static int compare_keys(const void *a, const void *b)
+{
+        const Job *one = a, *other = b;
+        int r = strcmp(one->spec.idempotency_key, other->spec.idempotency_key);
+
+        return r ? r : strcmp(one->tenant, other->tenant);
+}
+
+int submission_remember_key(Supervisor *s, Job *job)
+{
+        Job **known = tsearch(job, &s->keys, compare_keys);
+
+        return !known ? -ENOMEM : *known == job ? 0 : -EEXIST;
+}
+
+void submission_forget_key(Supervisor *s, Job *job)
+{
+        Job **known = job->spec.idempotency_key && job->tenant ? tfind(job, &s->keys, compare_keys) : NULL;
+
+        if (known && *known == job)
+                tdelete(job, &s->keys, compare_keys);
+}
+
+static void keep_job(void *job _unused_)
+{
+}
+
+void submission_forget_keys(Supervisor *s)
+{
+        tdestroy(s->keys, keep_job);
+        s->keys = NULL;
+}
+
+/* The job that this submission has made already: 1; 0: there is none, and now this is the one. */
+static int find_earlier(Submission *submission, Job **ret, Error *e)
+{
+        Job *job = submission->job;
+        Supervisor *s = submission->supervisor;
+
+        if (!job->spec.idempotency_key)
+                return 0;
+        Job **known = tsearch(job, &s->keys, compare_keys);
+        if (!known)
+                return error_oom(e);
+        if (*known == job)
+                return 0;
+        if (strcmp((*known)->spec.text, job->spec.text) != 0)
+                return error_set(e, -EEXIST,
+                                 "idempotency_key: it was given to another job, with another specification");
+        *ret = *known;
+        return 1;
+}
+
+/* ---- what is asked for ---- */
 
 static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, Error *e)
 {
@@ -69,21 +131,52 @@ static void submission_free(Submission *submission)
                         *at = submission->next;
                         break;
                 }
-        if (submission->job)
+        if (submission->job) {
+                submission_forget_key(s, submission->job);
                 job_free(submission->job);
+        }
         strv_free(submission->names);
         free(submission);
+}
+
+static bool has_twin(const Submission *submission)
+{
+        for (const Submission *twin = submission->supervisor->submissions; twin; twin = twin->next)
+                if (twin->earlier == submission->job && twin->submitted)
+                        return true;
+        return false;
+}
+
+/* Those who have submitted the same again while it was being stored. */
+static void answer_twins(const Submission *submission, const Job *job, const Error *error)
+{
+        const Job *which = job ? job : submission->job;
+
+        for (Submission *twin = submission->supervisor->submissions, *next; twin; twin = next) {
+                next = twin->next;
+                if (twin->earlier != which)
+                        continue;
+                if (twin->submitted)
+                        twin->submitted(job, error, twin->userdata);
+                submission_free(twin);
+        }
 }
 
 /* Nobody waits for it any more. */
 void submission_drop(Submission *submission)
 {
+        _cleanup_error_ Error e = ERROR_NULL;
+
         submission->submitted(NULL, NULL, submission->userdata);
         submission->submitted = NULL;
         /* While it is being stored it cannot be stopped: on_stored() takes it back. */
         if (submission->storing)
                 return;
-        blobs_drop(submission->request);
+        if (submission->request)
+                blobs_drop(submission->request);
+        error_set(&e, -EAGAIN, "the submission that had this idempotency_key was given up: try again");
+        if (!submission->earlier)
+                answer_twins(submission, NULL, &e);
         submission_free(submission);
 }
 
@@ -104,15 +197,17 @@ static void on_stored(const Error *error, void *userdata)
         int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
 
         s->n_storing--;
-        if (r >= 0 && submission->submitted && (r = supervisor_admit(s, job)) < 0)
+        bool wanted = submission->submitted || has_twin(submission);
+        if (r >= 0 && wanted && (r = supervisor_admit(s, job)) < 0)
                 error_oom(&e);
-        if (r >= 0 && submission->submitted) {
+        if (r >= 0 && wanted) {
                 submission->job = NULL;
         } else {
                 if (error->code >= 0)
                         store_remove(s->store, &job->id);
                 give_back_blobs(submission);
         }
+        answer_twins(submission, r < 0 ? NULL : job, &e);
         if (submission->submitted)
                 submission->submitted(r < 0 ? NULL : job, &e, submission->userdata);
         submission_free(submission);
@@ -142,6 +237,7 @@ static int begin_storing(Submission *submission, Error *e)
 static void fail(Submission *submission, const Error *error)
 {
         give_back_blobs(submission);
+        answer_twins(submission, NULL, error);
         submission->submitted(NULL, error, submission->userdata);
         submission_free(submission);
 }
@@ -181,8 +277,11 @@ static int begin(Submission *submission, const Caller *caller, const char *spec,
         if (!job)
                 return error_oom(e);
         job->supervisor = s;
-        if (s->closed)
-                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
+        if (s->closed || s->draining)
+                return error_set(e, -ESHUTDOWN,
+                                 s->closed ? "the supervisor is ending: it takes no more jobs"
+                                           : "the engine is being drained: it takes no more jobs until \"skepctl "
+                                             "resume\"");
         int r = spec_parse(spec, &job->spec, e);
         if (r >= 0)
                 r = check_inputs(&job->spec, inputs, n, e);
@@ -208,7 +307,21 @@ void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, co
         *submission = (Submission){
                 .next = s->submissions, .supervisor = s, .submitted = submitted, .userdata = userdata};
         s->submissions = submission;
+        Job *earlier = NULL;
         int r = begin(submission, caller, spec, inputs, n, &e);
+        if (r >= 0)
+                r = find_earlier(submission, &earlier, &e);
+        if (r > 0) {
+                /* It is in the table as soon as it is stored. */
+                if (job_table_get(&s->jobs, earlier->id.text) == earlier) {
+                        submitted(earlier, &e, userdata);
+                        submission_free(submission);
+                } else {
+                        submission->earlier = earlier;
+                        *ret = submission;
+                }
+                return;
+        }
         if (r >= 0)
                 r = n > 0 ? blobs_add(s->blobs, inputs, n, on_blobs, submission, &submission->request, &e)
                           : begin_storing(submission, &e);

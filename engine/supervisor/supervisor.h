@@ -36,7 +36,7 @@ typedef struct Caller {
 
 /* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says which:
  * -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
- * -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN nothing is taken any more. Both are NULL when the submission was dropped. */
+ * -EEXIST its idempotency key belongs to another; -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN nothing is taken any more. Both are NULL when the submission was dropped. */
 typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);
 typedef struct Submission Submission;
 
@@ -54,6 +54,15 @@ bool supervisor_may_see(const Caller *caller, const Job *job);
 
 /* Ends a job, whatever it does. One that has ended stays as it is: -EALREADY. */
 int supervisor_cancel(Supervisor *supervisor, Job *job);
+
+/* Keeps a job from being started, or lets it. -EALREADY it has ended. */
+int supervisor_hold(Supervisor *supervisor, Job *job, bool held);
+/* Ends the attempt that runs, or the wait for the next, and queues the job again; that counts as no failure. -EALREADY. */
+int supervisor_requeue(Supervisor *supervisor, Job *job);
+/* Removes a job that has ended, with its output. -EBUSY it has not. */
+int supervisor_forget(Supervisor *supervisor, Job *job);
+/* `paused`: nothing is started. `draining`: no submission is taken. */
+void supervisor_pause(Supervisor *supervisor, bool paused, bool draining);
 
 /* Opens what an attempt (0: the last, or the first that will be) has written. Returns a descriptor or a negative
  * errno; -ENOENT no such attempt. */

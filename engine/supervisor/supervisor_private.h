@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the parts of the supervisor share: supervisor.c (the life of a job), submission.c (up to its admission) and
- * recovery.c (what an earlier supervisor has left). */
+/* What the parts of the supervisor share: supervisor.c (workers and clients), transitions.c (the states of
+ * a job), submission.c (up to its admission) and recovery.c (what an earlier supervisor has left). */
 
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
-
-#define ATTEMPTS_WHEN_LOST 3 /* a job is not started again when so many of its attempts were lost */
 
 TAILQ_HEAD(JobList, Job);
 
@@ -33,7 +31,9 @@ struct Supervisor {
         Submission *submissions;
         const SupervisorEvents *events;
         void *events_userdata;
-        bool closed, dispatching;
+        void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
+        bool closed; /* ending */
+        bool paused, draining, dispatching;
 };
 
 /* Loads a policy, or takes the one that is known. The caller has a reference. */
@@ -43,11 +43,17 @@ int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy 
  * supervisor's then. -ENOMEM. */
 int supervisor_admit(Supervisor *supervisor, Job *job);
 
+/* Puts a job into a state that is not final; false where it may not come to it. */
+bool supervisor_set_state(Supervisor *supervisor, Job *job, JobState state);
+
 /* Gives jobs to workers as long as there are both. */
 void supervisor_dispatch(Supervisor *supervisor);
 
-/* An attempt has ended with its worker. Takes `report` over. */
-void supervisor_attempt_lost(Supervisor *supervisor, Job *job, char *report);
+/* An attempt has failed: the job runs again, if its rule for that says so. Takes `report` over. */
+void supervisor_attempt_failed(Supervisor *supervisor, Job *job, JailReason reason, char *report);
+
+/* Sets the timers of a job that is in the table: its deadline, and the end of its backoff. */
+void supervisor_set_timers(Supervisor *supervisor, Job *job);
 
 /* Ends a job for good: its state is `state` as soon as that is stored. Takes `report` over. */
 void supervisor_finish(Supervisor *supervisor, Job *job, JobState state, char *report);
@@ -57,6 +63,11 @@ void supervisor_forget_oldest(Supervisor *supervisor);
 
 /* Jobs that an earlier supervisor on this state directory has left: those that had not ended go on. */
 int recovery_run(Supervisor *supervisor, Error *e);
+
+/* The job of an idempotency key is found by it as long as the job is known. -EEXIST another has it. */
+int submission_remember_key(Supervisor *supervisor, Job *job);
+void submission_forget_key(Supervisor *supervisor, Job *job);
+void submission_forget_keys(Supervisor *supervisor);
 
 /* Ends submissions that are under way, without an answer. */
 void submissions_end(Supervisor *supervisor);

@@ -153,7 +153,7 @@ $n" ]
         run ctl wait "$id"
         [ "$status" -eq 1 ]
         [[ $(field "$id" 'job["report"]["message"]') == *passing* ]]
-        [ "$(field "$(head -1 ids)" 'job["state"] in ("queued", "starting", "running")')" = True ]
+        [ "$(field "$(head -1 ids)" 'job["state"] in ("queued", "starting", "running", "backoff")')" = True ]
 }
 
 @test "what belongs to no job is removed at the start" {

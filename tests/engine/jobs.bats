@@ -1,0 +1,212 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a job may ask for beside its run: further attempts, a deadline, a key; and what people do with jobs.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+        export state=$BATS_FILE_TMPDIR/state
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        start_engine --drain 0s
+}
+
+teardown_file() {
+        stop_engine
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+restart_engine() {
+        stop_engine
+        start_engine --drain 0s
+}
+
+field() { # id, expression on the job
+        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+reach() { # id, state: waits for it
+        for i in $(seq 100); do
+                [ "$(field "$1" 'job["state"]')" = "$2" ] && return
+                sleep 0.1
+        done
+        return 1
+}
+
+@test "a job that fails is tried again, for the reasons that it names, so many times" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "exit 3"], "retry": {"attempts": 3, "backoff": "100ms", "on": ["exited"]}}')
+        run ctl wait "$id"
+        [ "$status" -eq 1 ]
+        [ "$(field "$id" 'job["state"], job["attempt"], job["report"]["exit_code"]')" = "failed 3 3" ]
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "exit 3"], "retry": {"attempts": 3, "backoff": "100ms", "on": ["oom", "signalled"]}}')
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["attempt"]')" = 1 ]
+}
+
+@test "success ends the attempts, and each keeps its report and its output" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo attempt $SKEP_ATTEMPT; exit $((SKEP_ATTEMPT < 3))"], "retry": {"attempts": 5, "backoff": "50ms", "on": ["exited"]}}')
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 3" ]
+        [ "$(ctl logs "$id")" = "attempt 3" ]
+        for attempt in 1 2 3; do
+                run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 "/org/skep/Engine1/job/$id" \
+                        org.skep.Engine1.Job Report u $attempt
+                [[ $output == *\\\"attempt\\\":$attempt,* ]]
+        done
+}
+
+@test "the wait for the next attempt grows, survives a restart, and can be cancelled" {
+        id=$(ctl submit - <<< '{"command": ["false"], "retry": {"attempts": 5, "backoff": "2s", "on": ["exited"]}}')
+        reach "$id" backoff
+        restart_engine
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "backoff 1" ]
+        for i in $(seq 100); do
+                [ "$(field "$id" 'job["attempt"]')" = 2 ] && break
+                sleep 0.1
+        done
+        reach "$id" backoff
+        ctl cancel "$id"
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "cancelled 2" ]
+        sleep 5
+        [ "$(field "$id" 'job["attempt"]')" = 2 ]
+}
+
+@test "what is no rule for attempts is refused by its key" {
+        for retry in '{"attempts": 0}' '{"attempts": 1000}' '{"on": ["cancelled"]}' '{"on": ["rain"]}' '{"backoff": 3}' '{"more": 1}'; do
+                run ctl submit - <<< "{\"command\": [\"true\"], \"retry\": $retry}"
+                [ "$status" -eq 125 ]
+                [[ $output == *retry* ]]
+        done
+}
+
+@test "a job that was not started before its deadline fails, one that was does not" {
+        ctl pause
+        late=$(ctl submit - <<< '{"command": ["true"], "deadline": "1s"}')
+        early=$(ctl submit - <<< '{"command": ["sleep", "3"], "deadline": "60s"}')
+        run ctl wait "$late"
+        [ "$status" -eq 1 ]
+        [ "$(field "$late" 'job["state"], job["attempt"], job["report"]["reason"]')" = "failed 0 deadline" ]
+        ctl resume
+        ctl wait "$early"
+        id=$(ctl submit - <<< '{"command": ["sleep", "2"], "deadline": "1s"}')
+        ctl wait "$id"
+}
+
+@test "a deadline goes on while no supervisor runs" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["sleep", "1"], "deadline": "1s"}')
+        stop_engine
+        sleep 1.2
+        start_engine --drain 0s
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["report"]["reason"]')" = deadline ]
+}
+
+@test "the same key is the same job, for one tenant, also after a restart" {
+        spec='{"command": ["true"], "idempotency_key": "order-7731"}'
+        id=$(ctl submit - <<< "$spec")
+        [ "$(ctl submit - <<< "$spec")" = "$id" ]
+        run ctl submit - <<< '{"command": ["false"], "idempotency_key": "order-7731"}'
+        [ "$status" -eq 125 ]
+        [[ $output == *"another specification"* ]]
+        ctl wait "$id"
+        restart_engine
+        [ "$(ctl submit - <<< "$spec")" = "$id" ]
+        [ "$(field "$id" 'job["attempt"]')" = 1 ]
+        other=$(ctl submit - <<< '{"command": ["true"], "idempotency_key": "order-7731", "tenant": "another"}')
+        [ "$other" != "$id" ]
+        ctl rm "$id"
+        [ "$(ctl submit - <<< "$spec")" != "$id" ]
+}
+
+@test "the same key from many at once makes one job" {
+        for i in $(seq 12); do
+                ctl submit - <<< '{"command": ["true"], "idempotency_key": "at-once"}' > "id$i" 3>&- &
+        done
+        wait
+        [ "$(cat id* | sort -u | wc -l)" -eq 1 ]
+        [ "$(cat id* | wc -l)" -eq 12 ]
+}
+
+@test "a held job is not started until it is released" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl hold "$id"
+        ctl resume
+        ctl run -- true
+        restart_engine
+        ctl run -- true
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "queued 0" ]
+        ctl release "$id"
+        ctl wait "$id"
+        run ctl hold "$id"
+        [ "$status" -eq 125 ]
+        [[ $output == *"has ended"* ]]
+}
+
+@test "a held job can be cancelled, and one that runs can be held for its next attempt" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl hold "$id"
+        ctl cancel "$id"
+        run ctl wait "$id"
+        ctl resume
+        [ "$(field "$id" 'job["state"]')" = cancelled ]
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; exit 1"], "retry": {"attempts": 2, "backoff": "50ms", "on": ["exited"]}}')
+        reach "$id" running
+        ctl hold "$id"
+        reach "$id" queued
+        ctl run -- true
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "queued 1" ]
+        ctl release "$id"
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["attempt"]')" = 2 ]
+}
+
+@test "requeue starts a running job again, and counts as no failure" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ATTEMPT -gt 4 || sleep 60"]}')
+        for attempt in 1 2 3 4; do
+                for i in $(seq 100); do
+                        [ "$(field "$id" 'job["attempt"], job["state"]')" = "$attempt running" ] && break
+                        sleep 0.1
+                done
+                ctl requeue "$id"
+        done
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 5" ]
+}
+
+@test "rm forgets what has ended, and nothing else" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "60"]}')
+        reach "$id" running
+        run ctl rm "$id"
+        [ "$status" -eq 125 ]
+        [[ $output == *"cancel it first"* ]]
+        ctl cancel "$id"
+        run ctl wait "$id"
+        ctl rm "$id"
+        run ctl status "$id"
+        [ "$status" -eq 125 ]
+        [ ! -e "$state/jobs/$id" ]
+        restart_engine
+        run ctl status "$id"
+        [ "$status" -eq 125 ]
+}
+
+@test "drain lets the queue run empty, and takes nothing" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "1"]}')
+        ctl drain
+        run ctl submit - <<< '{"command": ["true"]}'
+        [ "$status" -eq 125 ]
+        [[ $output == *drained* ]]
+        ctl wait "$id"
+        ctl resume
+        ctl run -- true
+}
