@@ -145,7 +145,11 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error 
 
         if (r < 0 || (r = find_job(m, userdata, id, &job)) != 0)
                 return r;
-        if (supervisor_forget(bus_client_supervisor(userdata), job) < 0)
+        r = supervisor_forget(bus_client_supervisor(userdata), job);
+        if (r == -ENOTEMPTY)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s stays until those that run after it "
+                                                  "have ended", job->id.text);
+        if (r < 0)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s has not ended: cancel it first",
                                                   job->id.text);
         return sd_bus_reply_method_return(m, NULL);

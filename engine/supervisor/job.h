@@ -9,6 +9,7 @@
 
 /* A job and its states. */
 typedef enum JobState {
+        JOB_WAITING, /* for those that it is to run after */
         JOB_QUEUED,
         JOB_STARTING, /* handed to a worker */
         JOB_RUNNING,  /* the worker has taken it up */
@@ -50,6 +51,9 @@ typedef struct Job {
         sd_event_source *due, *deadline; /* timers */
         bool cancelling, requeueing;     /* what its end will mean, if it was our doing */
         bool held;                       /* not to be started */
+        size_t n_awaited;                /* jobs that it runs after, and that have not ended */
+        struct Job **children;           /* those that run after it and have not ended */
+        size_t n_children;
         bool in_queue;
         bool ended;      /* it will have the state `ending` as soon as that is stored */
         JobState ending;

@@ -56,6 +56,8 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
         s->n_running += stored->state == JOB_STARTING || stored->state == JOB_RUNNING;
         if (supervisor_admit(s, job) < 0)
                 return -ENOMEM;
+        if (job->ended)
+                return 0;
         if (bad < 0 || read_for_running(s, job, stored, &e) < 0) {
                 supervisor_finish(s, job, JOB_FAILED,
                                   job_report_own(job, JAIL_SETUP_FAILED, error_text(bad < 0 ? why : &e), NULL));

@@ -2,6 +2,7 @@
 #include "engine/supervisor/spec.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/id.h"
 #include "engine/base/json.h"
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
@@ -122,8 +123,8 @@ static int read_reasons(json_object *value, const char *path, void *target_set, 
                 if (!jail_reason_parse(names[i], &reason) || reason == JAIL_CANCELLED || reason == JAIL_DEPENDENCY ||
                     reason == JAIL_DEADLINE)
                         return json_error(path, e,
-                                          "\"%s\" is no reason that is worth another attempt; there are exited, signalled, "
-                                          "oom, wall-limit, cpu-limit, setup-failed, exec-failed and lost",
+                                          "\"%s\" is no reason that is worth another attempt; there are exited, "
+                                          "signalled, oom, wall-limit, cpu-limit, setup-failed, exec-failed and lost",
                                           names[i]);
                 set |= 1U << reason;
         }
@@ -153,6 +154,35 @@ static int read_key(json_object *value, const char *path, void *target_string, E
         return r;
 }
 
+static int read_after(json_object *value, const char *path, void *target_spec, Error *e)
+{
+        JobSpec *spec = target_spec;
+
+        if (!json_object_is_type(value, json_type_object))
+                return json_error(path, e, "must be an object: a name for what a job leaves, and the job's id");
+        json_object_object_foreach(value, name, id)
+        {
+                _cleanup_free_ char *here = json_path_key(path, name), *text = NULL;
+                if (!here)
+                        return error_oom(e);
+                if (spec->n_after == JAIL_INPUTS_MAX)
+                        return json_error(path, e, "must have at most %d members", JAIL_INPUTS_MAX);
+                int r = name_check_input(name, e);
+                if (r < 0)
+                        return error_prefix(e, "%s", here), r;
+                if (strchr(name, '/') || strcmp(name, "stdin") == 0)
+                        return json_error(here, e, "is the name of a directory below /input");
+                if ((r = json_read_string(id, here, &text, e)) < 0)
+                        return r;
+                if (!id_is_valid(text))
+                        return json_error(here, e, "must be the whole id of a job");
+                if (!(spec->after[spec->n_after].name = strdup(name)))
+                        return error_oom(e);
+                spec->after[spec->n_after++].id = take(text);
+        }
+        return 0;
+}
+
 static int read_later(json_object *value _unused_, const char *path, void *target _unused_, Error *e)
 {
         return error_set(e, -ENOSYS, "%s: not built yet", path);
@@ -175,7 +205,7 @@ static const JsonField fields[] = {
         {"idempotency_key", read_key, offsetof(JobSpec, idempotency_key), false},
         {"cache", read_later, 0, false},
         {"retry", read_retry, 0, false},
-        {"after", read_later, 0, false},
+        {"after", read_after, 0, false},
         {"array", read_later, 0, false},
         {"deadline", json_read_duration, offsetof(JobSpec, deadline_usec), false},
         {"budget", read_later, 0, false},
@@ -226,6 +256,10 @@ void spec_done(JobSpec *s)
         strv_free(s->labels);
         json_object_put(s->meta);
         free(s->idempotency_key);
+        for (size_t i = 0; i < s->n_after; i++) {
+                free(s->after[i].name);
+                free(s->after[i].id);
+        }
         free(s->text);
         *s = (JobSpec){0};
 }

@@ -17,6 +17,10 @@ typedef struct JobSpec {
         char **labels;
         json_object *meta; /* or NULL */
         char *idempotency_key; /* or NULL */
+        struct {
+                char *name, *id; /* what the job `id` left in /output is /input/<name>/ */
+        } after[JAIL_INPUTS_MAX];
+        size_t n_after;
         uint64_t deadline_usec; /* after the submission; 0: none */
         struct {
                 uint64_t attempts;     /* at most so many end without success */

@@ -27,7 +27,7 @@ int store_open(sd_event *event, const char *state_directory, Store **ret, Error 
 /* Writes what was asked for, if it can, and ends; callbacks do not come any more. Returns NULL. */
 Store *store_close(Store *store);
 
-/* Calls `each` for every job, in the order of their ids, until it returns a negative errno. The strings are borrowed. */
+/* Calls `each` for every job, in the order of their ids, until it returns a negative errno. It gets borrowed strings. */
 int store_load(Store *store, int (*each)(const StoredJob *job, void *userdata, Error *e), void *userdata, Error *e);
 
 /* `error` has code 0 when the change is on the disk. */

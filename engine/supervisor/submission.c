@@ -87,14 +87,20 @@ static int find_earlier(Submission *submission, Job **ret, Error *e)
 
 static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, Error *e)
 {
-        if (n > JAIL_INPUTS_MAX)
-                return error_set(e, -EINVAL, "%zu inputs: a job may have %d", n, JAIL_INPUTS_MAX);
+        if (n + spec->n_after > JAIL_INPUTS_MAX)
+                return error_set(e, -EINVAL, "%zu inputs: a job may have %d, with those of \"after\"",
+                                 n + spec->n_after, JAIL_INPUTS_MAX);
         for (size_t i = 0; i < n; i++) {
                 int r = name_check_input(inputs[i].name, e);
                 if (r < 0)
                         return r;
                 if (spec->stdin_text && strcmp(inputs[i].name, "stdin") == 0)
                         return error_set(e, -EINVAL, "stdin: given as text and as an input");
+                for (size_t k = 0; k < spec->n_after; k++) {
+                        size_t length = strcspn(inputs[i].name, "/");
+                        if (strncmp(inputs[i].name, spec->after[k].name, length) == 0 && !spec->after[k].name[length])
+                                return error_set(e, -EINVAL, "after.%s: an input has this name", spec->after[k].name);
+                }
                 for (size_t k = 0; k < i; k++) {
                         size_t a = strcspn(inputs[i].name, "/"), b = strcspn(inputs[k].name, "/");
                         if (a == b && memcmp(inputs[i].name, inputs[k].name, a) == 0)
@@ -115,6 +121,8 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
         if (!job->tenant)
                 return error_oom(e);
         if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
+                return r;
+        if ((r = dependencies_check(s, job, e)) < 0)
                 return r;
         job->policy_name = strdup(jail_policy_name(job->policy));
         if (!job->policy_name)
@@ -228,6 +236,7 @@ static int begin_storing(Submission *submission, Error *e)
         int r = id_make(&s->ids, job->submitted_usec, &job->id);
         if (r < 0)
                 return error_errno(e, r, "making an id");
+        job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
         s->n_storing++;
         submission->storing = true;
         store_add(s->store, job, on_stored, submission);

@@ -68,6 +68,24 @@ static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_
         return 0;
 }
 
+/* What the jobs before it have left, as archives. */
+static int open_results(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names)
+{
+        for (size_t i = 0; i < job->spec.n_after; i++) {
+                const Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
+                if (!parent)
+                        return -ENOENT;
+                int fd = output_open(s->outputs, &parent->id, parent->attempt, OUTPUT_FILES, false);
+                if (fd < 0)
+                        return fd;
+                fds[(*n)++] = fd;
+                int r = strv_addf(ret_names, "%s/", job->spec.after[i].name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
 {
         _cleanup_strv_ char **names = NULL, **environment = NULL;
@@ -81,6 +99,8 @@ static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
             environment_set(&environment, "SKEP_ATTEMPT", attempt) < 0)
                 return -ENOMEM;
         int r = open_descriptors(s, job, fds, &n, &names);
+        if (r >= 0)
+                r = open_results(s, job, fds, &n, &names);
         if (r >= 0) {
                 const RunOrder order = {
                         .job = job->id.text,

@@ -34,16 +34,17 @@ typedef struct Caller {
         bool root; /* may act for every tenant */
 } Caller;
 
-/* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says which:
- * -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
- * -EEXIST its idempotency key belongs to another; -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN nothing is taken any more. Both are NULL when the submission was dropped. */
+/* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says
+ * which: -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
+ * -EEXIST its idempotency key belongs to another; -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN nothing
+ * is taken any more. Both are NULL when the submission was dropped. */
 typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);
 typedef struct Submission Submission;
 
 /* Starts a submission; the descriptors are borrowed until this returns. The callback may come before it returns, and
  * comes exactly once. `*ret` is then NULL, or stands for what is under way. */
-void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
-                       SupervisorSubmitted submitted, void *userdata, Submission **ret);
+void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs,
+                       size_t n, SupervisorSubmitted submitted, void *userdata, Submission **ret);
 /* The caller has gone: nothing comes of it. */
 void submission_drop(Submission *submission);
 
@@ -57,9 +58,9 @@ int supervisor_cancel(Supervisor *supervisor, Job *job);
 
 /* Keeps a job from being started, or lets it. -EALREADY it has ended. */
 int supervisor_hold(Supervisor *supervisor, Job *job, bool held);
-/* Ends the attempt that runs, or the wait for the next, and queues the job again; that counts as no failure. -EALREADY. */
+/* Ends the attempt that runs, or the wait for the next, and queues the job again; that is no failure. -EALREADY. */
 int supervisor_requeue(Supervisor *supervisor, Job *job);
-/* Removes a job that has ended, with its output. -EBUSY it has not. */
+/* Removes a job that has ended, with its output. -EBUSY it has not; -ENOTEMPTY others are to run after it. */
 int supervisor_forget(Supervisor *supervisor, Job *job);
 /* `paused`: nothing is started. `draining`: no submission is taken. */
 void supervisor_pause(Supervisor *supervisor, bool paused, bool draining);

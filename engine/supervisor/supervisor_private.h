@@ -36,6 +36,20 @@ struct Supervisor {
         bool paused, draining, dispatching;
 };
 
+/* ---- dependencies.c ---- */
+
+/* Whether the jobs that this one is to run after are there, and its tenant's. -EINVAL. */
+int dependencies_check(const Supervisor *supervisor, const Job *job, Error *e);
+
+/* Ties a job that is in the table to those that it runs after, and gives it the state that follows: it may end at once.
+ * -ENOMEM. */
+int dependencies_link(Supervisor *supervisor, Job *job);
+
+/* A job has ended: those that run after it go on, or end as well; and it needs no one any more. */
+void dependencies_ended(Supervisor *supervisor, Job *job);
+
+/* ---- */
+
 /* Loads a policy, or takes the one that is known. The caller has a reference. */
 int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy **ret, Error *e);
 

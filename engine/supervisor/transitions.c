@@ -91,7 +91,7 @@ void supervisor_forget_oldest(Supervisor *s)
 {
         for (size_t i = 0; s->n_finished > FINISHED_MAX && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
-                if (!job_state_is_final(job->state))
+                if (!job_state_is_final(job->state) || job->n_children > 0)
                         continue;
                 forget(s, job);
                 i--;
@@ -113,6 +113,7 @@ static void on_ended(const Error *error _unused_, void *userdata)
         }
         job->n_inputs = 0;
         s->n_finished++;
+        dependencies_ended(s, job);
         if (s->events)
                 s->events->finished(job, s->events_userdata);
         supervisor_forget_oldest(s);
@@ -225,7 +226,7 @@ int supervisor_admit(Supervisor *s, Job *job)
                 s->n_queued++;
         }
         supervisor_set_timers(s, job);
-        return 0;
+        return job->spec.n_after ? dependencies_link(s, job) : 0;
 }
 
 /* ---- what people do with jobs ---- */
@@ -262,6 +263,8 @@ int supervisor_forget(Supervisor *s, Job *job)
 {
         if (!job_state_is_final(job->state))
                 return -EBUSY;
+        if (job->n_children > 0)
+                return -ENOTEMPTY;
         forget(s, job);
         return 0;
 }

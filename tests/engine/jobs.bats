@@ -210,3 +210,77 @@ reach() { # id, state: waits for it
         ctl resume
         ctl run -- true
 }
+
+@test "a job runs after others, and has what they left" {
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; echo one > /output/f"]}')
+        two=$(ctl submit - <<< '{"command": ["sh", "-c", "mkdir /output/d; echo two > /output/d/g"]}')
+        id=$(ctl submit - <<< "{\"command\": [\"sh\", \"-c\", \"cat /input/a/f /input/b/d/g\"], \"after\": {\"a\": \"$one\", \"b\": \"$two\"}}")
+        [ "$(field "$id" 'job["state"]')" = waiting ]
+        run ctl rm "$two"
+        [ "$status" -eq 125 ]
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = "one
+two" ]
+        # What has succeeded already is not waited for.
+        id=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/again/f\"], \"after\": {\"again\": \"$one\"}}")
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = one ]
+        ctl rm "$one"
+}
+
+@test "a job that left nothing is an empty directory to those after it" {
+        one=$(ctl submit - <<< '{"command": ["true"]}')
+        id=$(ctl submit - <<< "{\"command\": [\"ls\", \"-A\", \"/input/a\"], \"after\": {\"a\": \"$one\"}}")
+        ctl wait "$id"
+        [ -z "$(ctl logs "$id")" ]
+}
+
+@test "when one fails or is cancelled, all after it end, by name" {
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; exit 1"]}')
+        two=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"first\": \"$one\"}}")
+        three=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"second\": \"$two\"}}")
+        run ctl wait "$three"
+        [ "$status" -eq 1 ]
+        [ "$(field "$three" 'job["state"], job["report"]["reason"], job["attempt"]')" = "failed dependency 0" ]
+        [[ $(field "$two" 'job["report"]["message"]') == *after.first*$one* ]]
+        late=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"x\": \"$one\"}}")
+        run ctl wait "$late"
+        [ "$(field "$late" 'job["report"]["reason"]')" = dependency ]
+        one=$(ctl submit - <<< '{"command": ["sleep", "60"]}')
+        two=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"first\": \"$one\"}}")
+        ctl cancel "$one"
+        run ctl wait "$two"
+        [ "$(field "$two" 'job["report"]["reason"]')" = dependency ]
+        one=$(ctl submit - <<< '{"command": ["sleep", "2"]}')
+        two=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"first\": \"$one\"}}")
+        ctl cancel "$two"
+        run ctl wait "$two"
+        [ "$(field "$two" 'job["state"]')" = cancelled ]
+        ctl wait "$one"
+        ctl rm "$one" "$two"
+}
+
+@test "what waits for others goes on waiting under the next supervisor" {
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 2; echo late > /output/f"]}')
+        two=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/a/f\"], \"after\": {\"a\": \"$one\"}}")
+        restart_engine
+        [ "$(field "$two" 'job["state"]')" = waiting ]
+        ctl wait "$two"
+        [ "$(ctl logs "$two")" = late ]
+        restart_engine
+        [ "$(field "$two" 'job["state"]')" = succeeded ]
+}
+
+@test "who names a job that is not there, or is not his, is refused" {
+        theirs=$(ctl submit - <<< '{"command": ["true"], "tenant": "another"}')
+        for after in '{"a": "01aaaaaaaaaaaaaaaaaaaaaaaa"}' '{"a": "short"}' '{"a/b": "01aaaaaaaaaaaaaaaaaaaaaaaa"}' \
+                '{"..": "01aaaaaaaaaaaaaaaaaaaaaaaa"}' "{\"a\": \"$theirs\"}" '["x"]'; do
+                run ctl submit - <<< "{\"command\": [\"true\"], \"after\": $after}"
+                [ "$status" -eq 125 ]
+                [[ $output == *after* ]]
+        done
+        mine=$(ctl submit - <<< '{"command": ["true"]}')
+        echo x > f
+        run ctl submit --input "a=f" - <<< "{\"command\": [\"true\"], \"after\": {\"a\": \"$mine\"}}"
+        [ "$status" -eq 125 ]
+}
