@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Jobs that run after others (`after`). A job knows those that run after it until they have ended: as long as there are
- * any, its output stays. Whoever is named is older than who names it, so that there are no circles. */
+ * any, its output stays. Who is named is known before who names him, but in a batch, which is looked through for
+ * circles (batch.c). */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -15,6 +16,9 @@ int dependencies_check(const Supervisor *s, const Job *job, Error *e)
 {
         for (size_t i = 0; i < job->spec.n_after; i++) {
                 const Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
+                if (job->spec.after[i].id[0] == '#')
+                        return error_set(e, -EINVAL, "after.%s: \"%s\" means a job of the same batch, and this is none",
+                                         job->spec.after[i].name, job->spec.after[i].id);
                 if (!parent || strcmp(parent->tenant, job->tenant) != 0)
                         return error_set(e, -EINVAL, "after.%s: there is no such job", job->spec.after[i].name);
         }
@@ -62,6 +66,8 @@ int dependencies_link(Supervisor *s, Job *job)
 {
         for (size_t i = 0; i < job->spec.n_after; i++) {
                 Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
+                if (job->ended)
+                        return 0;
                 if (parent && add_child(parent, job) < 0)
                         return -ENOMEM;
                 if (!parent || (job_state_is_final(parent->state) && parent->state != JOB_SUCCEEDED)) {

@@ -55,6 +55,7 @@ typedef struct Job {
         struct Job **children;           /* those that run after it and have not ended */
         size_t n_children;
         bool in_queue;
+        bool in_batch; /* that is being stored */
         bool ended;      /* it will have the state `ending` as soon as that is stored */
         JobState ending;
         TAILQ_ENTRY(Job) queue;

@@ -56,8 +56,6 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
         s->n_running += stored->state == JOB_STARTING || stored->state == JOB_RUNNING;
         if (supervisor_admit(s, job) < 0)
                 return -ENOMEM;
-        if (job->ended)
-                return 0;
         if (bad < 0 || read_for_running(s, job, stored, &e) < 0) {
                 supervisor_finish(s, job, JOB_FAILED,
                                   job_report_own(job, JAIL_SETUP_FAILED, error_text(bad < 0 ? why : &e), NULL));
@@ -123,6 +121,10 @@ int recovery_run(Supervisor *s, Error *e)
 {
         int r = store_load(s->store, take_job, s, e);
 
+        /* In a batch, one may run after one that came behind it. */
+        for (size_t i = 0; r >= 0 && i < s->jobs.n; i++)
+                if (!s->jobs.jobs[i]->ended && dependencies_link(s, s->jobs.jobs[i]) < 0)
+                        r = error_oom(e);
         if (r < 0)
                 return r;
         blobs_sweep(s->blobs);

@@ -174,7 +174,7 @@ static int read_after(json_object *value, const char *path, void *target_spec, E
                         return json_error(here, e, "is the name of a directory below /input");
                 if ((r = json_read_string(id, here, &text, e)) < 0)
                         return r;
-                if (!id_is_valid(text))
+                if (!id_is_valid(text) && text[0] != '#')
                         return json_error(here, e, "must be the whole id of a job");
                 if (!(spec->after[spec->n_after].name = strdup(name)))
                         return error_oom(e);

@@ -51,6 +51,7 @@ typedef struct Change {
         char *tenant, *policy, *spec, *inputs, *report;
         JobState state;
         uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held;
+        bool joined; /* the next one belongs to it */
         StoreDone done;
         void *userdata;
         Error error;
@@ -309,8 +310,9 @@ static bool take_asked(Store *s, bool failing)
                         break;
         }
         bool more = !s->closing || !STAILQ_EMPTY(&s->asked);
-        for (; n < CHANGES_AT_ONCE && !STAILQ_EMPTY(&s->asked); n++) {
+        for (bool joined = false; (n < CHANGES_AT_ONCE || joined) && !STAILQ_EMPTY(&s->asked); n++) {
                 Change *c = STAILQ_FIRST(&s->asked);
+                joined = c->joined;
                 STAILQ_REMOVE_HEAD(&s->asked, next);
                 STAILQ_INSERT_TAIL(&s->pending, c, next);
         }
@@ -421,7 +423,7 @@ static void take_numbers(Change *c, const Job *job, JobState state)
         c->held = job->held;
 }
 
-void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
+static Change *addition(const Job *job, StoreDone done, void *userdata)
 {
         Change *c = change_new(CHANGE_ADD, &job->id, done, userdata);
         _cleanup_free_ char *inputs = pack_inputs(job);
@@ -431,7 +433,28 @@ void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
         c->policy = keep(job->policy_name);
         c->spec = keep(job->spec.text);
         c->inputs = keep(inputs ? inputs : "[]");
-        ask(s, c);
+        return c;
+}
+
+void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
+{
+        ask(s, addition(job, done, userdata));
+}
+
+void store_add_many(Store *s, Job *const *jobs, size_t n, StoreDone done, void *userdata)
+{
+        struct ChangeList list = STAILQ_HEAD_INITIALIZER(list);
+
+        for (size_t i = 0; i < n; i++) {
+                bool last = i + 1 == n;
+                Change *c = addition(jobs[i], last ? done : NULL, last ? userdata : NULL);
+                c->joined = !last;
+                STAILQ_INSERT_TAIL(&list, c, next);
+        }
+        pthread_mutex_lock(&s->lock);
+        STAILQ_CONCAT(&s->asked, &list);
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
 }
 
 void store_update(Store *s, const Job *job, JobState state, const char *report, StoreDone done, void *userdata)
@@ -555,6 +578,10 @@ int store_open(sd_event *event, const char *state_directory, Store **ret, Error 
         }
         s->blobs = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         r = s->blobs < 0 ? error_errno(e, -errno, "%s", blobs) : 0;
+        /* Environments and inputs hold secrets. The files beside it get its mode. */
+        _cleanup_close_ int own = r < 0 ? -1 : open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (r >= 0 && own < 0)
+                r = error_errno(e, -errno, "%s", s->path);
         if (r >= 0)
                 r = open_database(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
         if (r >= 0)

@@ -27,7 +27,8 @@ int store_open(sd_event *event, const char *state_directory, Store **ret, Error 
 /* Writes what was asked for, if it can, and ends; callbacks do not come any more. Returns NULL. */
 Store *store_close(Store *store);
 
-/* Calls `each` for every job, in the order of their ids, until it returns a negative errno. It gets borrowed strings. */
+/* Calls `each` for every job, in the order of their ids, until it returns a negative errno. It gets borrowed
+ * strings. */
 int store_load(Store *store, int (*each)(const StoredJob *job, void *userdata, Error *e), void *userdata, Error *e);
 
 /* `error` has code 0 when the change is on the disk. */
@@ -35,6 +36,9 @@ typedef void (*StoreDone)(const Error *error, void *userdata);
 
 /* A new job. It fails when the store cannot be written: -EIO. `done` comes once, later. */
 void store_add(Store *store, const Job *job, StoreDone done, void *userdata);
+
+/* So many new jobs: all are stored, or none. */
+void store_add_many(Store *store, Job *const *jobs, size_t n, StoreDone done, void *userdata);
 
 /* The job's state, attempt and times; with `report`, that of the attempt `job->attempt`. It does not fail: what cannot
  * be written now is tried again until it can. `done` (or NULL) comes once, later. */

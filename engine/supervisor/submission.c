@@ -8,22 +8,11 @@
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 
+#include <inttypes.h>
 #include <search.h>
 #include <string.h>
 
 #define QUEUE_MAX 100000
-
-struct Submission {
-        Submission *next;
-        Supervisor *supervisor;
-        Job *job;
-        char **names; /* of the inputs */
-        BlobRequest *request;
-        bool storing;
-        Job *earlier; /* NULL, or the job that this is the same as, which is being stored */
-        SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
-        void *userdata;
-};
 
 /* ---- idempotency ---- */
 
@@ -63,12 +52,8 @@ void submission_forget_keys(Supervisor *s)
         s->keys = NULL;
 }
 
-/* The job that this submission has made already: 1; 0: there is none, and now this is the one. */
-static int find_earlier(Submission *submission, Job **ret, Error *e)
+int submission_find_earlier(Supervisor *s, Job *job, Job **ret, Error *e)
 {
-        Job *job = submission->job;
-        Supervisor *s = submission->supervisor;
-
         if (!job->spec.idempotency_key)
                 return 0;
         Job **known = tsearch(job, &s->keys, compare_keys);
@@ -110,7 +95,7 @@ static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, 
         return 0;
 }
 
-static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
+static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch, Error *e)
 {
         const JobSpec *spec = &job->spec;
         int r;
@@ -122,7 +107,7 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
                 return error_oom(e);
         if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
                 return r;
-        if ((r = dependencies_check(s, job, e)) < 0)
+        if (!batch && (r = dependencies_check(s, job, e)) < 0)
                 return r;
         job->policy_name = strdup(jail_policy_name(job->policy));
         if (!job->policy_name)
@@ -130,7 +115,7 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
         return jail_policy_admit(job->policy, &spec->limits, e);
 }
 
-static void submission_free(Submission *submission)
+void submission_free(Submission *submission)
 {
         Supervisor *s = submission->supervisor;
 
@@ -143,7 +128,10 @@ static void submission_free(Submission *submission)
                 submission_forget_key(s, submission->job);
                 job_free(submission->job);
         }
+        if (submission->batch)
+                batch_free(submission->batch);
         strv_free(submission->names);
+        free(submission->tenant);
         free(submission);
 }
 
@@ -175,7 +163,11 @@ void submission_drop(Submission *submission)
 {
         _cleanup_error_ Error e = ERROR_NULL;
 
-        submission->submitted(NULL, NULL, submission->userdata);
+        if (submission->answered)
+                submission->answered(NULL, NULL, submission->userdata);
+        else
+                submission->submitted(NULL, NULL, submission->userdata);
+        submission->answered = NULL;
         submission->submitted = NULL;
         /* While it is being stored it cannot be stopped: on_stored() takes it back. */
         if (submission->storing)
@@ -183,7 +175,7 @@ void submission_drop(Submission *submission)
         if (submission->request)
                 blobs_drop(submission->request);
         error_set(&e, -EAGAIN, "the submission that had this idempotency_key was given up: try again");
-        if (!submission->earlier)
+        if (submission->job && !submission->earlier)
                 answer_twins(submission, NULL, &e);
         submission_free(submission);
 }
@@ -206,7 +198,7 @@ static void on_stored(const Error *error, void *userdata)
 
         s->n_storing--;
         bool wanted = submission->submitted || has_twin(submission);
-        if (r >= 0 && wanted && (r = supervisor_admit(s, job)) < 0)
+        if (r >= 0 && wanted && ((r = supervisor_admit(s, job)) < 0 || (r = dependencies_link(s, job)) < 0))
                 error_oom(&e);
         if (r >= 0 && wanted) {
                 submission->job = NULL;
@@ -228,12 +220,11 @@ static int begin_storing(Submission *submission, Error *e)
         Job *job = submission->job;
         Supervisor *s = submission->supervisor;
 
-        if (s->closed)
-                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
-        if (s->n_queued + s->n_storing >= QUEUE_MAX)
-                return error_set(e, -ENOSPC, "the queue is full: %d jobs wait; try again later", QUEUE_MAX);
+        int r = supervisor_check_intake(s, 1, e);
+        if (r < 0)
+                return r;
         job->submitted_usec = realtime_usec();
-        int r = id_make(&s->ids, job->submitted_usec, &job->id);
+        r = id_make(&s->ids, job->submitted_usec, &job->id);
         if (r < 0)
                 return error_errno(e, r, "making an id");
         job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
@@ -277,35 +268,67 @@ static void on_blobs(char *const *blobs, const Error *error, void *userdata)
                 fail(submission, &e);
 }
 
-static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
-                 Error *e)
+int submission_read(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                    bool batch, Job **ret, Error *e)
 {
-        Supervisor *s = submission->supervisor;
-        Job *job = submission->job = calloc(1, sizeof *job);
+        _cleanup_(job_freep) Job *job = calloc(1, sizeof *job);
 
         if (!job)
                 return error_oom(e);
         job->supervisor = s;
-        if (s->closed || s->draining)
-                return error_set(e, -ESHUTDOWN,
-                                 s->closed ? "the supervisor is ending: it takes no more jobs"
-                                           : "the engine is being drained: it takes no more jobs until \"skepctl "
-                                             "resume\"");
         int r = spec_parse(spec, &job->spec, e);
         if (r >= 0)
                 r = check_inputs(&job->spec, inputs, n, e);
         if (r >= 0)
-                r = check_spec(s, caller, job, e);
+                r = check_spec(s, caller, job, batch, e);
+        if (r >= 0)
+                *ret = take(job);
+        return r;
+}
+
+int supervisor_check_intake(const Supervisor *s, size_t n, Error *e)
+{
+        if (s->closed)
+                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
+        if (s->draining)
+                return error_set(e, -ESHUTDOWN,
+                                 "the engine is being drained: it takes no more jobs until \"skepctl resume\"");
+        if (s->n_queued + s->n_storing + n > QUEUE_MAX)
+                return error_set(e, -ENOSPC,
+                                 "the queue is full: %" PRIu64 " jobs wait, and it takes %d; try again later",
+                                 s->n_queued + s->n_storing, QUEUE_MAX);
+        return 0;
+}
+
+static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                 Error *e)
+{
+        Supervisor *s = submission->supervisor;
+        int r = supervisor_check_intake(s, 1, e);
+
+        if (r >= 0)
+                r = submission_read(s, caller, spec, inputs, n, false, &submission->job, e);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = strv_add(&submission->names, inputs[i].name);
         return r;
+}
+
+Submission *submission_new(Supervisor *s, void *userdata)
+{
+        Submission *submission = calloc(1, sizeof *submission);
+
+        if (submission) {
+                *submission = (Submission){.next = s->submissions, .supervisor = s, .userdata = userdata};
+                s->submissions = submission;
+        }
+        return submission;
 }
 
 void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
                        SupervisorSubmitted submitted, void *userdata, Submission **ret)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        Submission *submission = calloc(1, sizeof *submission);
+        Submission *submission = submission_new(s, userdata);
 
         *ret = NULL;
         if (!submission) {
@@ -313,13 +336,11 @@ void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, co
                 submitted(NULL, &e, userdata);
                 return;
         }
-        *submission = (Submission){
-                .next = s->submissions, .supervisor = s, .submitted = submitted, .userdata = userdata};
-        s->submissions = submission;
+        submission->submitted = submitted;
         Job *earlier = NULL;
         int r = begin(submission, caller, spec, inputs, n, &e);
         if (r >= 0)
-                r = find_earlier(submission, &earlier, &e);
+                r = submission_find_earlier(s, submission->job, &earlier, &e);
         if (r > 0) {
                 /* It is in the table as soon as it is stored. */
                 if (job_table_get(&s->jobs, earlier->id.text) == earlier) {
@@ -346,8 +367,11 @@ void submissions_end(Supervisor *s)
 {
         while (s->submissions) {
                 Submission *submission = s->submissions;
-                if (submission->submitted)
+                if (submission->answered)
+                        submission->answered(NULL, NULL, submission->userdata);
+                else if (submission->submitted)
                         submission->submitted(NULL, NULL, submission->userdata);
                 submission_free(submission);
         }
+        added_inputs_end(s);
 }

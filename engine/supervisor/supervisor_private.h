@@ -2,7 +2,7 @@
 #pragma once
 
 /* What the parts of the supervisor share: supervisor.c (workers and clients), transitions.c (the states of
- * a job), submission.c (up to its admission) and recovery.c (what an earlier supervisor has left). */
+ * a job), submission.c and batch.c (up to its admission) and recovery.c (what an earlier supervisor has left). */
 
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
@@ -31,6 +31,8 @@ struct Supervisor {
         Submission *submissions;
         const SupervisorEvents *events;
         void *events_userdata;
+        void *added; /* tsearch(3) of AddedInput, by blob and tenant */
+        size_t n_added;
         void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
         bool closed; /* ending */
         bool paused, draining, dispatching;
@@ -82,6 +84,45 @@ int recovery_run(Supervisor *supervisor, Error *e);
 int submission_remember_key(Supervisor *supervisor, Job *job);
 void submission_forget_key(Supervisor *supervisor, Job *job);
 void submission_forget_keys(Supervisor *supervisor);
+
+/* Whether so many jobs more are taken. -ESHUTDOWN, -ENOSPC. */
+int supervisor_check_intake(const Supervisor *supervisor, size_t n, Error *e);
+
+/* Reads a specification, and checks it and the names of its inputs; `batch`: not yet what it runs after. The job is the
+ * caller's. */
+int submission_read(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                    bool batch, Job **ret, Error *e);
+
+/* 1: the job of the same key; 0: there is none, or no key, and this one has it now. -EEXIST. */
+int submission_find_earlier(Supervisor *supervisor, Job *job, Job **ret, Error *e);
+
+/* What was added for a tenant, and is there for an hour (batch.c). */
+typedef struct AddedInput {
+        Supervisor *supervisor;
+        char *tenant, *blob;
+        sd_event_source *expiry;
+} AddedInput;
+
+void added_inputs_end(Supervisor *supervisor);
+
+struct Submission {
+        Submission *next;
+        Supervisor *supervisor;
+        Job *job;
+        char **names; /* of the inputs */
+        BlobRequest *request;
+        bool storing;
+        Job *earlier; /* NULL, or the job that this is the same as, which is being stored */
+        SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
+        struct Batch *batch;           /* of a batch, instead of `job` and `submitted` */
+        SupervisorAnswered answered;   /* likewise; of a batch or an added input */
+        char *tenant;                  /* of an added input */
+        void *userdata;
+};
+
+Submission *submission_new(Supervisor *supervisor, void *userdata);
+void submission_free(Submission *submission);
+void batch_free(struct Batch *batch);
 
 /* Ends submissions that are under way, without an answer. */
 void submissions_end(Supervisor *supervisor);

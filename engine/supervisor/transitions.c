@@ -226,7 +226,7 @@ int supervisor_admit(Supervisor *s, Job *job)
                 s->n_queued++;
         }
         supervisor_set_timers(s, job);
-        return job->spec.n_after ? dependencies_link(s, job) : 0;
+        return 0;
 }
 
 /* ---- what people do with jobs ---- */

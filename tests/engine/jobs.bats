@@ -284,3 +284,78 @@ two" ]
         run ctl submit --input "a=f" - <<< "{\"command\": [\"true\"], \"after\": {\"a\": \"$mine\"}}"
         [ "$status" -eq 125 ]
 }
+
+@test "a batch is taken as a whole, in order, and its jobs may run after each other" {
+        python3 - > jobs <<'P'
+import json
+jobs = [{"command": ["sh", "-c", f"cat /input/seed; echo {i}"], "name": f"j{i}"} for i in range(40)]
+jobs.append({"command": ["sh", "-c", "cat /input/a/f"], "after": {"a": "#41"}, "name": "child"})
+jobs.append({"command": ["sh", "-c", "echo out > /output/f"], "name": "parent"})
+print(json.dumps(jobs))
+P
+        echo seed > seed
+        ctl submit --input seed=seed jobs > ids
+        [ "$(wc -l < ids)" -eq 42 ]
+        ctl wait $(cat ids)
+        [ "$(ctl logs "$(sed -n 8p ids)")" = "seed
+7" ]
+        [ "$(field "$(sed -n 41p ids)" 'job["spec"]["name"], job["spec"]["after"]["a"]')" = "child $(sed -n 42p ids)" ]
+        [ "$(ctl logs "$(sed -n 41p ids)")" = out ]
+        [ -z "$(ls "$state/blobs")" ]
+}
+
+@test "nothing of a batch is taken when one of it is refused, and the error names it" {
+        before=$(ctl list --json | wc -l)
+        for bad in '{"command": []}' '{"command": ["true"], "after": {"a": "#2"}}' '{"command": ["true"], "after": {"a": "#7"}}' \
+                '{"command": ["true"], "after": {"a": "#x"}}' '{"command": ["true"], "policy": "none-such"}' '[]'; do
+                run ctl submit - <<< "[{\"command\": [\"true\"]}, $bad, {\"command\": [\"true\"], \"after\": {\"b\": \"#1\"}}]"
+                [ "$status" -eq 125 ]
+                [[ $output == *"job 1"* ]]
+        done
+        [ "$(ctl list --json | wc -l)" -eq "$before" ]
+        run ctl submit - <<< '{"command": ["true"], "after": {"a": "#0"}}'
+        [ "$status" -eq 125 ]
+        [[ $output == *batch* ]]
+}
+
+@test "a batch with keys gives the jobs that are there already" {
+        ctl submit - <<< '[{"command": ["true"], "idempotency_key": "b1"}, {"command": ["true"], "idempotency_key": "b2"}]' > one
+        ctl submit - <<< '[{"command": ["true"], "idempotency_key": "b2"}, {"command": ["false"]}, {"command": ["true"], "idempotency_key": "b1"}, {"command": ["true"], "idempotency_key": "b1"}]' > two
+        [ "$(sed -n 1p two)" = "$(sed -n 2p one)" ]
+        [ "$(sed -n 3p two)" = "$(sed -n 1p one)" ]
+        [ "$(sed -n 4p two)" = "$(sed -n 1p one)" ]
+        ctl wait $(cat one)
+        ctl submit - <<< '[{"command": ["true"], "idempotency_key": "b3"}, {"command": ["true"], "idempotency_key": "b3"}]' > three
+        [ "$(sort -u three | wc -l)" -eq 1 ]
+        ctl wait $(cat three)
+}
+
+@test "a chain that is named from its end is bounded" {
+        python3 -c '
+import json
+print(json.dumps([{"command": ["true"], "after": {"a": f"#{i + 1}"}} for i in range(900)] + [{"command": ["true"]}]))' > jobs
+        run ctl submit jobs
+        [ "$status" -eq 125 ]
+        [[ $output == *"turn them around"* ]]
+        ctl run -- true
+}
+
+@test "a batch survives what comes right after it" {
+        python3 -c '
+import json
+print(json.dumps([{"command": ["sh", "-c", "echo x > /output/f"]}] + [{"command": ["cat", "/input/a/f"], "after": {"a": "#0"}} for i in range(30)]))' > jobs
+        ctl submit jobs > ids
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        sleep 1
+        start_engine --drain 0s
+        ctl wait $(cat ids)
+        [ "$(wc -l < ids)" -eq 31 ]
+        [ "$(ctl logs "$(tail -1 ids)")" = x ]
+}
+
+@test "a batch has no inputs but those that were added" {
+        run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager SubmitBatch \
+                'a(sa(ss))' 1 '{"command": ["true"]}' 1 a 0123456789
+        [ "$status" -ne 0 ]
+        [[ $output == *AddInput* ]]
+}

@@ -60,6 +60,8 @@ field() { # id, expression on the job
 $n" ]
         done < ids
         [ "$(ctl list --json | wc -l)" -eq 12 ]
+        # What jobs were given is nobody else's to read.
+        [ "$(stat -c %a "$state"/jobs.db* | sort -u)" = 600 ]
         stop_engine
         [ -z "$(ls "$state/blobs")" ]
         [ "$(leftovers)" = "$BEFORE" ]
