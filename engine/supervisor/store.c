@@ -91,7 +91,6 @@ static Change *change_free(Change *c)
         free(c);
         return NULL;
 }
-DEFINE_CLEANUP(Change, change_free)
 
 static void list_free(struct ChangeList *list)
 {
