@@ -3,6 +3,7 @@
 
 #include "engine/base/fd.h"
 #include "jail/jail.h"
+#include "jail/syscall_names.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -39,7 +40,7 @@ int bpf_export(scmp_filter_ctx context, BpfProgram *ret)
 
 static bool is_known(unsigned number)
 {
-        _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);
+        _cleanup_free_ char *name = syscall_name((int)number);
 
         return name;
 }

@@ -4,15 +4,15 @@
 
 #include "engine/base/name.h"
 #include "jail/call.h"
+#include "jail/syscall_names.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <seccomp.h>
 #include <string.h>
 
 char *jail_syscall_name(int number)
 {
-        char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+        char *name = syscall_name(number);
 
         if (!name && asprintf(&name, "%d", number) < 0)
                 return NULL;

@@ -72,10 +72,11 @@ int host_landlock_abi(void)
         return abi < 0 ? 0 : (int)abi;
 }
 
+/* Everything is decided before anything is refused: so whoever reads it has all of it to mend, or to allow, at once. */
 typedef struct Decision {
         JailLayers allow_missing, require;
         JailReport *report;
-        Error *error;
+        const char *why[JAIL_LAYER_MAX]; /* what is refused; NULL: not */
 } Decision;
 
 static void held(Decision *d, JailLayer layer, const char *by)
@@ -83,19 +84,12 @@ static void held(Decision *d, JailLayer layer, const char *by)
         snprintf(d->report->enforced[layer], sizeof d->report->enforced[layer], "%s", by);
 }
 
-static int missing(Decision *d, JailLayer layer, const char *why)
+static void missing(Decision *d, JailLayer layer, const char *why)
 {
-        const char *name = jail_layer_name(layer);
-
-        if (d->require & (1U << layer))
-                return error_set(d->error, -EOPNOTSUPP, "cannot enforce \"%s\", which the policy requires: %s", name,
-                                 why);
-        if (!(d->allow_missing & (1U << layer)))
-                return error_set(d->error, -EOPNOTSUPP,
-                                 "cannot enforce \"%s\": %s; the operator may go without by --allow-missing=%s", name,
-                                 why, name);
-        d->report->not_enforced |= 1U << layer;
-        return 0;
+        if ((d->require | ~d->allow_missing) & (1U << layer))
+                d->why[layer] = why;
+        else
+                d->report->not_enforced |= 1U << layer;
 }
 
 static const char *why_no_cgroup(const JailHost *host)
@@ -104,38 +98,89 @@ static const char *why_no_cgroup(const JailHost *host)
 }
 
 /* A limit that a cgroup controller holds, or nothing does. */
-static int by_controller(Decision *d, const JailHost *host, JailLayer layer, unsigned controller, uint64_t *limit)
+static void by_controller(Decision *d, const JailHost *host, JailLayer layer, unsigned controller, uint64_t *limit)
 {
         if (*limit == JAIL_UNLIMITED)
-                return 0;
+                return;
         if (host->controllers & controller) {
                 held(d, layer, "cgroup");
-                return 0;
+                return;
         }
         *limit = JAIL_UNLIMITED;
-        return missing(d, layer,
-                       host->cgroup ? "the cgroup v2 tree of this host lacks the controller" : why_no_cgroup(host));
+        missing(d, layer,
+                host->cgroup ? "the cgroup v2 tree of this host has no controller for that" : why_no_cgroup(host));
 }
 
 /* What nobody has asked for is not enforced either. */
-static int check_required(const Decision *d)
+static void check_required(Decision *d)
 {
         for (JailLayer layer = 0; layer < JAIL_LAYER_MAX; layer++)
-                if ((d->require & (1U << layer)) && !*d->report->enforced[layer])
-                        return error_set(d->error, -EOPNOTSUPP,
-                                         "cannot enforce \"%s\", which the policy requires: neither it nor the job "
-                                         "sets one",
-                                         jail_layer_name(layer));
-        return 0;
+                if ((d->require & (1U << layer)) && !*d->report->enforced[layer] && !d->why[layer])
+                        d->why[layer] = "neither it nor the job sets one";
+}
+
+/* Adds `"memory", "cpu", which the policy requires: why`: the first of those that are refused, and all for the same
+ * reason. Takes them out of `*left`. */
+static int add_group(const Decision *d, JailLayers *left, char ***groups)
+{
+        JailLayer first = (JailLayer)__builtin_ctz(*left);
+        bool required = d->require & (1U << first);
+        _cleanup_strv_ char **names = NULL;
+        int r = 0;
+
+        for (JailLayer layer = first; r >= 0 && layer < JAIL_LAYER_MAX; layer++)
+                if ((*left & (1U << layer)) && strcmp(d->why[layer], d->why[first]) == 0 &&
+                    !(d->require & (1U << layer)) == !required) {
+                        r = strv_addf(&names, "\"%s\"", jail_layer_name(layer));
+                        *left &= ~(1U << layer);
+                }
+        _cleanup_free_ char *list = r < 0 ? NULL : strv_join(names, ", ");
+        return list ? strv_addf(groups, "%s%s: %s", list, required ? ", which the policy requires" : "", d->why[first])
+                    : -ENOMEM;
+}
+
+/* What the operator would have to say: with what is missing and he has allowed already, which a later option of that
+ * name would take back. NULL when out of memory. */
+static char *missing_list(const Decision *d)
+{
+        JailLayers auto_allowed = 1U << JAIL_BROKER;
+        _cleanup_strv_ char **names = NULL;
+
+        for (JailLayer layer = 0; layer < JAIL_LAYER_MAX; layer++)
+                if ((d->why[layer] && !(d->require & (1U << layer))) ||
+                    (d->report->not_enforced & ~auto_allowed & (1U << layer)))
+                        if (strv_add(&names, jail_layer_name(layer)) < 0)
+                                return NULL;
+        return strv_join(names, ",");
+}
+
+static int refuse(const Decision *d, Error *e)
+{
+        _cleanup_strv_ char **groups = NULL;
+        JailLayers left = 0, refused;
+        int r = 0;
+
+        for (JailLayer layer = 0; layer < JAIL_LAYER_MAX; layer++)
+                left |= d->why[layer] ? 1U << layer : 0;
+        if (left == 0)
+                return 0;
+        for (refused = left; r >= 0 && left;)
+                r = add_group(d, &left, &groups);
+        _cleanup_free_ char *text = r < 0 ? NULL : strv_join(groups, "; "), *list = missing_list(d);
+        if (!text || !list)
+                return error_oom(e);
+        if (refused & ~d->require)
+                return error_set(e, -EOPNOTSUPP, "cannot enforce %s; the operator may go without %sby --allow-missing=%s",
+                                 text, refused & d->require ? "what is not required " : "", list);
+        return error_set(e, -EOPNOTSUPP, "cannot enforce %s", text);
 }
 
 int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network, JailLayers allow_missing,
                    JailLayers require, JailReport *report, Error *e)
 {
-        Decision d = {allow_missing, require, report, e};
+        Decision d = {.allow_missing = allow_missing, .require = require, .report = report};
         uint64_t io = limits->io_read_bytes_per_sec != JAIL_UNLIMITED ? limits->io_read_bytes_per_sec
                                                                       : limits->io_write_bytes_per_sec;
-        int r;
 
         held(&d, JAIL_USER, host->ids == IDS_CALLER ? "namespace, caller's id" : "namespace");
         for (JailLayer layer = JAIL_MOUNT; layer <= JAIL_UTS; layer++)
@@ -145,24 +190,22 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
 
         if (host->cgroup)
                 held(&d, JAIL_CGROUP, "namespace");
-        else if ((r = missing(&d, JAIL_CGROUP, why_no_cgroup(host))) < 0)
-                return r;
+        else
+                missing(&d, JAIL_CGROUP, why_no_cgroup(host));
         if (host->landlock_abi > 0)
                 snprintf(report->enforced[JAIL_LANDLOCK], sizeof report->enforced[JAIL_LANDLOCK], "abi %d",
                          host->landlock_abi);
-        else if ((r = missing(&d, JAIL_LANDLOCK, "the kernel has no Landlock, or it is switched off (lsm=)")) < 0)
-                return r;
+        else
+                missing(&d, JAIL_LANDLOCK, "the kernel has no Landlock, or it is switched off (lsm=)");
         /* Without a broker the jail has no network, which is less than what was asked for, and safe. */
         if (network == JAIL_NETWORK_BROKER) {
                 d.allow_missing |= 1U << JAIL_BROKER;
-                if ((r = missing(&d, JAIL_BROKER, "no broker is set up")) < 0)
-                        return r;
+                missing(&d, JAIL_BROKER, "no broker is set up");
         }
 
-        if ((r = by_controller(&d, host, JAIL_MEMORY, CONTROLLER_MEMORY, &limits->memory_bytes)) < 0 ||
-            (r = by_controller(&d, host, JAIL_CPU, CONTROLLER_CPU, &limits->cpu_milli)) < 0 ||
-            (r = by_controller(&d, host, JAIL_IO, CONTROLLER_IO, &io)) < 0)
-                return r;
+        by_controller(&d, host, JAIL_MEMORY, CONTROLLER_MEMORY, &limits->memory_bytes);
+        by_controller(&d, host, JAIL_CPU, CONTROLLER_CPU, &limits->cpu_milli);
+        by_controller(&d, host, JAIL_IO, CONTROLLER_IO, &io);
         if (report->not_enforced & (1U << JAIL_IO))
                 limits->io_read_bytes_per_sec = limits->io_write_bytes_per_sec = JAIL_UNLIMITED;
 
@@ -172,8 +215,8 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
         if (limits->cpu_time_usec != JAIL_UNLIMITED) {
                 if (host->cgroup)
                         held(&d, JAIL_CPU_TIME, "cpu.stat");
-                else if ((r = missing(&d, JAIL_CPU_TIME, why_no_cgroup(host))) < 0)
-                        return r;
+                else
+                        missing(&d, JAIL_CPU_TIME, why_no_cgroup(host));
         }
         if (limits->wall_usec != JAIL_UNLIMITED)
                 held(&d, JAIL_WALL, "timer");
@@ -183,5 +226,6 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
                 held(&d, JAIL_FILES, "tmpfs");
         if (limits->output_bytes != JAIL_UNLIMITED)
                 held(&d, JAIL_OUTPUT, "relay");
-        return check_required(&d);
+        check_required(&d);
+        return refuse(&d, e);
 }

@@ -14,6 +14,7 @@
 #include "engine/base/strv.h"
 #include "jail/bpf.h"
 #include "jail/floor.h"
+#include "jail/syscall_names.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -91,6 +92,7 @@ static const Narrowing narrowings[] = {
 
         /* An allowlist here too: drivers and file systems have thousands. Nothing of a terminal that sets (TIOCSTI). */
         {"ioctl", {{1, LOW32, TCGETS}}},
+        {"ioctl", {{1, LOW32, 0x802c542a}}}, /* TCGETS2, asm-generic/ioctls.h: isatty() since glibc 2.42 */
         {"ioctl", {{1, LOW32, TIOCGPGRP}}},
         {"ioctl", {{1, LOW32, TIOCGWINSZ}}},
         {"ioctl", {{1, LOW32, FIONREAD}}},
@@ -132,7 +134,7 @@ typedef enum Narrow {
 
 static int add_rules(scmp_filter_ctx context, const char *name, Narrow narrow)
 {
-        int number = seccomp_syscall_resolve_name(name), r;
+        int number = syscall_number(name), r;
         bool as_it_is = narrow == NARROW_NONE || (narrow == NARROW_NOT_IOCTL && strcmp(name, "ioctl") == 0);
         bool narrowed = false;
 
@@ -154,6 +156,17 @@ static int add_rules(scmp_filter_ctx context, const char *name, Narrow narrow)
         return narrowed ? 0 : seccomp_rule_add(context, SCMP_ACT_ALLOW, number, 0);
 }
 
+/* For calls that only newer libraries know, and that are not allowed: those libraries have another way. */
+static int hide_newest(scmp_filter_ctx context, char *const *names)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && syscall_newest(i); i++)
+                if (!strv_contains(names, syscall_newest(i)))
+                        r = seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), syscall_number(syscall_newest(i)), 0);
+        return r;
+}
+
 /* What is not in `names` gets `refusal`. */
 static int compile_names(char *const *names, Narrow narrow, uint32_t refusal, BpfProgram *ret)
 {
@@ -165,6 +178,8 @@ static int compile_names(char *const *names, Narrow narrow, uint32_t refusal, Bp
         int r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
         if (r >= 0 && narrow != NARROW_NONE)
                 r = floor_hide_calls(context);
+        if (r >= 0 && narrow != NARROW_NONE)
+                r = hide_newest(context, names);
         for (size_t i = 0; r >= 0 && names[i]; i++)
                 if (narrow == NARROW_NONE || !floor_hides(names[i]))
                         r = add_rules(context, names[i], narrow);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/floor.h"
 
+#include "jail/syscall_names.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -116,7 +118,7 @@ int floor_hide_calls(scmp_filter_ctx context)
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTS(hidden); i++) {
-                int number = seccomp_syscall_resolve_name(hidden[i]);
+                int number = syscall_number(hidden[i]);
                 if (number >= 0)
                         r = seccomp_rule_add(context, SCMP_ACT_ERRNO(ENOSYS), number, 0);
         }
@@ -149,7 +151,7 @@ typedef struct Rules {
 
 static void refuse(Rules *rules, const char *call, const struct scmp_arg_cmp *checks, unsigned n)
 {
-        int number = seccomp_syscall_resolve_name(call);
+        int number = syscall_number(call);
 
         /* not of this architecture, or newer than the library: then its number is not known, and not allowed */
         if (number >= 0 && rules->error >= 0)

@@ -8,6 +8,7 @@
 
 #include "engine/base/strv.h"
 #include "jail/floor.h"
+#include "jail/syscall_names.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static int add_rule(scmp_filter_ctx context, const OciRule *rule, uint32_t actio
                 checks[i] = SCMP_CMP(c->argument, (enum scmp_compare)c->op, c->value, c->value_two);
         }
         for (size_t i = 0; r >= 0 && rule->names[i]; i++)
-                r = seccomp_rule_add_array(context, action, seccomp_syscall_resolve_name(rule->names[i]),
+                r = seccomp_rule_add_array(context, action, syscall_number(rule->names[i]),
                                            (unsigned)rule->n_checks, checks);
         return r;
 }
@@ -92,7 +93,7 @@ static int list_refusals(const OciSeccomp *s, Refusal **ret, size_t *ret_n)
                         continue;
                 for (size_t k = 0; rule->names[k]; k++) {
                         Refusal *one = &list[n++];
-                        one->number = seccomp_syscall_resolve_name(rule->names[k]);
+                        one->number = syscall_number(rule->names[k]);
                         one->error = (int32_t)oci_errno(rule->action);
                         one->n_checks = rule->n_checks;
                         if (rule->n_checks > 0)
@@ -102,7 +103,7 @@ static int list_refusals(const OciSeccomp *s, Refusal **ret, size_t *ret_n)
         if (oci_gives_errno(s->default_action) && oci_errno(s->default_action) != EPERM) {
                 for (size_t i = 0; floor_call(i); i++) {
                         const char *call = floor_call(i);
-                        int number = seccomp_syscall_resolve_name(call);
+                        int number = syscall_number(call);
                         if (number >= 0 && (floor_forbids(call) || lets_some_pass(s, call)))
                                 list[n++] = (Refusal){.number = number, .error = EPERM};
                 }

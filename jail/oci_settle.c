@@ -9,6 +9,7 @@
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 #include "jail/floor.h"
+#include "jail/syscall_names.h"
 
 #include <errno.h>
 #include <string.h>
@@ -101,7 +102,7 @@ static int settle_names(const OciSeccomp *s, OciRule *rule, Here *here, Error *e
 
         for (size_t i = 0; rule->names[i]; i++) {
                 const char *name = rule->names[i];
-                int number = seccomp_syscall_resolve_name(name), r = 0;
+                int number = syscall_number(name), r = 0;
                 bool passes = oci_lets_pass(rule->action);
                 if (number == __NR_SCMP_ERROR && !passes) {
                         _cleanup_free_ char *escaped = name_escape(name), *path = json_path_key(s->path, "syscalls"),

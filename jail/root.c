@@ -218,7 +218,9 @@ static int make_target(Build *b, const char *path, bool directory)
                 return parent;
         int r = directory ? mkdirat(parent, name, 0755) < 0 ? -errno : 0 : write_new_file(parent, name, "", 0644);
         if (r == -EROFS) {
-                _cleanup_close_ int below = mount_open_inside(b->skeleton, parent_path);
+                /* Our own /dev lies over that of another root. */
+                _cleanup_close_ int below =
+                        mount_open_inside(strncmp(path, "/dev/", 5) == 0 ? b->place : b->skeleton, parent_path);
                 if (below < 0)
                         return below;
                 r = directory ? mkdirat(below, name, 0755) < 0 ? -errno : 0 : write_new_file(below, name, "", 0644);

@@ -4,6 +4,7 @@
 #include "engine/base/json.h"
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
+#include "jail/syscall_names.h"
 
 #include <seccomp.h>
 #include <string.h>
@@ -26,7 +27,7 @@ int syscall_groups_load(char *const *directories, json_object **ret, Error *e)
 
 static int add_call(const char *name, const char *path, bool of_group, char ***names, Error *e)
 {
-        int number = seccomp_syscall_resolve_name(name);
+        int number = syscall_number(name);
 
         /* The groups that ship may name calls that are newer than this host's library, which then cannot be allowed. */
         if (number == __NR_SCMP_ERROR && of_group)

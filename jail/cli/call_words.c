@@ -34,7 +34,7 @@ static const Word ioctls[] = {
         NAMED(FIOASYNC), NAMED(FIOCLEX), NAMED(FIONCLEX), NAMED(FICLONE), NAMED(FICLONERANGE),
         NAMED(FS_IOC_GETFLAGS), NAMED(FS_IOC_SETFLAGS), NAMED(FIDEDUPERANGE),
         /* include/uapi/linux/sockios.h, whose names libc's headers have under others */
-        {0x8910, "SIOCGIFNAME"}, {0x8912, "SIOCGIFCONF"}, {0x8913, "SIOCGIFFLAGS"}, {0x8915, "SIOCGIFADDR"},
+        {0x802c542a, "TCGETS2"}, {0x8910, "SIOCGIFNAME"}, {0x8912, "SIOCGIFCONF"}, {0x8913, "SIOCGIFFLAGS"}, {0x8915, "SIOCGIFADDR"},
         {0x8933, "SIOCGIFINDEX"},
 };
 static const Word families[] = {

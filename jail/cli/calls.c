@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/cli/calls.h"
 
+#include "jail/syscall_names.h"
+
 #include <seccomp.h>
 #include <string.h>
 
@@ -13,7 +15,7 @@ int calls_read(const JailPolicy *policy, Calls *ret, Error *e)
 {
         *ret = (Calls){.n = 0};
         for (unsigned number = 0; number < JAIL_SYSCALL_MAX; number++) {
-                char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)number);
+                char *name = syscall_name((int)number);
                 if (!name)
                         continue;
                 Call *call = &ret->list[ret->n++];

@@ -9,6 +9,7 @@
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
 #include "jail/cli/commands.h"
+#include "jail/ids.h"
 #include "jail/launcher.h"
 
 #include <string.h>
@@ -16,13 +17,15 @@
 #define DEFAULT_POLICY "python"
 
 typedef struct ExplainOptions {
-        const char *policy;
+        const char *policy, *root;
         bool diff, json, help;
 } ExplainOptions;
 
 static const Option options_table[] = {
         {"policy", "NAME|FILE", "the policy (default: " DEFAULT_POLICY ")", option_set_string,
          offsetof(ExplainOptions, policy)},
+        {"root", "host|PATH|IMAGE", "instead of the policy's root, as for a job", option_set_string,
+         offsetof(ExplainOptions, root)},
         {"diff", NULL, "what each of two policies permits and the other does not", option_set_flag,
          offsetof(ExplainOptions, diff)},
         {"json", NULL, "one object, for programs", option_set_flag, offsetof(ExplainOptions, json)},
@@ -31,8 +34,8 @@ static const Option options_table[] = {
 
 static void print_help(void)
 {
-        puts("Usage: skep-jail explain [NAME|FILE] [--json]\n"
-             "       skep-jail explain --diff A B [--json]\n"
+        puts("Usage: skep-jail explain [NAME|FILE] [--root ROOT] [--json]\n"
+             "       skep-jail explain --diff A B [--root ROOT] [--json]\n"
              "Say in plain words what a policy permits, and what of it this host enforces.\n");
         options_help(options_table, ELEMENTS(options_table));
         puts("\nExit status: 0; with --diff 1 when they differ; 125 when that cannot be said.");
@@ -74,14 +77,16 @@ static int find_files(const char *name, const JailPolicy *policy, char ***ret)
         return r;
 }
 
-int explained_make(const char *name, char *const *directories, Explained *ret, Error *e)
+int explained_make(const char *name, const char *root, char *const *directories, Explained *ret, Error *e)
 {
         int r;
 
-        *ret = (Explained){.name = name};
+        *ret = (Explained){.name = name, .root.source = ROOT_SOURCE_NULL};
         jail_report_init(&ret->report);
-        if ((r = jail_policy_load(name, directories, &ret->policy, e)) < 0 ||
-            (r = policy_compile(ret->policy, e)) < 0 || (r = policy_sections_make(ret->policy, &ret->sections, e)) < 0 ||
+        if ((r = jail_policy_load(name, directories, &ret->policy, e)) < 0 || (r = policy_compile(ret->policy, e)) < 0)
+                return r;
+        explained_root_find(ret->policy, root, &ret->root);
+        if ((r = policy_sections_make(ret->policy, &ret->root, &ret->sections, e)) < 0 ||
             (r = calls_read(ret->policy, &ret->calls, e)) < 0)
                 return r;
         if (find_files(name, ret->policy, &ret->files) < 0)
@@ -95,12 +100,22 @@ int explained_make(const char *name, char *const *directories, Explained *ret, E
 
 void explained_on_host(Explained *explained)
 {
+        if (explained->root.error.code < 0) {
+                error_set(&explained->refused, explained->root.error.code, "%s", error_text(&explained->root.error));
+                return;
+        }
+        /* jail_start() */
+        if (ids_kind() != IDS_RANGE && explained->policy->capabilities) {
+                error_set(&explained->refused, -EPERM, "only root can give a job capabilities");
+                return;
+        }
         jail_policy_on_host(explained->policy, &(JailLauncherOptions){.here = &launcher_here}, &explained->report,
                             &explained->refused);
 }
 
 void explained_done(Explained *explained)
 {
+        explained_root_done(&explained->root);
         jail_policy_unref(explained->policy);
         strv_free(explained->files);
         policy_sections_done(&explained->sections);
@@ -134,10 +149,10 @@ char *refusal_words(uint32_t answer)
 
 /* ---- the command ---- */
 
-static int explain(const char *name, char *const *directories, bool json, Error *e)
+static int explain(const char *name, const char *root, char *const *directories, bool json, Error *e)
 {
         _cleanup_explained_ Explained explained;
-        int r = explained_make(name, directories, &explained, e);
+        int r = explained_make(name, root, directories, &explained, e);
 
         if (r < 0)
                 return r;
@@ -170,9 +185,9 @@ int command_explain(int argc, char **argv, Error *e)
         if (options.diff && (n != 2 || options.policy))
                 return error_set(e, -EINVAL, "--diff: takes two policies, as in: skep-jail explain --diff strict python");
         if (options.diff)
-                return explain_diff(directories, argv[first], argv[first + 1], options.json, e);
+                return explain_diff(directories, argv[first], argv[first + 1], options.root, options.json, e);
         if (n > 1 || (n == 1 && options.policy))
                 return error_set(e, -EINVAL, "one policy at a time; two with --diff");
-        return explain(n == 1 ? argv[first] : options.policy ? options.policy : DEFAULT_POLICY, directories, options.json,
-                       e);
+        return explain(n == 1 ? argv[first] : options.policy ? options.policy : DEFAULT_POLICY, options.root, directories,
+                       options.json, e);
 }

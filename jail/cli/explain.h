@@ -8,6 +8,7 @@
 typedef struct Explained {
         const char *name; /* as it was asked for */
         JailPolicy *policy;
+        ExplainedRoot root;
         char **files; /* from which it comes: its own, what that extends, … */
         PolicySections sections;
         Calls calls;
@@ -18,7 +19,8 @@ typedef struct Explained {
         Error refused;     /* why this host cannot hold the policy */
 } Explained;
 
-int explained_make(const char *name, char *const *directories, Explained *ret, Error *e);
+/* `root` is instead of the policy's; NULL: that. It lives as long as the result. */
+int explained_make(const char *name, const char *root, char *const *directories, Explained *ret, Error *e);
 void explained_on_host(Explained *explained);
 void explained_done(Explained *explained);
 #define _cleanup_explained_ _cleanup_(explained_done)
@@ -30,5 +32,6 @@ void explain_text(const Explained *explained);
 /* The caller owns it. */
 json_object *explain_json(const Explained *explained);
 
-/* Prints what each of two permits and the other does not. Returns whether there is something, or a negative errno. */
-int explain_diff(char *const *directories, const char *a, const char *b, bool json, Error *e);
+/* Prints what each of two permits and the other does not, over `root` or each over its own. Returns whether there is
+ * something, or a negative errno. */
+int explain_diff(char *const *directories, const char *a, const char *b, const char *root, bool json, Error *e);

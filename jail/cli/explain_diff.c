@@ -22,6 +22,7 @@ typedef struct Surplus {
 } Surplus;
 
 static const char *const row_keys[ROW_MAX] = {
+        [SECTION_ROOT] = "root",
         [SECTION_READ] = "read",
         [SECTION_WRITE] = "written",
         [SECTION_WRITE_HOST] = "written_of_host",
@@ -190,13 +191,13 @@ static void print_json(const Explained *a, const Explained *b, const Surplus *of
                                                             JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-int explain_diff(char *const *directories, const char *name_a, const char *name_b, bool json, Error *e)
+int explain_diff(char *const *directories, const char *name_a, const char *name_b, const char *root, bool json, Error *e)
 {
-        _cleanup_explained_ Explained a = {.policy = NULL}, b = {.policy = NULL};
+        _cleanup_explained_ Explained a = {.root.source = ROOT_SOURCE_NULL}, b = {.root.source = ROOT_SOURCE_NULL};
         _cleanup_(surplus_done) Surplus of_a = {{NULL}}, of_b = {{NULL}};
-        int r = explained_make(name_a, directories, &a, e);
+        int r = explained_make(name_a, root, directories, &a, e);
 
-        if (r < 0 || (r = explained_make(name_b, directories, &b, e)) < 0)
+        if (r < 0 || (r = explained_make(name_b, root, directories, &b, e)) < 0)
                 return r;
         if ((r = find_surplus(&b, &a, &of_b, e)) < 0 || (r = find_surplus(&a, &b, &of_a, e)) < 0)
                 return r;

@@ -75,6 +75,21 @@ static json_object *host_to_json(const Explained *x)
         return object;
 }
 
+/* With what every jail has, and what becomes of a policy's paths over this root. */
+static json_object *sections_to_json(const Explained *x)
+{
+        static const char *const keys[SECTION_MAX] = {
+                [SECTION_READ] = "read",       [SECTION_WRITE] = "written",  [SECTION_WRITE_HOST] = "written_of_host",
+                [SECTION_EXECUTE] = "executed", [SECTION_DEVICES] = "devices",
+        };
+        json_object *object = json_object_new_object();
+
+        for (size_t i = 0; i < SECTION_MAX; i++)
+                if (keys[i])
+                        json_object_object_add(object, keys[i], list_to_json(x->sections.list[i].words));
+        return object;
+}
+
 json_object *explain_json(const Explained *x)
 {
         const char *text = jail_policy_text(x->policy);
@@ -87,6 +102,8 @@ json_object *explain_json(const Explained *x)
         /* The policy itself, as it is handed from program to program. */
         json_parse_text(text, strlen(text), &resolved, NULL);
         json_object_object_add(object, "policy", resolved);
+        json_object_object_add(object, "root", explained_root_json(&x->root));
+        json_object_object_add(object, "permitted", sections_to_json(x));
         json_object_object_add(object, "system_calls", calls_to_json(x));
         json_object_object_add(object, "host", host_to_json(x));
         return object;

@@ -39,7 +39,12 @@ static void print_files(const Explained *x)
         _cleanup_free_ char *size = limits_format(5, x->policy->limits.disk_bytes), *text = NULL,
                             *files = limits_format(6, x->policy->limits.files);
 
+        _cleanup_free_ char *root = explained_root_words(&x->root), *job = explained_root_job_words(&x->root);
+
         puts("\nFiles");
+        row("root", root);
+        if (job)
+                row("its jobs", job);
         row_list("read", s[SECTION_READ].words);
         row_list("written", s[SECTION_WRITE].words);
         if (size && files && asprintf(&text, "one tmpfs of %s and %s files, which counts as memory", size, files) >= 0)

@@ -11,6 +11,7 @@
 #include "engine/base/strv.h"
 #include "jail/cli/commands.h"
 #include "jail/cli/image_import.h"
+#include "jail/cli/layout.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -109,22 +110,6 @@ static const Option list_options[] = {
         {"json", NULL, "for programs: an object a line", option_set_flag, offsetof(ListOptions, json)},
 };
 
-/* Three digits are enough for people. */
-static void format_size(uint64_t bytes, char *ret, size_t size)
-{
-        static const char units[] = "KMGT";
-        double amount = (double)bytes / 1024;
-        size_t i = 0;
-
-        if (bytes < 1024) {
-                snprintf(ret, size, "%" PRIu64, bytes);
-                return;
-        }
-        for (; amount >= 1024 && units[i + 1]; i++)
-                amount /= 1024;
-        snprintf(ret, size, amount < 10 ? "%.1f%c" : "%.0f%c", amount, units[i]);
-}
-
 /* Local time, as people want it. */
 static void format_time(const char *rfc3339, char *ret, size_t size)
 {
@@ -151,7 +136,7 @@ static int print_row(const char *name, const ImageConfig *c, Error *e)
                 if (strv_add(&words, c->command[i]) < 0)
                         return error_oom(e);
         _cleanup_free_ char *command = strv_join(words, " "), *escaped = command ? name_escape(command) : NULL;
-        format_size(c->bytes, size, sizeof size);
+        layout_size(c->bytes, size, sizeof size);
         format_time(c->imported, imported, sizeof imported);
         printf("%-24s %6s %8" PRIu64 "  %-19s  %s\n", name, size, c->files, imported,
                escaped && *escaped ? escaped : "-");

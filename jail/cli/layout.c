@@ -3,6 +3,7 @@
 
 #include "engine/base/strv.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -73,4 +74,19 @@ void layout_list(unsigned indent, unsigned column, const char *label, char *cons
         _cleanup_free_ char *text = strv_join(words, " ");
 
         layout_text(indent, column, label, text ? text : "");
+}
+
+void layout_size(uint64_t bytes, char *ret, size_t size)
+{
+        static const char units[] = "KMGT";
+        double amount = (double)bytes / 1024;
+        size_t i = 0;
+
+        if (bytes < 1024) {
+                snprintf(ret, size, "%" PRIu64, bytes);
+                return;
+        }
+        for (; amount >= 1024 && units[i + 1]; i++)
+                amount /= 1024;
+        snprintf(ret, size, amount < 10 ? "%.1f%c" : "%.0f%c", amount, units[i]);
 }

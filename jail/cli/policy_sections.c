@@ -6,8 +6,12 @@
 #include <string.h>
 #include <sys/capability.h>
 
-/* What every jail has; jail/root.c. */
-static const char *const always_read[] = {"/usr", "/etc(a few files)", "/proc(its own)", "/input", NULL};
+/* What every jail has; jail/root.c. Of another root than the host's all may be read, and executed where a policy says
+ * "/usr"; jail/landlock.c. */
+static const char *const read_of_host[] = {"/usr", "/etc(a few files)", NULL};
+static const char *const all_of_root[] = {"/(all of its root)", NULL};
+static const char *const always_read[] = {"/proc(its own)", "/input", NULL};
+static const char *const changed_and_forgotten[] = {"/(until the job ends)", NULL};
 static const char *const always_written[] = {"/work", "/tmp", "/output", "/dev/shm", NULL};
 static const char *const always_devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
 
@@ -41,26 +45,38 @@ static int add_layers(PolicySection *section, JailLayers set)
         return r;
 }
 
-int policy_sections_make(const JailPolicy *p, PolicySections *ret, Error *e)
+static int add_root(PolicySections *sections, const JailPolicy *p, const ExplainedRoot *root)
 {
+        PolicySection *s = sections->list;
+        int r;
+
+        if ((r = strv_addf(&s[SECTION_ROOT].words, "%s%s", root->name ? root->name : "host",
+                           root->writable ? "(writable)" : "")) < 0 ||
+            (r = add(&s[SECTION_READ], root->name ? all_of_root : read_of_host, NULL)) < 0 ||
+            (r = add(&s[SECTION_WRITE], root->writable ? changed_and_forgotten : NULL, NULL)) < 0)
+                return r;
+        return root->name && strv_contains(p->execute, "/usr") ? add(&s[SECTION_EXECUTE], all_of_root, NULL) : 0;
+}
+
+int policy_sections_make(const JailPolicy *p, const ExplainedRoot *root, PolicySections *ret, Error *e)
+{
+        _cleanup_strv_ char **writable = NULL, **execute = NULL;
         PolicySection *s = ret->list;
         int r;
 
         *ret = (PolicySections){{
-                [SECTION_READ] = {"read", false, NULL},
-                [SECTION_WRITE] = {"written", false, NULL},
-                [SECTION_WRITE_HOST] = {"of the host", false, NULL},
-                [SECTION_EXECUTE] = {"executed", false, NULL},
-                [SECTION_HIDDEN] = {"hidden", true, NULL},
-                [SECTION_DEVICES] = {"devices", false, NULL},
-                [SECTION_NETWORK] = {"network", false, NULL},
-                [SECTION_CAPABILITIES] = {"capabilities", false, NULL},
-                [SECTION_REQUIRE] = {"required", true, NULL},
+                [SECTION_HIDDEN] = {.takes_away = true},
+                [SECTION_REQUIRE] = {.takes_away = true},
         }};
-        if ((r = add(&s[SECTION_READ], always_read, p->read_only)) < 0 ||
+        if (strv_copy(p->writable, &writable) < 0 || strv_copy(p->execute, &execute) < 0)
+                return error_oom(e);
+        strv_remove(writable, "/");
+        if (root->name)
+                strv_remove(execute, "/usr");
+        if ((r = add_root(ret, p, root)) < 0 || (r = add(&s[SECTION_READ], always_read, p->read_only)) < 0 ||
             (r = add(&s[SECTION_WRITE], always_written, p->tmpfs)) < 0 ||
-            (r = add(&s[SECTION_WRITE_HOST], NULL, p->writable)) < 0 ||
-            (r = add(&s[SECTION_EXECUTE], NULL, p->execute)) < 0 || (r = add(&s[SECTION_HIDDEN], NULL, p->hidden)) < 0 ||
+            (r = add(&s[SECTION_WRITE_HOST], NULL, writable)) < 0 ||
+            (r = add(&s[SECTION_EXECUTE], NULL, execute)) < 0 || (r = add(&s[SECTION_HIDDEN], NULL, p->hidden)) < 0 ||
             (r = add(&s[SECTION_DEVICES], always_devices, p->devices)) < 0 ||
             (r = strv_add(&s[SECTION_NETWORK].words, "loopback")) < 0 ||
             (r = p->network == JAIL_NETWORK_BROKER ? strv_add(&s[SECTION_NETWORK].words, "broker") : 0) < 0 ||

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "jail/policy.h"
+#include "jail/cli/explain_root.h"
 
 /* What a policy permits, as lists of words: explained one by one, and compared with those of another. */
 
 typedef enum PolicySectionKind {
+        SECTION_ROOT,
         SECTION_READ,
         SECTION_WRITE,
         SECTION_WRITE_HOST,
@@ -19,7 +20,6 @@ typedef enum PolicySectionKind {
 } PolicySectionKind;
 
 typedef struct PolicySection {
-        const char *title;
         bool takes_away; /* more words permit less */
         char **words;    /* owned */
 } PolicySection;
@@ -28,6 +28,6 @@ typedef struct PolicySections {
         PolicySection list[SECTION_MAX];
 } PolicySections;
 
-int policy_sections_make(const JailPolicy *policy, PolicySections *ret, Error *e);
+int policy_sections_make(const JailPolicy *policy, const ExplainedRoot *root, PolicySections *ret, Error *e);
 void policy_sections_done(PolicySections *sections);
 #define _cleanup_sections_ _cleanup_(policy_sections_done)

@@ -72,6 +72,8 @@ for group in calls["groups"].values():
         [[ $output == *"no new namespaces"* ]]
         [[ $output == *"no set-user-id, no set-group-id"* ]]
         [[ $output == *"clone3 openat2 fail with ENOSYS"* ]]
+        run explain strict
+        [[ $output == *"clone3 futex_requeue "*" mseal openat2 "*" fail with ENOSYS"* ]]
 }
 
 @test "a profile of the OCI runtime specification is explained, and compared, like any other" {
@@ -125,6 +127,92 @@ P
                 "kill the process" 100M "at most 3G"; do
                 [[ $output == *"$word"* ]]
         done
+}
+
+# What a key of the JSON has, as one line: said KEY[.KEY]... OPTION...
+said() {
+        explain --json "${@:2}" | json_get "$1" | python3 -c 'import json, sys; v = json.load(sys.stdin); print(*v if isinstance(v, list) else [v])'
+}
+
+@test "the root is the policy's, or that of --root" {
+        mkdir tree
+        echo nothing > file.squashfs
+        policy directory "{\"extends\": \"python\", \"filesystem\": {\"root\": \"$PWD/tree\"}}"
+        run explain python
+        [[ $output == *"root  "*"the host's /usr, and a few files of its /etc; read-only"* ]]
+        [[ $output == *"read  "*"/usr /etc(a few files)"* ]]
+        for options in "./directory.json" "python --root $PWD/tree"; do
+                run explain $options
+                [ "$status" -eq 0 ]
+                [[ $output == *"root  "*"the directory $PWD/tree; read-only"* ]]
+                [[ $output != *"/etc(a few files)"* ]]
+                [ "$(said permitted.read $options)" = "/(all of its root) /proc(its own) /input" ]
+                [ "$(said permitted.executed $options)" = "/(all of its root) /input /work /tmp" ]
+                [ "$(explain --json $options | json_get root.kind)" = directory ]
+                [ "$(explain --json $options | json_get root.name)" = "$PWD/tree" ]
+        done
+        [ "$(explain --root "$PWD/file.squashfs" --json | json_get root.kind)" = image-file ]
+        # Back to the host's, whatever the policy has.
+        [ "$(explain --root host ./directory.json | grep '^  root')" = "$(explain python | grep '^  root')" ]
+        [ "$(explain --root host ./directory.json --json | json_get root.name)" = null ]
+}
+
+@test "a root that may be written is said to be, and to forget" {
+        policy writable '{"extends": "python", "filesystem": {"writable": ["/", "/srv"]}}'
+        run explain ./writable.json
+        [[ $output == *"root  "*"the host's /usr"*"forgotten"* ]]
+        [[ $(said permitted.written ./writable.json) == *"/(until the job ends)"* ]]
+        [ "$(said permitted.written_of_host ./writable.json)" = /srv ]
+        [ "$(explain --json ./writable.json | json_get root.writable)" = true ]
+        [ "$(explain --json python | json_get root.writable)" = false ]
+}
+
+@test "an imported image is said with what it has, and what its jobs get" {
+        [ "$(id -u)" -eq 0 ] || skip "needs root, to import an image"
+        export SKEP_IMAGES=$PWD/images PYTHONPATH=$BATS_TEST_DIRNAME MISSING=$(find_missing)
+        python3 -c 'from images import *
+docker("archive", [file("etc/release", "x")], config={"Entrypoint": ["/bin/serve"], "Cmd": ["--all"], "WorkingDir": "/srv", "Env": ["COLOUR=red"]})'
+        "$build/skep-jail" image import --allow-missing="$MISSING" archive mine
+        run explain --root mine
+        [[ $output == *"root  "*"the imported image mine ("*" files, "*"); read-only"* ]]
+        [[ $output == *"runs /bin/serve --all, in /srv, sets COLOUR"* ]]
+        [ "$(explain --root mine --json | json_get root.kind)" = image ]
+        [ "$(explain --root mine --json | json_get root.image.working_directory)" = /srv ]
+        [ "$(explain --root mine --json | json_get host.refused)" = null ]
+}
+
+@test "a root that is not there is in the way of a job, and of nothing that is said" {
+        policy nowhere '{"extends": "python", "filesystem": {"root": "/no/where"}}'
+        for options in ./nowhere.json "--root nosuchimage"; do
+                run explain $options
+                [ "$status" -eq 0 ]
+                [[ $output == *"cannot run"*"no"* ]]
+                [[ $(explain --json $options | json_get host.refused) == *no?* ]]
+        done
+        [ "$(explain --json ./nowhere.json | json_get root.kind)" = null ]
+        [ "$(explain --json ./nowhere.json | json_get root.name)" = /no/where ]
+}
+
+@test "two roots differ, and what is in them" {
+        mkdir tree
+        policy less "{$calls}"
+        policy more "{$calls, \"filesystem\": {\"root\": \"$PWD/tree\"}}"
+        run explain --diff --json ./less.json ./more.json
+        [ "$status" -eq 1 ]
+        [ "$(json_get only_b.root <<< "$output")" = "[\"$PWD/tree\"]" ]
+        [ "$(json_get only_a.root <<< "$output")" = '["host"]' ]
+        [ "$(json_get only_b.read <<< "$output")" = '["/(all of its root)"]' ]
+        [ "$(json_get only_a.read <<< "$output")" = '["/usr", "/etc(a few files)"]' ]
+        run explain --diff ./less.json ./more.json
+        [[ $output == *"root"*"$PWD/tree"* ]]
+        # Over the same root they are the same.
+        run explain --diff --root "$PWD/tree" ./less.json ./more.json
+        [ "$status" -eq 0 ]
+        policy writable "{$calls, \"filesystem\": {\"writable\": [\"/\"]}}"
+        run explain --diff --json ./less.json ./writable.json
+        [ "$(json_get only_b.root <<< "$output")" = '["host(writable)"]' ]
+        [ "$(json_get only_b.written <<< "$output")" = '["/(until the job ends)"]' ]
+        [ "$(json_get only_b.written_of_host <<< "$output")" = '[]' ]
 }
 
 @test "a door out of the jail that a policy opens is named" {

@@ -128,6 +128,39 @@ static int do_clone3(char **argv)
         return say("clone3", pid);
 }
 
+/* What the C libraries of newer distributions call, and coreutils, with the numbers that all architectures have; "all" is
+ * what strict need not have, too. Whether one is refused is for the report to say: they fail for other reasons. */
+static int do_newer(char **argv)
+{
+        enum { MSEAL = 462, GETXATTRAT = 464, FCHMODAT2 = 452, MAP_SHADOW_STACK = 453, FUTEX_WAKE2 = 454 };
+        uint64_t how[3] = {O_PATH | O_CLOEXEC}, timeout[2] = {0};
+        char buffer[512];
+
+        close(open("newer", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        syscall(SYS_statx, AT_FDCWD, "/", 0, 0x7ff, buffer);
+        syscall(SYS_faccessat2, AT_FDCWD, "/", R_OK, AT_EACCESS);
+        syscall(SYS_openat2, AT_FDCWD, "/", how, sizeof how);
+        syscall(SYS_renameat2, AT_FDCWD, "newer", AT_FDCWD, "newest", 1);
+        syscall(SYS_llistxattr, "/", NULL, 0);
+        syscall(SYS_ioctl, 0, 0x802c542a, buffer); /* TCGETS2 */
+        syscall(SYS_clone3, NULL, 0);
+        long r = syscall(FCHMODAT2, AT_FDCWD, "newest", 0640, AT_SYMLINK_NOFOLLOW);
+        int done = say("fchmodat2", r < 0 && errno == ENOSYS ? 0 : r); /* before Linux 6.6 */
+        syscall(MSEAL, 0, 0, 0);
+        syscall(GETXATTRAT, -1, "", 0, "user.x", NULL, 0);
+        syscall(MAP_SHADOW_STACK, 0, 0, 0);
+        syscall(FUTEX_WAKE2, NULL, 0, 0, 0);
+        syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0);
+        if (!argv[0] || strcmp(argv[0], "all") != 0)
+                return done;
+        syscall(SYS_close_range, 1000, 1000, 0);
+        syscall(SYS_epoll_pwait2, -1, buffer, 1, timeout, NULL, 8);
+        syscall(SYS_pidfd_open, -1, 0);
+        syscall(SYS_process_madvise, -1, NULL, 0, 0, 0);
+        syscall(SYS_preadv2, -1, NULL, 0, 0, 0, 0);
+        return done;
+}
+
 static int do_unshare(char **argv)
 {
         (void)argv;
@@ -277,6 +310,7 @@ static const struct {
         {"forks", do_forks},       {"forkbomb", do_forkbomb}, {"memory", do_memory},
         {"spin", do_spin},         {"descriptors", do_descriptors}, {"int80", do_int80},
         {"x32", do_x32},           {"clone3", do_clone3},     {"unshare", do_unshare},
+        {"newer", do_newer},
         {"clone-namespace", do_clone_namespace},              {"mount", do_mount},
         {"ptrace", do_ptrace},     {"keyring", do_keyring},   {"socket", do_socket},
         {"abstract", do_abstract}, {"setuid", do_setuid},     {"mknod", do_mknod},

@@ -47,6 +47,14 @@ with_programs() {
         [ "$status" -eq 1 ]
 }
 
+@test "devices of the policy are there over another root, too" {
+        policy=$(write_policy device '{"extends": "python", "devices": ["/dev/tty"]}')
+        for root in "$tree" host; do
+                run with_programs --policy "$policy" --root "$root" -- /usr/bin/stat -c %t:%T /dev/tty
+                [ "$output" = 5:0 ]
+        done
+}
+
 @test "links in a root lead nowhere but into it" {
         before=$(ls -la /etc | sha256sum)
         run with_programs --root "$tree" -- /usr/bin/sh -c 'echo x > /work/x && echo x > /tmp/x && ls /work; cat /escape'

@@ -8,6 +8,7 @@
 #include "jail/bpf.h"
 #include "jail/floor.h"
 #include "jail/policy.h"
+#include "jail/syscall_names.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -85,7 +86,7 @@ static uint32_t asked_number(const JailPolicy *policy, int number, const uint64_
 }
 
 #define ask(policy, name, ...) \
-        asked_number(policy, seccomp_syscall_resolve_name(name), (const uint64_t[6]){__VA_ARGS__})
+        asked_number(policy, syscall_number(name), (const uint64_t[6]){__VA_ARGS__})
 
 #define assert_answer(policy, expected, name, ...)                                                             \
         do {                                                                                                   \
@@ -141,7 +142,7 @@ START_TEST(test_calls_that_nobody_knows_do_not_exist)
         int last = 0;
 
         for (int i = 0; i < JAIL_SYSCALL_MAX; i++) {
-                _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
+                _cleanup_free_ char *name = syscall_name(i);
                 if (name)
                         last = i;
         }
@@ -155,13 +156,42 @@ START_TEST(test_calls_that_nobody_knows_do_not_exist)
                 for (size_t k = 0; k < ELEMENTS(unknown); k++)
                         ck_assert_uint_eq(asked_number(policy, unknown[k], none), ABSENT);
                 for (int n = 0; n < last; n++) {
-                        _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, n);
+                        _cleanup_free_ char *name = syscall_name(n);
                         if (!name)
                                 ck_assert_uint_eq(asked_number(policy, n, none), ABSENT);
                 }
                 assert_answer(policy, ABSENT, "clone3");
                 assert_answer(policy, ABSENT, "openat2");
         }
+}
+END_TEST
+
+/* Whether this libseccomp knows them or not. */
+START_TEST(test_the_newest_calls_are_allowed_by_name_and_do_not_exist_otherwise)
+{
+        static const uint64_t none[6] = {0};
+        _cleanup_policy_ JailPolicy *strict = load("strict"), *python = load("python");
+        _cleanup_policy_ JailPolicy *kill = from_text(
+                "{\"syscalls\": {\"allow\": [\"execve\", \"exit_group\", \"mseal\"], \"action\": \"kill\"}}");
+        size_t n = 0;
+
+        for (const char *name; (name = syscall_newest(n)); n++) {
+                int number = syscall_number(name);
+                _cleanup_free_ char *back = syscall_name(number);
+                ck_assert_int_gt(number, 424);
+                ck_assert_str_eq(back, name);
+                ck_assert_uint_eq(asked_number(python, number, none), ALLOWED);
+                ck_assert_uint_eq(asked_number(kill, number, none), strcmp(name, "mseal") == 0 ? ALLOWED : ABSENT);
+                ck_assert_uint_eq(asked_number(strict, number, none), strcmp(name, "fchmodat2") == 0 ? ALLOWED : ABSENT);
+        }
+        ck_assert_uint_gt(n, 5);
+        ck_assert_int_eq(syscall_number("mseal"), 462);
+        ck_assert_int_lt(syscall_number("call_of_tomorrow"), 0);
+        ck_assert_ptr_null(syscall_name(511));
+        /* What may be done by the old call may be by the new one, and no more. */
+        assert_answer(strict, ALLOWED, "fchmodat2", 0, 0, 0755);
+        assert_answer(strict, REFUSED, "fchmodat2", 0, 0, 04755);
+        assert_answer(python, REFUSED, "fchmodat2", 0, 0, 02755);
 }
 END_TEST
 
@@ -271,7 +301,7 @@ static void assert_not_below_the_floor(const JailPolicy *policy)
 
         ck_assert_int_ge(floor_compile(SCMP_ACT_NOTIFY, &floor), 0);
         for (size_t i = 0; floor_call(i); i++) {
-                struct seccomp_data data = {.nr = seccomp_syscall_resolve_name(floor_call(i)),
+                struct seccomp_data data = {.nr = syscall_number(floor_call(i)),
                                             .arch = seccomp_arch_native()};
                 for (unsigned n = 0; data.nr >= 0 && n < 3000; n++) {
                         for (unsigned k = 0; k < 6; k++)
@@ -461,7 +491,7 @@ END_TEST
 
 static int error_for(const JailPolicy *policy, const char *name, uint64_t first, uint64_t second)
 {
-        const struct seccomp_data call = {.nr = seccomp_syscall_resolve_name(name), .args = {first, second}};
+        const struct seccomp_data call = {.nr = syscall_number(name), .args = {first, second}};
 
         return refusal_errno(policy->refusals, policy->n_refusals * sizeof *policy->refusals, &call);
 }
@@ -521,6 +551,7 @@ Suite *filter_suite(void)
 
         tcase_set_timeout(tests, 120);
         tcase_add_test(tests, test_calls_that_nobody_knows_do_not_exist);
+        tcase_add_test(tests, test_the_newest_calls_are_allowed_by_name_and_do_not_exist_otherwise);
         tcase_add_test(tests, test_calls_of_other_architectures_do_not_exist);
         tcase_add_test(tests, test_known_calls_are_allowed_or_refused_as_the_policy_says);
         tcase_add_test(tests, test_arguments_are_seen_through_junk_in_their_high_half);

@@ -123,6 +123,48 @@ START_TEST(test_a_limit_that_nothing_holds_is_refused_by_name)
 }
 END_TEST
 
+START_TEST(test_all_that_nothing_holds_is_refused_at_once)
+{
+        const JailHost bare = {.no_cgroup = "there is none"};
+        _cleanup_error_ Error e = ERROR_NULL;
+        JailReport report;
+        JailLimits limits = jail_limits_none, wanted = jail_limits_none;
+
+        wanted.memory_bytes = wanted.cpu_milli = wanted.io_write_bytes_per_sec = 1;
+        limits = wanted;
+        assert_refused(decide(0, &limits, 0, 0, &report, &e), &e,
+                       "cannot enforce \"memory\", \"cpu\", \"io\": the cgroup v2 tree of this host has no controller for "
+                       "that; the operator may go without by --allow-missing=memory,cpu,io");
+        /* What is allowed already is no news, but belongs to the list: the last such option counts. */
+        limits = wanted;
+        assert_refused(decide(0, &limits, 1U << JAIL_CPU | 1U << JAIL_LANDLOCK, 0, &report, &e), &e,
+                       "cannot enforce \"memory\", \"io\": ");
+        ck_assert(strstr(error_text(&e), "--allow-missing=memory,cpu,io"));
+        limits = wanted;
+        assert_refused(decide(0, &limits, 0, 1U << JAIL_CPU | 1U << JAIL_PIDS, &report, &e), &e,
+                       "cannot enforce \"memory\", \"io\": ");
+        ck_assert(strstr(error_text(&e), "\"cpu\", which the policy requires: the cgroup"));
+        ck_assert(strstr(error_text(&e), "\"pids\", which the policy requires: neither"));
+        ck_assert(strstr(error_text(&e), "what is not required by --allow-missing=memory,io"));
+
+        /* The list is what it takes. */
+        limits = wanted;
+        limits.cpu_time_usec = 5;
+        jail_report_init(&report);
+        assert_refused(enforce_decide(&bare, &limits, JAIL_NETWORK_BROKER, 0, 0, &report, &e), &e,
+                       "cannot enforce \"cgroup\", \"memory\", \"cpu\", \"io\", \"cpu_time\": there is none; \"landlock\": ");
+        const char *list = strstr(error_text(&e), "--allow-missing=");
+        JailLayers all;
+        ck_assert_str_eq(list, "--allow-missing=cgroup,landlock,memory,cpu,io,cpu_time");
+        assert_ok(jail_layers_parse_missing(list + strlen("--allow-missing="), &all, &e), &e);
+        limits = wanted;
+        limits.cpu_time_usec = 5;
+        jail_report_init(&report);
+        assert_ok(enforce_decide(&bare, &limits, JAIL_NETWORK_BROKER, all, 0, &report, &e), &e);
+        ck_assert_uint_eq(report.not_enforced, all | 1U << JAIL_BROKER);
+}
+END_TEST
+
 START_TEST(test_processes_and_cpu_time_are_held_without_controllers)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -231,6 +273,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_ranges_of_ids_are_exclusive_and_come_back);
         tcase_add_test(tests, test_ranges_of_ids_wrap_around);
         tcase_add_test(tests, test_a_limit_that_nothing_holds_is_refused_by_name);
+        tcase_add_test(tests, test_all_that_nothing_holds_is_refused_at_once);
         tcase_add_test(tests, test_processes_and_cpu_time_are_held_without_controllers);
         tcase_add_test(tests, test_names_of_layers_that_may_be_missing);
         tcase_add_test(tests, test_exit_status_of_a_report);
