@@ -18,6 +18,7 @@
 #define LEVEL_STEPS 10
 #define SPREAD_MIN 1e-3
 #define SPREAD_MAX 2
+#define WIDTH_FADE 0.0005    /* of the mean width, a step */
 #define TREE_EVERY 30        /* steps */
 #define FOREST_DAYS 10
 #define LOOK_BACK 15         /* steps whose values are features one by one */
@@ -33,7 +34,7 @@ const char *model_name(ModelKind kind)
         return names[kind];
 }
 
-int horizon_init(Horizon *horizon, const Series *series, int ahead)
+int horizon_init(Horizon *horizon, const Series *series, int ahead, bool small)
 {
         double row[FEATURES_MAX];
         int64_t day = series->day_steps ? series->day_steps : 1440;
@@ -61,7 +62,7 @@ int horizon_init(Horizon *horizon, const Series *series, int ahead)
         ridge_init(horizon->log, n, (double)day * RIDGE_HALF_LIFE_DAYS, 3);
         ridge_init(horizon->linear, n, (double)day * RIDGE_HALF_LIFE_DAYS, 3);
         ridge_init(horizon->doubt, HORIZON_DOUBT, (double)day * DOUBT_HALF_LIFE_DAYS, 1);
-        if (forest_init(&horizon->forest, n, 88172645463325252ULL + (uint64_t)ahead) < 0)
+        if (!small && forest_init(&horizon->forest, n, 88172645463325252ULL + (uint64_t)ahead) < 0)
                 return -ENOMEM;
         return residuals_init(&horizon->residuals, horizon->errors_room);
 }
@@ -111,12 +112,16 @@ static void learn(Horizon *horizon, const Series *series, const Prediction *said
         ridge_add(horizon->log, said->row_log, came - was);
         ridge_add(horizon->linear, said->row_linear, fmin(fmax(grew / said->unit, -10), 10));
         ridge_add(horizon->doubt, said->row_doubt, log(fabs(error) + SPREAD_MIN));
-        forest_add(&horizon->forest, said->row_log, came - was, share);
+        if (horizon->forest.rows)
+                forest_add(&horizon->forest, said->row_log, came - was, share);
         residuals_add(&horizon->residuals, error / said->spread);
         weigh(horizon, said, came);
         *error_at(horizon, said->step) = (float)fabs(error);
         horizon->error_mean = horizon->error_mean * horizon->fade_error + fabs(error) * (1 - horizon->fade_error);
         horizon->learnt++;
+        horizon->kept++;
+        accuracy_add(&horizon->accuracy, step * series->step_sec, said->bands, series_at(series, series->load, step),
+                     series_at(series, series->load, said->step));
 }
 
 static void fit(Horizon *horizon, int64_t step)
@@ -176,12 +181,12 @@ static void ask_models(const Horizon *horizon, const Series *series, Prediction 
         }
 }
 
-static double recent_error(const Horizon *horizon)
+static double recent_error(const Horizon *horizon, int64_t step)
 {
         double sum = 0;
         int n = 0;
 
-        for (int64_t at = horizon->last ? horizon->last->step - horizon->ahead + 1 : -1; at >= 0 && n < 10 && n < horizon->learnt; at--, n++)
+        for (int64_t at = step - horizon->ahead; at >= 0 && n < 10 && n < horizon->kept; at--, n++)
                 sum += *error_at(horizon, at);
         return n ? sum / n : 0.1;
 }
@@ -195,7 +200,7 @@ static double usual_error(const Horizon *horizon, const Series *series, int64_t 
         for (int days = 1; series->day_steps > 0 && days <= ERROR_DAYS; days++)
                 for (int64_t at = step - days * series->day_steps - 3; at <= step - days * series->day_steps + 3; at++)
                         if (at > series->first && at <= step - horizon->ahead &&
-                            step - at < (int64_t)horizon->errors_room && step - at < horizon->learnt) {
+                            step - at < (int64_t)horizon->errors_room && step - at < horizon->kept) {
                                 sum += *error_at(horizon, at);
                                 n++;
                         }
@@ -213,7 +218,7 @@ static void judge(const Horizon *horizon, const Series *series, Prediction *p)
         for (int i = MODEL_SEASON; i < MODEL_KINDS; i++)
                 disagreement += fabs(p->models[i] - p->middle);
         row[0] = 1;
-        row[1] = log(recent_error(horizon) + SPREAD_MIN);
+        row[1] = log(recent_error(horizon, p->step) + SPREAD_MIN);
         row[2] = log(horizon->error_mean + SPREAD_MIN);
         row[3] = log(usual_error(horizon, series, p->step) + SPREAD_MIN);
         row[4] = log(disagreement / (MODEL_KINDS - 1) + SPREAD_MIN);
@@ -237,7 +242,7 @@ void horizon_step(Horizon *horizon, const Series *series)
         fit(horizon, step);
         int every = horizon->forest.n_trees < FOREST_TREES ? horizon->tree_every / 3 : horizon->tree_every;
         /* Not all horizons in the same step. */
-        if ((step + 4 * horizon->ahead) % every == 0)
+        if (horizon->forest.rows && (step + 4 * horizon->ahead) % every == 0)
                 forest_plant(&horizon->forest);
 
         Prediction *p = pending_at(horizon, step);
@@ -249,6 +254,18 @@ void horizon_step(Horizon *horizon, const Series *series)
         ask_models(horizon, series, p, offset_sec);
         horizon->last = p;
         judge(horizon, series, p);
+        for (int i = 0; i < ACCURACY_BANDS; i++)
+                p->bands[i] = horizon_quantile(horizon, accuracy_misses[i]);
+        double width = horizon_width(horizon);
+        horizon->width_mean = horizon->width_mean > 0 ? horizon->width_mean + (width - horizon->width_mean) * WIDTH_FADE : width;
+}
+
+void horizon_forget(Horizon *horizon)
+{
+        for (int i = 0; i <= horizon->ahead; i++)
+                horizon->pending[i].step = -1;
+        horizon->last = NULL;
+        horizon->kept = 0;
 }
 
 bool horizon_train(Horizon *horizon)
@@ -290,6 +307,7 @@ static void prediction_state(Prediction *p, State *state)
         state_numbers(state, &p->middle, 1, 0, 1000);
         state_numbers(state, &p->spread, 1, SPREAD_MIN, SPREAD_MAX);
         state_numbers(state, &p->unit, 1, 1e-9, STATE_MAX);
+        state_numbers(state, p->bands, ACCURACY_BANDS, 0, STATE_MAX);
         state_flag(state, &p->whole);
 }
 
@@ -300,13 +318,17 @@ void horizon_state(Horizon *horizon, State *state)
         ridge_state(horizon->log, state);
         ridge_state(horizon->linear, state);
         ridge_state(horizon->doubt, state);
-        forest_state(&horizon->forest, state);
+        if (horizon->forest.rows)
+                forest_state(&horizon->forest, state);
         residuals_state(&horizon->residuals, state);
         state_numbers(state, horizon->losses, MODEL_KINDS, 0, 1e6);
         state_numbers(state, horizon->weights, MODEL_KINDS, 0, 1);
         state_numbers(state, &horizon->error_mean, 1, 0, 1e6);
         state_floats(state, horizon->errors, horizon->errors_room, 0, 1e6);
         state_integers(state, &horizon->learnt, 1, 0, INT64_MAX / 4);
+        state_integers(state, &horizon->kept, 1, 0, INT64_MAX / 4);
+        state_numbers(state, &horizon->width_mean, 1, 0, STATE_MAX);
+        accuracy_state(&horizon->accuracy, state);
         state_integers(state, &last, 1, -1, INT64_MAX / 4);
         for (int i = 0; !state->failed && i <= horizon->ahead; i++) {
                 Prediction *p = &horizon->pending[i];

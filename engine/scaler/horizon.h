@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/scaler/accuracy.h"
 #include "engine/scaler/forest.h"
 #include "engine/scaler/residuals.h"
 #include "engine/scaler/ridge.h"
@@ -29,6 +30,7 @@ typedef struct Prediction {
         double models[MODEL_KINDS]; /* logarithms of the load */
         double middle, spread;      /* their common answer, and how wide errors are */
         double unit;                /* of the linear row */
+        double bands[ACCURACY_BANDS]; /* what it may be, in jobs */
         bool whole;                 /* nothing of what it looked at was a gap */
 } Prediction;
 
@@ -44,15 +46,22 @@ typedef struct Horizon {
         size_t errors_room;
         Prediction *pending; /* owned: a ring of `ahead` + 1 */
         const Prediction *last; /* in it; NULL before the first */
+        double width_mean; /* of the last weeks */
+        Accuracy accuracy;
         int64_t learnt; /* forecasts that could be compared */
+        int64_t kept;   /* of their errors, that are still of this series */
         int tree_every; /* steps */
 } Horizon;
 
-int horizon_init(Horizon *horizon, const Series *series, int ahead);
+/* `small`: without the forest, which is most of its memory and time. -ENOMEM. */
+int horizon_init(Horizon *horizon, const Series *series, int ahead, bool small);
 void horizon_done(Horizon *horizon);
 
 /* The step has ended and stands in the series: learns from what was said of it, and says what comes. Some 100 µs. */
 void horizon_step(Horizon *horizon, const Series *series);
+
+/* The series begins anew: what was said of the old one will not be compared. What was learnt stays. */
+void horizon_forget(Horizon *horizon);
 
 /* One piece of the training that can wait. Returns whether there is more. */
 bool horizon_train(Horizon *horizon);

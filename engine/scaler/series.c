@@ -7,7 +7,7 @@
 
 #define DAYS_KEPT 8
 #define ROOM_MIN 2048
-#define ROOM_MAX 131072 /* some 8 MB; reached by steps under 6 s, which then have less than a week */
+#define ROOM_MAX 70000
 #define COUNT_MAX 1e12
 
 static void set_window(Series *series, double job_sec)
@@ -124,6 +124,16 @@ static void derive(Series *series, int64_t step)
         series->raw_log_sum[slot] = (follows ? series->raw_log_sum[before] : 0) + series->raw_log[slot];
 }
 
+/* Zones change their offset on a quarter of an hour, and it costs a microsecond to ask. */
+static int offset_of(const Series *series, int64_t step)
+{
+        int64_t time_sec = step * series->step_sec;
+
+        if (step > series->first && time_sec % 900 >= series->step_sec)
+                return series->offset_sec[series_slot(series, step - 1)];
+        return calendar_offset_sec(time_sec);
+}
+
 void series_add(Series *series, double count)
 {
         int64_t step = series->next;
@@ -133,7 +143,7 @@ void series_add(Series *series, double count)
                 series->first = step - (int64_t)series->room + 1;
         series->known[slot] = !isnan(count);
         series->count[slot] = (float)(isnan(count) ? plausible(series, step) : fmin(fmax(count, 0), COUNT_MAX));
-        series->offset_sec[slot] = calendar_offset_sec(step * series->step_sec);
+        series->offset_sec[slot] = offset_of(series, step);
         series->next = step + 1;
         derive(series, step);
 }
@@ -174,7 +184,7 @@ void series_state(Series *series, State *state)
                         series->count[i] = 0;
         }
         for (int64_t step = series->first; step < series->next; step++) {
-                series->offset_sec[(size_t)step % series->room] = calendar_offset_sec(step * series->step_sec);
+                series->offset_sec[(size_t)step % series->room] = offset_of(series, step);
                 derive(series, step);
         }
 }
