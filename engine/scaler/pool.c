@@ -33,7 +33,7 @@ void pool_set(Pool *pool, int target)
                 pool->starting += change;
                 return;
         }
-        for (int later = POOL_DELAY_MAX; change < 0 && pool->starting > 0 && later > 0; later--) {
+        for (int later = pool->delay_steps; change < 0 && pool->starting > 0 && later > 0; later--) {
                 int *due = due_at(pool, pool->step + later);
                 int ended = *due < -change ? *due : -change;
                 *due -= ended;
@@ -43,13 +43,17 @@ void pool_set(Pool *pool, int target)
         pool->ready += change;
 }
 
-int pool_limit(const PoolLimits *limits, int current, double wanted, PoolBound *ret_bound)
+int pool_limit(const PoolLimits *limits, int current, double wanted, double load, PoolBound *ret_bound)
 {
         double most = fmax(current + 1, floor(current * (1 + limits->up) + 1e-9));
         double least = fmin(current - 1, ceil(current * (1 - limits->down) - 1e-9));
-        double target = ceil(fmin(fmax(wanted, 0), WORKERS_MAX) - 1e-9);
+        double target = ceil(fmin(fmax(wanted, 0), WORKERS_MAX) - 1e-9), busy = ceil(fmin(load, WORKERS_MAX) - 1e-9);
 
         *ret_bound = BOUND_NONE;
+        if (target < current && target < busy) {
+                target = fmin(current, busy);
+                *ret_bound = BOUND_LOAD;
+        }
         if (target > most) {
                 target = most;
                 *ret_bound = BOUND_UP;
@@ -57,7 +61,7 @@ int pool_limit(const PoolLimits *limits, int current, double wanted, PoolBound *
                 target = least;
                 *ret_bound = BOUND_DOWN;
         }
-        /* Before the limits of a cycle: the pool never leaves its bounds. */
+        /* These hold before those of a cycle: the pool never leaves its bounds. */
         if (target > limits->maximum) {
                 target = limits->maximum;
                 *ret_bound = BOUND_MAXIMUM;

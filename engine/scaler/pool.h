@@ -45,7 +45,7 @@ static inline int pool_size(const Pool *pool)
         return pool->ready + pool->starting;
 }
 
-/* The next size on the way from `current` to `wanted`, and what held it. */
-int pool_limit(const PoolLimits *limits, int current, double wanted, PoolBound *ret_bound);
+/* The next size on the way from `current` to `wanted`, and what held it. Down, only what the load of now leaves idle. */
+int pool_limit(const PoolLimits *limits, int current, double wanted, double load, PoolBound *ret_bound);
 
 void pool_state(Pool *pool, State *state);

@@ -134,11 +134,12 @@ static double most_of(const double *ring, int64_t end, int64_t kept, int n)
 
 static void set_want(Rivals *rivals, Rival *rival, double want, int hold, int64_t cycle)
 {
+        double now = rivals->steps ? rivals->loads[(rivals->steps - 1) % RIVALS_HOLD] : 0;
         PoolBound bound;
 
         rival->wanted[cycle % RIVALS_HOLD] = want;
         rival->want = most_of(rival->wanted, cycle + 1, cycle + 1, hold);
-        pool_set(&rival->pool, pool_limit(&rivals->setup.limits, pool_size(&rival->pool), rival->want, &bound));
+        pool_set(&rival->pool, pool_limit(&rivals->setup.limits, pool_size(&rival->pool), rival->want, now, &bound));
 }
 
 void rivals_decide(Rivals *rivals, const Forecaster *forecaster, double waiting)
