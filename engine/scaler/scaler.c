@@ -40,12 +40,12 @@
 
 struct Scaler {
         ScalerSettings settings;
-        Forecaster forecaster;
+        Forecaster own;
+        Forecaster *forecaster; /* its own, or that of the scaler it follows */
         Rivals rivals;
-        int64_t cycles;
+        int64_t steps; /* observed */
         int ready_ahead; /* the horizon at which what is started now is ready */
         RivalsChoice choice;
-        double waiting;
 };
 
 static int delay_steps(const ScalerSettings *settings)
@@ -91,13 +91,15 @@ static int set_up(Scaler *scaler)
                 aheads[i] = setup.soon[i];
         aheads[setup.n_soon] = setup.later;
         scaler->ready_ahead = ready;
-        series_set_job_sec(&scaler->forecaster.series, s->job_sec);
-        if (forecaster_set_horizons(&scaler->forecaster, aheads, (size_t)setup.n_soon + 1) < 0)
+        if (scaler->forecaster != &scaler->own)
+                return rivals_setup(&scaler->rivals, &setup, s->step_sec);
+        series_set_job_sec(&scaler->forecaster->series, s->job_sec);
+        if (forecaster_set_horizons(scaler->forecaster, aheads, (size_t)setup.n_soon + 1) < 0)
                 return -ENOMEM;
         return rivals_setup(&scaler->rivals, &setup, s->step_sec);
 }
 
-int scaler_new(Scaler **ret, const ScalerSettings *settings, Error *e)
+static int make(Scaler **ret, const ScalerSettings *settings, Forecaster *forecaster, Error *e)
 {
         _cleanup_scaler_ Scaler *scaler = NULL;
         int r = settings_check(settings, e);
@@ -108,17 +110,34 @@ int scaler_new(Scaler **ret, const ScalerSettings *settings, Error *e)
         if (!scaler)
                 return error_oom(e);
         scaler->settings = *settings;
-        if (forecaster_init(&scaler->forecaster, settings->step_sec, settings->job_sec, settings->small) < 0 ||
+        scaler->forecaster = forecaster ? forecaster : &scaler->own;
+        if ((!forecaster &&
+             forecaster_init(&scaler->own, settings->step_sec, settings->job_sec, settings->small) < 0) ||
             set_up(scaler) < 0)
                 return error_oom(e);
         *ret = take(scaler);
         return 0;
 }
 
+int scaler_new(Scaler **ret, const ScalerSettings *settings, Error *e)
+{
+        return make(ret, settings, NULL, e);
+}
+
+int scaler_new_follower(Scaler **ret, Scaler *leader, const ScalerSettings *settings, Error *e)
+{
+        const ScalerSettings *l = &leader->settings;
+
+        if (settings->step_sec != l->step_sec || settings->cycle_sec != l->cycle_sec || settings->job_sec != l->job_sec ||
+            settings->start_delay_sec != l->start_delay_sec || settings->small != l->small)
+                return error_set(e, -EINVAL, "a scaler that follows another has its steps, cycles, job time and start delay");
+        return make(ret, settings, leader->forecaster, e);
+}
+
 Scaler *scaler_free(Scaler *scaler)
 {
         if (scaler) {
-                forecaster_done(&scaler->forecaster);
+                forecaster_done(&scaler->own);
                 rivals_done(&scaler->rivals);
         }
         free(scaler);
@@ -150,14 +169,14 @@ const ScalerSettings *scaler_settings(const Scaler *scaler)
 /* In workers. */
 static double load_of(const Scaler *scaler)
 {
-        return forecaster_load(&scaler->forecaster) / per_worker(scaler);
+        return forecaster_load(scaler->forecaster) / per_worker(scaler);
 }
 
 /* Workers with which jobs do not wait too long, when what is most likely comes. */
 static double workers_for_wait(const Scaler *scaler)
 {
         const ScalerSettings *s = &scaler->settings;
-        const Horizon *horizon = forecaster_horizon(&scaler->forecaster, scaler->ready_ahead);
+        const Horizon *horizon = forecaster_horizon(scaler->forecaster, scaler->ready_ahead);
 
         if (s->target_wait_sec <= 0 || s->job_sec <= 0)
                 return 0;
@@ -167,34 +186,42 @@ static double workers_for_wait(const Scaler *scaler)
         return slots / s->slots;
 }
 
+static RivalsChoice choose(Scaler *scaler)
+{
+        if (scaler->settings.mode == SCALER_REACTIVE)
+                return rivals_reactive(&scaler->rivals);
+        return rivals_choose(&scaler->rivals, scaler->settings.budget);
+}
+
+/* What follows from a step that the forecaster has; `passed` steps after the one before. */
+static void follow(Scaler *scaler, int64_t passed, bool counted)
+{
+        for (int64_t i = 1; i < passed && i <= scaler->rivals.setup.delay_steps; i++)
+                rivals_advance(&scaler->rivals);
+        if (counted)
+                rivals_account(&scaler->rivals, load_of(scaler));
+        rivals_advance(&scaler->rivals);
+        if (scaler->steps++ % scaler->rivals.setup.cycle_steps != 0)
+                return;
+        rivals_decide(&scaler->rivals, scaler->forecaster, workers_for_wait(scaler));
+        scaler->choice = choose(scaler);
+}
+
 int scaler_observe(Scaler *scaler, int64_t time_sec, double count)
 {
-        Series *series = &scaler->forecaster.series;
+        const Series *series = &scaler->forecaster->series;
         int64_t before = series->next;
-        int r = forecaster_observe(&scaler->forecaster, time_sec, count);
+        int r = scaler->forecaster == &scaler->own ? forecaster_observe(scaler->forecaster, time_sec, count) : 0;
 
         if (r < 0)
                 return r;
-        int64_t passed = series->next - before;
-        int delay = scaler->rivals.setup.delay_steps;
-        for (int64_t i = 1; i < passed && i <= delay; i++)
-                rivals_advance(&scaler->rivals);
-        if (!isnan(count))
-                rivals_account(&scaler->rivals, load_of(scaler));
-        rivals_advance(&scaler->rivals);
-        scaler->waiting = workers_for_wait(scaler);
-        if (scaler->cycles++ % scaler->rivals.setup.cycle_steps == 0) {
-                rivals_decide(&scaler->rivals, &scaler->forecaster, scaler->waiting);
-                scaler->choice = scaler->settings.mode == SCALER_REACTIVE
-                                         ? rivals_reactive(&scaler->rivals)
-                                         : rivals_choose(&scaler->rivals, scaler->settings.budget);
-        }
+        follow(scaler, series->next - before, !isnan(count));
         return 0;
 }
 
 bool scaler_train(Scaler *scaler)
 {
-        return forecaster_train(&scaler->forecaster);
+        return forecaster_train(scaler->forecaster);
 }
 
 static ScalerBand band_of(const Scaler *scaler, const Horizon *horizon)
@@ -291,8 +318,8 @@ static char *explain(const Scaler *scaler, const ScalerHost *host, const ScalerD
 void scaler_decide(Scaler *scaler, const ScalerHost *host, ScalerDecision *ret)
 {
         const ScalerSettings *s = &scaler->settings;
-        const Series *series = &scaler->forecaster.series;
-        const Horizon *horizon = forecaster_horizon(&scaler->forecaster, scaler->ready_ahead);
+        const Series *series = &scaler->forecaster->series;
+        const Horizon *horizon = forecaster_horizon(scaler->forecaster, scaler->ready_ahead);
         PoolLimits limits = scaler->rivals.setup.limits;
         PoolBound bound = BOUND_NONE;
         bool follows = s->mode == SCALER_REACTIVE || s->mode == SCALER_PREDICTIVE;
@@ -338,7 +365,7 @@ void scaler_decision_done(ScalerDecision *decision)
 
 size_t scaler_bands(const Scaler *scaler, ScalerBand *bands, size_t room)
 {
-        const Forecaster *f = &scaler->forecaster;
+        const Forecaster *f = scaler->forecaster;
         size_t n = 0;
 
         while (n < room && n < f->n && f->horizons[n]->last) {
@@ -350,7 +377,7 @@ size_t scaler_bands(const Scaler *scaler, ScalerBand *bands, size_t room)
 
 int scaler_band(const Scaler *scaler, double later_sec, ScalerBand *ret)
 {
-        const Horizon *horizon = forecaster_horizon(&scaler->forecaster, forecaster_ahead(&scaler->forecaster, later_sec));
+        const Horizon *horizon = forecaster_horizon(scaler->forecaster, forecaster_ahead(scaler->forecaster, later_sec));
 
         if (!horizon || !horizon->last)
                 return -ENOENT;
@@ -360,8 +387,8 @@ int scaler_band(const Scaler *scaler, double later_sec, ScalerBand *ret)
 
 int scaler_accuracy(const Scaler *scaler, double later_sec, int hours, ScalerAccuracy *ret)
 {
-        const Series *series = &scaler->forecaster.series;
-        const Horizon *horizon = forecaster_horizon(&scaler->forecaster, forecaster_ahead(&scaler->forecaster, later_sec));
+        const Series *series = &scaler->forecaster->series;
+        const Horizon *horizon = forecaster_horizon(scaler->forecaster, forecaster_ahead(scaler->forecaster, later_sec));
 
         if (!horizon)
                 return -ENOENT;
@@ -392,7 +419,7 @@ ScalerRecord scaler_record(const Scaler *scaler)
 static void settings_state(const Scaler *scaler, State *state)
 {
         int64_t is[] = {VERSION, scaler->settings.step_sec, scaler->settings.small, scaler->rivals.setup.delay_steps,
-                        (int64_t)scaler->forecaster.n, (int64_t)scaler->forecaster.series.room};
+                        (int64_t)scaler->forecaster->n, (int64_t)scaler->forecaster->series.room};
         int64_t was[ELEMENTS(is)];
 
         memcpy(was, is, sizeof is);
@@ -406,10 +433,9 @@ static void scaler_state(Scaler *scaler, State *state)
         settings_state(scaler, state);
         if (state->failed)
                 return;
-        forecaster_state(&scaler->forecaster, state);
+        forecaster_state(scaler->forecaster, state);
         rivals_state(&scaler->rivals, state);
-        state_integers(state, &scaler->cycles, 1, 0, INT64_MAX / 4);
-        state_numbers(state, &scaler->waiting, 1, 0, STATE_MAX);
+        state_integers(state, &scaler->steps, 1, 0, INT64_MAX / 4);
 }
 
 void scaler_save(Scaler *scaler, Packer *out)
@@ -425,16 +451,14 @@ int scaler_restore(Scaler *scaler, const void *data, size_t size)
 
         scaler_state(scaler, &state);
         if (!state.failed && unpack_end(&state.in) == 0) {
-                scaler->choice = scaler->settings.mode == SCALER_REACTIVE
-                                         ? rivals_reactive(&scaler->rivals)
-                                         : rivals_choose(&scaler->rivals, scaler->settings.budget);
+                scaler->choice = choose(scaler);
                 return 0;
         }
-        forecaster_done(&scaler->forecaster);
+        forecaster_done(&scaler->own);
         rivals_done(&scaler->rivals);
-        scaler->cycles = 0;
+        scaler->steps = 0;
         scaler->choice = (RivalsChoice){0};
-        if (forecaster_init(&scaler->forecaster, scaler->settings.step_sec, scaler->settings.job_sec,
+        if (forecaster_init(&scaler->own, scaler->settings.step_sec, scaler->settings.job_sec,
                             scaler->settings.small) < 0 ||
             set_up(scaler) < 0)
                 return -ENOMEM;

@@ -58,6 +58,10 @@ ScalerSettings scaler_defaults(void);
 int scaler_new(Scaler **ret, const ScalerSettings *settings, Error *e);
 Scaler *scaler_free(Scaler *scaler);
 
+/* One that decides by the forecasts of another, which must live longer and observe each step before it does; for comparing settings. It is
+ * neither saved nor trained. -EINVAL: other steps, cycles, job time or start delay. */
+int scaler_new_follower(Scaler **ret, Scaler *leader, const ScalerSettings *settings, Error *e);
+
 /* Other settings, at any time: but not another step or smallness (-EINVAL). What is measured may be set as often as it
  * changes; it is best rounded, since a start delay of other steps makes the comparison with reacting begin anew. */
 int scaler_set(Scaler *scaler, const ScalerSettings *settings, Error *e);
@@ -133,7 +137,7 @@ ScalerRecord scaler_record(const Scaler *scaler);
 void scaler_save(Scaler *scaler, Packer *out);
 
 /* Into a scaler of the same settings that has observed nothing. -EBADMSG: of another version or other settings, or damaged;
- * then the scaler is as new. */
+ * then the scaler is as new. -ENOMEM: it can only be freed. */
 int scaler_restore(Scaler *scaler, const void *data, size_t size);
 
 DEFINE_CLEANUP(Scaler, scaler_free)
