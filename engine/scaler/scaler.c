@@ -44,6 +44,7 @@ struct Scaler {
         Forecaster *forecaster; /* its own, or that of the scaler it follows */
         Rivals rivals;
         int64_t steps; /* observed */
+        int64_t next;  /* of the series, when it was looked at last */
         int ready_ahead; /* the horizon at which what is started now is ready */
         RivalsChoice choice;
 };
@@ -209,13 +210,13 @@ static void follow(Scaler *scaler, int64_t passed, bool counted)
 
 int scaler_observe(Scaler *scaler, int64_t time_sec, double count)
 {
-        const Series *series = &scaler->forecaster->series;
-        int64_t before = series->next;
         int r = scaler->forecaster == &scaler->own ? forecaster_observe(scaler->forecaster, time_sec, count) : 0;
 
         if (r < 0)
                 return r;
-        follow(scaler, series->next - before, !isnan(count));
+        int64_t passed = scaler->forecaster->series.next - scaler->next;
+        scaler->next += passed;
+        follow(scaler, passed, !isnan(count));
         return 0;
 }
 
@@ -436,6 +437,7 @@ static void scaler_state(Scaler *scaler, State *state)
         forecaster_state(scaler->forecaster, state);
         rivals_state(&scaler->rivals, state);
         state_integers(state, &scaler->steps, 1, 0, INT64_MAX / 4);
+        scaler->next = scaler->forecaster->series.next;
 }
 
 void scaler_save(Scaler *scaler, Packer *out)

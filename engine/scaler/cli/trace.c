@@ -189,7 +189,7 @@ int trace_read(const char *file, Trace *ret, Error *e)
         _cleanup_close_ int fd = -1;
         _cleanup_free_ char *text = NULL;
         bool input = strcmp(file, "-") == 0;
-        size_t size;
+        size_t size = 0;
 
         if (!input)
                 fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
