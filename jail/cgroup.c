@@ -71,6 +71,19 @@ static bool is_delegated(const char *path)
                getxattr(path, "user.delegate", value, sizeof value) == 1;
 }
 
+/* The scope that skep-scope asks for is delegated, marked or not: a user's systemd marks none (version 252). */
+static bool is_scope_asked_for(const char *path)
+{
+        _cleanup_free_ char *name = NULL;
+        const char *last = strrchr(path, '/');
+
+        if (asprintf(&name, "/skep-jails-%d.scope", getpid()) < 0) {
+                name = NULL;
+                return false;
+        }
+        return last && strcmp(last, name) == 0;
+}
+
 /* systemd moves this process to a scope of its own. */
 static int ask_for_scope(Error *e)
 {
@@ -115,13 +128,15 @@ int cgroup_choose(const char *chosen, char **ret, Error *e)
                         return r;
                 free(own);
                 own = own_path(mounted_at);
-                if (!own || !is_delegated(own))
+                if (!own || !is_scope_asked_for(own))
                         return error_set(e, -EACCES,
                                          "the cgroup %s is not delegated to this program: start it by \"systemd-run "
                                          "--scope -p Delegate=yes\", or name a delegated one with --cgroup",
                                          own ? own : mounted_at);
+                *ret = take(own);
+        } else {
+                *ret = own && is_delegated(own) ? take(own) : take(mounted_at);
         }
-        *ret = own && is_delegated(own) ? take(own) : take(mounted_at);
         return 0;
 }
 
