@@ -91,6 +91,11 @@ bool filter_allows(const JailPolicy *policy, const struct seccomp_data *call)
         return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
 }
 
+bool filter_allows_number(const JailPolicy *policy, unsigned number)
+{
+        return filter_allows(policy, &(struct seccomp_data){.nr = (int)number, .arch = seccomp_arch_native()});
+}
+
 /* ---- what the arguments are compared with ---- */
 
 /* The accumulator on the walk: a value that is known, or a word of an argument under a mask. */

@@ -12,6 +12,8 @@
 uint32_t filter_answer(const JailPolicy *policy, const struct seccomp_data *call);
 
 bool filter_allows(const JailPolicy *policy, const struct seccomp_data *call);
+/* For a call that nothing narrows: asked with zeros as its arguments. */
+bool filter_allows_number(const JailPolicy *policy, unsigned number);
 
 #define FILTER_ARGUMENTS 6
 

@@ -144,6 +144,10 @@ static int add_rules(Rules *rules, const Plan *plan)
             (r = allow(rules, "/etc", READ)) < 0 || (r = allow(rules, "/input", READ)) < 0 ||
             (r = allow(rules, "/proc", READ)) < 0 || (r = allow(rules, "/dev", USE_FILE)) < 0)
                 return r;
+        /* Where their file system is mounted does not matter to mq_open(), which takes the kernel's own mount of it; but a
+         * rule is on the directory, which is the same. */
+        if (plan->message_queues && (r = allow(rules, "/dev/mqueue", READ | USE_FILE)) < 0)
+                return r;
         for (size_t i = 0; i < ELEMENTS(writable); i++)
                 if ((r = allow(rules, writable[i], CHANGE)) < 0)
                         return r;

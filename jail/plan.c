@@ -44,7 +44,8 @@ static void walk_bytes(Walk *w, const void **data, size_t *size)
 
 static void walk_plan(Walk *w, Plan *plan)
 {
-        uint64_t controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root, writable_root = plan->writable_root, watch = plan->watch,
+        uint64_t controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root,
+                 writable_root = plan->writable_root, watch = plan->watch, message_queues = plan->message_queues,
                  abi = (uint64_t)plan->landlock_abi;
         const void *limits = &plan->limits;
         size_t limits_size = sizeof plan->limits;
@@ -61,8 +62,10 @@ static void walk_plan(Walk *w, Plan *plan)
         walk_number(w, &ids);
         walk_number(w, &root);
         walk_number(w, &writable_root);
+        walk_number(w, &message_queues);
         plan->root = (RootKind)root;
         plan->writable_root = writable_root != 0;
+        plan->message_queues = message_queues != 0;
         plan->ids = (IdsKind)ids;
         plan->controllers = (unsigned)controllers;
         plan->listen = listen != 0;

@@ -366,6 +366,12 @@ static int mount_devices(Build *b)
                 if ((r = mount < 0 ? mount : attach_at(b, mount, path, false)) < 0)
                         return failed(b, r, path);
         }
+        if (b->plan->message_queues) {
+                _cleanup_close_ int queues = mount_new("mqueue", NULL, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
+                r = queues < 0 ? queues : attach_at(b, queues, "/dev/mqueue", true);
+                if (r < 0 && r != -ENODEV) /* without it the kernel has no such calls */
+                        return failed(b, r, "/dev/mqueue");
+        }
         return bind_writable(b, "shm", "/dev/shm");
 }
 

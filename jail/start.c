@@ -8,6 +8,7 @@
 #include "engine/base/strv.h"
 #include "jail/client.h"
 #include "jail/enforce.h"
+#include "jail/filter_reading.h"
 #include "jail/plan.h"
 #include "jail/policy.h"
 
@@ -16,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static const char *const base_environment[] = {
         "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
@@ -186,6 +188,7 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *ro
                               .capabilities = policy->capabilities,
                               .read_only = policy->read_only,
                               .writable = writable_paths,
+                              .message_queues = filter_allows_number(policy, SYS_mq_open),
                               .writable_root = strv_contains(policy->writable, "/"),
                               .root = root->kind,
                               .tmpfs = policy->tmpfs,

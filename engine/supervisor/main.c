@@ -218,6 +218,8 @@ static int check_directory(const char *directory, char *const *directories, Erro
                 if (!ending || strcmp(ending, ".json") != 0 || strcmp(d->d_name, "syscall-groups.json") == 0)
                         continue;
                 r = name ? jail_policy_load(name, directories, &policy, e) : error_oom(e);
+                if (r >= 0)
+                        supervisor_log_notes(policy);
         }
         return r;
 }

@@ -237,6 +237,12 @@ static const PoolEvents pool_events = {
 
 /* ---- policies ---- */
 
+void supervisor_log_notes(const JailPolicy *policy)
+{
+        for (char *const *note = jail_policy_notes(policy); note && *note; note++)
+                log_warning("policy %s: %s", jail_policy_name(policy), *note);
+}
+
 int supervisor_find_policy(Supervisor *s, const char *name, JailPolicy **ret, Error *e)
 {
         JailPolicy *policy;
@@ -249,6 +255,7 @@ int supervisor_find_policy(Supervisor *s, const char *name, JailPolicy **ret, Er
         int r = jail_policy_load(name, s->policy_directories, &policy, e);
         if (r < 0)
                 return r;
+        supervisor_log_notes(policy);
         KnownPolicy *known = malloc(sizeof *known);
         if (known) {
                 *known = (KnownPolicy){s->policies, jail_policy_ref(policy)};

@@ -101,3 +101,7 @@ SupervisorStatus supervisor_status(const Supervisor *supervisor);
 
 /* Takes no more submissions and starts nothing more. */
 void supervisor_close_intake(Supervisor *supervisor);
+
+/* For the log: what a policy says and cannot be had on this host, a line each. A policy is loaded once, so that they are said
+ * once. */
+void supervisor_log_notes(const JailPolicy *policy);

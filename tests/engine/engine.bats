@@ -405,6 +405,26 @@ P
         [ "$status" -eq 0 ]
 }
 
+@test "what of a policy cannot be had here is in the log, once, and is said by the check" {
+        mkdir -p own/build
+        cp -r "$top/policies" own/
+        cp "$build"/{skepd,skepctl,skep-worker,skep-launcher,skep-scope} own/build/
+        echo '{"extends": "python", "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                {"names": ["call_of_tomorrow"], "action": "SCMP_ACT_ALLOW"}]}}' > own/policies/noted.json
+        run own/build/skepd --check
+        [ "$status" -eq 0 ]
+        [ "$(grep -c "policy noted: .*call_of_tomorrow" <<< "$output")" -eq 1 ]
+        own/build/skepd --embedded --state other --socket "$PWD/e.sock" --workers 1 --allow-missing="$MISSING" > ready 2> log 3>&- &
+        for i in $(seq 100); do grep -q ready ready && break; sleep 0.1; done
+        run ! grep call_of_tomorrow log
+        for i in 1 2; do ctl --address "unix:path=$PWD/e.sock" run --policy noted -- true </dev/null; done
+        ctl --address "unix:path=$PWD/e.sock" run -- true </dev/null
+        kill -TERM $!
+        wait $!
+        [ "$(grep -c call_of_tomorrow log)" -eq 1 ]
+        grep -q "^skepd: policy noted: seccomp: not known to this libseccomp, and so not allowed: call_of_tomorrow$" log
+}
+
 @test "a second supervisor does not get the same state" {
         run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$BATS_TEST_TMPDIR/other.sock"
         [ "$status" -ne 0 ]

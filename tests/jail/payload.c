@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <mqueue.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +163,24 @@ static int do_newer(char **argv)
         return done;
 }
 
+/* Sends itself something; or, with "left", only looks for what another has left. */
+static int do_queue(char **argv)
+{
+        char text[8192] = "";
+        bool left = argv[0] && strcmp(argv[0], "left") == 0;
+        mqd_t queue = mq_open("/skep", left ? O_RDONLY : O_RDWR | O_CREAT, 0600, NULL);
+
+        if (queue < 0)
+                return say("queue", -1);
+        mqd_t again = mq_open("/skep", O_RDONLY);
+        if (again < 0 || mq_send(queue, "hello", 6, 0) < 0 || mq_receive(again, text, sizeof text, NULL) < 0)
+                return say("queue", -1);
+        puts(text);
+        if (open("/dev/mqueue/other", O_CREAT | O_WRONLY, 0600) < 0)
+                puts("read-only");
+        return say("queue", access("/dev/mqueue/skep", F_OK));
+}
+
 static int do_unshare(char **argv)
 {
         (void)argv;
@@ -310,7 +330,7 @@ static const struct {
         {"forks", do_forks},       {"forkbomb", do_forkbomb}, {"memory", do_memory},
         {"spin", do_spin},         {"descriptors", do_descriptors}, {"int80", do_int80},
         {"x32", do_x32},           {"clone3", do_clone3},     {"unshare", do_unshare},
-        {"newer", do_newer},
+        {"newer", do_newer},       {"queue", do_queue},
         {"clone-namespace", do_clone_namespace},              {"mount", do_mount},
         {"ptrace", do_ptrace},     {"keyring", do_keyring},   {"socket", do_socket},
         {"abstract", do_abstract}, {"setuid", do_setuid},     {"mknod", do_mknod},

@@ -147,6 +147,29 @@ P
         done
 }
 
+@test "POSIX message queues work where a policy allows them, and are refused and counted elsewhere" {
+        for policy in strict python build; do
+                run jail --policy $policy -- /input/payload queue
+                [ "${lines[0]}" = "queue: refused: Operation not permitted" ]
+                [ "$(json_get denied_syscalls "$report")" = '{"mq_open": 1}' ]
+        done
+        run jail -- test -e /dev/mqueue
+        [ "$status" -eq 1 ]
+        policy queues '{"extends": "python", "syscalls": {"allow": ["@message-queue"]}}'
+        policy profile '{"defaultAction": "SCMP_ACT_ALLOW"}'
+        mkdir root
+        chmod 755 root "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+        for options in "--policy ./queues.json" "--policy ./profile.json" "--policy ./queues.json --root $PWD/root"; do
+                run jail $options -- /input/payload queue
+                [ "$output" = "hello
+read-only
+queue: done" ]
+                # Each jail has its own.
+                run jail $options -- /input/payload queue left
+                [ "$output" = "queue: refused: No such file or directory" ]
+        done
+}
+
 # ---- keys ----
 
 @test "programs are executed where the policy says, and a child's list adds" {

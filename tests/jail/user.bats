@@ -70,6 +70,13 @@ jail() {
         [[ $output == *capabilities* ]]
 }
 
+@test "a user's job has POSIX message queues where the policy allows them" {
+        printf '{"extends": "python", "syscalls": {"allow": ["@message-queue"]}}' > queues.json
+        run jail --policy ./queues.json --input payload="$place/build/payload" -- /input/payload queue
+        [ "$status" -eq 0 ]
+        [ "${lines[0]}" = hello ]
+}
+
 @test "no capability is left, and none comes back" {
         run jail -- sh -c 'grep -c "Cap.*0000000000000000" /proc/self/status; grep NoNewPrivs /proc/self/status | tr -dc 0-9'
         [ "${lines[0]}" = 5 ]
