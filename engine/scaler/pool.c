@@ -4,6 +4,7 @@
 #include <math.h>
 
 #define WORKERS_MAX 1000000
+#define SLACK_SHARE 0.1
 
 void pool_init(Pool *pool, int workers, int delay_steps)
 {
@@ -43,14 +44,17 @@ void pool_set(Pool *pool, int target)
         pool->ready += change;
 }
 
-int pool_limit(const PoolLimits *limits, int current, double wanted, double load, PoolBound *ret_bound)
+int pool_limit(const PoolLimits *limits, int current, double wanted, double load, double slack, PoolBound *ret_bound)
 {
         double most = fmax(current + 1, floor(current * (1 + limits->up) + 1e-9));
         double least = fmin(current - 1, ceil(current * (1 - limits->down) - 1e-9));
         double target = ceil(fmin(fmax(wanted, 0), WORKERS_MAX) - 1e-9), busy = ceil(fmin(load, WORKERS_MAX) - 1e-9);
 
         *ret_bound = BOUND_NONE;
-        if (target < current && target < busy) {
+        if (target < current && wanted > current - 1 - slack * fmax(1, current * SLACK_SHARE)) {
+                target = current;
+                *ret_bound = BOUND_SLACK;
+        } else if (target < current && target < busy) {
                 target = fmin(current, busy);
                 *ret_bound = BOUND_LOAD;
         }

@@ -30,6 +30,7 @@ typedef enum PoolBound {
         BOUND_HOST, /* memory and pressure, as the caller says */
         BOUND_LOAD, /* no less than the load of now */
         BOUND_OFF,
+        BOUND_SLACK, /* not worth a change */
 } PoolBound;
 
 void pool_init(Pool *pool, int workers, int delay_steps);
@@ -45,7 +46,8 @@ static inline int pool_size(const Pool *pool)
         return pool->ready + pool->starting;
 }
 
-/* The next size on the way from `current` to `wanted`, and what held it. Down, only what the load of now leaves idle. */
-int pool_limit(const PoolLimits *limits, int current, double wanted, double load, PoolBound *ret_bound);
+/* The next size on the way from `current` to `wanted`, and what held it. Down, only what the load of now leaves idle, and only if it
+ * is more than `slack` workers (times a tenth of them, when that is more) beyond a whole one: 0 for none. */
+int pool_limit(const PoolLimits *limits, int current, double wanted, double load, double slack, PoolBound *ret_bound);
 
 void pool_state(Pool *pool, State *state);

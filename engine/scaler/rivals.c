@@ -5,7 +5,7 @@
 #include <math.h>
 
 #define HALF_LIFE_SEC (3 * 86400.0)
-#define HOLD_SEC 180       /* the forecast's wants; what keeps the pool from following each flutter */
+#define HOLD_SEC 240       /* the forecast's wants; what keeps the pool from following each flutter */
 #define REACTIVE_SEC 300   /* the down-stabilisation of the reactive policy */
 #define MISS_FIRST 0.5
 #define MISS_FACTOR 0.55
@@ -139,7 +139,7 @@ static void set_want(Rivals *rivals, Rival *rival, double want, int hold, int64_
 
         rival->wanted[cycle % RIVALS_HOLD] = want;
         rival->want = most_of(rival->wanted, cycle + 1, cycle + 1, hold);
-        pool_set(&rival->pool, pool_limit(&rivals->setup.limits, pool_size(&rival->pool), rival->want, now, &bound));
+        pool_set(&rival->pool, pool_limit(&rivals->setup.limits, pool_size(&rival->pool), rival->want, now, rival_slack(rival->kind), &bound));
 }
 
 void rivals_decide(Rivals *rivals, const Forecaster *forecaster, double waiting)

@@ -19,6 +19,12 @@ typedef enum RivalKind {
         RIVAL_CHOSEN,   /* the quantile that was asked for */
 } RivalKind;
 
+/* Forecasts flutter: a pool that follows one shrinks only by what is worth it (pool_limit()). */
+static inline double rival_slack(RivalKind kind)
+{
+        return kind == RIVAL_REACTIVE ? 0 : 0.5;
+}
+
 typedef struct Rival {
         RivalKind kind;
         double miss;        /* forecast: the share of misses that is aimed at */

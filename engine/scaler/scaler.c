@@ -246,7 +246,7 @@ static const char *kind_name(RivalKind kind)
 
 static const char *bound_name(PoolBound bound)
 {
-        static const char *const names[] = {"none", "minimum", "maximum", "up", "down", "host", "load", "off"};
+        static const char *const names[] = {"none", "minimum", "maximum", "up", "down", "host", "load", "off", "slack"};
 
         return names[bound];
 }
@@ -280,6 +280,7 @@ static char *bound_text(const Scaler *scaler, const ScalerHost *host, PoolBound 
                 r = asprintf(&text, ", since the load of now needs them");
                 break;
         case BOUND_OFF:
+        case BOUND_SLACK:
                 return strdup("");
         }
         return r < 0 ? NULL : text;
@@ -350,7 +351,8 @@ void scaler_decide(Scaler *scaler, const ScalerHost *host, ScalerDecision *ret)
         } else {
                 if (s->mode == SCALER_FIXED)
                         limits.minimum = 0, limits.maximum = s->fixed > limits.maximum ? s->fixed : limits.maximum;
-                ret->target = pool_limit(&limits, host->workers, wanted, follows ? fmin(ret->load, wanted) : 0, &bound);
+                ret->target = pool_limit(&limits, host->workers, wanted, follows ? fmin(ret->load, wanted) : 0, 
+                                         follows ? rival_slack(scaler->choice.kind) : 0, &bound);
                 if (held && ret->target >= host->allowed && bound == BOUND_NONE)
                         bound = BOUND_HOST;
         }

@@ -99,7 +99,7 @@ typedef struct ScalerDecision {
         const char *leader;  /* the model that weighs most; static */
         const char *policy;  /* "forecast", "forecast with floor", "reactive", "fixed", "off"; static */
         double headroom;     /* the quantile that the forecast's policy was ready for; else 0 */
-        const char *bound;   /* what held: "none", "minimum", "maximum", "up", "down", "host", "load", "off"; static */
+        const char *bound;   /* what held: "none", "minimum", "maximum", "up", "down", "host", "load", "slack", "off"; static */
         char *sentence;      /* owned: all of it, for people; NULL when out of memory */
 } ScalerDecision;
 
