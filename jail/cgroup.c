@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#define NAMES_MAX 100
 #define FILE_MAX ((size_t)64 << 10)
 #define CPU_PERIOD_USEC 100000
 
@@ -70,6 +71,19 @@ static bool is_delegated(const char *path)
                getxattr(path, "user.delegate", value, sizeof value) == 1;
 }
 
+/* The scope that skep-scope asks for is delegated, marked or not: a user's systemd marks none (version 252). */
+static bool is_scope_asked_for(const char *path)
+{
+        _cleanup_free_ char *name = NULL;
+        const char *last = strrchr(path, '/');
+
+        if (asprintf(&name, "/skep-jails-%d.scope", getpid()) < 0) {
+                name = NULL;
+                return false;
+        }
+        return last && strcmp(last, name) == 0;
+}
+
 /* systemd moves this process to a scope of its own. */
 static int ask_for_scope(Error *e)
 {
@@ -114,13 +128,15 @@ int cgroup_choose(const char *chosen, char **ret, Error *e)
                         return r;
                 free(own);
                 own = own_path(mounted_at);
-                if (!own || !is_delegated(own))
+                if (!own || !is_scope_asked_for(own))
                         return error_set(e, -EACCES,
                                          "the cgroup %s is not delegated to this program: start it by \"systemd-run "
                                          "--scope -p Delegate=yes\", or name a delegated one with --cgroup",
                                          own ? own : mounted_at);
+                *ret = take(own);
+        } else {
+                *ret = own && is_delegated(own) ? take(own) : take(mounted_at);
         }
-        *ret = own && is_delegated(own) ? take(own) : take(mounted_at);
         return 0;
 }
 
@@ -185,7 +201,8 @@ size_t cgroup_sweep(const char *base)
         return left;
 }
 
-/* Makes the group and locks it. A sweeper may remove it between the two: then it is made again. */
+/* Makes the group and locks it. A sweeper may remove it between the two: then it is made again. -EAGAIN somebody else has
+ * it locked. */
 static int make_locked(int base, const char *name)
 {
         for (;;) {
@@ -200,6 +217,24 @@ static int make_locked(int base, const char *name)
                 if (fstat(fd, &mine) == 0 && fstatat(base, name, &named, 0) == 0 && mine.st_ino == named.st_ino)
                         return take_fd(fd);
         }
+}
+
+/* A name may be somebody's: for a moment a sweeper's, who will find the group in use or remove it; or, for longer, that of
+ * a process of another pid namespace that has our number. */
+static int make_named(int base, char **ret_name)
+{
+        int r = -EAGAIN;
+
+        for (int i = 0; r == -EAGAIN && i < NAMES_MAX; i++) {
+                free(*ret_name);
+                int n = i == 0 ? asprintf(ret_name, "skep-%d", getpid()) : asprintf(ret_name, "skep-%d-%d", getpid(), i);
+                if (n < 0) {
+                        *ret_name = NULL;
+                        return -ENOMEM;
+                }
+                r = make_locked(base, *ret_name);
+        }
+        return r;
 }
 
 /* A group with processes of its own cannot hand controllers on (cgroup-v2.rst, "No Internal Process Constraint"). Where
@@ -228,14 +263,10 @@ int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
         if (base_fd < 0)
                 return error_errno(e, -errno, "%s", base);
         cgroup_sweep(base);
-        if (asprintf(&tree.name, "skep-%d", getpid()) < 0)
-                tree.name = NULL;
         tree.path = strdup(base);
-        if (!tree.name || !tree.path) {
-                cgroup_tree_remove(&tree);
+        if (!tree.path)
                 return error_oom(e);
-        }
-        tree.fd = make_locked(base_fd, tree.name);
+        tree.fd = make_named(base_fd, &tree.name);
         if (tree.fd < 0) {
                 r = error_errno(e, tree.fd, "making a cgroup in %s", base);
                 tree.fd = -1;

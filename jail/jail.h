@@ -124,10 +124,15 @@ typedef enum JailReason {
         JAIL_SETUP_FAILED,
         JAIL_EXEC_FAILED,
         JAIL_LOST,
+        /* Never a jail's own: an engine says them of a job that it did not start. */
+        JAIL_DEPENDENCY,
+        JAIL_DEADLINE,
         JAIL_REASON_MAX,
 } JailReason;
 
 const char *jail_reason_name(JailReason reason);
+/* Returns false where there is no such reason. */
+bool jail_reason_parse(const char *name, JailReason *ret);
 
 #define JAIL_SYSCALL_MAX 512 /* above the highest number of any system call of the architectures that we build for */
 #define JAIL_UNKNOWN UINT64_MAX /* what was not measured */

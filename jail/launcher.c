@@ -56,7 +56,8 @@ typedef struct RunningJail {
         JailReason verdict;                            /* why it was killed */
         ReaperMessage last;
         Error error;
-        Outcome outcome; /* once it is gone */
+        int exit_status, exit_code; /* of the first process: siginfo_t's */
+        Outcome outcome;            /* once it is gone */
 } RunningJail;
 
 struct Launcher {
@@ -177,12 +178,13 @@ static void decide(const RunningJail *j, bool oom_killed, Outcome *o)
         }
 }
 
-static const char *sentence(const RunningJail *j, const Outcome *o)
+static const char *sentence(RunningJail *j, const Outcome *o)
 {
+        if (!j->error.text && o->reason == JAIL_SETUP_FAILED)
+                error_set(&j->error, -ECHILD, "the jail's first process ended while it built the jail (%s %d)",
+                          j->exit_code == CLD_EXITED ? "status" : "signal", j->exit_status);
         if (j->error.text)
                 return error_text(&j->error);
-        if (o->reason == JAIL_SETUP_FAILED)
-                return "the jail's first process was killed while it built the jail";
         if (o->reason == JAIL_SIGNALLED && !j->ended)
                 return "the jail was killed from outside";
         return NULL;
@@ -232,6 +234,8 @@ static void jail_exited(Launcher *l, RunningJail *j)
         siginfo_t info;
 
         waitid(P_PIDFD, (id_t)j->process.pidfd, &info, WEXITED);
+        j->exit_code = info.si_code;
+        j->exit_status = info.si_status;
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.pidfd, NULL);
         j->ended_usec = monotonic_usec();
         step_done(&j->ledger->steps, STEP_GONE);

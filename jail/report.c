@@ -14,11 +14,23 @@ static const char *const reason_names[JAIL_REASON_MAX] = {
         [JAIL_SETUP_FAILED] = "setup-failed",
         [JAIL_EXEC_FAILED] = "exec-failed",
         [JAIL_LOST] = "lost",
+        [JAIL_DEPENDENCY] = "dependency",
+        [JAIL_DEADLINE] = "deadline",
 };
 
 const char *jail_reason_name(JailReason reason)
 {
         return reason_names[reason];
+}
+
+bool jail_reason_parse(const char *name, JailReason *ret)
+{
+        for (JailReason reason = 0; reason < JAIL_REASON_MAX; reason++)
+                if (strcmp(reason_names[reason], name) == 0) {
+                        *ret = reason;
+                        return true;
+                }
+        return false;
 }
 
 void jail_report_init(JailReport *report)
@@ -117,6 +129,7 @@ int jail_report_exit_status(const JailReport *report)
                 return 137;
         case JAIL_WALL_LIMIT:
         case JAIL_CPU_LIMIT:
+        case JAIL_DEADLINE:
                 return 124;
         case JAIL_CANCELLED:
                 return 130;

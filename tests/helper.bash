@@ -55,7 +55,8 @@ leftovers() {
                 esac
         done
         for group in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'skep-[0-9]*' 2>/dev/null); do
-                exe=$(readlink "/proc/${group##*-}/exe") || exe=$build/gone
+                pid=${group##*/skep-}
+                exe=$(readlink "/proc/${pid%%-*}/exe") || exe=$build/gone
                 case $exe in "$build"/*) echo "$group" ;; esac
         done
         # At the places of a jail, or over the root: what else is mounted meanwhile is none of ours.

@@ -45,6 +45,10 @@ typedef struct ClientInput {
 } ClientInput;
 int client_submit(sd_bus *bus, const char *spec, const ClientInput *inputs, size_t n, char **ret_path, Error *e);
 
+/* Submits so many jobs, all or none, with the same inputs. Adds their ids to `*ids`. */
+int client_submit_batch(sd_bus *bus, const char *const *specs, size_t n_specs, const ClientInput *inputs, size_t n,
+                        char ***ids, Error *e);
+
 static inline void messagep(sd_bus_message **m)
 {
         sd_bus_message_unref(*m);

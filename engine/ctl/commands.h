@@ -18,7 +18,7 @@ int command_status(const Context *context, int argc, char **argv, Error *e);
 int command_list(const Context *context, int argc, char **argv, Error *e);
 int command_logs(const Context *context, int argc, char **argv, Error *e);
 int command_wait(const Context *context, int argc, char **argv, Error *e);
-int command_cancel(const Context *context, int argc, char **argv, Error *e);
+int command_act(const Context *context, int argc, char **argv, Error *e); /* cancel, hold, pause, ... */
 int command_output(const Context *context, int argc, char **argv, Error *e);
 
 #define STATUS_NO_JOB 125

@@ -25,6 +25,10 @@ static const char usage[] =
         "  logs [-f] ID                               its output\n"
         "  wait ID...                                 until they have ended; 0 when all succeeded\n"
         "  cancel ID...                               end them\n"
+        "  hold ID..., release ID...                  keep them from being started; let them\n"
+        "  requeue ID...                              end what runs, and start it again\n"
+        "  rm ID...                                   forget jobs that have ended, with their output\n"
+        "  pause, drain, resume                       start nothing more; take nothing more; neither (root)\n"
         "  output ID DIR                              the files that it left in /output\n"
         "\n"
         "An id may be shortened to what is unique. --json is for programs.\n";
@@ -36,14 +40,14 @@ typedef struct Command {
 
 static const Command commands[] = {
         {"run", command_run},       {"submit", command_submit}, {"status", command_status}, {"show", command_status},
-        {"list", command_list},     {"logs", command_logs},     {"wait", command_wait},     {"cancel", command_cancel},
-        {"output", command_output},
+        {"list", command_list},     {"logs", command_logs},     {"wait", command_wait},     {"output", command_output},
+        {"cancel", command_act},    {"hold", command_act},      {"release", command_act},   {"requeue", command_act},
+        {"rm", command_act},        {"pause", command_act},     {"resume", command_act},    {"drain", command_act},
 };
 
 /* Known, and to come. */
-static const char *const later[] = {"hold",   "release", "requeue", "rm",     "events",   "pool",     "scale",  "pause",
-                                    "resume", "drain",   "reload",  "config", "doctor",   "forecast", "policies",
-                                    "agents", "top",     "backup"};
+static const char *const later[] = {"events",   "pool",     "scale",  "reload", "config", "doctor",
+                                    "forecast", "policies", "agents", "top",    "backup"};
 
 /* The options of all commands may stand before the command or behind its name. Takes them out of argv. Behind "run"
  * come the words of somebody else's command: there the job's options are read with care, and these with them. */

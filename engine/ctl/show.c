@@ -285,21 +285,6 @@ int command_wait(const Context *context, int argc, char **argv, Error *e)
 
 /* ---- the others ---- */
 
-int command_cancel(const Context *context, int argc, char **argv, Error *e)
-{
-        _cleanup_bus_ sd_bus *bus = NULL;
-        int r;
-
-        if (argc < 2)
-                return error_set(e, -EINVAL, "which job? skepctl cancel ID...");
-        if ((r = client_connect(context->address, &bus, e)) < 0)
-                return r;
-        for (int i = 1; i < argc; i++)
-                if ((r = client_call(bus, NULL, e, "Cancel", "s", argv[i])) < 0)
-                        return error_prefix(e, "%s", argv[i]), r;
-        return 0;
-}
-
 int command_logs(const Context *context, int argc, char **argv, Error *e)
 {
         _cleanup_bus_ sd_bus *bus = NULL;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define FILE_MAX ((size_t)256 << 20)
+#define CHUNK_JOBS ((size_t)1000)
 
 static int read_all(const char *file, char **ret, size_t *ret_size, Error *e)
 {
@@ -100,27 +101,41 @@ static int parse_jobs(char *text, size_t size, json_object **ret, Error *e)
         return error_set(e, whole_error.code, "%s", error_text(&whole_error));
 }
 
-/* All or nothing: those that came before one that was refused are cancelled. */
+static const char *spec_at(json_object *jobs, size_t i)
+{
+        return json_object_to_json_string_ext(json_object_array_get_idx(jobs, i), JSON_C_TO_STRING_PLAIN);
+}
+
+/* Each chunk is taken as a whole, or not at all. */
+static int submit_chunk(sd_bus *bus, json_object *jobs, size_t first, const ClientInput *inputs, size_t n_inputs,
+                        char ***ids, Error *e)
+{
+        size_t left = json_object_array_length(jobs) - first, n = left < CHUNK_JOBS ? left : CHUNK_JOBS;
+        _cleanup_free_ const char **specs = calloc(n, sizeof *specs);
+
+        if (!specs)
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++)
+                specs[i] = spec_at(jobs, first + i);
+        int r = client_submit_batch(bus, specs, n, inputs, n_inputs, ids, e);
+        if (r < 0 && first > 0)
+                error_prefix(e, "of the jobs from %zu on (those before are submitted)", first);
+        return r;
+}
+
 static int submit_all(sd_bus *bus, json_object *jobs, const ClientInput *inputs, size_t n_inputs, char ***ids, Error *e)
 {
         size_t n = json_object_array_length(jobs);
+        _cleanup_free_ char *path = NULL;
+        int r = 0;
 
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_free_ char *path = NULL;
-                json_object *job = json_object_array_get_idx(jobs, i);
-                int r = client_submit(bus, json_object_to_json_string_ext(job, JSON_C_TO_STRING_PLAIN), inputs,
-                                      n_inputs, &path, e);
-                if (r >= 0 && strv_add(ids, client_id_of(path)) < 0)
-                        r = error_oom(e);
-                if (r >= 0)
-                        continue;
-                if (n > 1)
-                        error_prefix(e, "job %zu%s", i, i > 0 ? " (those before it are cancelled)" : "");
-                for (size_t k = 0; k < strv_length(*ids); k++)
-                        client_call(bus, NULL, NULL, "Cancel", "s", (*ids)[k]);
-                return r;
+        if (n == 1) {
+                r = client_submit(bus, spec_at(jobs, 0), inputs, n_inputs, &path, e);
+                return r >= 0 && strv_add(ids, client_id_of(path)) < 0 ? error_oom(e) : r;
         }
-        return 0;
+        for (size_t first = 0; r >= 0 && first < n; first += CHUNK_JOBS)
+                r = submit_chunk(bus, jobs, first, inputs, n_inputs, ids, e);
+        return r;
 }
 
 int command_submit(const Context *context, int argc, char **argv, Error *e)
@@ -149,7 +164,7 @@ int command_submit(const Context *context, int argc, char **argv, Error *e)
                 r = client_connect(context->address, &bus, e);
         if (r >= 0)
                 r = submit_all(bus, jobs, inputs, o.n_inputs, &ids, e);
-        for (size_t i = 0; r >= 0 && ids && ids[i]; i++)
+        for (size_t i = 0; ids && ids[i]; i++)
                 printf("%s\n", ids[i]);
         job_options_done(&o);
         return r < 0 ? r : 0;

@@ -260,8 +260,12 @@ static int take_result(BlobRequest *request, char ***ret, Error *e)
                 const size_t i = kept;
                 _cleanup_free_ char *temporary = temporary_name(request->serial, i);
                 int directory = request->blobs->directory;
+                const Blob key = {.name = names[i]};
                 if (!temporary)
                         r = -ENOMEM;
+                else if (tfind(&key, &request->blobs->known, compare_blobs))
+                        /* What is there stays: a file that another takes the place of cannot be mounted any more. */
+                        r = blob_ref(request->blobs, names[i]);
                 else if (renameat(directory, temporary, directory, names[i]) < 0)
                         r = -errno;
                 else

@@ -63,6 +63,7 @@ static const ErrorName error_names[] = {
         {ENOSPC, "org.skep.Engine1.Error.QueueFull"},    {EBUSY, "org.skep.Engine1.Error.QueueFull"},
         {ESHUTDOWN, "org.skep.Engine1.Error.Paused"},    {EFBIG, "org.skep.Engine1.Error.QuotaExceeded"},
         {EDQUOT, "org.skep.Engine1.Error.QuotaExceeded"}, {EIO, "org.skep.Engine1.Error.StoreFailed"},
+        {EEXIST, "org.skep.Engine1.Error.IdempotencyConflict"},
         {ETIMEDOUT, "org.skep.Engine1.Error.BadSpec"},   {ENOSYS, "org.skep.Engine1.Error.BadSpec"},
         {EINVAL, "org.skep.Engine1.Error.BadSpec"},      {ERANGE, "org.skep.Engine1.Error.BadSpec"},
 };

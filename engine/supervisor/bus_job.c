@@ -92,6 +92,12 @@ static int get_number(sd_bus *bus _unused_, const char *path _unused_, const cha
                                      (uint32_t)(strcmp(property, "Attempt") == 0 ? job->attempt : job->spec.priority));
 }
 
+static int get_held(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                    const char *property _unused_, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        return sd_bus_message_append(reply, "b", (int)((BusJob *)userdata)->job->held);
+}
+
 static int get_time(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                     const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
@@ -117,6 +123,7 @@ const sd_bus_vtable bus_job_vtable[] = {
         SD_BUS_PROPERTY("Spec", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Attempt", "u", get_number, 0, 0),
         SD_BUS_PROPERTY("Priority", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Held", "b", get_held, 0, 0),
         SD_BUS_PROPERTY("SubmittedUSec", "t", get_time, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartedUSec", "t", get_time, 0, 0),
         SD_BUS_PROPERTY("FinishedUSec", "t", get_time, 0, 0),

@@ -6,6 +6,7 @@
 
 #include "engine/base/strv.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef SKEP_VERSION
@@ -104,6 +105,114 @@ static int method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error 
         return 1;
 }
 
+static void on_answered(char *const *texts, const Error *error, void *userdata)
+{
+        Answer *answer = userdata;
+        bool one = strcmp(sd_bus_message_get_member(answer->message), "AddInput") == 0;
+
+        if (texts && one) {
+                sd_bus_reply_method_return(answer->message, "s", texts[0]);
+        } else if (!error) {
+                /* The client itself is going. */
+        } else if (error->code < 0) {
+                bus_reply_error(answer->message, error);
+        } else {
+                sd_bus_message *reply = NULL;
+                if (sd_bus_message_new_method_return(answer->message, &reply) >= 0 &&
+                    sd_bus_message_append_strv(reply, (char **)texts) >= 0)
+                        sd_bus_send(NULL, reply, NULL);
+                sd_bus_message_unref(reply);
+        }
+        if (error)
+                bus_client_submitted(answer->client, answer->message);
+        sd_bus_message_unref(answer->message);
+        free(answer);
+}
+
+static Answer *answer_new(sd_bus_message *m, BusClient *client)
+{
+        Answer *answer = malloc(sizeof *answer);
+
+        if (answer)
+                *answer = (Answer){sd_bus_message_ref(m), client};
+        return answer;
+}
+
+static int method_add_input(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const Caller caller = bus_client_caller(userdata);
+        Submission *submission;
+        int fd, r = sd_bus_message_read(m, "h", &fd);
+
+        if (r < 0)
+                return r;
+        Answer *answer = answer_new(m, userdata);
+        if (!answer)
+                return -ENOMEM;
+        supervisor_add_input(bus_client_supervisor(userdata), &caller, fd, on_answered, answer, &submission);
+        if (submission)
+                bus_client_add_submission(userdata, submission, m);
+        return 1;
+}
+
+typedef struct BatchMessage {
+        BatchJob *jobs;
+        size_t n, room;
+} BatchMessage;
+
+static void batch_message_done(BatchMessage *batch)
+{
+        for (size_t i = 0; i < batch->n; i++)
+                strv_free(batch->jobs[i].inputs);
+        free(batch->jobs);
+}
+
+static int read_batch_job(sd_bus_message *m, BatchMessage *batch)
+{
+        const char *name, *digest;
+        BatchJob job = {0};
+
+        if (batch->n == batch->room) {
+                size_t room = batch->room ? 2 * batch->room : 64;
+                BatchJob *jobs = reallocarray(batch->jobs, room, sizeof *jobs);
+                if (!jobs)
+                        return -ENOMEM;
+                batch->jobs = jobs;
+                batch->room = room;
+        }
+        int r = sd_bus_message_read(m, "s", &job.spec);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ss)", &name, &digest)) > 0)
+                if (strv_add(&job.inputs, name) < 0 || strv_add(&job.inputs, digest) < 0)
+                        r = -ENOMEM;
+        batch->jobs[batch->n++] = job;
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        _cleanup_(batch_message_done) BatchMessage batch = {0};
+        const Caller caller = bus_client_caller(userdata);
+        Submission *submission;
+        int r = sd_bus_message_enter_container(m, 'a', "(sa(ss))");
+
+        /* One more than is taken is enough to be refused. */
+        while (r >= 0 && batch.n <= BATCH_JOBS_MAX && (r = sd_bus_message_enter_container(m, 'r', "sa(ss)")) > 0)
+                if ((r = read_batch_job(m, &batch)) >= 0)
+                        r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        Answer *answer = answer_new(m, userdata);
+        if (!answer)
+                return -ENOMEM;
+        supervisor_submit_batch(bus_client_supervisor(userdata), &caller, batch.jobs, batch.n, on_answered, answer,
+                                &submission);
+        if (submission)
+                bus_client_add_submission(userdata, submission, m);
+        return 1;
+}
+
 /* ---- the others ---- */
 
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
@@ -117,6 +226,55 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error 
                 return r;
         /* Who cancels what has just ended has got what he wanted. */
         supervisor_cancel(bus_client_supervisor(client), job);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        Supervisor *supervisor = bus_client_supervisor(userdata);
+        const char *member = sd_bus_message_get_member(m), *id;
+        Job *job;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        if (r < 0 || (r = find_job(m, userdata, id, &job)) != 0)
+                return r;
+        r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job)
+                                           : supervisor_hold(supervisor, job, strcmp(member, "Hold") == 0);
+        if (r < 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED,
+                                                  "job %s has ended, and stays as it is: submit it again",
+                                                  job->id.text);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const char *id;
+        Job *job;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        if (r < 0 || (r = find_job(m, userdata, id, &job)) != 0)
+                return r;
+        r = supervisor_forget(bus_client_supervisor(userdata), job);
+        if (r == -ENOTEMPTY)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s stays until those that run after it "
+                                                  "have ended", job->id.text);
+        if (r < 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s has not ended: cancel it first",
+                                                  job->id.text);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+/* Pause, Resume, Drain: for all tenants, so not for one. */
+static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const Caller caller = bus_client_caller(userdata);
+        const char *member = sd_bus_message_get_member(m);
+
+        if (!caller.root)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED,
+                                                  "only root may pause, drain and resume the engine");
+        supervisor_pause(bus_client_supervisor(userdata), strcmp(member, "Pause") == 0, strcmp(member, "Drain") == 0);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -266,8 +424,23 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Submit", SD_BUS_ARGS("s", spec, "a(sh)", inputs), SD_BUS_RESULT("s", id, "o", job),
                                 method_submit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AddInput", SD_BUS_ARGS("h", file), SD_BUS_RESULT("s", digest), method_add_input,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SubmitBatch", SD_BUS_ARGS("a(sa(ss))", specs_with_named_digests),
+                                SD_BUS_RESULT("as", ids), method_submit_batch, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_cancel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Hold", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_hold,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Release", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_hold,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Requeue", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_hold,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Forget", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_forget,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetJob", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", job), method_get_job,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("a{sv}", filter, "s", cursor, "u", limit),

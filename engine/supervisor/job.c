@@ -4,17 +4,21 @@
 #include <string.h>
 
 static const char *const state_names[JOB_STATE_MAX] = {
-        [JOB_QUEUED] = "queued",       [JOB_STARTING] = "starting", [JOB_RUNNING] = "running",
-        [JOB_SUCCEEDED] = "succeeded", [JOB_FAILED] = "failed",     [JOB_CANCELLED] = "cancelled",
+        [JOB_WAITING] = "waiting", [JOB_QUEUED] = "queued",       [JOB_STARTING] = "starting",   [JOB_RUNNING] = "running",
+        [JOB_BACKOFF] = "backoff", [JOB_SUCCEEDED] = "succeeded", [JOB_FAILED] = "failed",
+        [JOB_CANCELLED] = "cancelled",
 };
 
 #define TO(state) (1U << (state))
 
 static const unsigned transitions[JOB_STATE_MAX] = {
+        [JOB_WAITING] = TO(JOB_QUEUED) | TO(JOB_CANCELLED) | TO(JOB_FAILED),
         [JOB_QUEUED] = TO(JOB_STARTING) | TO(JOB_CANCELLED) | TO(JOB_FAILED),
-        /* back to the queue when the worker was lost */
-        [JOB_STARTING] = TO(JOB_RUNNING) | TO(JOB_QUEUED) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) | TO(JOB_CANCELLED),
-        [JOB_RUNNING] = TO(JOB_QUEUED) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) | TO(JOB_CANCELLED),
+        /* Back to the queue when somebody wants that; later, when the attempt failed and another may not. */
+        [JOB_STARTING] = TO(JOB_RUNNING) | TO(JOB_QUEUED) | TO(JOB_BACKOFF) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) |
+                         TO(JOB_CANCELLED),
+        [JOB_RUNNING] = TO(JOB_QUEUED) | TO(JOB_BACKOFF) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) | TO(JOB_CANCELLED),
+        [JOB_BACKOFF] = TO(JOB_QUEUED) | TO(JOB_FAILED) | TO(JOB_CANCELLED),
 };
 
 const char *job_state_name(JobState state)
@@ -48,6 +52,9 @@ Job *job_free(Job *job)
         free(job->tenant);
         free(job->report);
         free(job->policy_name);
+        free(job->children);
+        sd_event_source_disable_unref(job->due);
+        sd_event_source_disable_unref(job->deadline);
         jail_policy_unref(job->policy);
         for (size_t i = 0; i < job->n_inputs; i++) {
                 free(job->inputs[i].name);

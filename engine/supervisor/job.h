@@ -5,12 +5,15 @@
 #include "engine/supervisor/spec.h"
 
 #include <sys/queue.h>
+#include <systemd/sd-event.h>
 
 /* A job and its states. */
 typedef enum JobState {
+        JOB_WAITING, /* for those that it is to run after */
         JOB_QUEUED,
         JOB_STARTING, /* handed to a worker */
         JOB_RUNNING,  /* the worker has taken it up */
+        JOB_BACKOFF,  /* an attempt has failed; the next one comes when its time has come */
         JOB_SUCCEEDED,
         JOB_FAILED,
         JOB_CANCELLED,
@@ -35,7 +38,8 @@ typedef struct Job {
         JobSpec spec;
         JobState state;
         uint64_t attempt; /* the last that was started; 0: none yet */
-        uint64_t lost;    /* so many of them ended with their worker */
+        uint64_t failures; /* so many of them count against retry.attempts */
+        uint64_t due_usec; /* CLOCK_REALTIME: when JOB_BACKOFF ends; 0: no such time */
         uint64_t submitted_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: not yet */
         char *tenant;
         char *report; /* JSON, of the last attempt that has ended; NULL before */
@@ -44,7 +48,14 @@ typedef struct Job {
         JobInputFile inputs[JAIL_INPUTS_MAX];
         size_t n_inputs;
         struct PoolWorker *worker; /* while starting or running */
-        bool cancelling;
+        sd_event_source *due, *deadline; /* timers */
+        bool cancelling, requeueing;     /* what its end will mean, if it was our doing */
+        bool held;                       /* not to be started */
+        size_t n_awaited;                /* jobs that it runs after, and that have not ended */
+        struct Job **children;           /* those that run after it and have not ended */
+        size_t n_children;
+        bool in_queue;
+        bool in_batch; /* that is being stored */
         bool ended;      /* it will have the state `ending` as soon as that is stored */
         JobState ending;
         TAILQ_ENTRY(Job) queue;

@@ -27,6 +27,15 @@ char *job_report_own(const Job *job, JailReason reason, const char *message, con
         return object ? job_report_complete(object, job, worker) : NULL;
 }
 
+JailReason job_report_reason(json_object *report)
+{
+        json_object *name = NULL;
+        JailReason reason;
+
+        json_object_object_get_ex(report, "reason", &name);
+        return name && jail_reason_parse(json_object_get_string(name), &reason) ? reason : JAIL_LOST;
+}
+
 JobState job_report_state(json_object *report)
 {
         json_object *reason = NULL, *code = NULL;

@@ -12,3 +12,6 @@ char *job_report_own(const Job *job, JailReason reason, const char *message, con
 
 /* The final state that a report means. */
 JobState job_report_state(json_object *report);
+
+/* Why it ended; what cannot be read counts as lost. */
+JailReason job_report_reason(json_object *report);

@@ -52,6 +52,8 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
 {
         _cleanup_error_ Error e = ERROR_NULL;
 
+        job->state = stored->state;
+        s->n_running += stored->state == JOB_STARTING || stored->state == JOB_RUNNING;
         if (supervisor_admit(s, job) < 0)
                 return -ENOMEM;
         if (bad < 0 || read_for_running(s, job, stored, &e) < 0) {
@@ -59,10 +61,11 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
                                   job_report_own(job, JAIL_SETUP_FAILED, error_text(bad < 0 ? why : &e), NULL));
                 return 0;
         }
-        if (stored->state == JOB_QUEUED)
-                return 0;
-        /* It did not get an answer about this attempt, and does not any more. */
-        supervisor_attempt_lost(s, job, job_report_own(job, JAIL_LOST, "the supervisor ended while the job ran", NULL));
+        if (stored->state == JOB_STARTING || stored->state == JOB_RUNNING)
+                /* It did not get an answer about this attempt, and does not any more. */
+                supervisor_attempt_failed(s, job, JAIL_LOST,
+                                          job_report_own(job, JAIL_LOST, "the supervisor ended while the job ran",
+                                                         NULL));
         return 0;
 }
 
@@ -78,7 +81,9 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         job->supervisor = s;
         snprintf(job->id.text, sizeof job->id.text, "%s", stored->id);
         job->attempt = stored->attempt;
-        job->lost = stored->lost;
+        job->failures = stored->failures;
+        job->due_usec = stored->due_usec;
+        job->held = stored->held;
         job->submitted_usec = stored->submitted_usec;
         job->started_usec = stored->started_usec;
         job->finished_usec = stored->finished_usec;
@@ -89,6 +94,8 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         if (bad < 0 && (r = copy(stored->spec, &job->spec.text, e)) < 0)
                 return r;
         id_continue(&s->ids, stored->id);
+        if (bad >= 0 && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 && r != -EEXIST)
+                return error_oom(e);
         if (!job_state_is_final(stored->state)) {
                 r = take_unfinished(s, job, stored, bad, &why);
                 if (r < 0)
@@ -114,6 +121,10 @@ int recovery_run(Supervisor *s, Error *e)
 {
         int r = store_load(s->store, take_job, s, e);
 
+        /* In a batch, one may run after one that came behind it. */
+        for (size_t i = 0; r >= 0 && i < s->jobs.n; i++)
+                if (!s->jobs.jobs[i]->ended && dependencies_link(s, s->jobs.jobs[i]) < 0)
+                        r = error_oom(e);
         if (r < 0)
                 return r;
         blobs_sweep(s->blobs);

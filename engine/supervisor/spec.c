@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/supervisor/spec.h"
 
+#include "engine/base/clock.h"
+#include "engine/base/id.h"
 #include "engine/base/json.h"
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
@@ -9,6 +11,8 @@
 
 #define ARGUMENTS_MAX 65536
 #define LABELS_MAX 64
+#define ATTEMPTS_MAX 100
+#define KEY_MAX 255
 
 static int read_name(json_object *value, const char *path, void *target_string, Error *e)
 {
@@ -98,6 +102,87 @@ static int read_meta(json_object *value, const char *path, void *target_json, Er
         return json_read_any(value, path, target_json, e);
 }
 
+static int read_attempts(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        int r = json_read_count(value, path, target_uint64, e);
+
+        if (r >= 0 && *(uint64_t *)target_uint64 > ATTEMPTS_MAX)
+                return json_error(path, e, "must be at most %d", ATTEMPTS_MAX);
+        return r;
+}
+
+/* Success needs no other attempt; what the engine says of jobs that were never started does not change by one. */
+static int read_reasons(json_object *value, const char *path, void *target_set, Error *e)
+{
+        _cleanup_strv_ char **names = NULL;
+        int r = json_read_strings(value, path, &names, e);
+        unsigned set = 0;
+
+        for (size_t i = 0; r >= 0 && names && names[i]; i++) {
+                JailReason reason;
+                if (!jail_reason_parse(names[i], &reason) || reason == JAIL_CANCELLED || reason == JAIL_DEPENDENCY ||
+                    reason == JAIL_DEADLINE)
+                        return json_error(path, e,
+                                          "\"%s\" is no reason that is worth another attempt; there are exited, "
+                                          "signalled, oom, wall-limit, cpu-limit, setup-failed, exec-failed and lost",
+                                          names[i]);
+                set |= 1U << reason;
+        }
+        if (r >= 0)
+                *(unsigned *)target_set = set;
+        return r;
+}
+
+static int read_retry(json_object *value, const char *path, void *target_spec, Error *e)
+{
+        static const JsonField keys[] = {
+                {"attempts", read_attempts, offsetof(JobSpec, retry.attempts), false},
+                {"backoff", json_read_duration, offsetof(JobSpec, retry.backoff_usec), false},
+                {"on", read_reasons, offsetof(JobSpec, retry.on), false},
+        };
+
+        return json_read_object(value, path, keys, ELEMENTS(keys), target_spec, e);
+}
+
+static int read_key(json_object *value, const char *path, void *target_string, Error *e)
+{
+        int r = json_read_string(value, path, target_string, e);
+        size_t length = r < 0 ? 0 : strlen(*(char **)target_string);
+
+        if (r >= 0 && (length == 0 || length > KEY_MAX))
+                return json_error(path, e, "must have 1 to %d bytes", KEY_MAX);
+        return r;
+}
+
+static int read_after(json_object *value, const char *path, void *target_spec, Error *e)
+{
+        JobSpec *spec = target_spec;
+
+        if (!json_object_is_type(value, json_type_object))
+                return json_error(path, e, "must be an object: a name for what a job leaves, and the job's id");
+        json_object_object_foreach(value, name, id)
+        {
+                _cleanup_free_ char *here = json_path_key(path, name), *text = NULL;
+                if (!here)
+                        return error_oom(e);
+                if (spec->n_after == JAIL_INPUTS_MAX)
+                        return json_error(path, e, "must have at most %d members", JAIL_INPUTS_MAX);
+                int r = name_check_input(name, e);
+                if (r < 0)
+                        return error_prefix(e, "%s", here), r;
+                if (strchr(name, '/') || strcmp(name, "stdin") == 0)
+                        return json_error(here, e, "is the name of a directory below /input");
+                if ((r = json_read_string(id, here, &text, e)) < 0)
+                        return r;
+                if (!id_is_valid(text) && text[0] != '#')
+                        return json_error(here, e, "must be the whole id of a job");
+                if (!(spec->after[spec->n_after].name = strdup(name)))
+                        return error_oom(e);
+                spec->after[spec->n_after++].id = take(text);
+        }
+        return 0;
+}
+
 static int read_later(json_object *value _unused_, const char *path, void *target _unused_, Error *e)
 {
         return error_set(e, -ENOSYS, "%s: not built yet", path);
@@ -117,12 +202,12 @@ static const JsonField fields[] = {
         {"meta", read_meta, offsetof(JobSpec, meta), false},
         {"agent", read_later, 0, false},
         {"arguments", read_later, 0, false},
-        {"idempotency_key", read_later, 0, false},
+        {"idempotency_key", read_key, offsetof(JobSpec, idempotency_key), false},
         {"cache", read_later, 0, false},
-        {"retry", read_later, 0, false},
-        {"after", read_later, 0, false},
+        {"retry", read_retry, 0, false},
+        {"after", read_after, 0, false},
         {"array", read_later, 0, false},
-        {"deadline", read_later, 0, false},
+        {"deadline", json_read_duration, offsetof(JobSpec, deadline_usec), false},
         {"budget", read_later, 0, false},
         {"root", read_later, 0, false},
         {"isolation", read_later, 0, false},
@@ -134,7 +219,11 @@ static const JsonField fields[] = {
 int spec_parse(const char *text, JobSpec *ret, Error *e)
 {
         _cleanup_json_ json_object *object = NULL;
-        JobSpec spec = {.limits = jail_limits_none, .priority = PRIORITY_DEFAULT};
+        JobSpec spec = {
+                .limits = jail_limits_none,
+                .priority = PRIORITY_DEFAULT,
+                .retry = {.attempts = 3, .backoff_usec = 2 * USEC_PER_SECOND, .on = 1U << JAIL_LOST},
+        };
         int r = json_parse_text(text, strlen(text), &object, e);
 
         if (r >= 0)
@@ -166,6 +255,11 @@ void spec_done(JobSpec *s)
         free(s->tenant);
         strv_free(s->labels);
         json_object_put(s->meta);
+        free(s->idempotency_key);
+        for (size_t i = 0; i < s->n_after; i++) {
+                free(s->after[i].name);
+                free(s->after[i].id);
+        }
         free(s->text);
         *s = (JobSpec){0};
 }

@@ -16,6 +16,17 @@ typedef struct JobSpec {
         char *tenant;      /* NULL: the caller's */
         char **labels;
         json_object *meta; /* or NULL */
+        char *idempotency_key; /* or NULL */
+        struct {
+                char *name, *id; /* what the job `id` left in /output is /input/<name>/ */
+        } after[JAIL_INPUTS_MAX];
+        size_t n_after;
+        uint64_t deadline_usec; /* after the submission; 0: none */
+        struct {
+                uint64_t attempts;     /* at most so many end without success */
+                uint64_t backoff_usec; /* before the second; twice as long before each that follows */
+                unsigned on;           /* a set of JailReason: what is worth another attempt */
+        } retry;
         char *text;        /* the whole of it as JSON, to show */
 } JobSpec;
 

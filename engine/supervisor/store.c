@@ -4,8 +4,8 @@
  * them together: the disk is waited for once for as many as there are (WAL, synchronous=FULL), and the event loop never
  * waits. They are written in the order in which they came.
  *
- * When a commit fails (a full disk), new jobs are refused, with the reason; what has already happened to a job is kept in
- * memory and written as soon as that works again. So a failing disk stops the intake, and no running job. */
+ * When a commit fails (a full disk), new jobs are refused, with the reason; what has already happened to a job is kept
+ * in memory and written as soon as that works again. So a failing disk stops the intake, and no running job. */
 
 #include "engine/supervisor/store.h"
 
@@ -31,8 +31,9 @@
 
 static const char schema[] =
         "CREATE TABLE jobs (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, policy TEXT NOT NULL, spec TEXT NOT NULL,"
-        " inputs TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL, lost INTEGER NOT NULL,"
-        " submitted_usec INTEGER NOT NULL, started_usec INTEGER NOT NULL, finished_usec INTEGER NOT NULL) WITHOUT ROWID;"
+        " inputs TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL, failures INTEGER NOT NULL,"
+        " submitted_usec INTEGER NOT NULL, started_usec INTEGER NOT NULL, finished_usec INTEGER NOT NULL,"
+        " due_usec INTEGER NOT NULL, held INTEGER NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE attempts (job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, attempt INTEGER NOT NULL,"
         " report TEXT NOT NULL, PRIMARY KEY (job, attempt)) WITHOUT ROWID;";
 
@@ -49,7 +50,8 @@ typedef struct Change {
         Id id;
         char *tenant, *policy, *spec, *inputs, *report;
         JobState state;
-        uint64_t attempt, lost, submitted_usec, started_usec, finished_usec;
+        uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held;
+        bool joined; /* the next one belongs to it */
         StoreDone done;
         void *userdata;
         Error error;
@@ -89,7 +91,6 @@ static Change *change_free(Change *c)
         free(c);
         return NULL;
 }
-DEFINE_CLEANUP(Change, change_free)
 
 static void list_free(struct ChangeList *list)
 {
@@ -108,8 +109,8 @@ static int database_error(const char *path, sqlite3 *db, int code, Error *e)
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
                 return error_set(e, -EUCLEAN,
-                                 "%s is damaged (%s): \"sqlite3 %s .recover\" prints what can be saved of it; moved away, "
-                                 "it makes room for a new one",
+                                 "%s is damaged (%s): \"sqlite3 %s .recover\" prints what can be saved of it; moved "
+                                 "away, it makes room for a new one",
                                  path, sqlite3_errstr(code), path);
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
@@ -163,15 +164,16 @@ static int check_schema(const char *path, sqlite3 *db, Error *e)
                 return r;
         if (version > SCHEMA)
                 return error_set(e, -EPROTO,
-                                 "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %d): install that "
-                                 "version again",
+                                 "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %d): install "
+                                 "that version again",
                                  path, version, SCHEMA);
         if (tables > 0 && application != APPLICATION_ID)
                 return error_set(e, -EUCLEAN, "%s is the database of another program: move it away", path);
         if (version == SCHEMA)
                 return 0;
         /* From here on, a later schema adds its step for each one before it. */
-        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;", APPLICATION_ID, SCHEMA);
+        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;", APPLICATION_ID,
+                 SCHEMA);
         if ((r = run_sql(path, db, "BEGIN IMMEDIATE", e)) < 0 || (r = run_sql(path, db, schema, e)) < 0)
                 return r;
         return run_sql(path, db, sql, e);
@@ -187,10 +189,11 @@ static int prepare(const char *path, sqlite3 *db, const char *sql, sqlite3_stmt 
 static int prepare_all(Store *s, Error *e)
 {
         static const char *const texts[CHANGE_KIND_MAX] = {
-                [CHANGE_ADD] = "INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                [CHANGE_ADD] = "INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 /* A final state never changes. */
-                [CHANGE_UPDATE] = "UPDATE jobs SET state = ?6, attempt = ?7, lost = ?8, started_usec = ?10,"
-                                  " finished_usec = ?11 WHERE id = ?1 AND finished_usec = 0",
+                [CHANGE_UPDATE] = "UPDATE jobs SET state = ?6, attempt = ?7, failures = ?8, started_usec = ?10,"
+                                  " finished_usec = ?11, due_usec = ?12, held = ?13"
+                                  " WHERE id = ?1 AND finished_usec = 0",
                 [CHANGE_REMOVE] = "DELETE FROM jobs WHERE id = ?1",
         };
         int r = 0;
@@ -219,7 +222,8 @@ static int write_change(Store *s, const Change *c)
 {
         sqlite3_stmt *statement = s->statements[c->kind];
         const char *const texts[] = {c->id.text, c->tenant, c->policy, c->spec, c->inputs, job_state_name(c->state)};
-        const uint64_t numbers[] = {c->attempt, c->lost, c->submitted_usec, c->started_usec, c->finished_usec};
+        const uint64_t numbers[] = {c->attempt,      c->failures,      c->submitted_usec, c->started_usec,
+                                    c->finished_usec, c->due_usec,      c->held};
         int known = sqlite3_bind_parameter_count(statement), index = 1;
 
         for (size_t i = 0; i < ELEMENTS(texts) && index <= known; i++, index++)
@@ -305,8 +309,9 @@ static bool take_asked(Store *s, bool failing)
                         break;
         }
         bool more = !s->closing || !STAILQ_EMPTY(&s->asked);
-        for (; n < CHANGES_AT_ONCE && !STAILQ_EMPTY(&s->asked); n++) {
+        for (bool joined = false; (n < CHANGES_AT_ONCE || joined) && !STAILQ_EMPTY(&s->asked); n++) {
                 Change *c = STAILQ_FIRST(&s->asked);
+                joined = c->joined;
                 STAILQ_REMOVE_HEAD(&s->asked, next);
                 STAILQ_INSERT_TAIL(&s->pending, c, next);
         }
@@ -329,7 +334,8 @@ static void *write_all(void *userdata)
                         continue;
                 }
                 if (!failing)
-                        log_error("%s: %s: no new jobs are taken until it can be written", s->path, sqlite3_errstr(code));
+                        log_error("%s: %s: no new jobs are taken until it can be written", s->path,
+                                  sqlite3_errstr(code));
                 failing = true;
                 refuse(s, code);
         }
@@ -376,8 +382,8 @@ static char *pack_inputs(const Job *job)
                 json_object_array_add(pair, json_object_new_string(job->inputs[i].blob));
                 json_object_array_add(list, pair);
         }
-        return list ? strdup(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE))
-                    : NULL;
+        const int style = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+        return list ? strdup(json_object_to_json_string_ext(list, style)) : NULL;
 }
 
 /* A change that cannot even be remembered: there is nothing better than to end, and start again from what is stored. */
@@ -408,13 +414,15 @@ static void take_numbers(Change *c, const Job *job, JobState state)
 {
         c->state = state;
         c->attempt = job->attempt;
-        c->lost = job->lost;
+        c->failures = job->failures;
         c->submitted_usec = job->submitted_usec;
         c->started_usec = job->started_usec;
         c->finished_usec = job->finished_usec;
+        c->due_usec = job->due_usec;
+        c->held = job->held;
 }
 
-void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
+static Change *addition(const Job *job, StoreDone done, void *userdata)
 {
         Change *c = change_new(CHANGE_ADD, &job->id, done, userdata);
         _cleanup_free_ char *inputs = pack_inputs(job);
@@ -424,7 +432,28 @@ void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
         c->policy = keep(job->policy_name);
         c->spec = keep(job->spec.text);
         c->inputs = keep(inputs ? inputs : "[]");
-        ask(s, c);
+        return c;
+}
+
+void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
+{
+        ask(s, addition(job, done, userdata));
+}
+
+void store_add_many(Store *s, Job *const *jobs, size_t n, StoreDone done, void *userdata)
+{
+        struct ChangeList list = STAILQ_HEAD_INITIALIZER(list);
+
+        for (size_t i = 0; i < n; i++) {
+                bool last = i + 1 == n;
+                Change *c = addition(jobs[i], last ? done : NULL, last ? userdata : NULL);
+                c->joined = !last;
+                STAILQ_INSERT_TAIL(&list, c, next);
+        }
+        pthread_mutex_lock(&s->lock);
+        STAILQ_CONCAT(&s->asked, &list);
+        pthread_cond_signal(&s->wake);
+        pthread_mutex_unlock(&s->lock);
 }
 
 void store_update(Store *s, const Job *job, JobState state, const char *report, StoreDone done, void *userdata)
@@ -468,11 +497,13 @@ static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *
                 .spec = texts[3],
                 .inputs = texts[4],
                 .attempt = (uint64_t)sqlite3_column_int64(row, 6),
-                .lost = (uint64_t)sqlite3_column_int64(row, 7),
+                .failures = (uint64_t)sqlite3_column_int64(row, 7),
                 .submitted_usec = (uint64_t)sqlite3_column_int64(row, 8),
                 .started_usec = (uint64_t)sqlite3_column_int64(row, 9),
                 .finished_usec = (uint64_t)sqlite3_column_int64(row, 10),
-                .report = (const char *)sqlite3_column_text(row, 11),
+                .due_usec = (uint64_t)sqlite3_column_int64(row, 11),
+                .held = sqlite3_column_int64(row, 12) != 0,
+                .report = (const char *)sqlite3_column_text(row, 13),
         };
         if (!texts[0] || !id_is_valid(texts[0]) || !texts[5] || !job_state_parse(texts[5], &ret->state))
                 return error_set(e, -EUCLEAN, "%s: job %s is damaged", path, texts[0] ? texts[0] : "without an id");
@@ -484,8 +515,8 @@ int store_load(Store *s, int (*each)(const StoredJob *job, void *userdata, Error
         sqlite3_stmt *row = NULL;
         int code = SQLITE_OK,
             r = prepare(s->path, s->reading,
-                        "SELECT jobs.*, (SELECT report FROM attempts WHERE job = id ORDER BY attempts.attempt DESC LIMIT 1)"
-                        " FROM jobs ORDER BY id",
+                        "SELECT jobs.*, (SELECT report FROM attempts WHERE job = id ORDER BY attempts.attempt DESC"
+                        " LIMIT 1) FROM jobs ORDER BY id",
                         &row, e);
 
         while (r >= 0 && (code = sqlite3_step(row)) == SQLITE_ROW) {
@@ -539,12 +570,17 @@ int store_open(sd_event *event, const char *state_directory, Store **ret, Error 
         STAILQ_INIT(&s->done);
         pthread_mutex_init(&s->lock, NULL);
         _cleanup_free_ char *blobs = NULL;
-        if (asprintf(&s->path, "%s/" FILE_NAME, state_directory) < 0 || asprintf(&blobs, "%s/blobs", state_directory) < 0) {
+        if (asprintf(&s->path, "%s/" FILE_NAME, state_directory) < 0 ||
+            asprintf(&blobs, "%s/blobs", state_directory) < 0) {
                 store_close(s);
                 return error_oom(e);
         }
         s->blobs = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         r = s->blobs < 0 ? error_errno(e, -errno, "%s", blobs) : 0;
+        /* Environments and inputs hold secrets. The files beside it get its mode. */
+        _cleanup_close_ int own = r < 0 ? -1 : open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (r >= 0 && own < 0)
+                r = error_errno(e, -errno, "%s", s->path);
         if (r >= 0)
                 r = open_database(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
         if (r >= 0)

@@ -15,7 +15,8 @@ typedef struct StoredJob {
         const char *spec;   /* JSON, as it was submitted */
         const char *inputs; /* JSON: an array of pairs, the name and the blob */
         JobState state;
-        uint64_t attempt, lost, submitted_usec, started_usec, finished_usec;
+        uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec;
+        bool held;
         const char *report; /* of the last attempt that has one; NULL: none has */
 } StoredJob;
 
@@ -26,8 +27,8 @@ int store_open(sd_event *event, const char *state_directory, Store **ret, Error 
 /* Writes what was asked for, if it can, and ends; callbacks do not come any more. Returns NULL. */
 Store *store_close(Store *store);
 
-/* Calls `each` for every job, in the order of their ids, until it returns a negative errno. The strings are borrowed. To
- * be called before anything is written. */
+/* Calls `each` for every job, in the order of their ids, until it returns a negative errno. It gets borrowed
+ * strings. */
 int store_load(Store *store, int (*each)(const StoredJob *job, void *userdata, Error *e), void *userdata, Error *e);
 
 /* `error` has code 0 when the change is on the disk. */
@@ -36,8 +37,11 @@ typedef void (*StoreDone)(const Error *error, void *userdata);
 /* A new job. It fails when the store cannot be written: -EIO. `done` comes once, later. */
 void store_add(Store *store, const Job *job, StoreDone done, void *userdata);
 
-/* The job's state, attempt and times; with `report`, that of the attempt `job->attempt`. It does not fail: what cannot be
- * written now is tried again until it can. `done` (or NULL) comes once, later. */
+/* So many new jobs: all are stored, or none. */
+void store_add_many(Store *store, Job *const *jobs, size_t n, StoreDone done, void *userdata);
+
+/* The job's state, attempt and times; with `report`, that of the attempt `job->attempt`. It does not fail: what cannot
+ * be written now is tried again until it can. `done` (or NULL) comes once, later. */
 void store_update(Store *store, const Job *job, JobState state, const char *report, StoreDone done, void *userdata);
 
 /* Forgets a job. */

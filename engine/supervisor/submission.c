@@ -8,31 +8,84 @@
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 
+#include <inttypes.h>
+#include <search.h>
 #include <string.h>
 
 #define QUEUE_MAX 100000
 
-struct Submission {
-        Submission *next;
-        Supervisor *supervisor;
-        Job *job;
-        char **names; /* of the inputs */
-        BlobRequest *request;
-        bool storing;
-        SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
-        void *userdata;
-};
+/* ---- idempotency ---- */
+
+/* The same key of the same tenant stands for the same job. What is compared is the specification: inputs are files that
+ * are read once, and a caller that submits again may not have them any more. */
+
+static int compare_keys(const void *a, const void *b)
+{
+        const Job *one = a, *other = b;
+        int r = strcmp(one->spec.idempotency_key, other->spec.idempotency_key);
+
+        return r ? r : strcmp(one->tenant, other->tenant);
+}
+
+int submission_remember_key(Supervisor *s, Job *job)
+{
+        Job **known = tsearch(job, &s->keys, compare_keys);
+
+        return !known ? -ENOMEM : *known == job ? 0 : -EEXIST;
+}
+
+void submission_forget_key(Supervisor *s, Job *job)
+{
+        Job **known = job->spec.idempotency_key && job->tenant ? tfind(job, &s->keys, compare_keys) : NULL;
+
+        if (known && *known == job)
+                tdelete(job, &s->keys, compare_keys);
+}
+
+static void keep_job(void *job _unused_)
+{
+}
+
+void submission_forget_keys(Supervisor *s)
+{
+        tdestroy(s->keys, keep_job);
+        s->keys = NULL;
+}
+
+int submission_find_earlier(Supervisor *s, Job *job, Job **ret, Error *e)
+{
+        if (!job->spec.idempotency_key)
+                return 0;
+        Job **known = tsearch(job, &s->keys, compare_keys);
+        if (!known)
+                return error_oom(e);
+        if (*known == job)
+                return 0;
+        if (strcmp((*known)->spec.text, job->spec.text) != 0)
+                return error_set(e, -EEXIST,
+                                 "idempotency_key: it was given to another job, with another specification");
+        *ret = *known;
+        return 1;
+}
+
+/* ---- what is asked for ---- */
 
 static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, Error *e)
 {
-        if (n > JAIL_INPUTS_MAX)
-                return error_set(e, -EINVAL, "%zu inputs: a job may have %d", n, JAIL_INPUTS_MAX);
+        if (n + spec->n_after > JAIL_INPUTS_MAX)
+                return error_set(e, -EINVAL, "%zu inputs: a job may have %d, with those of \"after\"",
+                                 n + spec->n_after, JAIL_INPUTS_MAX);
         for (size_t i = 0; i < n; i++) {
                 int r = name_check_input(inputs[i].name, e);
                 if (r < 0)
                         return r;
                 if (spec->stdin_text && strcmp(inputs[i].name, "stdin") == 0)
                         return error_set(e, -EINVAL, "stdin: given as text and as an input");
+                for (size_t k = 0; k < spec->n_after; k++) {
+                        size_t length = strcspn(inputs[i].name, "/");
+                        if (strncmp(inputs[i].name, spec->after[k].name, length) == 0 && !spec->after[k].name[length])
+                                return error_set(e, -EINVAL, "after.%s: an input has this name", spec->after[k].name);
+                }
                 for (size_t k = 0; k < i; k++) {
                         size_t a = strcspn(inputs[i].name, "/"), b = strcspn(inputs[k].name, "/");
                         if (a == b && memcmp(inputs[i].name, inputs[k].name, a) == 0)
@@ -42,7 +95,7 @@ static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, 
         return 0;
 }
 
-static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
+static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch, Error *e)
 {
         const JobSpec *spec = &job->spec;
         int r;
@@ -54,13 +107,15 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, Error *e)
                 return error_oom(e);
         if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
                 return r;
+        if (!batch && (r = dependencies_check(s, job, e)) < 0)
+                return r;
         job->policy_name = strdup(jail_policy_name(job->policy));
         if (!job->policy_name)
                 return error_oom(e);
         return jail_policy_admit(job->policy, &spec->limits, e);
 }
 
-static void submission_free(Submission *submission)
+void submission_free(Submission *submission)
 {
         Supervisor *s = submission->supervisor;
 
@@ -69,21 +124,59 @@ static void submission_free(Submission *submission)
                         *at = submission->next;
                         break;
                 }
-        if (submission->job)
+        if (submission->job) {
+                submission_forget_key(s, submission->job);
                 job_free(submission->job);
+        }
+        if (submission->batch)
+                batch_free(submission->batch);
         strv_free(submission->names);
+        free(submission->tenant);
         free(submission);
+}
+
+static bool has_twin(const Submission *submission)
+{
+        for (const Submission *twin = submission->supervisor->submissions; twin; twin = twin->next)
+                if (twin->earlier == submission->job && twin->submitted)
+                        return true;
+        return false;
+}
+
+/* Those who have submitted the same again while it was being stored. */
+static void answer_twins(const Submission *submission, const Job *job, const Error *error)
+{
+        const Job *which = job ? job : submission->job;
+
+        for (Submission *twin = submission->supervisor->submissions, *next; twin; twin = next) {
+                next = twin->next;
+                if (twin->earlier != which)
+                        continue;
+                if (twin->submitted)
+                        twin->submitted(job, error, twin->userdata);
+                submission_free(twin);
+        }
 }
 
 /* Nobody waits for it any more. */
 void submission_drop(Submission *submission)
 {
-        submission->submitted(NULL, NULL, submission->userdata);
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        if (submission->answered)
+                submission->answered(NULL, NULL, submission->userdata);
+        else
+                submission->submitted(NULL, NULL, submission->userdata);
+        submission->answered = NULL;
         submission->submitted = NULL;
         /* While it is being stored it cannot be stopped: on_stored() takes it back. */
         if (submission->storing)
                 return;
-        blobs_drop(submission->request);
+        if (submission->request)
+                blobs_drop(submission->request);
+        error_set(&e, -EAGAIN, "the submission that had this idempotency_key was given up: try again");
+        if (submission->job && !submission->earlier)
+                answer_twins(submission, NULL, &e);
         submission_free(submission);
 }
 
@@ -104,15 +197,17 @@ static void on_stored(const Error *error, void *userdata)
         int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
 
         s->n_storing--;
-        if (r >= 0 && submission->submitted && (r = supervisor_admit(s, job)) < 0)
+        bool wanted = submission->submitted || has_twin(submission);
+        if (r >= 0 && wanted && ((r = supervisor_admit(s, job)) < 0 || (r = dependencies_link(s, job)) < 0))
                 error_oom(&e);
-        if (r >= 0 && submission->submitted) {
+        if (r >= 0 && wanted) {
                 submission->job = NULL;
         } else {
                 if (error->code >= 0)
                         store_remove(s->store, &job->id);
                 give_back_blobs(submission);
         }
+        answer_twins(submission, r < 0 ? NULL : job, &e);
         if (submission->submitted)
                 submission->submitted(r < 0 ? NULL : job, &e, submission->userdata);
         submission_free(submission);
@@ -125,14 +220,14 @@ static int begin_storing(Submission *submission, Error *e)
         Job *job = submission->job;
         Supervisor *s = submission->supervisor;
 
-        if (s->closed)
-                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
-        if (s->n_queued + s->n_storing >= QUEUE_MAX)
-                return error_set(e, -ENOSPC, "the queue is full: %d jobs wait; try again later", QUEUE_MAX);
+        int r = supervisor_check_intake(s, 1, e);
+        if (r < 0)
+                return r;
         job->submitted_usec = realtime_usec();
-        int r = id_make(&s->ids, job->submitted_usec, &job->id);
+        r = id_make(&s->ids, job->submitted_usec, &job->id);
         if (r < 0)
                 return error_errno(e, r, "making an id");
+        job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
         s->n_storing++;
         submission->storing = true;
         store_add(s->store, job, on_stored, submission);
@@ -142,6 +237,7 @@ static int begin_storing(Submission *submission, Error *e)
 static void fail(Submission *submission, const Error *error)
 {
         give_back_blobs(submission);
+        answer_twins(submission, NULL, error);
         submission->submitted(NULL, error, submission->userdata);
         submission_free(submission);
 }
@@ -172,32 +268,67 @@ static void on_blobs(char *const *blobs, const Error *error, void *userdata)
                 fail(submission, &e);
 }
 
-static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
-                 Error *e)
+int submission_read(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                    bool batch, Job **ret, Error *e)
 {
-        Supervisor *s = submission->supervisor;
-        Job *job = submission->job = calloc(1, sizeof *job);
+        _cleanup_(job_freep) Job *job = calloc(1, sizeof *job);
 
         if (!job)
                 return error_oom(e);
         job->supervisor = s;
-        if (s->closed)
-                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
         int r = spec_parse(spec, &job->spec, e);
         if (r >= 0)
                 r = check_inputs(&job->spec, inputs, n, e);
         if (r >= 0)
-                r = check_spec(s, caller, job, e);
+                r = check_spec(s, caller, job, batch, e);
+        if (r >= 0)
+                *ret = take(job);
+        return r;
+}
+
+int supervisor_check_intake(const Supervisor *s, size_t n, Error *e)
+{
+        if (s->closed)
+                return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
+        if (s->draining)
+                return error_set(e, -ESHUTDOWN,
+                                 "the engine is being drained: it takes no more jobs until \"skepctl resume\"");
+        if (s->n_queued + s->n_storing + n > QUEUE_MAX)
+                return error_set(e, -ENOSPC,
+                                 "the queue is full: %" PRIu64 " jobs wait, and it takes %d; try again later",
+                                 s->n_queued + s->n_storing, QUEUE_MAX);
+        return 0;
+}
+
+static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                 Error *e)
+{
+        Supervisor *s = submission->supervisor;
+        int r = supervisor_check_intake(s, 1, e);
+
+        if (r >= 0)
+                r = submission_read(s, caller, spec, inputs, n, false, &submission->job, e);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = strv_add(&submission->names, inputs[i].name);
         return r;
+}
+
+Submission *submission_new(Supervisor *s, void *userdata)
+{
+        Submission *submission = calloc(1, sizeof *submission);
+
+        if (submission) {
+                *submission = (Submission){.next = s->submissions, .supervisor = s, .userdata = userdata};
+                s->submissions = submission;
+        }
+        return submission;
 }
 
 void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
                        SupervisorSubmitted submitted, void *userdata, Submission **ret)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        Submission *submission = calloc(1, sizeof *submission);
+        Submission *submission = submission_new(s, userdata);
 
         *ret = NULL;
         if (!submission) {
@@ -205,10 +336,22 @@ void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, co
                 submitted(NULL, &e, userdata);
                 return;
         }
-        *submission = (Submission){
-                .next = s->submissions, .supervisor = s, .submitted = submitted, .userdata = userdata};
-        s->submissions = submission;
+        submission->submitted = submitted;
+        Job *earlier = NULL;
         int r = begin(submission, caller, spec, inputs, n, &e);
+        if (r >= 0)
+                r = submission_find_earlier(s, submission->job, &earlier, &e);
+        if (r > 0) {
+                /* It is in the table as soon as it is stored. */
+                if (job_table_get(&s->jobs, earlier->id.text) == earlier) {
+                        submitted(earlier, &e, userdata);
+                        submission_free(submission);
+                } else {
+                        submission->earlier = earlier;
+                        *ret = submission;
+                }
+                return;
+        }
         if (r >= 0)
                 r = n > 0 ? blobs_add(s->blobs, inputs, n, on_blobs, submission, &submission->request, &e)
                           : begin_storing(submission, &e);
@@ -224,8 +367,11 @@ void submissions_end(Supervisor *s)
 {
         while (s->submissions) {
                 Submission *submission = s->submissions;
-                if (submission->submitted)
+                if (submission->answered)
+                        submission->answered(NULL, NULL, submission->userdata);
+                else if (submission->submitted)
                         submission->submitted(NULL, NULL, submission->userdata);
                 submission_free(submission);
         }
+        added_inputs_end(s);
 }

@@ -28,121 +28,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define FINISHED_MAX 10000 /* so many ended jobs are remembered, with their output */
-
-/* ---- states ---- */
-
-/* Out of the queue, or out of the count of those that run. */
-static void leave_place(Supervisor *s, Job *job)
-{
-        if (job->state == JOB_QUEUED) {
-                TAILQ_REMOVE(&s->queue[job->spec.priority], job, queue);
-                s->n_queued--;
-        } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
-                s->n_running--;
-        }
-        job->worker = NULL;
-}
-
-static bool check_transition(const Job *job, JobState state)
-{
-        if (!job->ended && job_state_may_become(job->state, state))
-                return true;
-        log_error("job %s: %s cannot become %s", job->id.text, job_state_name(job->state), job_state_name(state));
-        return false;
-}
-
-static void set_state(Supervisor *s, Job *job, JobState state)
-{
-        if (!check_transition(job, state))
-                return;
-        if (state != JOB_RUNNING) {
-                leave_place(s, job);
-                s->n_running += state == JOB_STARTING;
-        }
-        if (state == JOB_QUEUED) {
-                /* Back where it was: it has waited already. */
-                TAILQ_INSERT_HEAD(&s->queue[job->spec.priority], job, queue);
-                s->n_queued++;
-        }
-        job->state = state;
-}
-
-/* Nothing unbounded: the oldest that have ended make room. */
-void supervisor_forget_oldest(Supervisor *s)
-{
-        for (size_t i = 0; s->n_finished > FINISHED_MAX && i < s->jobs.n; i++) {
-                Job *job = s->jobs.jobs[i];
-                if (!job_state_is_final(job->state))
-                        continue;
-                store_remove(s->store, &job->id);
-                output_remove(s->outputs, &job->id);
-                job_table_remove(&s->jobs, job);
-                job_free(job);
-                s->n_finished--;
-                i--;
-        }
-}
-
-/* The end is on the disk. */
-static void on_ended(const Error *error _unused_, void *userdata)
-{
-        Job *job = userdata;
-        Supervisor *s = job->supervisor;
-
-        job->state = job->ending;
-        /* The job does not run again: what it was given is not needed any more. */
-        for (size_t i = 0; i < job->n_inputs; i++) {
-                blobs_unref(s->blobs, job->inputs[i].blob);
-                free(job->inputs[i].name);
-                free(job->inputs[i].blob);
-        }
-        job->n_inputs = 0;
-        s->n_finished++;
-        if (s->events)
-                s->events->finished(job, s->events_userdata);
-        supervisor_forget_oldest(s);
-}
-
-void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
-{
-        if (!check_transition(job, state)) {
-                free(report);
-                return;
-        }
-        leave_place(s, job);
-        job->ended = true;
-        job->ending = state;
-        job->finished_usec = realtime_usec();
-        free(job->report);
-        job->report = report;
-        store_update(s->store, job, state, report, on_ended, job);
-}
-
-void supervisor_attempt_lost(Supervisor *s, Job *job, char *report)
-{
-        job->lost++;
-        if (job->cancelling || job->lost >= ATTEMPTS_WHEN_LOST) {
-                supervisor_finish(s, job, job->cancelling ? JOB_CANCELLED : JOB_FAILED, report);
-                return;
-        }
-        free(job->report);
-        job->report = report;
-        job->started_usec = 0;
-        if (job->state != JOB_QUEUED) /* it is, when it was lost with an earlier supervisor */
-                set_state(s, job, JOB_QUEUED);
-        store_update(s->store, job, JOB_QUEUED, report, NULL, NULL);
-}
-
-int supervisor_admit(Supervisor *s, Job *job)
-{
-        if (job_table_add(&s->jobs, job) < 0)
-                return -ENOMEM;
-        TAILQ_INSERT_TAIL(&s->queue[job->spec.priority], job, queue);
-        s->n_queued++;
-        return 0;
-}
-
 /* ---- giving jobs to workers ---- */
 
 static int open_stdin(const Supervisor *s, const Job *job)
@@ -183,6 +68,24 @@ static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_
         return 0;
 }
 
+/* What the jobs before it have left, as archives. */
+static int open_results(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names)
+{
+        for (size_t i = 0; i < job->spec.n_after; i++) {
+                const Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
+                if (!parent)
+                        return -ENOENT;
+                int fd = output_open(s->outputs, &parent->id, parent->attempt, OUTPUT_FILES, false);
+                if (fd < 0)
+                        return fd;
+                fds[(*n)++] = fd;
+                int r = strv_addf(ret_names, "%s/", job->spec.after[i].name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
 {
         _cleanup_strv_ char **names = NULL, **environment = NULL;
@@ -196,6 +99,8 @@ static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
             environment_set(&environment, "SKEP_ATTEMPT", attempt) < 0)
                 return -ENOMEM;
         int r = open_descriptors(s, job, fds, &n, &names);
+        if (r >= 0)
+                r = open_results(s, job, fds, &n, &names);
         if (r >= 0) {
                 const RunOrder order = {
                         .job = job->id.text,
@@ -231,7 +136,7 @@ void supervisor_dispatch(Supervisor *s)
         if (s->dispatching)
                 return;
         s->dispatching = true;
-        while (!s->closed && (job = next_job(s)) && (worker = pool_find_room(s->pool))) {
+        while (!s->closed && !s->paused && (job = next_job(s)) && (worker = pool_find_room(s->pool))) {
                 job->attempt++;
                 int r = run_on(s, job, worker);
                 if (r == -ENOTCONN) {
@@ -242,7 +147,7 @@ void supervisor_dispatch(Supervisor *s)
                         job->attempt--;
                         break; /* the worker is behind; its next report brings us here again */
                 }
-                set_state(s, job, JOB_STARTING);
+                supervisor_set_state(s, job, JOB_STARTING);
                 job->worker = worker;
                 if (r >= 0)
                         /* Needed only after a crash, which must not give it more attempts than others have. */
@@ -274,7 +179,7 @@ static void on_started(PoolWorker *worker, const char *id, uint64_t attempt, voi
 
         if (!job || job->state != JOB_STARTING)
                 return;
-        set_state(s, job, JOB_RUNNING);
+        supervisor_set_state(s, job, JOB_RUNNING);
         job->started_usec = realtime_usec();
 }
 
@@ -294,7 +199,12 @@ static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, co
                                                  pool_worker_name(worker)));
                 return;
         }
-        supervisor_finish(s, job, job_report_state(report), job_report_complete(report, job, pool_worker_name(worker)));
+        JobState state = job_report_state(report);
+        char *complete = job_report_complete(report, job, pool_worker_name(worker));
+        if (state == JOB_FAILED || job->requeueing)
+                supervisor_attempt_failed(s, job, job_report_reason(report), complete);
+        else
+                supervisor_finish(s, job, state, complete);
 }
 
 static Job *find_job_of(const Supervisor *s, const PoolWorker *worker)
@@ -310,9 +220,10 @@ static void on_lost(PoolWorker *worker, void *userdata)
         Supervisor *s = userdata;
 
         for (Job *job; (job = find_job_of(s, worker));)
-                supervisor_attempt_lost(s, job,
-                                        job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
-                                                       "the worker that ran the job has died", pool_worker_name(worker)));
+                supervisor_attempt_failed(s, job, JAIL_LOST,
+                                          job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
+                                                         "the worker that ran the job has died",
+                                                         pool_worker_name(worker)));
         supervisor_dispatch(s);
 }
 
@@ -397,12 +308,20 @@ int supervisor_cancel(Supervisor *s, Job *job)
                 return -EALREADY;
         if (job->worker) {
                 job->cancelling = true;
+                job->requeueing = false;
                 pool_cancel(job->worker, job->id.text);
                 return 0;
         }
         supervisor_finish(s, job, JOB_CANCELLED,
                           job_report_own(job, JAIL_CANCELLED, "cancelled before it was started", NULL));
         return 0;
+}
+
+void supervisor_pause(Supervisor *s, bool paused, bool draining)
+{
+        s->paused = paused;
+        s->draining = draining;
+        supervisor_dispatch(s);
 }
 
 int supervisor_open_output(Supervisor *s, const Job *job, OutputStream stream, uint64_t attempt)
@@ -496,6 +415,7 @@ Supervisor *supervisor_free(Supervisor *s)
         if (s->blobs)
                 blobs_free(s->blobs);
         submissions_end(s);
+        submission_forget_keys(s);
         job_table_done(&s->jobs);
         while (s->policies) {
                 KnownPolicy *known = s->policies;

@@ -34,18 +34,40 @@ typedef struct Caller {
         bool root; /* may act for every tenant */
 } Caller;
 
-/* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says which:
- * -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
- * -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN nothing is taken any more. Both are NULL when the submission was dropped. */
+/* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says
+ * which: -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
+ * -EEXIST its idempotency key belongs to another; -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN
+ * nothing is taken any more. Both are NULL when the submission was dropped. */
 typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);
 typedef struct Submission Submission;
 
 /* Starts a submission; the descriptors are borrowed until this returns. The callback may come before it returns, and
  * comes exactly once. `*ret` is then NULL, or stands for what is under way. */
-void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
-                       SupervisorSubmitted submitted, void *userdata, Submission **ret);
+void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs,
+                       size_t n, SupervisorSubmitted submitted, void *userdata, Submission **ret);
 /* The caller has gone: nothing comes of it. */
 void submission_drop(Submission *submission);
+
+/* The answer to a batch (the ids, in its order), or to an input (its digest alone); NULL on failure, both NULL when it
+ * was dropped. */
+typedef void (*SupervisorAnswered)(char *const *texts, const Error *error, void *userdata);
+
+/* One job of a batch. Inputs are pairs: the name, and the digest of an input that was added for the caller's tenant. */
+typedef struct BatchJob {
+        const char *spec;
+        char **inputs; /* name, digest, name, ... */
+} BatchJob;
+
+#define BATCH_JOBS_MAX 10000
+
+/* Submits all or none: the error names the index. In `after`, "#3" is the fourth job of the batch. Otherwise as
+ * supervisor_submit(). */
+void supervisor_submit_batch(Supervisor *supervisor, const Caller *caller, const BatchJob *jobs, size_t n,
+                             SupervisorAnswered answered, void *userdata, Submission **ret);
+
+/* Stores an input for jobs that the caller's tenant submits within an hour. */
+void supervisor_add_input(Supervisor *supervisor, const Caller *caller, int fd, SupervisorAnswered answered,
+                          void *userdata, Submission **ret);
 
 /* A job that the caller may see, by its id or an unambiguous start of it. -ENOENT; -ENOTUNIQ. */
 int supervisor_find(const Supervisor *supervisor, const Caller *caller, const char *id, Job **ret);
@@ -54,6 +76,15 @@ bool supervisor_may_see(const Caller *caller, const Job *job);
 
 /* Ends a job, whatever it does. One that has ended stays as it is: -EALREADY. */
 int supervisor_cancel(Supervisor *supervisor, Job *job);
+
+/* Keeps a job from being started, or lets it. -EALREADY it has ended. */
+int supervisor_hold(Supervisor *supervisor, Job *job, bool held);
+/* Ends the attempt that runs, or the wait for the next, and queues the job again; that is no failure. -EALREADY. */
+int supervisor_requeue(Supervisor *supervisor, Job *job);
+/* Removes a job that has ended, with its output. -EBUSY it has not; -ENOTEMPTY others are to run after it. */
+int supervisor_forget(Supervisor *supervisor, Job *job);
+/* `paused`: nothing is started. `draining`: no submission is taken. */
+void supervisor_pause(Supervisor *supervisor, bool paused, bool draining);
 
 /* Opens what an attempt (0: the last, or the first that will be) has written. Returns a descriptor or a negative
  * errno; -ENOENT no such attempt. */

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the parts of the supervisor share: supervisor.c (the life of a job), submission.c (up to its admission) and
- * recovery.c (what an earlier supervisor has left). */
+/* What the parts of the supervisor share: supervisor.c (workers and clients), transitions.c (the states of
+ * a job), submission.c and batch.c (up to its admission) and recovery.c (what an earlier supervisor has left). */
 
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
-
-#define ATTEMPTS_WHEN_LOST 3 /* a job is not started again when so many of its attempts were lost */
 
 TAILQ_HEAD(JobList, Job);
 
@@ -33,8 +31,26 @@ struct Supervisor {
         Submission *submissions;
         const SupervisorEvents *events;
         void *events_userdata;
-        bool closed, dispatching;
+        void *added; /* tsearch(3) of AddedInput, by blob and tenant */
+        size_t n_added;
+        void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
+        bool closed; /* ending */
+        bool paused, draining, dispatching;
 };
+
+/* ---- dependencies.c ---- */
+
+/* Whether the jobs that this one is to run after are there, and its tenant's. -EINVAL. */
+int dependencies_check(const Supervisor *supervisor, const Job *job, Error *e);
+
+/* Ties a job that is in the table to those that it runs after, and gives it the state that follows: it may end at once.
+ * -ENOMEM. */
+int dependencies_link(Supervisor *supervisor, Job *job);
+
+/* A job has ended: those that run after it go on, or end as well; and it needs no one any more. */
+void dependencies_ended(Supervisor *supervisor, Job *job);
+
+/* ---- */
 
 /* Loads a policy, or takes the one that is known. The caller has a reference. */
 int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy **ret, Error *e);
@@ -43,11 +59,17 @@ int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy 
  * supervisor's then. -ENOMEM. */
 int supervisor_admit(Supervisor *supervisor, Job *job);
 
+/* Puts a job into a state that is not final; false where it may not come to it. */
+bool supervisor_set_state(Supervisor *supervisor, Job *job, JobState state);
+
 /* Gives jobs to workers as long as there are both. */
 void supervisor_dispatch(Supervisor *supervisor);
 
-/* An attempt has ended with its worker. Takes `report` over. */
-void supervisor_attempt_lost(Supervisor *supervisor, Job *job, char *report);
+/* An attempt has failed: the job runs again, if its rule for that says so. Takes `report` over. */
+void supervisor_attempt_failed(Supervisor *supervisor, Job *job, JailReason reason, char *report);
+
+/* Sets the timers of a job that is in the table: its deadline, and the end of its backoff. */
+void supervisor_set_timers(Supervisor *supervisor, Job *job);
 
 /* Ends a job for good: its state is `state` as soon as that is stored. Takes `report` over. */
 void supervisor_finish(Supervisor *supervisor, Job *job, JobState state, char *report);
@@ -57,6 +79,50 @@ void supervisor_forget_oldest(Supervisor *supervisor);
 
 /* Jobs that an earlier supervisor on this state directory has left: those that had not ended go on. */
 int recovery_run(Supervisor *supervisor, Error *e);
+
+/* The job of an idempotency key is found by it as long as the job is known. -EEXIST another has it. */
+int submission_remember_key(Supervisor *supervisor, Job *job);
+void submission_forget_key(Supervisor *supervisor, Job *job);
+void submission_forget_keys(Supervisor *supervisor);
+
+/* Whether so many jobs more are taken. -ESHUTDOWN, -ENOSPC. */
+int supervisor_check_intake(const Supervisor *supervisor, size_t n, Error *e);
+
+/* Reads a specification, and checks it and the names of its inputs; `batch`: not yet what it runs after. The job is the
+ * caller's. */
+int submission_read(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+                    bool batch, Job **ret, Error *e);
+
+/* 1: the job of the same key; 0: there is none, or no key, and this one has it now. -EEXIST. */
+int submission_find_earlier(Supervisor *supervisor, Job *job, Job **ret, Error *e);
+
+/* What was added for a tenant, and is there for an hour (batch.c). */
+typedef struct AddedInput {
+        Supervisor *supervisor;
+        char *tenant, *blob;
+        sd_event_source *expiry;
+} AddedInput;
+
+void added_inputs_end(Supervisor *supervisor);
+
+struct Submission {
+        Submission *next;
+        Supervisor *supervisor;
+        Job *job;
+        char **names; /* of the inputs */
+        BlobRequest *request;
+        bool storing;
+        Job *earlier; /* NULL, or the job that this is the same as, which is being stored */
+        SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
+        struct Batch *batch;           /* of a batch, instead of `job` and `submitted` */
+        SupervisorAnswered answered;   /* likewise; of a batch or an added input */
+        char *tenant;                  /* of an added input */
+        void *userdata;
+};
+
+Submission *submission_new(Supervisor *supervisor, void *userdata);
+void submission_free(Submission *submission);
+void batch_free(struct Batch *batch);
 
 /* Ends submissions that are under way, without an answer. */
 void submissions_end(Supervisor *supervisor);

@@ -233,6 +233,13 @@ void probe_cgroups(Probe *probe)
                         return;
                 }
                 fd = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                /* Another program may have had that name for a moment: cgroup_tree_make(). */
+                for (int i = 1; fd < 0 && i < 4; i++) {
+                        _cleanup_free_ char *next = NULL;
+                        if (asprintf(&next, "%s-%d", group, i) < 0)
+                                next = NULL;
+                        fd = next ? open(next, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+                }
         }
         add_file(probe, "cgroup_kill", faccessat(fd, "cgroup.kill", W_OK, 0) == 0, "cgroup.kill",
                  "which came with Linux 5.14");

@@ -60,6 +60,8 @@ field() { # id, expression on the job
 $n" ]
         done < ids
         [ "$(ctl list --json | wc -l)" -eq 12 ]
+        # What jobs were given is nobody else's to read.
+        [ "$(stat -c %a "$state"/jobs.db* | sort -u)" = 600 ]
         stop_engine
         [ -z "$(ls "$state/blobs")" ]
         [ "$(leftovers)" = "$BEFORE" ]
@@ -153,7 +155,7 @@ $n" ]
         run ctl wait "$id"
         [ "$status" -eq 1 ]
         [[ $(field "$id" 'job["report"]["message"]') == *passing* ]]
-        [ "$(field "$(head -1 ids)" 'job["state"] in ("queued", "starting", "running")')" = True ]
+        [ "$(field "$(head -1 ids)" 'job["state"] in ("queued", "starting", "running", "backoff")')" = True ]
 }
 
 @test "what belongs to no job is removed at the start" {

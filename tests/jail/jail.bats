@@ -514,6 +514,17 @@ s.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2
         [[ $output == *execve* ]]
 }
 
+@test "jails that start at the same moment do not stand in each other's way" {
+        for round in 1 2 3; do
+                for i in $(seq 25); do
+                        "$build/skep-jail" --policy strict --allow-missing="$MISSING" -- true < /dev/null > "out$i" 2>&1 3>&- ||
+                                echo "failed" >> "out$i" &
+                done
+                wait
+                [ -z "$(cat out*)" ]
+        done
+}
+
 @test "a /run that cannot be used is an error and not a hang" {
         run timeout 20 unshare -m sh -c 'mount -t tmpfs t /run && ln -s /nonexistent /run/skep && "$0" --allow-missing="$1" -- true' "$build/skep-jail" "$MISSING" </dev/null
         [ "$status" -eq 125 ]

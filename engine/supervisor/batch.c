@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Many jobs by one call, all or none of them, and one commit. Their inputs are files that were added before, one by
+ * one; what they run after may be others of the batch, whose ids are put in where they are named by their index. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/json.h"
+#include "engine/base/strv.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INPUT_KEPT_USEC (3600 * USEC_PER_SECOND)
+#define INPUTS_ADDED_MAX 4096
+#define ACCURACY_USEC USEC_PER_SECOND
+#define DEPTH_MAX 256 /* of jobs that are named before they stand there */
+
+typedef enum Mark { MARK_NONE, MARK_UNDER_WAY, MARK_DONE } Mark;
+
+typedef struct BatchItem {
+        const BatchJob *asked; /* while the batch is read */
+        json_object *spec;
+        Job *job; /* NULL: it stands for one that was submitted earlier */
+        Id own, id; /* what it would be called, and what it is: the same, but for one that was submitted earlier */
+        Mark mark;
+} BatchItem;
+
+typedef struct Batch {
+        BatchItem *items;
+        size_t n, depth;
+        Job **jobs; /* the new ones, in the order of their ids */
+        size_t n_jobs;
+} Batch;
+
+void batch_free(Batch *batch)
+{
+        for (size_t i = 0; i < batch->n; i++) {
+                json_object_put(batch->items[i].spec);
+                if (batch->items[i].job) {
+                        submission_forget_key(batch->items[i].job->supervisor, batch->items[i].job);
+                        job_free(batch->items[i].job);
+                }
+        }
+        free(batch->items);
+        free(batch->jobs);
+        free(batch);
+}
+
+/* ---- inputs that were added ---- */
+
+static int compare_added(const void *a, const void *b)
+{
+        const AddedInput *one = a, *other = b;
+        int r = strcmp(one->blob, other->blob);
+
+        return r ? r : strcmp(one->tenant, other->tenant);
+}
+
+static void added_free(AddedInput *input)
+{
+        Supervisor *s = input->supervisor;
+
+        tdelete(input, &s->added, compare_added);
+        s->n_added--;
+        sd_event_source_disable_unref(input->expiry);
+        free(input->tenant);
+        free(input->blob);
+        free(input);
+}
+
+static int on_expired(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        AddedInput *input = userdata;
+
+        blobs_unref(input->supervisor->blobs, input->blob);
+        added_free(input);
+        return 0;
+}
+
+void added_inputs_end(Supervisor *s)
+{
+        while (s->added)
+                added_free(*(AddedInput **)s->added); /* the root of the tree */
+}
+
+static AddedInput *find_added(const Supervisor *s, const char *tenant, const char *blob)
+{
+        const AddedInput key = {.tenant = (char *)tenant, .blob = (char *)blob};
+        AddedInput *const *known = tfind(&key, &s->added, compare_added);
+
+        return known ? *known : NULL;
+}
+
+/* Takes over one count of the blob, also when it fails. */
+static int remember_added(Supervisor *s, const char *tenant, const char *blob, Error *e)
+{
+        AddedInput *known = find_added(s, tenant, blob), *input = known ? NULL : calloc(1, sizeof *input);
+
+        if (known) {
+                blobs_unref(s->blobs, blob);
+                sd_event_source_set_time_relative(known->expiry, INPUT_KEPT_USEC);
+                return 0;
+        }
+        int r = s->n_added >= INPUTS_ADDED_MAX ? error_set(e, -EDQUOT, "%d inputs were added and not yet used",
+                                                           INPUTS_ADDED_MAX)
+                                               : 0;
+        if (r >= 0 && (!input || !(input->tenant = strdup(tenant)) || !(input->blob = strdup(blob))))
+                r = error_oom(e);
+        if (r >= 0 && (r = sd_event_add_time_relative(s->event, &input->expiry, CLOCK_MONOTONIC, INPUT_KEPT_USEC,
+                                                      ACCURACY_USEC, on_expired, input)) < 0)
+                error_errno(e, r, "keeping the input");
+        if (r < 0) {
+                blobs_unref(s->blobs, blob);
+                if (input) {
+                        free(input->tenant);
+                        free(input->blob);
+                        free(input);
+                }
+                return r;
+        }
+        input->supervisor = s;
+        if (!tsearch(input, &s->added, compare_added)) {
+                on_expired(NULL, 0, input);
+                return error_oom(e);
+        }
+        s->n_added++;
+        return 0;
+}
+
+static void on_input(char *const *blobs, const Error *error, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = userdata;
+        int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error))
+                                : remember_added(submission->supervisor, submission->tenant, blobs[0], &e);
+
+        submission->request = NULL;
+        submission->answered(r < 0 ? NULL : blobs, &e, submission->userdata);
+        submission_free(submission);
+}
+
+void supervisor_add_input(Supervisor *s, const Caller *caller, int fd, SupervisorAnswered answered, void *userdata,
+                          Submission **ret)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = submission_new(s, userdata);
+        const JailInput input = {"input", fd};
+        int r = supervisor_check_intake(s, 0, &e);
+
+        *ret = NULL;
+        if (!submission || !(submission->tenant = strdup(caller->tenant)))
+                r = error_oom(&e);
+        else if (r >= 0)
+                r = blobs_add(s->blobs, &input, 1, on_input, submission, &submission->request, &e);
+        if (r < 0) {
+                answered(NULL, &e, userdata);
+                if (submission)
+                        submission_free(submission);
+                return;
+        }
+        submission->answered = answered;
+        *ret = submission;
+}
+
+/* ---- reading a batch ---- */
+
+static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t index, Error *e);
+
+/* The index in "#3"; SIZE_MAX where it is none of the batch's. */
+static size_t index_of(const Batch *batch, const char *text)
+{
+        char *end;
+        unsigned long index = text[1] >= '0' && text[1] <= '9' ? strtoul(text + 1, &end, 10) : batch->n;
+
+        return index < batch->n && *end == '\0' ? index : SIZE_MAX;
+}
+
+/* Those that it runs after come first, so that their ids are known. */
+static int resolve_after(Supervisor *s, const Caller *caller, Batch *batch, BatchItem *item, Error *e)
+{
+        json_object *after = NULL;
+
+        if (!json_object_is_type(item->spec, json_type_object) ||
+            !json_object_object_get_ex(item->spec, "after", &after) || !json_object_is_type(after, json_type_object))
+                return 0;
+        json_object_object_foreach(after, name, value)
+        {
+                const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+                if (text[0] != '#')
+                        continue;
+                size_t index = index_of(batch, text);
+                if (index == SIZE_MAX)
+                        return error_set(e, -EINVAL, "after.%s: \"%s\" is no job of this batch; the first is \"#0\"",
+                                         name, text);
+                if (batch->items[index].mark == MARK_UNDER_WAY)
+                        return error_set(e, -EINVAL, "after.%s: the jobs wait for each other in a circle", name);
+                if (batch->depth == DEPTH_MAX)
+                        return error_set(e, -EINVAL,
+                                         "after.%s: more than %d jobs in a row come before those that they run after: "
+                                         "turn them around",
+                                         name, DEPTH_MAX);
+                batch->depth++;
+                int r = read_item(s, caller, batch, index, e);
+                batch->depth--;
+                if (r < 0)
+                        return r;
+                json_object_object_add(after, name, json_object_new_string(batch->items[index].id.text));
+        }
+        return 0;
+}
+
+static int take_inputs(Supervisor *s, Job *job, char *const *inputs, Error *e)
+{
+        for (size_t i = 0; inputs && inputs[i]; i += 2) {
+                JobInputFile *input = &job->inputs[job->n_inputs];
+                if (!find_added(s, job->tenant, inputs[i + 1]))
+                        return error_set(e, -EINVAL, "input \"%s\": AddInput has not answered with this digest",
+                                         inputs[i]);
+                if (!(input->name = strdup(inputs[i])) || !(input->blob = strdup(inputs[i + 1])) ||
+                    blobs_adopt(s->blobs, input->blob) < 0) {
+                        free(input->name);
+                        free(input->blob);
+                        return error_oom(e);
+                }
+                job->n_inputs++;
+        }
+        return 0;
+}
+
+/* Ids ascend. */
+static int compare_to_own(const void *id, const void *item)
+{
+        return strcmp(id, ((const BatchItem *)item)->own.text);
+}
+
+static int check_parents(const Supervisor *s, const Batch *batch, const Job *job, Error *e)
+{
+        for (size_t i = 0; i < job->spec.n_after; i++) {
+                const char *id = job->spec.after[i].id;
+                const BatchItem *here = bsearch(id, batch->items, batch->n, sizeof *batch->items, compare_to_own);
+                const Job *parent = job_table_get(&s->jobs, id);
+                if (!(here && here->job) && (!parent || strcmp(parent->tenant, job->tenant) != 0))
+                        return error_set(e, -EINVAL, "after.%s: there is no such job", job->spec.after[i].name);
+        }
+        return 0;
+}
+
+static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t index, Error *e)
+{
+        BatchItem *item = &batch->items[index];
+        JailInput inputs[JAIL_INPUTS_MAX];
+        Job *job, *earlier = NULL;
+        size_t n = 0;
+        int r;
+
+        if (item->mark == MARK_DONE)
+                return 0;
+        item->mark = MARK_UNDER_WAY;
+        if ((r = json_parse_text(item->asked->spec, strlen(item->asked->spec), &item->spec, e)) < 0 ||
+            (r = resolve_after(s, caller, batch, item, e)) < 0)
+                return r;
+        for (char *const *pair = item->asked->inputs; pair && *pair; pair += 2) {
+                if (n == JAIL_INPUTS_MAX)
+                        return error_set(e, -EINVAL, "a job may have %d inputs", JAIL_INPUTS_MAX);
+                inputs[n++] = (JailInput){*pair, -1};
+        }
+        r = submission_read(s, caller, json_object_to_json_string_ext(item->spec, JSON_C_TO_STRING_PLAIN), inputs, n,
+                            true, &job, e);
+        if (r < 0)
+                return r;
+        r = submission_find_earlier(s, job, &earlier, e);
+        if (r != 0) {
+                job_free(job);
+                if (r < 0)
+                        return r;
+                if (!*earlier->id.text || (!job_table_get(&s->jobs, earlier->id.text) && !earlier->in_batch))
+                        return error_set(e, -EBUSY, "idempotency_key: its job is being stored; try again");
+                item->id = earlier->id;
+        } else {
+                item->job = job;
+                job->id = item->id;
+                job->in_batch = true;
+                job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
+                r = take_inputs(s, job, item->asked->inputs, e);
+                if (r >= 0)
+                        r = check_parents(s, batch, job, e);
+        }
+        if (r >= 0)
+                item->mark = MARK_DONE;
+        return r < 0 ? r : 0;
+}
+
+static int read_batch(Supervisor *s, const Caller *caller, Batch *batch, const BatchJob *jobs, Error *e)
+{
+        uint64_t now = realtime_usec();
+        int r = supervisor_check_intake(s, batch->n, e);
+
+        for (size_t i = 0; r >= 0 && i < batch->n; i++) {
+                batch->items[i].asked = &jobs[i];
+                if ((r = id_make(&s->ids, now, &batch->items[i].own)) < 0)
+                        error_errno(e, r, "making an id");
+                batch->items[i].id = batch->items[i].own;
+        }
+        for (size_t i = 0; r >= 0 && i < batch->n; i++)
+                if ((r = read_item(s, caller, batch, i, e)) < 0)
+                        error_prefix(e, "job %zu", i);
+        for (size_t i = 0; r >= 0 && i < batch->n; i++)
+                if (batch->items[i].job) {
+                        batch->items[i].job->submitted_usec = now;
+                        batch->jobs[batch->n_jobs++] = batch->items[i].job;
+                }
+        return r;
+}
+
+/* ---- the end of it ---- */
+
+static void give_back(Supervisor *s, const Batch *batch)
+{
+        for (size_t i = 0; i < batch->n; i++)
+                for (size_t k = 0; batch->items[i].job && k < batch->items[i].job->n_inputs; k++)
+                        blobs_unref(s->blobs, batch->items[i].job->inputs[k].blob);
+}
+
+/* What a job uses does not have to be kept for another. */
+static void use_added(Supervisor *s, const Job *job)
+{
+        for (size_t i = 0; i < job->n_inputs; i++) {
+                AddedInput *input = find_added(s, job->tenant, job->inputs[i].blob);
+                if (input)
+                        on_expired(NULL, 0, input);
+        }
+}
+
+static int admit_all(Supervisor *s, Batch *batch)
+{
+        for (size_t i = 0; i < batch->n; i++) {
+                Job *job = batch->items[i].job;
+                if (!job)
+                        continue;
+                job->in_batch = false;
+                if (supervisor_admit(s, job) < 0)
+                        return -ENOMEM;
+                batch->items[i].job = NULL;
+                use_added(s, job);
+        }
+        for (size_t i = 0; i < batch->n_jobs; i++)
+                if (dependencies_link(s, batch->jobs[i]) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+static void on_stored(const Error *error, void *userdata)
+{
+        _cleanup_strv_ char **ids = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = userdata;
+        Batch *batch = submission->batch;
+        Supervisor *s = submission->supervisor;
+        int r = error && error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
+
+        s->n_storing -= batch->n_jobs;
+        for (size_t i = 0; r >= 0 && i < batch->n; i++)
+                if (strv_add(&ids, batch->items[i].id.text) < 0)
+                        r = error_oom(&e);
+        if (r >= 0 && submission->answered && admit_all(s, batch) < 0)
+                r = error_oom(&e);
+        if (r < 0 || !submission->answered) {
+                for (size_t i = 0; (!error || error->code >= 0) && i < batch->n; i++)
+                        if (batch->items[i].job)
+                                store_remove(s->store, &batch->items[i].id);
+                give_back(s, batch);
+        }
+        if (submission->answered)
+                submission->answered(r < 0 ? NULL : ids, &e, submission->userdata);
+        submission_free(submission);
+        supervisor_dispatch(s);
+}
+
+void supervisor_submit_batch(Supervisor *s, const Caller *caller, const BatchJob *jobs, size_t n,
+                             SupervisorAnswered answered, void *userdata, Submission **ret)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Submission *submission = submission_new(s, userdata);
+        Batch *batch = submission ? calloc(1, sizeof *batch) : NULL;
+        int r = 0;
+
+        *ret = NULL;
+        if (batch) {
+                submission->batch = batch;
+                batch->items = calloc(n ? n : 1, sizeof *batch->items);
+                batch->jobs = calloc(n ? n : 1, sizeof(Job *));
+        }
+        if (!batch || !batch->items || !batch->jobs)
+                r = error_oom(&e);
+        else if (n > BATCH_JOBS_MAX)
+                r = error_set(&e, -EINVAL, "a batch may have %d jobs", BATCH_JOBS_MAX);
+        if (r >= 0) {
+                batch->n = n;
+                r = read_batch(s, caller, batch, jobs, &e);
+        }
+        if (r < 0) {
+                answered(NULL, &e, userdata);
+                if (batch)
+                        give_back(s, batch);
+                if (submission)
+                        submission_free(submission);
+                return;
+        }
+        submission->answered = answered;
+        submission->storing = true;
+        s->n_storing += batch->n_jobs;
+        if (batch->n_jobs > 0) {
+                *ret = submission;
+                store_add_many(s->store, batch->jobs, batch->n_jobs, on_stored, submission);
+        } else {
+                on_stored(NULL, submission);
+        }
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How a job comes from one state to the next, and what that means for the queue, the counts, the timers and the store:
+ * every change goes through supervisor_set_state() or supervisor_finish(), which hold it against the table of job.c. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/supervisor/job_report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FINISHED_MAX 10000 /* so many ended jobs are remembered, with their output */
+#define BACKOFF_MAX_USEC (3600 * USEC_PER_SECOND)
+#define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+
+static void enter_queue(Supervisor *s, Job *job, bool first)
+{
+        if (job->held)
+                return;
+        if (first)
+                TAILQ_INSERT_HEAD(&s->queue[job->spec.priority], job, queue);
+        else
+                TAILQ_INSERT_TAIL(&s->queue[job->spec.priority], job, queue);
+        job->in_queue = true;
+}
+
+static void leave_queue(Supervisor *s, Job *job)
+{
+        if (job->in_queue)
+                TAILQ_REMOVE(&s->queue[job->spec.priority], job, queue);
+        job->in_queue = false;
+}
+
+/* Out of the queue, or out of the count of those that run. */
+static void leave_place(Supervisor *s, Job *job)
+{
+        leave_queue(s, job);
+        if (job->state == JOB_QUEUED)
+                s->n_queued--;
+        else if (job->state == JOB_STARTING || job->state == JOB_RUNNING)
+                s->n_running--;
+        job->due = sd_event_source_disable_unref(job->due);
+        job->due_usec = 0;
+        job->worker = NULL;
+        job->requeueing = false;
+}
+
+static bool check_transition(const Job *job, JobState state)
+{
+        if (!job->ended && job_state_may_become(job->state, state))
+                return true;
+        log_error("job %s: %s cannot become %s", job->id.text, job_state_name(job->state), job_state_name(state));
+        return false;
+}
+
+bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
+{
+        if (!check_transition(job, state))
+                return false;
+        if (state != JOB_RUNNING) {
+                leave_place(s, job);
+                s->n_running += state == JOB_STARTING;
+                s->n_queued += state == JOB_QUEUED;
+        }
+        if (state == JOB_STARTING)
+                job->deadline = sd_event_source_disable_unref(job->deadline);
+        if (state == JOB_QUEUED || state == JOB_BACKOFF)
+                job->started_usec = 0;
+        job->state = state;
+        /* Back where it was: it has waited already. */
+        if (state == JOB_QUEUED)
+                enter_queue(s, job, true);
+        return true;
+}
+
+static void forget(Supervisor *s, Job *job)
+{
+        store_remove(s->store, &job->id);
+        output_remove(s->outputs, &job->id);
+        submission_forget_key(s, job);
+        job_table_remove(&s->jobs, job);
+        job_free(job);
+        s->n_finished--;
+}
+
+/* Nothing unbounded: the oldest that have ended make room. */
+void supervisor_forget_oldest(Supervisor *s)
+{
+        for (size_t i = 0; s->n_finished > FINISHED_MAX && i < s->jobs.n; i++) {
+                Job *job = s->jobs.jobs[i];
+                if (!job_state_is_final(job->state) || job->n_children > 0)
+                        continue;
+                forget(s, job);
+                i--;
+        }
+}
+
+/* The end is on the disk. */
+static void on_ended(const Error *error _unused_, void *userdata)
+{
+        Job *job = userdata;
+        Supervisor *s = job->supervisor;
+
+        job->state = job->ending;
+        /* The job does not run again: what it was given is not needed any more. */
+        for (size_t i = 0; i < job->n_inputs; i++) {
+                blobs_unref(s->blobs, job->inputs[i].blob);
+                free(job->inputs[i].name);
+                free(job->inputs[i].blob);
+        }
+        job->n_inputs = 0;
+        s->n_finished++;
+        dependencies_ended(s, job);
+        if (s->events)
+                s->events->finished(job, s->events_userdata);
+        supervisor_forget_oldest(s);
+}
+
+void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
+{
+        if (!check_transition(job, state)) {
+                free(report);
+                return;
+        }
+        leave_place(s, job);
+        job->ended = true;
+        job->ending = state;
+        job->finished_usec = realtime_usec();
+        free(job->report);
+        job->report = report;
+        store_update(s->store, job, state, report, on_ended, job);
+}
+
+/* Twice as long after each failure, and not at the same moment for all that failed together. */
+static uint64_t backoff_usec(const Job *job)
+{
+        uint64_t usec = job->spec.retry.backoff_usec;
+
+        for (uint64_t i = 1; i < job->failures && usec < BACKOFF_MAX_USEC; i++)
+                usec *= 2;
+        if (usec > BACKOFF_MAX_USEC)
+                usec = BACKOFF_MAX_USEC;
+        uint32_t jitter = (uint32_t)(usec / 4);
+        return usec - jitter / 2 + (jitter ? arc4random_uniform(jitter) : 0);
+}
+
+static int on_due(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        Job *job = userdata;
+        Supervisor *s = job->supervisor;
+
+        supervisor_set_state(s, job, JOB_QUEUED);
+        store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
+        supervisor_dispatch(s);
+        return 0;
+}
+
+static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        Job *job = userdata;
+
+        job->deadline = sd_event_source_disable_unref(job->deadline);
+        if (!job->ended && !job->worker)
+                supervisor_finish(job->supervisor, job, JOB_FAILED,
+                                  job_report_own(job, JAIL_DEADLINE, "the job was not started before its deadline",
+                                                 NULL));
+        return 0;
+}
+
+/* By the clock of the wall, since they must be the same after a restart; but a timer that runs is not moved by it. */
+static void set_timer(Supervisor *s, sd_event_source **timer, uint64_t realtime, sd_event_time_handler_t handler,
+                      Job *job)
+{
+        uint64_t now = realtime_usec();
+
+        *timer = sd_event_source_disable_unref(*timer);
+        int r = sd_event_add_time_relative(s->event, timer, CLOCK_MONOTONIC, realtime > now ? realtime - now : 0,
+                                           TIMER_ACCURACY_USEC, handler, job);
+        if (r < 0)
+                log_error("job %s: its timer cannot be set: %s", job->id.text, strerror(-r));
+}
+
+void supervisor_set_timers(Supervisor *s, Job *job)
+{
+        /* What has been started once has kept its deadline. */
+        if (job->spec.deadline_usec && job->attempt == 0)
+                set_timer(s, &job->deadline, job->submitted_usec + job->spec.deadline_usec, on_deadline, job);
+        if (job->state == JOB_BACKOFF)
+                set_timer(s, &job->due, job->due_usec, on_due, job);
+}
+
+void supervisor_attempt_failed(Supervisor *s, Job *job, JailReason reason, char *report)
+{
+        if (job->requeueing) {
+                free(job->report);
+                job->report = report;
+                supervisor_set_state(s, job, JOB_QUEUED);
+                store_update(s->store, job, JOB_QUEUED, report, NULL, NULL);
+                return;
+        }
+        job->failures++;
+        if (job->cancelling || !(job->spec.retry.on & (1U << reason)) || job->failures >= job->spec.retry.attempts) {
+                supervisor_finish(s, job, job->cancelling ? JOB_CANCELLED : JOB_FAILED, report);
+                return;
+        }
+        if (!supervisor_set_state(s, job, JOB_BACKOFF)) {
+                free(report);
+                return;
+        }
+        free(job->report);
+        job->report = report;
+        job->due_usec = realtime_usec() + backoff_usec(job);
+        supervisor_set_timers(s, job);
+        store_update(s->store, job, JOB_BACKOFF, report, NULL, NULL);
+}
+
+int supervisor_admit(Supervisor *s, Job *job)
+{
+        if (job_table_add(&s->jobs, job) < 0)
+                return -ENOMEM;
+        if (job->state == JOB_QUEUED) {
+                enter_queue(s, job, false);
+                s->n_queued++;
+        }
+        supervisor_set_timers(s, job);
+        return 0;
+}
+
+/* ---- what people do with jobs ---- */
+
+int supervisor_hold(Supervisor *s, Job *job, bool held)
+{
+        if (job->ended || job_state_is_final(job->state))
+                return -EALREADY;
+        if (job->held == held)
+                return 0;
+        leave_queue(s, job);
+        job->held = held;
+        if (job->state == JOB_QUEUED)
+                enter_queue(s, job, false);
+        store_update(s->store, job, job->state, NULL, NULL, NULL);
+        supervisor_dispatch(s);
+        return 0;
+}
+
+int supervisor_requeue(Supervisor *s _unused_, Job *job)
+{
+        if (job->ended || job_state_is_final(job->state))
+                return -EALREADY;
+        if (job->worker && !job->cancelling) {
+                job->requeueing = true;
+                pool_cancel(job->worker, job->id.text);
+        } else if (job->state == JOB_BACKOFF) {
+                on_due(NULL, 0, job);
+        }
+        return 0;
+}
+
+int supervisor_forget(Supervisor *s, Job *job)
+{
+        if (!job_state_is_final(job->state))
+                return -EBUSY;
+        if (job->n_children > 0)
+                return -ENOTEMPTY;
+        forget(s, job);
+        return 0;
+}
