@@ -46,6 +46,8 @@ int options_read(const Option *options, size_t n, int argc, char **argv, bool co
 void options_help(const Option *options, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
+                if (!options[i].help)
+                        continue;
                 int width = printf("  --%s%s%s", options[i].name, options[i].argument ? " " : "",
                                    options[i].argument ? options[i].argument : "");
                 printf("%*s%s\n", width < HELP_COLUMN ? HELP_COLUMN - width : 1, "", options[i].help);

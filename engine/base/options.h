@@ -11,7 +11,7 @@
 typedef struct Option {
         const char *name;     /* without its dashes */
         const char *argument; /* "SIZE", as the help names it; NULL: a flag */
-        const char *help;
+        const char *help;     /* NULL: the help does not list it */
         /* Gets the value (NULL of a flag). A sentence about it gets the option's name put before. */
         int (*set)(const struct Option *option, const char *value, void *target, Error *e);
         size_t offset; /* for `set`: of a member of the target */

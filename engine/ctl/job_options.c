@@ -2,46 +2,10 @@
 #include "engine/ctl/job_options.h"
 
 #include "engine/base/json.h"
+#include "engine/base/options.h"
 #include "engine/base/size.h"
 
-#include <getopt.h>
 #include <string.h>
-
-enum {
-        OPT_STRING = 256, /* a key of the job */
-        OPT_PRIORITY,
-        OPT_LIMIT,
-        OPT_LIMIT_COUNT,
-        OPT_SETENV,
-        OPT_LABEL,
-        OPT_INPUT,
-        OPT_OUTPUT,
-        OPT_ADDRESS,
-        OPT_JSON,
-};
-
-static const struct option options_table[] = {
-        {"policy", required_argument, NULL, OPT_STRING},
-        {"name", required_argument, NULL, OPT_STRING},
-        {"tenant", required_argument, NULL, OPT_STRING},
-        {"chdir", required_argument, NULL, OPT_STRING},
-        {"priority", required_argument, NULL, OPT_PRIORITY},
-        {"memory", required_argument, NULL, OPT_LIMIT},
-        {"cpu", required_argument, NULL, OPT_LIMIT},
-        {"wall", required_argument, NULL, OPT_LIMIT},
-        {"cpu-time", required_argument, NULL, OPT_LIMIT},
-        {"disk", required_argument, NULL, OPT_LIMIT},
-        {"output-limit", required_argument, NULL, OPT_LIMIT},
-        {"pids", required_argument, NULL, OPT_LIMIT_COUNT},
-        {"files", required_argument, NULL, OPT_LIMIT_COUNT},
-        {"setenv", required_argument, NULL, OPT_SETENV},
-        {"label", required_argument, NULL, OPT_LABEL},
-        {"input", required_argument, NULL, OPT_INPUT},
-        {"output", required_argument, NULL, OPT_OUTPUT},
-        {"address", required_argument, NULL, OPT_ADDRESS},
-        {"json", no_argument, NULL, OPT_JSON},
-        {NULL, 0, NULL, 0},
-};
 
 /* Where the option has another name than the key. */
 static const char *key_of(const char *option)
@@ -79,72 +43,100 @@ static int add_variable(json_object *spec, const char *text, Error *e)
         return 0;
 }
 
-static int take_option(int option, const char *name, JobOptions *o, Error *e)
+static int take_string(const Option *option, const char *value, void *target, Error *e _unused_)
 {
-        uint64_t number;
-        int r;
+        JobOptions *o = target;
 
-        switch (option) {
-        case OPT_STRING:
-                json_add_string(o->spec, key_of(name), optarg);
-                return 0;
-        case OPT_PRIORITY:
-                if ((r = count_parse(optarg, 0, 100, &number, e)) >= 0)
-                        json_add_number(o->spec, name, number);
-                return r;
-        case OPT_LIMIT:
-                json_add_string(part(o->spec, "limits", json_object_new_object), key_of(name), optarg);
-                return 0;
-        case OPT_LIMIT_COUNT:
-                if ((r = count_parse(optarg, 1, UINT64_C(1) << 40, &number, e)) >= 0)
-                        json_add_number(part(o->spec, "limits", json_object_new_object), name, number);
-                return r;
-        case OPT_SETENV:
-                return add_variable(o->spec, optarg, e);
-        case OPT_LABEL:
-                json_object_array_add(part(o->spec, "labels", json_object_new_array), json_object_new_string(optarg));
-                return 0;
-        case OPT_INPUT:
-                if (o->n_inputs == CTL_INPUTS_MAX)
-                        return error_set(e, -E2BIG, "a job may have %d inputs", CTL_INPUTS_MAX);
-                if ((r = input_open(optarg, &o->inputs[o->n_inputs], e)) >= 0)
-                        o->n_inputs++;
-                return r;
-        case OPT_OUTPUT:
-                o->output = optarg;
-                return 0;
-        case OPT_ADDRESS:
-                o->address = optarg;
-                return 0;
-        case OPT_JSON:
-                o->json = true;
-                return 0;
-        default:
-                return error_set(e, -EINVAL, option == ':' ? "needs a value" : "there is no such option here");
-        }
+        json_add_string(o->spec, key_of(option->name), value);
+        return 0;
 }
+
+static int take_priority(const Option *option, const char *value, void *target, Error *e)
+{
+        JobOptions *o = target;
+        uint64_t number;
+        int r = count_parse(value, 0, 100, &number, e);
+
+        if (r >= 0)
+                json_add_number(o->spec, option->name, number);
+        return r;
+}
+
+static int take_limit(const Option *option, const char *value, void *target, Error *e _unused_)
+{
+        JobOptions *o = target;
+
+        json_add_string(part(o->spec, "limits", json_object_new_object), key_of(option->name), value);
+        return 0;
+}
+
+static int take_count(const Option *option, const char *value, void *target, Error *e)
+{
+        JobOptions *o = target;
+        uint64_t number;
+        int r = count_parse(value, 1, UINT64_C(1) << 40, &number, e);
+
+        if (r >= 0)
+                json_add_number(part(o->spec, "limits", json_object_new_object), option->name, number);
+        return r;
+}
+
+static int take_variable(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        JobOptions *o = target;
+
+        return add_variable(o->spec, value, e);
+}
+
+static int take_label(const Option *option _unused_, const char *value, void *target, Error *e _unused_)
+{
+        JobOptions *o = target;
+
+        json_object_array_add(part(o->spec, "labels", json_object_new_array), json_object_new_string(value));
+        return 0;
+}
+
+static int take_input(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        JobOptions *o = target;
+
+        if (o->n_inputs == CTL_INPUTS_MAX)
+                return error_set(e, -E2BIG, "a job may have %d inputs", CTL_INPUTS_MAX);
+        int r = input_open(value, &o->inputs[o->n_inputs], e);
+        if (r >= 0)
+                o->n_inputs++;
+        return r;
+}
+
+/* The help of skepctl names them all, among its commands. */
+static const Option options_table[] = {
+        {"policy", "NAME", NULL, take_string, 0},
+        {"name", "NAME", NULL, take_string, 0},
+        {"tenant", "NAME", NULL, take_string, 0},
+        {"chdir", "DIR", NULL, take_string, 0},
+        {"priority", "N", NULL, take_priority, 0},
+        {"memory", "SIZE", NULL, take_limit, 0},
+        {"cpu", "N", NULL, take_limit, 0},
+        {"wall", "DURATION", NULL, take_limit, 0},
+        {"cpu-time", "DURATION", NULL, take_limit, 0},
+        {"disk", "SIZE", NULL, take_limit, 0},
+        {"output-limit", "SIZE", NULL, take_limit, 0},
+        {"pids", "N", NULL, take_count, 0},
+        {"files", "N", NULL, take_count, 0},
+        {"setenv", "K[=V]", NULL, take_variable, 0},
+        {"label", "LABEL", NULL, take_label, 0},
+        {"input", "NAME=PATH", NULL, take_input, 0},
+        {"output", "DIR", NULL, option_set_string, offsetof(JobOptions, output)},
+        {"address", "ADDRESS", NULL, option_set_string, offsetof(JobOptions, address)},
+        {"json", NULL, NULL, option_set_flag, offsetof(JobOptions, json)},
+};
 
 int job_options_parse(int argc, char **argv, bool command, JobOptions *o, Error *e)
 {
-        int option, index = 0;
-
         *o = (JobOptions){.spec = json_object_new_object()};
         if (!o->spec)
                 return error_oom(e);
-        opterr = 0;
-        optind = 0; /* start anew, glibc's way */
-        while ((option = getopt_long(argc, argv, command ? "+:" : ":", options_table, &index)) != -1) {
-                bool known = option != '?' && option != ':';
-                int r = take_option(option, known ? options_table[index].name : NULL, o, e);
-                if (r < 0) {
-                        if (known)
-                                error_prefix(e, "--%s", options_table[index].name);
-                        else
-                                error_prefix(e, "%s", argv[optind - 1]);
-                        return r;
-                }
-        }
-        return optind;
+        return options_read(options_table, ELEMENTS(options_table), argc, argv, command, o, e);
 }
 
 void job_options_done(JobOptions *o)

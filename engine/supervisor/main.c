@@ -5,12 +5,12 @@
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
+#include "engine/base/options.h"
 #include "engine/base/places.h"
 #include "engine/base/size.h"
 #include "engine/base/strv.h"
 #include "engine/supervisor/bus.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,115 +23,75 @@
 #define WORKERS_MAX 50
 #define DRAIN_CHECK_USEC (20 * USEC_PER_MSEC)
 
-static const char usage[] =
-        "Usage: skepd --embedded [OPTION]...\n"
-        "Take jobs on a private socket, and run them in jails by workers of its own.\n"
-        "\n"
-        "  --state DIR            where inputs and outputs are kept (default: /var/lib/skep)\n"
-        "  --socket PATH          where clients connect (default: /run/skep/engine.sock)\n"
-        "  --workers N            how many workers, 1 to 50 (default: 2)\n"
-        "  --allow-missing=LIST   layers and limits that this host need not enforce, such as memory,cpu\n"
-        "  --drain DURATION       how long to wait for running jobs at the end (default: 10s)\n"
-        "  --check                look at the options and the policies, and end\n"
-        "  --help, --version\n"
-        "\n"
-        "It prints \"ready\" when clients can connect. SIGTERM ends it.\n";
-
 typedef struct Options {
         SupervisorOptions supervisor;
         const char *socket;
         uint64_t drain_usec;
-        bool embedded, check, done;
+        bool embedded, check, help, version;
 } Options;
 
-enum {
-        OPT_EMBEDDED = 256,
-        OPT_STATE,
-        OPT_SOCKET,
-        OPT_WORKERS,
-        OPT_ALLOW_MISSING,
-        OPT_DRAIN,
-        OPT_CHECK,
-        OPT_CONFIG,
-        OPT_BUS,
-        OPT_HELP,
-        OPT_VERSION,
-};
-
-static const struct option long_options[] = {
-        {"embedded", no_argument, NULL, OPT_EMBEDDED},
-        {"state", required_argument, NULL, OPT_STATE},
-        {"socket", required_argument, NULL, OPT_SOCKET},
-        {"workers", required_argument, NULL, OPT_WORKERS},
-        {"allow-missing", required_argument, NULL, OPT_ALLOW_MISSING},
-        {"drain", required_argument, NULL, OPT_DRAIN},
-        {"check", no_argument, NULL, OPT_CHECK},
-        {"config", required_argument, NULL, OPT_CONFIG},
-        {"bus", required_argument, NULL, OPT_BUS},
-        {"help", no_argument, NULL, OPT_HELP},
-        {"version", no_argument, NULL, OPT_VERSION},
-        {NULL, 0, NULL, 0},
-};
-
-static int take_option(int option, Options *o, Error *e)
+static int take_workers(const Option *option _unused_, const char *value, void *target, Error *e)
 {
-        switch (option) {
-        case OPT_EMBEDDED:
-                o->embedded = true;
-                return 0;
-        case OPT_STATE:
-                o->supervisor.state_directory = optarg;
-                return 0;
-        case OPT_SOCKET:
-                o->socket = optarg;
-                return 0;
-        case OPT_WORKERS:
-                return count_parse(optarg, 1, WORKERS_MAX, &o->supervisor.workers, e);
-        case OPT_ALLOW_MISSING:
-                return jail_layers_parse_missing(optarg, &o->supervisor.allow_missing, e);
-        case OPT_DRAIN:
-                return duration_parse(optarg, &o->drain_usec, e);
-        case OPT_CHECK:
-                o->check = true;
-                return 0;
-        case OPT_CONFIG:
-        case OPT_BUS:
-                return error_set(e, -ENOSYS, "not built yet");
-        case OPT_HELP:
-                fputs(usage, stdout);
-                o->done = true;
-                return 0;
-        case OPT_VERSION:
-                puts("skepd " SKEP_VERSION);
-                o->done = true;
-                return 0;
-        default:
-                return error_set(e, -EINVAL, option == ':' ? "needs a value" : "there is no such option");
-        }
+        Options *o = target;
+
+        return count_parse(value, 1, WORKERS_MAX, &o->supervisor.workers, e);
+}
+
+static int take_allow_missing(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        Options *o = target;
+
+        return jail_layers_parse_missing(value, &o->supervisor.allow_missing, e);
+}
+
+static int take_drain(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        Options *o = target;
+
+        return duration_parse(value, &o->drain_usec, e);
+}
+
+static int refuse_yet(const Option *option _unused_, const char *value _unused_, void *target _unused_, Error *e)
+{
+        return error_set(e, -ENOSYS, "not built yet");
+}
+
+static const Option options_table[] = {
+        {"embedded", NULL, NULL, option_set_flag, offsetof(Options, embedded)},
+        {"state", "DIR", "where inputs and outputs are kept (default: /var/lib/skep)", option_set_string,
+         offsetof(Options, supervisor.state_directory)},
+        {"socket", "PATH", "where clients connect (default: /run/skep/engine.sock)", option_set_string,
+         offsetof(Options, socket)},
+        {"workers", "N", "how many workers, 1 to 50 (default: 2)", take_workers, 0},
+        {"allow-missing", "LIST", "layers and limits that this host need not enforce, such as memory,cpu",
+         take_allow_missing, 0},
+        {"drain", "DURATION", "how long to wait for running jobs at the end (default: 10s)", take_drain, 0},
+        {"check", NULL, "look at the options and the policies, and end", option_set_flag, offsetof(Options, check)},
+        {"config", "FILE", NULL, refuse_yet, 0},
+        {"bus", "ADDRESS", NULL, refuse_yet, 0},
+        {"help", NULL, "this text", option_set_flag, offsetof(Options, help)},
+        {"version", NULL, "which one this is", option_set_flag, offsetof(Options, version)},
+};
+
+static void print_help(void)
+{
+        puts("Usage: skepd --embedded [OPTION]...\n"
+             "Take jobs on a private socket, and run them in jails by workers of its own.\n");
+        options_help(options_table, ELEMENTS(options_table));
+        puts("\nIt prints \"ready\" when clients can connect. SIGTERM ends it.");
 }
 
 static int parse_options(int argc, char **argv, Options *o, Error *e)
 {
-        int option, index = 0;
+        int first = options_read(options_table, ELEMENTS(options_table), argc, argv, false, o, e);
 
-        opterr = 0;
-        while ((option = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
-                bool known = option != '?' && option != ':';
-                int r = take_option(option, o, e);
-                if (r < 0) {
-                        if (known)
-                                error_prefix(e, "--%s", long_options[index].name);
-                        else
-                                error_prefix(e, "%s", argv[optind - 1]);
-                        return r;
-                }
-                if (o->done)
-                        return 0;
-        }
-        if (optind < argc)
-                return error_set(e, -EINVAL, "%s: skepd takes options only", argv[optind]);
+        if (first < 0 || o->help || o->version)
+                return first < 0 ? first : 0;
+        if (first < argc)
+                return error_set(e, -EINVAL, "%s: skepd takes options only", argv[first]);
         if (!o->embedded && !o->check)
-                return error_set(e, -ENOSYS, "the supervisor on the system bus is not built yet: start it with --embedded");
+                return error_set(e, -ENOSYS,
+                                 "the supervisor on the system bus is not built yet: start it with --embedded");
         return 0;
 }
 
@@ -252,7 +212,11 @@ int main(int argc, char **argv)
         open_missing_stdio();
         log_open("skepd");
         int r = parse_options(argc, argv, &options, &e);
-        if (r >= 0 && !options.done)
+        if (r >= 0 && options.help)
+                print_help();
+        else if (r >= 0 && options.version)
+                puts("skepd " SKEP_VERSION);
+        else if (r >= 0)
                 r = options.check ? check(&e) : serve(&options, &e);
         if (r < 0) {
                 log_error("%s", error_text(&e));

@@ -4,9 +4,9 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
+#include "engine/base/options.h"
 #include "engine/worker/run.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -201,32 +201,28 @@ static int run(const char *socket_path, const char *name, Error *e)
         return r;
 }
 
+typedef struct WorkerOptions {
+        const char *socket, *name;
+} WorkerOptions;
+
+static const Option options_table[] = {
+        {"socket", "PATH", NULL, option_set_string, offsetof(WorkerOptions, socket)},
+        {"name", "NAME", NULL, option_set_string, offsetof(WorkerOptions, name)},
+};
+
 int main(int argc, char **argv)
 {
-        static const struct option options[] = {
-                {"socket", required_argument, NULL, 's'},
-                {"name", required_argument, NULL, 'n'},
-                {NULL, 0, NULL, 0},
-        };
+        WorkerOptions options = {.name = "1"};
         _cleanup_error_ Error e = ERROR_NULL;
-        const char *socket_path = NULL, *name = "1";
-        int option;
 
         open_missing_stdio();
         log_open("skep-worker");
-        while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-                if (option == 's')
-                        socket_path = optarg;
-                else if (option == 'n')
-                        name = optarg;
-                else
-                        return 125;
-        }
-        if (!socket_path) {
-                log_error("it is started by skepd, with --socket PATH and --name NAME");
+        int r = options_read(options_table, ELEMENTS(options_table), argc, argv, false, &options, &e);
+        if (r < 0 || !options.socket) {
+                log_error("%s", r < 0 ? error_text(&e) : "it is started by skepd, with --socket PATH and --name NAME");
                 return 125;
         }
-        int r = run(socket_path, name, &e);
+        r = run(options.socket, options.name, &e);
         if (e.code < 0)
                 log_error("%s", error_text(&e));
         return r < 0 ? 1 : r;
