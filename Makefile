@@ -49,9 +49,8 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := $(call sources,jail/cli)
-LAUNCHER := $(call objects,jail/launcher.c jail/namespaces.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/listener.c jail/process.c \
-              jail/root.c jail/overlay.c jail/root_file.c jail/confine.c \
-              jail/landlock.c jail/loopback.c jail/unpack.c)
+LAUNCHER := $(call objects,jail/launcher.c jail/watchdog.c jail/launch.c jail/prefault.c jail/reaper.c jail/listener.c \
+              jail/process.c jail/root.c jail/overlay.c jail/root_file.c jail/confine.c jail/landlock.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
 # Never with sanitizers, which need calls and libraries that its jail does not have: the fuzz targets cover it.
 IMAGE_UNPACK := $(patsubst %.c,$(BUILD)/$(PLAIN)%.o,$(call sources,jail/image_unpack engine/base) jail/image_config.c)
@@ -66,11 +65,12 @@ ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
 
-$(BUILD)/libbase.a: $(BASE)
-$(BUILD)/libjail.a: $(JAIL)
+# Made anew with the Makefile, which says what is in them.
+$(BUILD)/libbase.a: $(BASE) Makefile
+$(BUILD)/libjail.a: $(JAIL) Makefile
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcs $@ $(filter %.o,$^)
 
 $(BUILD)/skep-launcher: $(BUILD)/jail/launcher_main.o $(LAUNCHER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -larchive -lpthread -lm
@@ -112,7 +112,8 @@ $(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])
 $(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
-TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests payload hostile-unpacker escapes submit-raw)
+BENCH_PROGRAMS := $(addprefix $(BUILD)/,payload bench-nothing bench-floor bench-jail)
+TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submit-raw) $(BENCH_PROGRAMS)
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
@@ -143,7 +144,7 @@ RUNS ?= 500
 STALLS ?= 5000
 PAYLOAD ?= $(BUILD)/bench-nothing
 bench-jail: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(addprefix $(BUILD)/,payload bench-nothing bench-floor bench-jail)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BENCH_PROGRAMS)
 	@tests/bench/run.sh $(RUNS) $(STALLS) $(PAYLOAD)
 
 deps:

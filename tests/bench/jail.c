@@ -21,10 +21,13 @@
 
 static int write_filter(Bench *b, Error *e)
 {
-        const JailPolicy *policy = b->library.policy;
+        JailPolicy *policy = b->library.policy;
+        int r = policy_compile(policy, e);
 
+        if (r < 0)
+                return r;
         b->filter_fd = memfd_create("filter", MFD_CLOEXEC);
-        int r = b->filter_fd < 0 ? -errno : write_full(b->filter_fd, policy->filter, policy->filter_size);
+        r = b->filter_fd < 0 ? -errno : write_full(b->filter_fd, policy->filter, policy->filter_size);
         return r < 0 ? error_errno(e, r, "writing the filter") : 0;
 }
 

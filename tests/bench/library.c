@@ -107,22 +107,15 @@ int library_run(Library *l, size_t total, size_t at_once, LibraryEnded ended, vo
 
 /* ---- its life ---- */
 
-/* Starts until nothing is missing any more that was not allowed to be. */
+/* What a policy's limits ask for and this host does not enforce, the jails go without. */
 static int find_missing(Library *l, Error *e)
 {
-        for (;;) {
-                int r = library_run(l, 1, 1, NULL, NULL, e);
-                JailLayers before = l->missing;
-                for (JailLayer layer = 0; r == -EOPNOTSUPP && layer < JAIL_LAYER_MAX; layer++) {
-                        char quoted[32];
-                        snprintf(quoted, sizeof quoted, "enforce \"%s\":", jail_layer_name(layer));
-                        if (strstr(error_text(e), quoted))
-                                l->missing |= 1U << layer;
-                }
-                if (r >= 0 || l->missing == before)
-                        return r;
-                error_clear(e);
-        }
+        JailReport report;
+        int r = jail_policy_on_host(l->policy, &(JailLauncherOptions){0}, &report, e);
+
+        l->missing = report.not_enforced;
+        jail_report_done(&report);
+        return r;
 }
 
 int library_open(Library *l, const char *payload, Error *e)
@@ -134,8 +127,8 @@ int library_open(Library *l, const char *payload, Error *e)
                 return error_errno(e, -errno, "%s", payload);
         int r = directories ? jail_policy_load("strict", directories, &l->policy, e) : -ENOMEM;
         if (r >= 0)
-                r = jail_launcher_new(&(JailLauncherOptions){0}, &l->launcher, e);
-        return r < 0 ? r : find_missing(l, e);
+                r = find_missing(l, e);
+        return r < 0 ? r : jail_launcher_new(&(JailLauncherOptions){0}, &l->launcher, e);
 }
 
 void library_close(Library *l)
