@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/running_jail.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/fd.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* ---- what the caller is told ---- */
+
+static void send_ended(Launcher *l, uint64_t id, const Outcome *outcome, const char *text, int output)
+{
+        _cleanup_packer_ Packer p = {0};
+
+        pack_number(&p, LAUNCHER_ENDED);
+        pack_number(&p, id);
+        pack_bytes(&p, outcome, sizeof *outcome);
+        pack_string(&p, text);
+        launcher_send(l, &p, &output, output >= 0 ? 1 : 0);
+}
+
+static Outcome outcome_unknown(void)
+{
+        return (Outcome){
+                .exit_code = -1,
+                .setup_usec = JAIL_UNKNOWN,
+                .wall_usec = JAIL_UNKNOWN,
+                .cpu_user_usec = JAIL_UNKNOWN,
+                .cpu_system_usec = JAIL_UNKNOWN,
+                .memory_peak_bytes = JAIL_UNKNOWN,
+                .pids_peak = JAIL_UNKNOWN,
+                .io_read_bytes = JAIL_UNKNOWN,
+                .io_write_bytes = JAIL_UNKNOWN,
+                .memory_pressure_usec = JAIL_UNKNOWN,
+                .cpu_pressure_usec = JAIL_UNKNOWN,
+                .io_pressure_usec = JAIL_UNKNOWN,
+                .denied_complete = true,
+        };
+}
+
+/* ---- the end of a jail ---- */
+
+static RunningJail *jail_done(RunningJail *j)
+{
+        close_fd(j->process.pidfd);
+        close_fd(j->process.control);
+        close_fd(j->cgroup);
+        close_fd(j->ids.fd);
+        close_fd(j->output);
+        plan_done(&j->plan);
+        if (j->plan_map)
+                munmap(j->plan_map, j->plan_size);
+        if (j->ledger)
+                munmap(j->ledger, sizeof *j->ledger);
+        error_clear(&j->error);
+        free(j);
+        return NULL;
+}
+DEFINE_CLEANUP(RunningJail, jail_done)
+
+void running_jail_kill(RunningJail *j, JailReason verdict)
+{
+        if (j->killed || j->phase == PHASE_GONE)
+                return;
+        j->killed = true;
+        j->verdict = verdict;
+        /* Either is enough: the cgroup holds all of the jail's processes, and its pid namespace dies with process 1. */
+        if (j->cgroup >= 0)
+                cgroup_kill(j->cgroup);
+        syscall(SYS_pidfd_send_signal, j->process.pidfd, SIGKILL, NULL, 0);
+}
+
+/* Which of the things that are known decides. What the job itself did comes first: a limit that struck while it was
+ * ending did not end it. */
+static void decide(const RunningJail *j, bool oom_killed, Outcome *o)
+{
+        if (j->setup_failed) {
+                o->reason = JAIL_SETUP_FAILED;
+        } else if (j->exec_failed) {
+                o->reason = JAIL_EXEC_FAILED;
+                o->exit_code = j->last.status;
+        } else if (j->ended && WIFEXITED(j->last.status)) {
+                o->reason = JAIL_EXITED;
+                o->exit_code = WEXITSTATUS(j->last.status);
+        } else if (oom_killed) {
+                o->reason = JAIL_OOM;
+                o->signal = SIGKILL;
+        } else if (j->killed) {
+                o->reason = j->verdict;
+                o->signal = SIGKILL;
+        } else if (j->ended) {
+                o->reason = JAIL_SIGNALLED;
+                o->signal = WTERMSIG(j->last.status);
+        } else if (j->phase == PHASE_SETUP) {
+                o->reason = JAIL_SETUP_FAILED;
+        } else {
+                o->reason = JAIL_SIGNALLED; /* somebody on the host has killed the jail */
+                o->signal = SIGKILL;
+        }
+}
+
+static const char *sentence(RunningJail *j, const Outcome *o)
+{
+        if (!j->error.text && o->reason == JAIL_SETUP_FAILED)
+                error_set(&j->error, -ECHILD, "the jail's first process ended while it built the jail (%s %d)",
+                          j->exit_code == CLD_EXITED ? "status" : "signal", j->exit_status);
+        if (j->error.text)
+                return error_text(&j->error);
+        if (o->reason == JAIL_SIGNALLED && !j->ended)
+                return "the jail was killed from outside";
+        return NULL;
+}
+
+static void account(RunningJail *j)
+{
+        Outcome *o = &j->outcome;
+        bool oom_killed = false, running = j->started_usec > 0;
+
+        *o = outcome_unknown();
+        if (j->ended) {
+                o->cpu_user_usec = j->last.cpu_user_usec;
+                o->cpu_system_usec = j->last.cpu_system_usec;
+        }
+        if (j->cgroup >= 0)
+                cgroup_account(j->cgroup, o, &oom_killed);
+        decide(j, oom_killed, o);
+        o->setup_usec = (running ? j->started_usec : j->ended_usec) - j->received_usec;
+        o->wall_usec = running ? j->ended_usec - j->started_usec : JAIL_UNKNOWN;
+        memcpy(o->denied, j->ledger->denied, sizeof o->denied);
+        o->denied_complete = !j->ledger->denied_more;
+}
+
+/* Every process has gone. The report goes out when the cgroup has, too: nothing of a job outlives its end. */
+void running_jail_gone(Launcher *l, RunningJail *j)
+{
+        int r = j->cgroup >= 0 ? cgroup_remove(&l->cgroups, j->cgroup_name) : 0;
+
+        if (r == -EBUSY) {
+                j->retry_usec = monotonic_usec() + REMOVE_RETRY_USEC;
+                return;
+        }
+        step_done(&j->ledger->steps, STEP_CGROUP_GONE);
+        j->outcome.steps = j->ledger->steps;
+        send_ended(l, j->id, &j->outcome, sentence(j, &j->outcome), j->started_usec > 0 ? j->output : -1);
+        for (RunningJail **at = &l->jails; *at; at = &(*at)->next)
+                if (*at == j) {
+                        *at = j->next;
+                        break;
+                }
+        jail_done(j);
+}
+
+static void jail_exited(Launcher *l, RunningJail *j)
+{
+        siginfo_t info;
+
+        waitid(P_PIDFD, (id_t)j->process.pidfd, &info, WEXITED);
+        j->exit_code = info.si_code;
+        j->exit_status = info.si_status;
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.pidfd, NULL);
+        j->ended_usec = monotonic_usec();
+        step_done(&j->ledger->steps, STEP_GONE);
+        /* The accounts are read before the group goes, and are complete: nothing in there runs any more. */
+        account(j);
+        step_done(&j->ledger->steps, STEP_ACCOUNTS);
+        j->phase = PHASE_GONE;
+        running_jail_gone(l, j);
+}
+
+/* ---- the life of a jail ---- */
+
+static void jail_message(Launcher *l, RunningJail *j)
+{
+        ReaperMessage m;
+        size_t n_fds = 1;
+        int fd = -1;
+        ssize_t n = receive_message(j->process.control, &m, sizeof m, &fd, &n_fds);
+
+        if (n != sizeof m) {
+                /* Its end is seen by the pidfd. */
+                epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.control, NULL);
+                j->process.control = close_fd(j->process.control);
+                close_fd(n > 0 && n_fds ? fd : -1);
+                return;
+        }
+        m.text[sizeof m.text - 1] = '\0';
+        j->last = m;
+        switch (m.kind) {
+        case REAPER_BUILT:
+                j->output = n_fds ? fd : -1;
+                return;
+        case REAPER_STARTED:
+                j->phase = PHASE_RUNNING;
+                j->started_usec = monotonic_usec();
+                j->cpu_check_usec = j->started_usec;
+                step_done(&j->ledger->steps, STEP_STARTED);
+                break;
+        case REAPER_SETUP_FAILED:
+                j->setup_failed = true;
+                error_set(&j->error, -EINVAL, "%s", m.text);
+                break;
+        case REAPER_EXEC_FAILED:
+                j->exec_failed = true;
+                error_set(&j->error, -EINVAL, "%s", m.text);
+                break;
+        case REAPER_ENDED:
+                j->ended = true;
+                step_done(&j->ledger->steps, STEP_ENDED);
+                break;
+        }
+        close_fd(n_fds ? fd : -1);
+}
+
+static int make_jail(Launcher *l, RunningJail *j, const int *fds, size_t n_fds, Error *e)
+{
+        int r = map_file(fds[START_PLAN], PLAN_SIZE_MAX, (const void **)&j->plan_map, &j->plan_size);
+
+        if (r >= 0)
+                r = plan_unpack(j->plan_map, j->plan_size, &j->plan);
+        if (r < 0)
+                return error_errno(e, r, "reading the plan");
+        if ((r = ids_take(j->plan.ids, &l->next_ids, &j->ids, e)) < 0)
+                return r;
+        j->ledger = mmap(NULL, sizeof *j->ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (j->ledger == MAP_FAILED) {
+                j->ledger = NULL;
+                return error_oom(e);
+        }
+        if (l->cgroups.fd >= 0) {
+                snprintf(j->cgroup_name, sizeof j->cgroup_name, "%" PRIu64, l->next_number++);
+                j->cgroup = cgroup_make(&l->cgroups, j->cgroup_name, &j->plan, e);
+                if (j->cgroup < 0)
+                        return j->cgroup;
+        }
+        j->ledger->steps.done_usec[STEP_RECEIVED] = j->received_usec;
+        step_done(&j->ledger->steps, STEP_CGROUP);
+        const Launch launch = {
+                .plan = &j->plan,
+                .fds = fds,
+                .n_fds = n_fds,
+                .cgroup = j->cgroup,
+                .ids = &j->ids,
+                .ledger = j->ledger,
+        };
+        r = launch_start(&launch, &j->process, e);
+        if (r < 0 && j->process.pid < 0 && j->cgroup >= 0)
+                cgroup_remove(&l->cgroups, j->cgroup_name);
+        return r;
+}
+
+void running_jail_start(Launcher *l, uint64_t id, const int *fds, size_t n_fds)
+{
+        _cleanup_(jail_donep) RunningJail *j = calloc(1, sizeof *j);
+        _cleanup_error_ Error e = ERROR_NULL;
+        int r = -EPROTO;
+
+        if (!j)
+                return;
+        *j = (RunningJail){.id = id, .process = {-1, -1, -1}, .cgroup = -1, .ids = IDS_NULL, .output = -1};
+        j->received_usec = monotonic_usec();
+        if (n_fds >= START_INPUTS)
+                r = make_jail(l, j, fds, n_fds, &e);
+        if (r < 0 && j->process.pid < 0) {
+                Outcome o = outcome_unknown();
+                o.reason = JAIL_SETUP_FAILED;
+                o.setup_usec = monotonic_usec() - j->received_usec;
+                send_ended(l, id, &o, error_text(&e), -1);
+                return;
+        }
+        if (launcher_watch(l, j->process.control, j) < 0 || launcher_watch(l, j->process.pidfd, j) < 0)
+                r = error_oom(&e);
+        if (r < 0) {
+                j->setup_failed = true;
+                j->error = e;
+                e = ERROR_NULL;
+                running_jail_kill(j, JAIL_SETUP_FAILED);
+        }
+        j->next = l->jails;
+        l->jails = take(j);
+}
+
+static bool fd_is_readable(int fd)
+{
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        return poll(&p, 1, 0) > 0;
+}
+
+void running_jail_event(Launcher *l, RunningJail *j)
+{
+        /* One jail has two descriptors, and may have been freed by the first of them: look it up. */
+        RunningJail *known = l->jails;
+
+        while (known && known != j)
+                known = known->next;
+        if (!known || j->phase == PHASE_GONE)
+                return;
+        /* What it has said comes before that it has ended. */
+        while (j->process.control >= 0 && fd_is_readable(j->process.control))
+                jail_message(l, j);
+        if (fd_is_readable(j->process.pidfd))
+                jail_exited(l, j);
+}
