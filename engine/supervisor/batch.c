@@ -9,13 +9,9 @@
 #include "engine/base/json.h"
 #include "engine/base/strv.h"
 
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define INPUT_KEPT_USEC (3600 * USEC_PER_SECOND)
-#define INPUTS_ADDED_MAX 4096
-#define ACCURACY_USEC USEC_PER_SECOND
 #define DEPTH_MAX 256 /* of jobs that are named before they stand there */
 
 typedef enum Mark { MARK_NONE, MARK_UNDER_WAY, MARK_DONE } Mark;
@@ -41,6 +37,7 @@ void batch_free(Batch *batch)
                 json_object_put(batch->items[i].spec);
                 if (batch->items[i].job) {
                         submission_forget_key(batch->items[i].job->supervisor, batch->items[i].job);
+                        account_revoke(batch->items[i].job);
                         job_free(batch->items[i].job);
                 }
         }
@@ -49,93 +46,14 @@ void batch_free(Batch *batch)
         free(batch);
 }
 
-/* ---- inputs that were added ---- */
-
-static int compare_added(const void *a, const void *b)
-{
-        const AddedInput *one = a, *other = b;
-        int r = strcmp(one->blob, other->blob);
-
-        return r ? r : strcmp(one->tenant, other->tenant);
-}
-
-static void added_free(AddedInput *input)
-{
-        Supervisor *s = input->supervisor;
-
-        tdelete(input, &s->added, compare_added);
-        s->n_added--;
-        sd_event_source_disable_unref(input->expiry);
-        free(input->tenant);
-        free(input->blob);
-        free(input);
-}
-
-static int on_expired(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
-{
-        AddedInput *input = userdata;
-
-        blobs_unref(input->supervisor->blobs, input->blob);
-        added_free(input);
-        return 0;
-}
-
-void added_inputs_end(Supervisor *s)
-{
-        while (s->added)
-                added_free(*(AddedInput **)s->added); /* the root of the tree */
-}
-
-static AddedInput *find_added(const Supervisor *s, const char *tenant, const char *blob)
-{
-        const AddedInput key = {.tenant = (char *)tenant, .blob = (char *)blob};
-        AddedInput *const *known = tfind(&key, &s->added, compare_added);
-
-        return known ? *known : NULL;
-}
-
-/* Takes over one count of the blob, also when it fails. */
-static int remember_added(Supervisor *s, const char *tenant, const char *blob, Error *e)
-{
-        AddedInput *known = find_added(s, tenant, blob), *input = known ? NULL : calloc(1, sizeof *input);
-
-        if (known) {
-                blobs_unref(s->blobs, blob);
-                sd_event_source_set_time_relative(known->expiry, INPUT_KEPT_USEC);
-                return 0;
-        }
-        int r = s->n_added >= INPUTS_ADDED_MAX ? error_set(e, -EDQUOT, "%d inputs were added and not yet used",
-                                                           INPUTS_ADDED_MAX)
-                                               : 0;
-        if (r >= 0 && (!input || !(input->tenant = strdup(tenant)) || !(input->blob = strdup(blob))))
-                r = error_oom(e);
-        if (r >= 0 && (r = sd_event_add_time_relative(s->event, &input->expiry, CLOCK_MONOTONIC, INPUT_KEPT_USEC,
-                                                      ACCURACY_USEC, on_expired, input)) < 0)
-                error_errno(e, r, "keeping the input");
-        if (r < 0) {
-                blobs_unref(s->blobs, blob);
-                if (input) {
-                        free(input->tenant);
-                        free(input->blob);
-                        free(input);
-                }
-                return r;
-        }
-        input->supervisor = s;
-        if (!tsearch(input, &s->added, compare_added)) {
-                on_expired(NULL, 0, input);
-                return error_oom(e);
-        }
-        s->n_added++;
-        return 0;
-}
+/* ---- inputs that are added ---- */
 
 static void on_input(char *const *blobs, const Error *error, void *userdata)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         Submission *submission = userdata;
         int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error))
-                                : remember_added(submission->supervisor, submission->tenant, blobs[0], &e);
+                                : inputs_add(submission->supervisor, submission->tenant, blobs[0], &e);
 
         submission->request = NULL;
         submission->answered(r < 0 ? NULL : blobs, &e, submission->userdata);
@@ -148,13 +66,14 @@ void supervisor_add_input(Supervisor *s, const Caller *caller, int fd, Superviso
         _cleanup_error_ Error e = ERROR_NULL;
         Submission *submission = submission_new(s, userdata);
         const JailInput input = {"input", fd};
-        int r = supervisor_check_intake(s, 0, &e);
+        int r = supervisor_check_intake(s, &e);
 
         *ret = NULL;
-        if (!submission || !(submission->tenant = strdup(caller->tenant)))
+        if (!submission || tenants_get(s->tenants, caller->tenant, &submission->tenant) < 0)
                 r = error_oom(&e);
-        else if (r >= 0)
-                r = blobs_add(s->blobs, &input, 1, on_input, submission, &submission->request, &e);
+        else if (r >= 0 && (r = tenant_check_input(submission->tenant, 1, &e)) >= 0)
+                r = blobs_add(s->blobs, &input, 1, tenant_input_room(submission->tenant), on_input, submission,
+                              &submission->request, &e);
         if (r < 0) {
                 answered(NULL, &e, userdata);
                 if (submission)
@@ -212,22 +131,25 @@ static int resolve_after(Supervisor *s, const Caller *caller, Batch *batch, Batc
         return 0;
 }
 
-static int take_inputs(Supervisor *s, Job *job, char *const *inputs, Error *e)
+/* They were added for the tenant that a caller's jobs are of when they name none, and this job may be of another one. */
+static int take_inputs(Supervisor *s, const Caller *caller, Job *job, char *const *inputs, Error *e)
 {
-        for (size_t i = 0; inputs && inputs[i]; i += 2) {
-                JobInputFile *input = &job->inputs[job->n_inputs];
-                if (!find_added(s, job->tenant, inputs[i + 1]))
-                        return error_set(e, -EINVAL, "input \"%s\": AddInput has not answered with this digest",
-                                         inputs[i]);
-                if (!(input->name = strdup(inputs[i])) || !(input->blob = strdup(inputs[i + 1])) ||
-                    blobs_adopt(s->blobs, input->blob) < 0) {
-                        free(input->name);
-                        free(input->blob);
-                        return error_oom(e);
-                }
-                job->n_inputs++;
+        Tenant *own;
+        int r = inputs && *inputs ? tenants_get(s->tenants, caller->tenant, &own) : 0;
+
+        if (r < 0)
+                return error_oom(e);
+        for (size_t i = 0; r >= 0 && inputs && inputs[i]; i += 2) {
+                if (!inputs_are_added(s, job->tenant, inputs[i + 1]) && !inputs_are_added(s, own, inputs[i + 1]))
+                        r = error_set(e, -EINVAL, "input \"%s\": AddInput has not answered with this digest", inputs[i]);
+                else if (blobs_adopt(s->blobs, inputs[i + 1]) < 0)
+                        r = error_oom(e);
+                else
+                        r = inputs_give(s, job, inputs[i], inputs[i + 1], true, e);
         }
-        return 0;
+        if (inputs && *inputs)
+                tenant_unref(own);
+        return r;
 }
 
 /* Ids ascend. */
@@ -242,7 +164,7 @@ static int check_parents(const Supervisor *s, const Batch *batch, const Job *job
                 const char *id = job->spec.after[i].id;
                 const BatchItem *here = bsearch(id, batch->items, batch->n, sizeof *batch->items, compare_to_own);
                 const Job *parent = job_table_get(&s->jobs, id);
-                if (!(here && here->job) && (!parent || strcmp(parent->tenant, job->tenant) != 0))
+                if (!(here && here->job) && (!parent || parent->tenant != job->tenant))
                         return error_set(e, -EINVAL, "after.%s: there is no such job", job->spec.after[i].name);
         }
         return 0;
@@ -284,7 +206,7 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
                 job->id = item->id;
                 job->in_batch = true;
                 job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
-                r = take_inputs(s, job, item->asked->inputs, e);
+                r = take_inputs(s, caller, job, item->asked->inputs, e);
                 if (r >= 0)
                         r = check_parents(s, batch, job, e);
         }
@@ -296,7 +218,7 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
 static int read_batch(Supervisor *s, const Caller *caller, Batch *batch, const BatchJob *jobs, Error *e)
 {
         uint64_t now = realtime_usec();
-        int r = supervisor_check_intake(s, batch->n, e);
+        int r = supervisor_check_intake(s, e);
 
         for (size_t i = 0; r >= 0 && i < batch->n; i++) {
                 batch->items[i].asked = &jobs[i];
@@ -320,18 +242,8 @@ static int read_batch(Supervisor *s, const Caller *caller, Batch *batch, const B
 static void give_back(Supervisor *s, const Batch *batch)
 {
         for (size_t i = 0; i < batch->n; i++)
-                for (size_t k = 0; batch->items[i].job && k < batch->items[i].job->n_inputs; k++)
-                        blobs_unref(s->blobs, batch->items[i].job->inputs[k].blob);
-}
-
-/* What a job uses does not have to be kept for another. */
-static void use_added(Supervisor *s, const Job *job)
-{
-        for (size_t i = 0; i < job->n_inputs; i++) {
-                AddedInput *input = find_added(s, job->tenant, job->inputs[i].blob);
-                if (input)
-                        on_expired(NULL, 0, input);
-        }
+                if (batch->items[i].job)
+                        inputs_take_back(s, batch->items[i].job);
 }
 
 static int admit_all(Supervisor *s, Batch *batch)
@@ -344,7 +256,7 @@ static int admit_all(Supervisor *s, Batch *batch)
                 if (supervisor_admit(s, job) < 0)
                         return -ENOMEM;
                 batch->items[i].job = NULL;
-                use_added(s, job);
+                inputs_use(s, job);
         }
         for (size_t i = 0; i < batch->n_jobs; i++)
                 if (dependencies_link(s, batch->jobs[i]) < 0)
@@ -361,7 +273,6 @@ static void on_stored(const Error *error, void *userdata)
         Supervisor *s = submission->supervisor;
         int r = error && error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
 
-        s->n_storing -= batch->n_jobs;
         for (size_t i = 0; r >= 0 && i < batch->n; i++)
                 if (strv_add(&ids, batch->items[i].id.text) < 0)
                         r = error_oom(&e);
@@ -411,7 +322,6 @@ void supervisor_submit_batch(Supervisor *s, const Caller *caller, const BatchJob
         }
         submission->answered = answered;
         submission->storing = true;
-        s->n_storing += batch->n_jobs;
         if (batch->n_jobs > 0) {
                 *ret = submission;
                 store_add_many(s->store, batch->jobs, batch->n_jobs, on_stored, submission);

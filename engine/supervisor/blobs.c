@@ -85,7 +85,8 @@ static char *temporary_name(uint64_t serial, size_t index)
         return asprintf(&name, "new-%" PRIu64 "-%zu", serial, index) < 0 ? NULL : name;
 }
 
-static int copy_one(int directory, const JailInput *input, const char *temporary, uint64_t *left, char **ret, Error *e)
+static int copy_one(int directory, const JailInput *input, const char *temporary, uint64_t room, uint64_t *left,
+                    char **ret, Error *e)
 {
         char hex[DIGEST_HEX_SIZE];
         struct stat st;
@@ -100,6 +101,9 @@ static int copy_one(int directory, const JailInput *input, const char *temporary
         if (fd < 0)
                 return error_errno(e, -errno, "storing input \"%s\"", input->name);
         int r = copy_bytes(input->fd, fd, *left);
+        if (r == -EFBIG && room < BYTES_PER_JOB)
+                return error_set(e, -EDQUOT, "input \"%s\": the tenant's inputs may have %" PRIu64
+                                 " bytes more; try again when some of its jobs have ended", input->name, room);
         if (r == -EFBIG)
                 return error_set(e, r, "input \"%s\": the inputs of a job may have %" PRIu64 " bytes together",
                                  input->name, BYTES_PER_JOB);
@@ -122,17 +126,17 @@ static int copy_one(int directory, const JailInput *input, const char *temporary
         return 0;
 }
 
-static _Noreturn void copy_all(int directory, const JailInput *inputs, size_t n, uint64_t serial, int result)
+static _Noreturn void copy_all(int directory, const JailInput *inputs, size_t n, uint64_t room, uint64_t serial, int result)
 {
         _cleanup_packer_ Packer p = {0};
         _cleanup_strv_ char **names = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        uint64_t left = BYTES_PER_JOB;
+        uint64_t left = room < BYTES_PER_JOB ? room : BYTES_PER_JOB;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 _cleanup_free_ char *name = NULL, *temporary = temporary_name(serial, i);
-                r = temporary ? copy_one(directory, &inputs[i], temporary, &left, &name, &e) : -ENOMEM;
+                r = temporary ? copy_one(directory, &inputs[i], temporary, room, &left, &name, &e) : -ENOMEM;
                 if (r >= 0)
                         r = strv_add(&names, name);
         }
@@ -201,6 +205,16 @@ void blobs_sweep(Blobs *blobs)
                 if (d->d_name[0] != '.' && !tfind(&key, &blobs->known, compare_blobs))
                         unlinkat(blobs->directory, d->d_name, 0);
         }
+}
+
+int blobs_size(const Blobs *blobs, const char *name, uint64_t *ret_bytes)
+{
+        struct stat st;
+
+        if (fstatat(blobs->directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        *ret_bytes = (uint64_t)st.st_size;
+        return 0;
 }
 
 int blobs_open(const Blobs *blobs, const char *name)
@@ -305,7 +319,7 @@ static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_,
         return 0;
 }
 
-int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata, BlobRequest **ret,
+int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, uint64_t room, BlobsAdded added, void *userdata, BlobRequest **ret,
               Error *e)
 {
         const uint64_t serial = blobs->serial++;
@@ -321,7 +335,7 @@ int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, BlobsAdded added,
                 for (size_t i = 0; i < n; i++)
                         keep[i + 2] = inputs[i].fd;
                 close_others(keep, n + 2);
-                copy_all(blobs->directory, inputs, n, serial, pipe_fds[1]);
+                copy_all(blobs->directory, inputs, n, room, serial, pipe_fds[1]);
         }
         close(pipe_fds[1]);
         BlobRequest *request = pid > 0 ? calloc(1, sizeof *request) : NULL;

@@ -20,8 +20,8 @@ typedef void (*BlobsAdded)(char *const *names, const Error *error, void *userdat
 
 typedef struct BlobRequest BlobRequest;
 
-/* Starts copying. The descriptors are borrowed until this returns. */
-int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata, BlobRequest **ret,
+/* Starts copying, at most `room` bytes. The descriptors are borrowed until this returns. */
+int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, uint64_t room, BlobsAdded added, void *userdata, BlobRequest **ret,
               Error *e);
 /* Forgets a request: its callback does not come any more. */
 void blobs_drop(BlobRequest *request);
@@ -30,6 +30,9 @@ void blobs_drop(BlobRequest *request);
 int blobs_adopt(Blobs *blobs, const char *name);
 /* Then removes all that nobody has counted. */
 void blobs_sweep(Blobs *blobs);
+
+/* Its size. Returns 0 or a negative errno. */
+int blobs_size(const Blobs *blobs, const char *name, uint64_t *ret_bytes);
 
 /* Opens a blob for reading. Returns a descriptor or a negative errno. */
 int blobs_open(const Blobs *blobs, const char *name);

@@ -7,7 +7,6 @@
 #include "engine/base/strv.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,7 +31,7 @@ struct BusClient {
         Bus *owner;
         sd_bus *bus;
         uid_t uid;
-        char *tenant;
+        Caller caller;
         BusJob job;
         Pending *pending;
         size_t n_pending;
@@ -267,7 +266,7 @@ static void client_free(BusClient *client)
                 sd_bus_detach_event(client->bus);
                 sd_bus_close_unref(client->bus);
         }
-        free(client->tenant);
+        caller_done(&client->caller);
         free(client);
 }
 
@@ -304,7 +303,7 @@ Supervisor *bus_client_supervisor(BusClient *client)
 
 Caller bus_client_caller(const BusClient *client)
 {
-        return (Caller){.tenant = client->tenant, .root = client->uid == 0};
+        return client->caller;
 }
 
 BusJob *bus_client_job(BusClient *client)
@@ -312,14 +311,37 @@ BusJob *bus_client_job(BusClient *client)
         return &client->job;
 }
 
-static char *name_of_user(uid_t uid)
+/* The supplementary groups of the other end, as the kernel has them. */
+static int read_groups(int fd, gid_t **ret, size_t *n, Error *e)
 {
-        struct passwd *user = getpwuid(uid);
-        char *name = NULL;
+        socklen_t size = 0;
 
-        if (user)
-                return strdup(user->pw_name);
-        return asprintf(&name, "%u", uid) < 0 ? NULL : name;
+        *ret = NULL;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) < 0 && errno != ERANGE)
+                return error_errno(e, -errno, "reading the groups of a client");
+        *ret = malloc(size + 1);
+        if (!*ret)
+                return error_oom(e);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, *ret, &size) < 0)
+                return error_errno(e, -errno, "reading the groups of a client");
+        *n = size / sizeof **ret;
+        return 0;
+}
+
+static int resolve_client(BusClient *client, int fd, Error *e)
+{
+        _cleanup_free_ gid_t *groups = NULL;
+        struct ucred peer;
+        socklen_t size = sizeof peer;
+        size_t n = 0;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return error_errno(e, -errno, "reading the credentials of a client");
+        int r = read_groups(fd, &groups, &n, e);
+        if (r < 0)
+                return r;
+        const Credentials credentials = {peer.uid, peer.gid, groups, n};
+        return tenants_resolve(supervisor_tenants(client->owner->supervisor), &credentials, &client->caller, e);
 }
 
 static int start_client(BusClient *client, int fd)
@@ -350,26 +372,24 @@ static int start_client(BusClient *client, int fd)
 static int on_connect(sd_event_source *source _unused_, int listener, uint32_t events _unused_, void *userdata)
 {
         Bus *bus = userdata;
-        struct ucred peer;
-        socklen_t size = sizeof peer;
+        _cleanup_error_ Error e = ERROR_NULL;
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd < 0)
                 return 0;
-        BusClient *client = bus->n_clients < CLIENTS_MAX && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-                                            (peer.uid == 0 || peer.uid == geteuid())
-                                    ? calloc(1, sizeof *client)
-                                    : NULL;
+        BusClient *client = bus->n_clients < CLIENTS_MAX ? calloc(1, sizeof *client) : NULL;
         if (!client) {
                 close(fd);
                 return 0;
         }
-        *client = (BusClient){.next = bus->clients, .owner = bus, .uid = peer.uid, .tenant = name_of_user(peer.uid)};
+        *client = (BusClient){.next = bus->clients, .owner = bus};
         bus->clients = client;
         bus->n_clients++;
-        int r = client->tenant ? start_client(client, fd) : -ENOMEM;
+        int r = resolve_client(client, fd, &e);
+        if (r >= 0 && (r = start_client(client, fd)) < 0)
+                error_errno(&e, r, "starting the connection");
         if (r < 0) {
-                log_warning("a client cannot be served: %s", strerror(-r));
+                log_warning("a client cannot be served: %s", error_text(&e));
                 if (!client->bus)
                         close(fd);
                 client_free(client);

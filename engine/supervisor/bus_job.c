@@ -71,7 +71,7 @@ static const char *text_property(const Job *job, const char *name)
         if (strcmp(name, "State") == 0)
                 return job_state_name(job->state);
         if (strcmp(name, "Tenant") == 0)
-                return job->tenant;
+                return job->tenant->name;
         if (strcmp(name, "Policy") == 0)
                 return job->policy_name;
         return job->spec.text;

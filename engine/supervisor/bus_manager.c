@@ -328,7 +328,7 @@ static int read_filter(sd_bus_message *m, Filter *filter, Error *e)
 static bool filter_takes(const Filter *filter, const Job *job)
 {
         return (!filter->states || filter->states & (1U << job->state)) &&
-               (!filter->tenant || strcmp(filter->tenant, job->tenant) == 0) &&
+               (!filter->tenant || strcmp(filter->tenant, job->tenant->name) == 0) &&
                (!filter->name || strcmp(filter->name, job->spec.name ? job->spec.name : "") == 0);
 }
 

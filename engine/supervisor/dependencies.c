@@ -19,7 +19,7 @@ int dependencies_check(const Supervisor *s, const Job *job, Error *e)
                 if (job->spec.after[i].id[0] == '#')
                         return error_set(e, -EINVAL, "after.%s: \"%s\" means a job of the same batch, and this is none",
                                          job->spec.after[i].name, job->spec.after[i].id);
-                if (!parent || strcmp(parent->tenant, job->tenant) != 0)
+                if (!parent || parent->tenant != job->tenant)
                         return error_set(e, -EINVAL, "after.%s: there is no such job", job->spec.after[i].name);
         }
         return 0;

@@ -49,7 +49,7 @@ bool job_state_may_become(JobState from, JobState to)
 Job *job_free(Job *job)
 {
         spec_done(&job->spec);
-        free(job->tenant);
+        tenant_unref(job->tenant);
         free(job->report);
         free(job->policy_name);
         free(job->children);

@@ -3,6 +3,7 @@
 
 #include "engine/base/id.h"
 #include "engine/supervisor/spec.h"
+#include "engine/supervisor/tenant.h"
 
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
@@ -41,7 +42,7 @@ typedef struct Job {
         uint64_t failures; /* so many of them count against retry.attempts */
         uint64_t due_usec; /* CLOCK_REALTIME: when JOB_BACKOFF ends; 0: no such time */
         uint64_t submitted_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: not yet */
-        char *tenant;
+        Tenant *tenant;
         char *report; /* JSON, of the last attempt that has ended; NULL before */
         char *policy_name;
         JailPolicy *policy; /* NULL for a job that had ended before this process began */
@@ -54,6 +55,10 @@ typedef struct Job {
         size_t n_awaited;                /* jobs that it runs after, and that have not ended */
         struct Job **children;           /* those that run after it and have not ended */
         size_t n_children;
+        struct {
+                uint64_t spec_bytes, output_bytes;
+                bool open, queued, running;
+        } account; /* what of it is on its tenant's account (account.c) */
         bool in_queue;
         bool in_batch; /* that is being stored */
         bool ended;      /* it will have the state `ending` as soon as that is stored */

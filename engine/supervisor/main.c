@@ -204,6 +204,7 @@ int main(int argc, char **argv)
                                 .state_directory = "/var/lib/skep",
                                 .workers = WORKERS_DEFAULT,
                                 .default_policy = "python",
+                                .tenants_directory = "/etc/skep/tenants.d",
                         },
                 .socket = "/run/skep/engine.sock",
                 .drain_usec = 10 * USEC_PER_SECOND,

@@ -29,13 +29,11 @@ static int read_blobs(Supervisor *s, Job *job, const char *text, Error *e)
                 bool is_pair = json_object_is_type(pair, json_type_array) && json_object_array_length(pair) == 2;
                 const char *name = is_pair ? json_object_get_string(json_object_array_get_idx(pair, 0)) : NULL,
                            *blob = is_pair ? json_object_get_string(json_object_array_get_idx(pair, 1)) : NULL;
-                JobInputFile *input = &job->inputs[job->n_inputs];
                 if (!name || !blob)
                         return error_set(e, -EUCLEAN, "the inputs of the job cannot be read");
                 if (blobs_adopt(s->blobs, blob) < 0)
                         return error_set(e, -ENOENT, "the job's input \"%s\" is not there any more", name);
-                if ((r = copy(name, &input->name, e)) >= 0 && (r = copy(blob, &input->blob, e)) >= 0)
-                        job->n_inputs++;
+                r = inputs_give(s, job, name, blob, false, e);
         }
         return r;
 }
@@ -87,12 +85,16 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         job->submitted_usec = stored->submitted_usec;
         job->started_usec = stored->started_usec;
         job->finished_usec = stored->finished_usec;
-        if ((r = copy(stored->tenant, &job->tenant, e)) < 0 || (r = copy(stored->policy, &job->policy_name, e)) < 0 ||
+        if (tenants_get(s->tenants, stored->tenant, &job->tenant) < 0)
+                return error_oom(e);
+        if ((r = copy(stored->policy, &job->policy_name, e)) < 0 ||
             (stored->report && (r = copy(stored->report, &job->report, e)) < 0))
                 return r;
         int bad = spec_parse(stored->spec, &job->spec, &why);
         if (bad < 0 && (r = copy(stored->spec, &job->spec.text, e)) < 0)
                 return r;
+        account_adopt(job);
+        account_set_state(job, stored->state);
         id_continue(&s->ids, stored->id);
         if (bad >= 0 && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 && r != -EEXIST)
                 return error_oom(e);

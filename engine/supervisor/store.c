@@ -428,7 +428,7 @@ static Change *addition(const Job *job, StoreDone done, void *userdata)
         _cleanup_free_ char *inputs = pack_inputs(job);
 
         take_numbers(c, job, job->state);
-        c->tenant = keep(job->tenant);
+        c->tenant = keep(job->tenant->name);
         c->policy = keep(job->policy_name);
         c->spec = keep(job->spec.text);
         c->inputs = keep(inputs ? inputs : "[]");

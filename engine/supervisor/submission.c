@@ -8,11 +8,8 @@
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 
-#include <inttypes.h>
 #include <search.h>
 #include <string.h>
-
-#define QUEUE_MAX 100000
 
 /* ---- idempotency ---- */
 
@@ -24,7 +21,7 @@ static int compare_keys(const void *a, const void *b)
         const Job *one = a, *other = b;
         int r = strcmp(one->spec.idempotency_key, other->spec.idempotency_key);
 
-        return r ? r : strcmp(one->tenant, other->tenant);
+        return r ? r : strcmp(one->tenant->name, other->tenant->name);
 }
 
 int submission_remember_key(Supervisor *s, Job *job)
@@ -100,10 +97,9 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
         const JobSpec *spec = &job->spec;
         int r;
 
-        if (spec->tenant && !caller->root && strcmp(spec->tenant, caller->tenant) != 0)
+        if (spec->tenant && !caller_may_act(caller, spec->tenant))
                 return error_set(e, -EPERM, "tenant: you may not act for \"%s\"", spec->tenant);
-        job->tenant = strdup(spec->tenant ? spec->tenant : caller->tenant);
-        if (!job->tenant)
+        if (tenants_get(s->tenants, spec->tenant ? spec->tenant : caller->tenant, &job->tenant) < 0)
                 return error_oom(e);
         if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
                 return r;
@@ -112,7 +108,9 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
         job->policy_name = strdup(jail_policy_name(job->policy));
         if (!job->policy_name)
                 return error_oom(e);
-        return jail_policy_admit(job->policy, &spec->limits, e);
+        if ((r = jail_policy_admit(job->policy, &spec->limits, e)) < 0)
+                return r;
+        return account_open(s, job, e);
 }
 
 void submission_free(Submission *submission)
@@ -126,12 +124,13 @@ void submission_free(Submission *submission)
                 }
         if (submission->job) {
                 submission_forget_key(s, submission->job);
+                account_revoke(submission->job);
                 job_free(submission->job);
         }
         if (submission->batch)
                 batch_free(submission->batch);
         strv_free(submission->names);
-        free(submission->tenant);
+        tenant_unref(submission->tenant);
         free(submission);
 }
 
@@ -180,14 +179,6 @@ void submission_drop(Submission *submission)
         submission_free(submission);
 }
 
-static void give_back_blobs(Submission *submission)
-{
-        Job *job = submission->job;
-
-        for (size_t i = 0; i < job->n_inputs; i++)
-                blobs_unref(submission->supervisor->blobs, job->inputs[i].blob);
-}
-
 static void on_stored(const Error *error, void *userdata)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -196,7 +187,6 @@ static void on_stored(const Error *error, void *userdata)
         Job *job = submission->job;
         int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
 
-        s->n_storing--;
         bool wanted = submission->submitted || has_twin(submission);
         if (r >= 0 && wanted && ((r = supervisor_admit(s, job)) < 0 || (r = dependencies_link(s, job)) < 0))
                 error_oom(&e);
@@ -205,7 +195,7 @@ static void on_stored(const Error *error, void *userdata)
         } else {
                 if (error->code >= 0)
                         store_remove(s->store, &job->id);
-                give_back_blobs(submission);
+                inputs_take_back(s, job);
         }
         answer_twins(submission, r < 0 ? NULL : job, &e);
         if (submission->submitted)
@@ -220,7 +210,7 @@ static int begin_storing(Submission *submission, Error *e)
         Job *job = submission->job;
         Supervisor *s = submission->supervisor;
 
-        int r = supervisor_check_intake(s, 1, e);
+        int r = supervisor_check_intake(s, e);
         if (r < 0)
                 return r;
         job->submitted_usec = realtime_usec();
@@ -228,7 +218,6 @@ static int begin_storing(Submission *submission, Error *e)
         if (r < 0)
                 return error_errno(e, r, "making an id");
         job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
-        s->n_storing++;
         submission->storing = true;
         store_add(s->store, job, on_stored, submission);
         return 0;
@@ -236,7 +225,7 @@ static int begin_storing(Submission *submission, Error *e)
 
 static void fail(Submission *submission, const Error *error)
 {
-        give_back_blobs(submission);
+        inputs_take_back(submission->supervisor, submission->job);
         answer_twins(submission, NULL, error);
         submission->submitted(NULL, error, submission->userdata);
         submission_free(submission);
@@ -251,16 +240,10 @@ static void on_blobs(char *const *blobs, const Error *error, void *userdata)
 
         submission->request = NULL;
         for (size_t i = 0; r >= 0 && blobs && blobs[i]; i++) {
-                char *name = strdup(submission->names[i]), *blob = strdup(blobs[i]);
-                if (!name || !blob) {
-                        free(name);
-                        free(blob);
-                        for (; blobs[i]; i++)
+                r = inputs_give(submission->supervisor, job, submission->names[i], blobs[i], true, &e);
+                if (r < 0)
+                        for (i++; blobs[i]; i++)
                                 blobs_unref(submission->supervisor->blobs, blobs[i]);
-                        r = error_oom(&e);
-                        break;
-                }
-                job->inputs[job->n_inputs++] = (JobInputFile){name, blob};
         }
         if (r >= 0)
                 r = begin_storing(submission, &e);
@@ -286,17 +269,13 @@ int submission_read(Supervisor *s, const Caller *caller, const char *spec, const
         return r;
 }
 
-int supervisor_check_intake(const Supervisor *s, size_t n, Error *e)
+int supervisor_check_intake(const Supervisor *s, Error *e)
 {
         if (s->closed)
                 return error_set(e, -ESHUTDOWN, "the supervisor is ending: it takes no more jobs");
         if (s->draining)
                 return error_set(e, -ESHUTDOWN,
                                  "the engine is being drained: it takes no more jobs until \"skepctl resume\"");
-        if (s->n_queued + s->n_storing + n > QUEUE_MAX)
-                return error_set(e, -ENOSPC,
-                                 "the queue is full: %" PRIu64 " jobs wait, and it takes %d; try again later",
-                                 s->n_queued + s->n_storing, QUEUE_MAX);
         return 0;
 }
 
@@ -304,7 +283,7 @@ static int begin(Submission *submission, const Caller *caller, const char *spec,
                  Error *e)
 {
         Supervisor *s = submission->supervisor;
-        int r = supervisor_check_intake(s, 1, e);
+        int r = supervisor_check_intake(s, e);
 
         if (r >= 0)
                 r = submission_read(s, caller, spec, inputs, n, false, &submission->job, e);
@@ -353,7 +332,8 @@ void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, co
                 return;
         }
         if (r >= 0)
-                r = n > 0 ? blobs_add(s->blobs, inputs, n, on_blobs, submission, &submission->request, &e)
+                r = n > 0 ? blobs_add(s->blobs, inputs, n, tenant_input_room(submission->job->tenant), on_blobs,
+                                      submission, &submission->request, &e)
                           : begin_storing(submission, &e);
         if (r >= 0) {
                 *ret = submission;
@@ -373,5 +353,4 @@ void submissions_end(Supervisor *s)
                         submission->submitted(NULL, NULL, submission->userdata);
                 submission_free(submission);
         }
-        added_inputs_end(s);
 }

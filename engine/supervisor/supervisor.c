@@ -28,6 +28,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define QUEUE_MAX 100000
+
 /* ---- giving jobs to workers ---- */
 
 static int open_stdin(const Supervisor *s, const Job *job)
@@ -265,11 +267,28 @@ int supervisor_find_policy(Supervisor *s, const char *name, JailPolicy **ret, Er
         return 0;
 }
 
+/* ---- tenants ---- */
+
+Tenants *supervisor_tenants(const Supervisor *s)
+{
+        return s->tenants;
+}
+
+int supervisor_load_tenants(Supervisor *s, const char *directory, Error *e)
+{
+        _cleanup_strv_ char **notes = NULL;
+        int r = tenants_load(s->tenants, directory, &notes, e);
+
+        for (size_t i = 0; notes && notes[i]; i++)
+                log_warning("%s", notes[i]);
+        return r;
+}
+
 /* ---- what clients ask ---- */
 
 bool supervisor_may_see(const Caller *caller, const Job *job)
 {
-        return caller->root || strcmp(caller->tenant, job->tenant) == 0;
+        return caller_may_act(caller, job->tenant->name);
 }
 
 int supervisor_find(const Supervisor *s, const Caller *caller, const char *id, Job **ret)
@@ -382,6 +401,7 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .allow_missing = options->allow_missing};
         for (int priority = 0; priority <= PRIORITY_MAX; priority++)
                 TAILQ_INIT(&s->queue[priority]);
+        s->queue_max = QUEUE_MAX;
         s->default_policy = strdup(options->default_policy);
         s->policy_directories = place_policies(e);
         if (!s->default_policy || !s->policy_directories)
@@ -389,6 +409,10 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
         if ((r = supervisor_find_policy(s, s->default_policy, &policy, e)) < 0)
                 return error_prefix(e, "default_policy"), r;
         jail_policy_unref(policy);
+        if (tenants_new(&s->tenants) < 0)
+                return error_oom(e);
+        if ((r = supervisor_load_tenants(s, options->tenants_directory, e)) < 0)
+                return r;
         if ((r = s->lock = state_directory_lock(options->state_directory, e)) < 0 ||
             (r = s->outputs = output_directory_new(options->state_directory, e)) < 0 ||
             (r = blobs_new(event, options->state_directory, &s->blobs, e)) < 0 ||
@@ -415,8 +439,11 @@ Supervisor *supervisor_free(Supervisor *s)
         if (s->blobs)
                 blobs_free(s->blobs);
         submissions_end(s);
+        inputs_end(s);
         submission_forget_keys(s);
         job_table_done(&s->jobs);
+        if (s->tenants)
+                tenants_free(s->tenants);
         while (s->policies) {
                 KnownPolicy *known = s->policies;
                 s->policies = known->next;

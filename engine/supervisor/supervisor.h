@@ -5,6 +5,7 @@
 #include "engine/supervisor/job.h"
 #include "engine/supervisor/output.h"
 #include "engine/supervisor/pool.h"
+#include "engine/supervisor/tenants.h"
 
 /* The engine itself: jobs from their submission to their report. It knows workers by the pool, and clients not at all:
  * whoever wants to hear of a job's end is told through SupervisorEvents. */
@@ -19,6 +20,7 @@ typedef struct SupervisorOptions {
         uint64_t workers;
         JailLayers allow_missing;
         const char *default_policy;
+        const char *tenants_directory;
 } SupervisorOptions;
 
 int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor **ret, Error *e);
@@ -28,14 +30,14 @@ DEFINE_CLEANUP(Supervisor, supervisor_free)
 
 void supervisor_set_events(Supervisor *supervisor, const SupervisorEvents *events, void *userdata);
 
-/* Who calls, by the credentials of the connection. */
-typedef struct Caller {
-        const char *tenant;
-        bool root; /* may act for every tenant */
-} Caller;
+/* The tenants, for tenants_resolve() and to show them. */
+Tenants *supervisor_tenants(const Supervisor *supervisor);
+/* Reads the tenants' files again; after an error it is all as it was. */
+int supervisor_load_tenants(Supervisor *supervisor, const char *directory, Error *e);
 
 /* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says
- * which: -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit or tenant that is not permitted;
+ * which: -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit, policy or tenant that is not
+ * permitted; -EDQUOT a ceiling of the tenant;
  * -EEXIST its idempotency key belongs to another; -ENOSPC the queue is full; -EIO it cannot be stored; -ESHUTDOWN
  * nothing is taken any more. Both are NULL when the submission was dropped. */
 typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);

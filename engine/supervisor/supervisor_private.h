@@ -24,14 +24,16 @@ struct Supervisor {
         IdMaker ids;
         JobTable jobs;
         struct JobList queue[PRIORITY_MAX + 1];
-        uint64_t n_storing, n_queued, n_running, n_finished;
+        Tenants *tenants;
+        uint64_t n_queued, n_running, n_finished; /* jobs in these states */
+        uint64_t n_unstarted, queue_max;          /* jobs that are taken and have neither been started nor ended */
         Store *store;
         Pool *pool;
         Blobs *blobs;
         Submission *submissions;
         const SupervisorEvents *events;
         void *events_userdata;
-        void *added; /* tsearch(3) of AddedInput, by blob and tenant */
+        void *inputs; /* tsearch(3), by blob and tenant (inputs.c) */
         size_t n_added;
         void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
         bool closed; /* ending */
@@ -85,8 +87,8 @@ int submission_remember_key(Supervisor *supervisor, Job *job);
 void submission_forget_key(Supervisor *supervisor, Job *job);
 void submission_forget_keys(Supervisor *supervisor);
 
-/* Whether so many jobs more are taken. -ESHUTDOWN, -ENOSPC. */
-int supervisor_check_intake(const Supervisor *supervisor, size_t n, Error *e);
+/* Whether jobs are taken at all. -ESHUTDOWN. */
+int supervisor_check_intake(const Supervisor *supervisor, Error *e);
 
 /* Reads a specification, and checks it and the names of its inputs; `batch`: not yet what it runs after. The job is the
  * caller's. */
@@ -96,14 +98,34 @@ int submission_read(Supervisor *supervisor, const Caller *caller, const char *sp
 /* 1: the job of the same key; 0: there is none, or no key, and this one has it now. -EEXIST. */
 int submission_find_earlier(Supervisor *supervisor, Job *job, Job **ret, Error *e);
 
-/* What was added for a tenant, and is there for an hour (batch.c). */
-typedef struct AddedInput {
-        Supervisor *supervisor;
-        char *tenant, *blob;
-        sd_event_source *expiry;
-} AddedInput;
+/* ---- account.c ---- */
 
-void added_inputs_end(Supervisor *supervisor);
+/* Takes a new job on its tenant's account, if its ceilings allow that: -EPERM, -EDQUOT; -ENOSPC the engine's. */
+int account_open(Supervisor *supervisor, Job *job, Error *e);
+/* The same for a job that is stored already. */
+void account_adopt(Job *job);
+/* The job is in this state. */
+void account_set_state(Job *job, JobState state);
+/* What an attempt has left. */
+void account_add_output(Job *job, uint64_t bytes);
+/* It is on no account any more; account_revoke(): it was never taken. */
+void account_close(Job *job);
+void account_revoke(Job *job);
+
+/* ---- inputs.c ---- */
+
+/* Gives the job an input, whose blob is counted once for it already; that count is given back on error. `enforce`: within
+ * the tenant's ceiling. -EDQUOT. */
+int inputs_give(Supervisor *supervisor, Job *job, const char *name, const char *blob, bool enforce, Error *e);
+/* The job needs its inputs no more. */
+void inputs_take_back(Supervisor *supervisor, Job *job);
+
+/* Keeps an input, whose blob is counted, for an hour, for jobs of the tenant that are to come. -EDQUOT. */
+int inputs_add(Supervisor *supervisor, Tenant *tenant, const char *blob, Error *e);
+bool inputs_are_added(const Supervisor *supervisor, Tenant *tenant, const char *blob);
+/* What the job uses does not have to be kept for another. */
+void inputs_use(Supervisor *supervisor, const Job *job);
+void inputs_end(Supervisor *supervisor);
 
 struct Submission {
         Submission *next;
@@ -116,7 +138,7 @@ struct Submission {
         SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
         struct Batch *batch;           /* of a batch, instead of `job` and `submitted` */
         SupervisorAnswered answered;   /* likewise; of a batch or an added input */
-        char *tenant;                  /* of an added input */
+        Tenant *tenant;                /* of an added input */
         void *userdata;
 };
 

@@ -70,6 +70,7 @@ bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
         if (state == JOB_QUEUED || state == JOB_BACKOFF)
                 job->started_usec = 0;
         job->state = state;
+        account_set_state(job, state);
         /* Back where it was: it has waited already. */
         if (state == JOB_QUEUED)
                 enter_queue(s, job, true);
@@ -81,6 +82,7 @@ static void forget(Supervisor *s, Job *job)
         store_remove(s->store, &job->id);
         output_remove(s->outputs, &job->id);
         submission_forget_key(s, job);
+        account_close(job);
         job_table_remove(&s->jobs, job);
         job_free(job);
         s->n_finished--;
@@ -106,12 +108,7 @@ static void on_ended(const Error *error _unused_, void *userdata)
 
         job->state = job->ending;
         /* The job does not run again: what it was given is not needed any more. */
-        for (size_t i = 0; i < job->n_inputs; i++) {
-                blobs_unref(s->blobs, job->inputs[i].blob);
-                free(job->inputs[i].name);
-                free(job->inputs[i].blob);
-        }
-        job->n_inputs = 0;
+        inputs_take_back(s, job);
         s->n_finished++;
         dependencies_ended(s, job);
         if (s->events)
@@ -126,6 +123,7 @@ void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
                 return;
         }
         leave_place(s, job);
+        account_set_state(job, state);
         job->ended = true;
         job->ending = state;
         job->finished_usec = realtime_usec();

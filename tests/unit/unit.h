@@ -17,6 +17,7 @@ Suite *filter_reading_suite(void);
 Suite *jail_suite(void);
 Suite *learn_suite(void);
 Suite *engine_suite(void);
+Suite *tenant_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
 #define assert_refused(call, e, part)                                                              \
