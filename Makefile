@@ -118,7 +118,7 @@ TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submi
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
-FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/worker/protocol.c \
+FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/supervisor/config.c engine/worker/protocol.c \
              $(filter-out jail/scope.c %_main.c,$(call sources,jail)) jail/cli/host_path.c \
              $(filter-out %/main.c,$(call sources,jail/image_unpack))
 SECONDS ?= 30
@@ -173,11 +173,17 @@ escapes: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/escapes
 	@tests/jail/escapes.sh $${WITH:+--with "$$WITH"}
 
-install: all
+MAN := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
+$(BUILD)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+install: all $(MAN)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack \
 	        skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
+	for page in $(MAN); do install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page; done
 
 # Everything is rebuilt when compiler or flags change.
 FLAGS := $(CC) $(CFLAGS) $(HARDENING) $(OWN_CFLAGS) $(OWN_LDFLAGS)

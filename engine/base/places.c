@@ -86,6 +86,25 @@ char **place_policies(Error *e)
         return take(list);
 }
 
+char **place_configuration(Error *e)
+{
+        _cleanup_free_ char *tree = tree_build_folder();
+        _cleanup_strv_ char **list = NULL;
+        int r = 0;
+
+        if (!tree)
+                r = strv_add(&list, SKEP_PREFIX "/share/skep/skepd.json");
+        if (r >= 0)
+                r = tree ? strv_addf(&list, "%s/../skepd.json", tree) : strv_add(&list, "/etc/skep/skepd.json");
+        if (r >= 0)
+                r = tree ? strv_addf(&list, "%s/../skepd.json.d", tree) : strv_add(&list, "/etc/skep/skepd.json.d");
+        if (r < 0) {
+                error_oom(e);
+                return NULL;
+        }
+        return take(list);
+}
+
 char *place_images(Error *e)
 {
         const char *chosen = getenv("SKEP_IMAGES"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");

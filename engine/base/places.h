@@ -16,6 +16,10 @@ char *place_cache(Error *e);
 /* The directories that hold policies, the operator's first. A strv, owned by the caller; NULL with an error. */
 char **place_policies(Error *e);
 
+/* What the configuration is read from, in this order: files, and directories (those end in ".d") of such. A strv, owned
+ * by the caller; NULL with an error. They need not exist. */
+char **place_configuration(Error *e);
+
 /* The directory that holds the imported images: $SKEP_IMAGES, else /var/lib/skep/images for root, else the user's own
  * below $XDG_DATA_HOME. Owned by the caller; NULL with an error. */
 char *place_images(Error *e);

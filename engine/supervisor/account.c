@@ -37,7 +37,7 @@ int account_open(Supervisor *s, Job *job, Error *e)
 
         if (r < 0)
                 return r;
-        if (s->n_unstarted >= s->queue_max)
+        if (s->n_unstarted >= s->config->queue.jobs)
                 return error_set(e, -ENOSPC, "the queue is full: %" PRIu64 " jobs wait, and it takes no more; try again later",
                                  s->n_unstarted);
         account_adopt(job);

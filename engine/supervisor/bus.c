@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define CLIENTS_MAX 512
-#define PENDING_PER_CLIENT 256
 #define QUEUED_PER_CLIENT 64 /* answers that it has not read */
 
 /* A call that is answered later. */
@@ -79,6 +77,11 @@ int bus_reply_error(sd_bus_message *message, const Error *e)
 
 /* ---- calls that are answered later ---- */
 
+static const Config *bus_config(const BusClient *client)
+{
+        return supervisor_config(client->owner->supervisor);
+}
+
 static void pending_free(Pending *p)
 {
         for (Pending **at = &p->client->pending; *at; at = &(*at)->next)
@@ -95,7 +98,7 @@ static void pending_free(Pending *p)
 
 static Pending *pending_new(BusClient *client, sd_bus_message *message)
 {
-        Pending *p = client->n_pending < PENDING_PER_CLIENT ? calloc(1, sizeof *p) : NULL;
+        Pending *p = client->n_pending < bus_config(client)->clients.calls ? calloc(1, sizeof *p) : NULL;
 
         if (!p)
                 return NULL;
@@ -145,7 +148,8 @@ int bus_client_add_wait(BusClient *client, sd_bus_message *message, char **ids, 
         if (!p) {
                 strv_free(ids);
                 return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                                  "at most %d calls may wait on one connection", PENDING_PER_CLIENT);
+                                                  "at most %" PRIu64 " calls may wait on one connection",
+                                                  bus_config(client)->clients.calls);
         }
         p->ids = ids;
         if (answer_wait(p, timeout_usec == 0)) {
@@ -169,7 +173,8 @@ void bus_client_add_submission(BusClient *client, Submission *submission, sd_bus
         if (!p) {
                 submission_drop(submission);
                 sd_bus_reply_method_errorf(message, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                           "at most %d calls may wait on one connection", PENDING_PER_CLIENT);
+                                           "at most %" PRIu64 " calls may wait on one connection",
+                                                  bus_config(client)->clients.calls);
                 return;
         }
         p->submission = submission;
@@ -377,7 +382,9 @@ static int on_connect(sd_event_source *source _unused_, int listener, uint32_t e
 
         if (fd < 0)
                 return 0;
-        BusClient *client = bus->n_clients < CLIENTS_MAX ? calloc(1, sizeof *client) : NULL;
+        BusClient *client = bus->n_clients < supervisor_config(bus->supervisor)->clients.connections
+                                    ? calloc(1, sizeof *client)
+                                    : NULL;
         if (!client) {
                 close(fd);
                 return 0;

@@ -37,6 +37,19 @@ static int find_job(sd_bus_message *m, BusClient *client, const char *id, Job **
         return 0;
 }
 
+static int reply_strings(sd_bus_message *m, char **texts)
+{
+        sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, texts);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r < 0 ? r : 1;
+}
+
 /* ---- Submit ---- */
 
 typedef struct Answer {
@@ -278,6 +291,27 @@ static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _
         return sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const Caller caller = bus_client_caller(userdata);
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_strv_ char **later = NULL;
+
+        if (!caller.root)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED,
+                                                  "only root may make the engine read its configuration again");
+        if (supervisor_reload(bus_client_supervisor(userdata), &later, &e) < 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INVALID_ARGS, "%s", error_text(&e));
+        return reply_strings(m, later);
+}
+
+static int method_get_config(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        _cleanup_free_ char *text = config_show(supervisor_config(bus_client_supervisor(userdata)));
+
+        return text ? sd_bus_reply_method_return(m, "s", text) : -ENOMEM;
+}
+
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         const char *id;
@@ -441,6 +475,10 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", needs_restart), method_reload,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", config), method_get_config,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetJob", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", job), method_get_job,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("a{sv}", filter, "s", cursor, "u", limit),

@@ -6,10 +6,10 @@
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
 #include "engine/base/options.h"
-#include "engine/base/places.h"
 #include "engine/base/size.h"
 #include "engine/base/strv.h"
 #include "engine/supervisor/bus.h"
+#include "engine/supervisor/check.h"
 
 #include <signal.h>
 #include <string.h>
@@ -19,36 +19,58 @@
 #define SKEP_VERSION "0"
 #endif
 
-#define WORKERS_DEFAULT 2
-#define WORKERS_MAX 50
 #define DRAIN_CHECK_USEC (20 * USEC_PER_MSEC)
 
 typedef struct Options {
-        SupervisorOptions supervisor;
-        const char *socket;
-        uint64_t drain_usec;
+        ConfigSources sources;
         bool embedded, check, help, version;
 } Options;
 
+/* ---- options that are values of the configuration ---- */
+
+static int add_value(Options *o, const char *key, const char *from, json_object *value, Error *e)
+{
+        ConfigSources *sources = &o->sources;
+
+        if (!value || sources->n_options == CONFIG_OPTIONS_MAX) {
+                json_object_put(value);
+                return value ? error_set(e, -E2BIG, "given too often") : error_oom(e);
+        }
+        sources->options[sources->n_options++] = (ConfigOption){key, value, from};
+        return 0;
+}
+
+static int take_state(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        return add_value(target, "state_directory", "--state", json_object_new_string(value), e);
+}
+
+static int take_socket(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        return add_value(target, "socket", "--socket", json_object_new_string(value), e);
+}
+
 static int take_workers(const Option *option _unused_, const char *value, void *target, Error *e)
 {
-        Options *o = target;
+        uint64_t n;
+        int r = count_parse(value, 0, INT64_MAX, &n, e);
 
-        return count_parse(value, 1, WORKERS_MAX, &o->supervisor.workers, e);
+        return r < 0 ? r : add_value(target, "workers.minimum", "--workers", json_object_new_uint64(n), e);
 }
 
 static int take_allow_missing(const Option *option _unused_, const char *value, void *target, Error *e)
 {
-        Options *o = target;
+        _cleanup_strv_ char **names = NULL;
+        json_object *list = strv_split(value, ',', &names) < 0 ? NULL : json_object_new_array();
 
-        return jail_layers_parse_missing(value, &o->supervisor.allow_missing, e);
+        for (size_t i = 0; list && names && names[i]; i++)
+                json_object_array_add(list, json_object_new_string(names[i]));
+        return add_value(target, "allow_missing", "--allow-missing", list, e);
 }
 
 static int take_drain(const Option *option _unused_, const char *value, void *target, Error *e)
 {
-        Options *o = target;
-
-        return duration_parse(value, &o->drain_usec, e);
+        return add_value(target, "drain", "--drain", json_object_new_string(value), e);
 }
 
 static int refuse_yet(const Option *option _unused_, const char *value _unused_, void *target _unused_, Error *e)
@@ -58,16 +80,16 @@ static int refuse_yet(const Option *option _unused_, const char *value _unused_,
 
 static const Option options_table[] = {
         {"embedded", NULL, NULL, option_set_flag, offsetof(Options, embedded)},
-        {"state", "DIR", "where inputs and outputs are kept (default: /var/lib/skep)", option_set_string,
-         offsetof(Options, supervisor.state_directory)},
-        {"socket", "PATH", "where clients connect (default: /run/skep/engine.sock)", option_set_string,
-         offsetof(Options, socket)},
+        {"config", "FILE", "read this file instead of those of skepd.json(5)", option_set_string,
+         offsetof(Options, sources.file)},
+        {"state", "DIR", "where inputs and outputs are kept (default: /var/lib/skep)", take_state, 0},
+        {"socket", "PATH", "where clients connect (default: /run/skep/engine.sock)", take_socket, 0},
         {"workers", "N", "how many workers, 1 to 50 (default: 2)", take_workers, 0},
         {"allow-missing", "LIST", "layers and limits that this host need not enforce, such as memory,cpu",
          take_allow_missing, 0},
         {"drain", "DURATION", "how long to wait for running jobs at the end (default: 10s)", take_drain, 0},
-        {"check", NULL, "look at the options and the policies, and end", option_set_flag, offsetof(Options, check)},
-        {"config", "FILE", NULL, refuse_yet, 0},
+        {"check", NULL, "look at the configuration and all policies, say each problem, and end", option_set_flag,
+         offsetof(Options, check)},
         {"bus", "ADDRESS", NULL, refuse_yet, 0},
         {"help", NULL, "this text", option_set_flag, offsetof(Options, help)},
         {"version", NULL, "which one this is", option_set_flag, offsetof(Options, version)},
@@ -78,7 +100,7 @@ static void print_help(void)
         puts("Usage: skepd --embedded [OPTION]...\n"
              "Take jobs on a private socket, and run them in jails by workers of its own.\n");
         options_help(options_table, ELEMENTS(options_table));
-        puts("\nIt prints \"ready\" when clients can connect. SIGTERM ends it.");
+        puts("\nIt prints \"ready\" when clients can connect. SIGTERM ends it, SIGHUP makes it read its configuration again.");
 }
 
 static int parse_options(int argc, char **argv, Options *o, Error *e)
@@ -95,12 +117,13 @@ static int parse_options(int argc, char **argv, Options *o, Error *e)
         return 0;
 }
 
-/* ---- the end ---- */
+/* ---- signals ---- */
 
 typedef struct Daemon {
         sd_event *event;
+        Config *config;
         Supervisor *supervisor;
-        uint64_t drain_usec, drain_until_usec;
+        uint64_t drain_until_usec;
 } Daemon;
 
 static int on_drain(sd_event_source *source, uint64_t usec _unused_, void *userdata)
@@ -113,7 +136,7 @@ static int on_drain(sd_event_source *source, uint64_t usec _unused_, void *userd
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static int on_signal(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata)
+static int on_end(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata)
 {
         Daemon *d = userdata;
 
@@ -121,35 +144,63 @@ static int on_signal(sd_event_source *source _unused_, const struct signalfd_sig
         if (d->drain_until_usec)
                 return sd_event_exit(d->event, 0);
         supervisor_close_intake(d->supervisor);
-        d->drain_until_usec = monotonic_usec() + d->drain_usec;
+        d->drain_until_usec = monotonic_usec() + d->config->drain_usec;
         return sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_drain, d);
 }
 
-static int serve(const Options *o, Error *e)
+static int on_hangup(sd_event_source *source _unused_, const struct signalfd_siginfo *info _unused_, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_strv_ char **later = NULL;
+        Daemon *d = userdata;
+
+        supervisor_reload(d->supervisor, &later, &e); /* it says what came of it */
+        return 0;
+}
+
+static int watch_signals(Daemon *d, Error *e)
+{
+        static const struct {
+                int number;
+                sd_event_signal_handler_t handler;
+        } signals[] = {{SIGTERM, on_end}, {SIGINT, on_end}, {SIGHUP, on_hangup}};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(signals); i++)
+                r = sd_event_add_signal(d->event, NULL, signals[i].number, signals[i].handler, d);
+        return r < 0 ? error_errno(e, r, "event loop") : 0;
+}
+
+static void block_signals(void)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGHUP);
+        sigaddset(&set, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(Config *config, Error *e)
 {
         _cleanup_(supervisor_freep) Supervisor *supervisor = NULL;
         _cleanup_(bus_freep) Bus *bus = NULL;
-        Daemon d = {.drain_usec = o->drain_usec};
-        sigset_t set;
+        Daemon d = {.config = config};
         int r = sd_event_default(&d.event);
 
         if (r < 0)
                 return error_errno(e, r, "event loop");
-        sigemptyset(&set);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        signal(SIGPIPE, SIG_IGN);
+        block_signals();
         umask(022);
-
-        r = supervisor_new(d.event, &o->supervisor, &supervisor, e);
+        r = supervisor_new(d.event, config, &supervisor, e);
         if (r >= 0)
-                r = bus_new(d.event, o->socket, supervisor, &bus, e);
+                r = bus_new(d.event, config->socket, supervisor, &bus, e);
         d.supervisor = supervisor;
-        if (r >= 0 && ((r = sd_event_add_signal(d.event, NULL, SIGTERM, on_signal, &d)) < 0 ||
-                       (r = sd_event_add_signal(d.event, NULL, SIGINT, on_signal, &d)) < 0))
-                error_errno(e, r, "event loop");
+        if (r >= 0)
+                r = watch_signals(&d, e);
         if (r >= 0) {
                 puts("ready");
                 fflush(stdout);
@@ -166,59 +217,41 @@ static int serve(const Options *o, Error *e)
         return r;
 }
 
-static int check_directory(const char *directory, char *const *directories, Error *e)
+/* Every problem, a line each. */
+static int check(const Config *config, char ***problems, Error *e)
 {
-        _cleanup_closedir_ DIR *dir = opendir(directory);
-        int r = 0;
+        int r = check_all(config, problems, e);
+        size_t n = strv_length(*problems);
 
-        for (struct dirent *d; r >= 0 && dir && (d = readdir(dir));) {
-                _cleanup_policy_ JailPolicy *policy = NULL;
-                _cleanup_free_ char *name = strndup(d->d_name, strcspn(d->d_name, "."));
-                const char *ending = strchr(d->d_name, '.');
-                if (!ending || strcmp(ending, ".json") != 0 || strcmp(d->d_name, "syscall-groups.json") == 0)
-                        continue;
-                r = name ? jail_policy_load(name, directories, &policy, e) : error_oom(e);
-                if (r >= 0)
-                        supervisor_log_notes(policy);
-        }
-        return r;
-}
-
-/* As far as it can be seen without starting: every policy, and with them the groups of system calls. */
-static int check(Error *e)
-{
-        _cleanup_strv_ char **directories = place_policies(e);
-        int r = directories ? 0 : -ENOMEM;
-
-        for (size_t i = 0; r >= 0 && directories[i]; i++)
-                r = check_directory(directories[i], directories, e);
-        return r;
+        if (r < 0 || n == 0)
+                return r;
+        for (size_t i = 0; i < n; i++)
+                log_error("%s", (*problems)[i]);
+        return error_set(e, -EINVAL, "%zu problem%s", n, n == 1 ? "" : "s");
 }
 
 int main(int argc, char **argv)
 {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_strv_ char **problems = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        Options options = {
-                .supervisor =
-                        {
-                                .state_directory = "/var/lib/skep",
-                                .workers = WORKERS_DEFAULT,
-                                .default_policy = "python",
-                                .tenants_directory = "/etc/skep/tenants.d",
-                        },
-                .socket = "/run/skep/engine.sock",
-                .drain_usec = 10 * USEC_PER_SECOND,
-        };
+        Options options = {0};
 
         open_missing_stdio();
         log_open("skepd");
         int r = parse_options(argc, argv, &options, &e);
-        if (r >= 0 && options.help)
+        if (r >= 0 && options.help) {
                 print_help();
-        else if (r >= 0 && options.version)
+        } else if (r >= 0 && options.version) {
                 puts("skepd " SKEP_VERSION);
-        else if (r >= 0)
-                r = options.check ? check(&e) : serve(&options, &e);
+        } else if (r >= 0) {
+                r = config_load(&options.sources, &config, &problems, &e);
+                if (options.check && config)
+                        r = check(config, &problems, &e);
+                else if (r >= 0)
+                        r = serve(config, &e);
+        }
+        config_sources_done(&options.sources);
         if (r < 0) {
                 log_error("%s", error_text(&e));
                 return 1;

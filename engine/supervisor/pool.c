@@ -15,7 +15,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define JOBS_PER_WORKER 8
 #define POLICIES_KNOWN 32
 #define RESTART_MIN_USEC (100 * USEC_PER_MSEC)
 #define RESTART_MAX_USEC (10 * USEC_PER_SECOND)
@@ -43,6 +42,7 @@ struct Pool {
         sd_event_source *accepting;
         PoolWorker *workers;
         size_t n;
+        uint64_t jobs_per_worker;
         bool closing;
 };
 
@@ -295,7 +295,11 @@ int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *even
 
         if (!pool)
                 return error_oom(e);
-        *pool = (Pool){.event = event, .events = events, .userdata = userdata, .listener = -1};
+        *pool = (Pool){.event = event,
+                       .events = events,
+                       .userdata = userdata,
+                       .listener = -1,
+                       .jobs_per_worker = options->jobs_per_worker};
         pool->program = strdup(options->program);
         if (!pool->program || asprintf(&pool->socket_path, "%s/worker.sock", options->state_directory) < 0) {
                 pool->socket_path = NULL;
@@ -362,7 +366,7 @@ PoolWorker *pool_find_room(Pool *pool)
 
         for (size_t i = 0; i < pool->n; i++) {
                 PoolWorker *w = &pool->workers[i];
-                if (w->welcome && w->running < JOBS_PER_WORKER && (!best || w->running < best->running))
+                if (w->welcome && w->running < pool->jobs_per_worker && (!best || w->running < best->running))
                         best = w;
         }
         return best;

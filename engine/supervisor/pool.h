@@ -20,7 +20,7 @@ typedef struct PoolEvents {
 typedef struct PoolOptions {
         const char *state_directory; /* where the socket for workers is */
         const char *program;         /* path of skep-worker */
-        uint64_t workers;
+        uint64_t workers, jobs_per_worker;
 } PoolOptions;
 
 /* Starts the workers. Errors: of the socket; -EFAULT no worker could be started. */

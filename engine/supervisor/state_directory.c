@@ -4,16 +4,18 @@
 #include "engine/base/cleanup.h"
 
 #include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #define STATE_MARK "skep-state"
 
-/* What nobody needs any more is removed from the state directory: so it must be ours, and have been made for this. */
+/* What nobody needs any more is removed from the state directory: so it must be ours, and have been made for this.
+ * Returns 1 when it has our mark, 0 when it can get it. */
 static int check_directory(int fd, const char *directory, Error *e)
 {
         static const char *const ours[] = {"jobs", "blobs", "jobs.db"};
-        _cleanup_close_ int mark = -1;
         struct stat st;
 
         if (fstat(fd, &st) < 0)
@@ -23,13 +25,27 @@ static int check_directory(int fd, const char *directory, Error *e)
                                  "else",
                                  directory);
         if (faccessat(fd, STATE_MARK, F_OK, 0) == 0)
-                return 0;
+                return 1;
         for (size_t i = 0; i < ELEMENTS(ours); i++)
                 if (faccessat(fd, ours[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                         return error_set(e, -EEXIST, "%s/%s is there already, and no skepd has made it", directory,
                                          ours[i]);
-        mark = openat(fd, STATE_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        return mark < 0 ? error_errno(e, -errno, "%s", directory) : 0;
+        return 0;
+}
+
+int state_directory_check(const char *directory, Error *e)
+{
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd >= 0)
+                return check_directory(fd, directory, e);
+        if (errno != ENOENT)
+                return error_errno(e, -errno, "%s", directory);
+        /* It is made at the start, if there is a place for it. */
+        _cleanup_free_ char *parent = strdup(directory);
+        if (!parent)
+                return error_oom(e);
+        return access(dirname(parent), W_OK) < 0 ? error_errno(e, -errno, "%s", directory) : 0;
 }
 
 int state_directory_lock(const char *directory, Error *e)
@@ -42,6 +58,9 @@ int state_directory_lock(const char *directory, Error *e)
         int r = check_directory(fd, directory, e);
         if (r < 0)
                 return r;
+        _cleanup_close_ int mark = r ? -1 : openat(fd, STATE_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (r == 0 && mark < 0)
+                return error_errno(e, -errno, "%s", directory);
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK
                                ? error_set(e, -EBUSY, "%s: another skepd uses this state directory", directory)

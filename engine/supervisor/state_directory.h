@@ -7,3 +7,6 @@
  * replaced ("jobs", "blobs"), so that it must be our own, writable by nobody else, and these must not be somebody's.
  * Returns a descriptor that holds the lock. Errors: -EBUSY another supervisor has it; -EPERM; -EEXIST. */
 int state_directory_lock(const char *directory, Error *e);
+
+/* Whether that would work, without making or locking anything. */
+int state_directory_check(const char *directory, Error *e);

@@ -101,7 +101,7 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
                 return error_set(e, -EPERM, "tenant: you may not act for \"%s\"", spec->tenant);
         if (tenants_get(s->tenants, spec->tenant ? spec->tenant : caller->tenant, &job->tenant) < 0)
                 return error_oom(e);
-        if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->default_policy, &job->policy, e)) < 0)
+        if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->config->default_policy, &job->policy, e)) < 0)
                 return r;
         if (!batch && (r = dependencies_check(s, job, e)) < 0)
                 return r;

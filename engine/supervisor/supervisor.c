@@ -112,7 +112,7 @@ static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
                         .environment = environment,
                         .working_directory = job->spec.working_directory,
                         .limits = job->spec.limits,
-                        .allow_missing = s->allow_missing,
+                        .allow_missing = s->config->allow_missing,
                         .inputs = names,
                 };
                 r = pool_run(worker, &order, job->policy, fds, n);
@@ -245,6 +245,16 @@ void supervisor_log_notes(const JailPolicy *policy)
                 log_warning("policy %s: %s", jail_policy_name(policy), *note);
 }
 
+void known_policies_free(KnownPolicy *list)
+{
+        while (list) {
+                KnownPolicy *known = list;
+                list = known->next;
+                jail_policy_unref(known->policy);
+                free(known);
+        }
+}
+
 int supervisor_find_policy(Supervisor *s, const char *name, JailPolicy **ret, Error *e)
 {
         JailPolicy *policy;
@@ -363,6 +373,11 @@ char *supervisor_report(Supervisor *s, const Job *job, uint64_t attempt)
         return job->report ? strdup(job->report) : NULL;
 }
 
+const Config *supervisor_config(const Supervisor *s)
+{
+        return s->config;
+}
+
 SupervisorStatus supervisor_status(const Supervisor *s)
 {
         return (SupervisorStatus){.workers = pool_size(s->pool), .queued = s->n_queued, .running = s->n_running};
@@ -381,16 +396,18 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
 
 /* ---- start and end ---- */
 
-static int start_pool(Supervisor *s, const SupervisorOptions *options, Error *e)
+static int start_pool(Supervisor *s, Error *e)
 {
         _cleanup_free_ char *program = place_program("skep-worker", e);
-        const PoolOptions pool = {
-                .state_directory = options->state_directory, .program = program, .workers = options->workers};
+        const PoolOptions pool = {.state_directory = s->config->state_directory,
+                                  .program = program,
+                                  .workers = s->config->workers.minimum,
+                                  .jobs_per_worker = s->config->pool.jobs_per_worker};
 
         return program ? pool_new(s->event, &pool, &pool_events, s, &s->pool, e) : -ENOMEM;
 }
 
-int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor **ret, Error *e)
+int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
 {
         _cleanup_(supervisor_freep) Supervisor *s = calloc(1, sizeof *s);
         JailPolicy *policy;
@@ -398,26 +415,24 @@ int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor
 
         if (!s)
                 return error_oom(e);
-        *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .allow_missing = options->allow_missing};
+        *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .config = config};
         for (int priority = 0; priority <= PRIORITY_MAX; priority++)
                 TAILQ_INIT(&s->queue[priority]);
-        s->queue_max = QUEUE_MAX;
-        s->default_policy = strdup(options->default_policy);
         s->policy_directories = place_policies(e);
-        if (!s->default_policy || !s->policy_directories)
+        if (!s->policy_directories)
                 return error_oom(e);
-        if ((r = supervisor_find_policy(s, s->default_policy, &policy, e)) < 0)
+        if ((r = supervisor_find_policy(s, config->default_policy, &policy, e)) < 0)
                 return error_prefix(e, "default_policy"), r;
         jail_policy_unref(policy);
         if (tenants_new(&s->tenants) < 0)
                 return error_oom(e);
-        if ((r = supervisor_load_tenants(s, options->tenants_directory, e)) < 0)
+        if ((r = supervisor_load_tenants(s, config->tenants_directory, e)) < 0)
                 return r;
-        if ((r = s->lock = state_directory_lock(options->state_directory, e)) < 0 ||
-            (r = s->outputs = output_directory_new(options->state_directory, e)) < 0 ||
-            (r = blobs_new(event, options->state_directory, &s->blobs, e)) < 0 ||
-            (r = store_open(event, options->state_directory, &s->store, e)) < 0 || (r = recovery_run(s, e)) < 0 ||
-            (r = start_pool(s, options, e)) < 0)
+        if ((r = s->lock = state_directory_lock(config->state_directory, e)) < 0 ||
+            (r = s->outputs = output_directory_new(config->state_directory, e)) < 0 ||
+            (r = blobs_new(event, config->state_directory, &s->blobs, e)) < 0 ||
+            (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = recovery_run(s, e)) < 0 ||
+            (r = start_pool(s, e)) < 0)
                 return r;
         *ret = take(s);
         return 0;
@@ -444,14 +459,8 @@ Supervisor *supervisor_free(Supervisor *s)
         job_table_done(&s->jobs);
         if (s->tenants)
                 tenants_free(s->tenants);
-        while (s->policies) {
-                KnownPolicy *known = s->policies;
-                s->policies = known->next;
-                jail_policy_unref(known->policy);
-                free(known);
-        }
+        known_policies_free(s->policies);
         strv_free(s->policy_directories);
-        free(s->default_policy);
         close_fd(s->outputs);
         close_fd(s->lock);
         free(s);

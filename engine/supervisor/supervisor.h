@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/supervisor/blobs.h"
+#include "engine/supervisor/config.h"
 #include "engine/supervisor/job.h"
 #include "engine/supervisor/output.h"
 #include "engine/supervisor/pool.h"
@@ -15,15 +16,11 @@ typedef struct SupervisorEvents {
         void (*finished)(const Job *job, void *userdata);
 } SupervisorEvents;
 
-typedef struct SupervisorOptions {
-        const char *state_directory;
-        uint64_t workers;
-        JailLayers allow_missing;
-        const char *default_policy;
-        const char *tenants_directory;
-} SupervisorOptions;
-
-int supervisor_new(sd_event *event, const SupervisorOptions *options, Supervisor **ret, Error *e);
+/* The configuration must live as long as the supervisor, which reads what may change each time that it is used. */
+int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e);
+/* Reads configuration and policies again (reload.c). The keys of what has changed and needs a restart go to `later`.
+ * On an error everything stays as it was: -EINVAL, -ENOENT. */
+int supervisor_reload(Supervisor *supervisor, char ***later, Error *e);
 /* Ends the workers and what runs. Returns NULL. */
 Supervisor *supervisor_free(Supervisor *supervisor);
 DEFINE_CLEANUP(Supervisor, supervisor_free)
@@ -94,6 +91,8 @@ int supervisor_open_output(Supervisor *supervisor, const Job *job, OutputStream 
 
 /* The report of an attempt (0: the last that has one); owned by the caller, NULL where there is none. */
 char *supervisor_report(Supervisor *supervisor, const Job *job, uint64_t attempt);
+
+const Config *supervisor_config(const Supervisor *supervisor);
 
 typedef struct SupervisorStatus {
         uint64_t workers, queued, running;

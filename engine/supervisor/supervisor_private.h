@@ -16,9 +16,8 @@ typedef struct KnownPolicy {
 
 struct Supervisor {
         sd_event *event;
+        Config *config;
         int lock, outputs;
-        JailLayers allow_missing;
-        char *default_policy;
         char **policy_directories;
         KnownPolicy *policies;
         IdMaker ids;
@@ -26,7 +25,7 @@ struct Supervisor {
         struct JobList queue[PRIORITY_MAX + 1];
         Tenants *tenants;
         uint64_t n_queued, n_running, n_finished; /* jobs in these states */
-        uint64_t n_unstarted, queue_max;          /* jobs that are taken and have neither been started nor ended */
+        uint64_t n_unstarted;                     /* jobs that are taken and have neither been started nor ended */
         Store *store;
         Pool *pool;
         Blobs *blobs;
@@ -53,6 +52,9 @@ int dependencies_link(Supervisor *supervisor, Job *job);
 void dependencies_ended(Supervisor *supervisor, Job *job);
 
 /* ---- */
+
+/* Gives back a list of policies. */
+void known_policies_free(KnownPolicy *list);
 
 /* Loads a policy, or takes the one that is known. The caller has a reference. */
 int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy **ret, Error *e);

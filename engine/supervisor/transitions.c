@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FINISHED_MAX 10000 /* so many ended jobs are remembered, with their output */
 #define BACKOFF_MAX_USEC (3600 * USEC_PER_SECOND)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
@@ -91,7 +90,7 @@ static void forget(Supervisor *s, Job *job)
 /* Nothing unbounded: the oldest that have ended make room. */
 void supervisor_forget_oldest(Supervisor *s)
 {
-        for (size_t i = 0; s->n_finished > FINISHED_MAX && i < s->jobs.n; i++) {
+        for (size_t i = 0; s->n_finished > s->config->retention.count && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
                 if (!job_state_is_final(job->state) || job->n_children > 0)
                         continue;

@@ -30,6 +30,7 @@ for target in build/fuzz/*; do
                 cp build/debian/*.json "$place/$name" 2> /dev/null
                 profile '' ''
                 ;;
+        fuzz_config) printf '{"workers":{"minimum":3,"start":"units"},"retention":{"age":"2h"},"allow_missing":["memory"]}' > "$place/$name/a" ;;
         fuzz_spec) printf '{"command":["true"],"limits":{"memory":"1M","io":{"read":5}},"meta":{}}' > "$place/$name/job" ;;
         fuzz_call)
                 printf '/opt/../a//b' > "$place/$name/path"

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Configuration, policies and tenants are read again: first all of it, beside what is in use; then, if nothing is wrong with it,
+ * it takes the place of that. Jobs keep the policy that they were submitted under. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/log.h"
+#include "engine/base/strv.h"
+
+#include <string.h>
+
+static int load_policy(Supervisor *s, const char *name, KnownPolicy **list, Error *e)
+{
+        KnownPolicy *known = calloc(1, sizeof *known);
+
+        if (!known)
+                return error_oom(e);
+        int r = jail_policy_load(name, s->policy_directories, &known->policy, e);
+        if (r < 0) {
+                free(known);
+                return r;
+        }
+        known->next = *list;
+        *list = known;
+        return 0;
+}
+
+/* A policy that is gone is not missed before a job asks for it; one that cannot be read any more is. */
+static int load_policies(Supervisor *s, const Config *config, KnownPolicy **list, Error *e)
+{
+        int r = load_policy(s, config->default_policy, list, e);
+
+        if (r < 0)
+                return error_prefix(e, "default_policy"), r;
+        for (const KnownPolicy *known = s->policies; known; known = known->next) {
+                const char *name = jail_policy_name(known->policy);
+                if (strcmp(name, config->default_policy) != 0 && (r = load_policy(s, name, list, e)) < 0 && r != -ENOENT)
+                        return r;
+        }
+        error_clear(e);
+        return 0;
+}
+
+int supervisor_reload(Supervisor *s, char ***later, Error *e)
+{
+        _cleanup_(config_freep) Config *fresh = NULL;
+        _cleanup_strv_ char **problems = NULL;
+        KnownPolicy *policies = NULL;
+        int r = config_load(s->config->sources, &fresh, &problems, e);
+
+        if (r >= 0)
+                r = load_policies(s, fresh, &policies, e);
+        if (r >= 0)
+                r = supervisor_load_tenants(s, fresh->tenants_directory, e);
+        if (r >= 0 && (r = config_replace(s->config, fresh, later)) < 0)
+                error_oom(e);
+        if (r < 0) {
+                known_policies_free(policies);
+                log_error("the configuration stays as it was: %s", error_text(e));
+                return r;
+        }
+        for (const KnownPolicy *known = policies; known; known = known->next)
+                supervisor_log_notes(known->policy);
+        known_policies_free(s->policies);
+        s->policies = policies;
+        _cleanup_free_ char *list = *later ? strv_join(*later, ", ") : NULL;
+        if (list)
+                log_warning("the configuration was read again; what has changed of %s needs a restart", list);
+        else
+                log_info("the configuration was read again");
+        supervisor_forget_oldest(s);
+        supervisor_dispatch(s);
+        return 0;
+}

@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The configuration: its files, skepd --check, GetConfig and Reload.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+# A tree of its own: the programs of a build tree read the tree's files.
+setup_file() {
+        export MISSING=$(find_missing)
+        export tree=$BATS_FILE_TMPDIR/tree
+        mkdir -p "$tree/build" "$tree/skepd.json.d"
+        cp -r "$top/policies" "$tree/"
+        cp "$build"/{skepd,skep-worker,skep-launcher,skep-scope} "$tree/build/"
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        rm -f "$tree"/skepd.json "$tree"/skepd.json.d/*
+}
+
+start() {
+        "$tree/build/skepd" --embedded --state state --socket "$PWD/e.sock" --allow-missing="$MISSING" "$@" > ready 2> log 3>&- &
+        pid=$!
+        export SKEP_ADDRESS=unix:path=$PWD/e.sock
+        for i in $(seq 100); do grep -q ready ready && return; sleep 0.1; done
+        cat log >&2
+        return 1
+}
+
+teardown() {
+        [ -z "${pid:-}" ] || { kill -TERM "$pid"; wait "$pid"; }
+}
+
+manager() { # a method that gives a string
+        busctl --address="$SKEP_ADDRESS" --json=short call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager "$@"
+}
+config() { # KEY value|from
+        manager GetConfig | python3 -c 'import json, sys; print(json.loads(json.load(sys.stdin)["data"][0])[sys.argv[1]][sys.argv[2]])' "$@"
+}
+
+@test "every value of the table stands in the manual, with its default" {
+        start
+        manager GetConfig | python3 -c '
+import json, sys
+for key, value in json.loads(json.load(sys.stdin)["data"][0]).items():
+    if value["from"] == "default":
+        print("*%s* = %s" % (key, json.dumps(value["value"])))
+    else:
+        print("*%s* =" % key)' | sort > table
+        grep -E '^\*[a-z_.]+\* = ' "$top/docs/man/skepd.json.5.scd" | sort > manual
+        [ "$(wc -l < table)" -eq "$(wc -l < manual)" ]
+        while read -r line; do
+                grep -qF -- "$line" manual || { echo "not in the manual: $line"; return 1; }
+        done < table
+}
+
+@test "values that need a restart are those that the manual marks" {
+        python3 - "$top/docs/man/skepd.json.5.scd" > marked <<'P'
+import re, sys
+for part in re.split(r"\n(?=\*[a-z_.]+\* = )", open(sys.argv[1]).read())[1:]:
+    part = part.split("\n#")[0]
+    if "(restart)" in part:
+        print(re.match(r"\*([a-z_.]+)\*", part).group(1))
+P
+        start
+        # All but those that options have set.
+        echo '{"orphan_grace": "1s", "workers": {"start": "embedded", "maximum": 7}, "queue": {"jobs": 9},
+               "pool": {"memory": "1G", "cpu_overcommit": 2, "jobs_per_worker": 3},
+               "warm": {"memory": 5, "maximum": 3}, "retention": {"age": "5s", "count": 8}, "default_policy": "strict",
+               "clients": {"connections": 200, "connections_per_user": 7, "calls": 77}, "drain": "1s"}' > "$tree/skepd.json"
+        manager Reload | python3 -c 'import json, sys; print("\n".join(json.load(sys.stdin)["data"][0]))' | sort > named
+        diff named <(grep -vx 'state_directory\|socket' marked | sort)
+        [ "$(config queue.jobs value)" = 9 ]
+        [ "$(config warm.maximum value)" = 16 ]
+        grep -q "needs a restart" log
+}
+
+@test "later files win, and options over all of them" {
+        echo '{"workers": {"minimum": 3}, "queue": {"jobs": 5}, "drain": "7s"}' > "$tree/skepd.json"
+        echo '{"queue": {"jobs": 6}}' > "$tree/skepd.json.d/10-a.json"
+        echo '{"queue": {"jobs": 7}} // the last' > "$tree/skepd.json.d/20-b.json"
+        echo 'not read' > "$tree/skepd.json.d/30-c.json.orig"
+        start --drain 1s
+        [ "$(config queue.jobs value)" = 7 ]
+        [ "$(config queue.jobs from)" = "$(readlink -f "$tree/build")/../skepd.json.d/20-b.json" ]
+        [ "$(config workers.minimum value)" = 3 ]
+        [ "$(config drain from)" = --drain ]
+        [ "$(config retention.count from)" = default ]
+}
+
+@test "--config reads that file alone" {
+        echo '{"workers": {"minimum": 3}}' > "$tree/skepd.json"
+        echo '{"queue": {"jobs": 5}}' > own.json
+        start --config own.json
+        [ "$(config queue.jobs value)" = 5 ]
+        [ "$(config workers.minimum value)" = 2 ]
+        run timeout 20 "$tree/build/skepd" --embedded --config nothing.json
+        [ "$status" -eq 1 ]
+        [[ $output == *"nothing.json"* ]]
+}
+
+@test "the check says every problem, and ends with 1" {
+        echo '{"workers": {"minimum": 3, "maximum": 2}, "drain": 5, "allow_missing": ["nothing"], "unknown": 1}' > "$tree/skepd.json"
+        echo 'no json' > "$tree/skepd.json.d/x.json"
+        echo '{"extends": "nothing"}' > "$tree/policies/broken.json"
+        echo '{"syscalls": 5}' > "$tree/policies/broken-too.json"
+        run "$tree/build/skepd" --check --state /dev/null --workers 99
+        rm "$tree"/policies/broken*.json
+        [ "$status" -eq 1 ]
+        for part in "workers.minimum" "drain: a number needs a unit" "allow_missing" "unknown: unknown key" "x.json: not JSON" \
+                "broken" "broken-too" "/dev/null" "--workers: workers.minimum: must be from 1 to 50"; do
+                [[ $output == *"$part"* ]] || { echo "missing: $part"; return 1; }
+        done
+        [[ ${lines[-1]} == *"9 problems" ]]
+        run timeout 20 "$tree/build/skepd" --embedded --state state --socket "$PWD/e.sock"
+        [ "$status" -eq 1 ]
+        [ ! -e state ]
+        [[ $output == *"--check"* ]]
+}
+
+@test "a check makes nothing, and is silent where all is well" {
+        run "$tree/build/skepd" --check --state "$PWD/state"
+        [ "$status" -eq 0 ]
+        [ -z "$output" ]
+        [ ! -e state ]
+}
+
+@test "a reload with a mistake changes nothing; SIGHUP reloads too" {
+        echo '{"queue": {"jobs": 5}}' > "$tree/skepd.json"
+        start
+        echo '{"queue": {"jobs": 6}, "default_policy": "nothing"}' > "$tree/skepd.json"
+        run manager Reload
+        [ "$status" -ne 0 ]
+        [[ $output == *default_policy* ]]
+        [ "$(config queue.jobs value)" = 5 ]
+        echo '{"queue": {"jobs": 6}, "nothing": 1}' > "$tree/skepd.json"
+        run manager Reload
+        [[ $output == *"nothing: unknown key"* ]]
+        [ "$(config queue.jobs value)" = 5 ]
+        echo '{"queue": {"jobs": 8}}' > "$tree/skepd.json"
+        kill -HUP "$pid"
+        for i in $(seq 50); do [ "$(config queue.jobs value)" = 8 ] && break; sleep 0.1; done
+        [ "$(config queue.jobs value)" = 8 ]
+}
+
+@test "tenants are checked, and read again" {
+        mkdir -p tenants
+        echo "{\"tenants_directory\": \"$PWD/tenants\"}" > "$tree/skepd.json"
+        echo '{"limits": {"queued": 2}}' > tenants/root.json
+        start
+        ctl run -- true </dev/null
+        echo '{"policies": ["strict"]}' > tenants/root.json
+        manager Reload
+        run -125 ctl run -- true </dev/null
+        [[ $output == *python* ]]
+        echo '{"policies": 5}' > tenants/root.json
+        run manager Reload
+        [ "$status" -ne 0 ]
+        ctl run --policy strict -- true </dev/null
+        run "$tree/build/skepd" --check --state "$PWD/state"
+        [ "$status" -eq 1 ]
+        [[ $output == *root.json* ]]
+}
+
+@test "policies are read again" {
+        echo '{"extends": "strict", "limits": {"pids": {"default": 4, "max": 4}}}' > "$tree/policies/mine.json"
+        start
+        ctl run --policy mine -- true </dev/null
+        run -125 ctl run --policy mine --pids 9 -- true </dev/null
+        echo '{"extends": "strict", "limits": {"pids": {"default": 4, "max": 10}}}' > "$tree/policies/mine.json"
+        manager Reload
+        ctl run --policy mine --pids 9 -- true </dev/null
+        echo '{"extends": 5}' > "$tree/policies/mine.json"
+        run manager Reload
+        [ "$status" -ne 0 ]
+        ctl run --policy mine --pids 9 -- true </dev/null
+        rm "$tree/policies/mine.json"
+}
