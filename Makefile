@@ -8,6 +8,7 @@
 #   make escapes       hostile programs in our jail, or in another sandbox: WITH='bwrap --unshare-all …'
 #   make fuzz          the parsers, SECONDS=30 each
 #   make bench-jail    what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
+#   make bench-scaler  the forecast beside reacting and the day before: TRACES='a.csv b.csv' DELAYS='60 300'
 #   make install       DESTDIR= PREFIX=/usr
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
@@ -60,8 +61,10 @@ WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
 SUPERVISOR := $(call objects,$(call sources,engine/supervisor))
 CTL := $(call objects,$(call sources,engine/ctl))
+SCALER := $(call objects,$(call sources,engine/scaler))
+FORECAST := $(call objects,$(call sources,engine/scaler/cli))
 
-PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skepd skepctl
+PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skepd skepctl skep-forecast
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
@@ -69,6 +72,7 @@ all: $(ALL)
 # Made anew with the Makefile, which says what is in them.
 $(BUILD)/libbase.a: $(BASE) Makefile
 $(BUILD)/libjail.a: $(JAIL) Makefile
+$(BUILD)/libscaler.a: $(SCALER) Makefile
 $(BUILD)/%.a:
 	@rm -f $@
 	$(AR) rcs $@ $(filter %.o,$^)
@@ -88,13 +92,17 @@ $(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3) -lpthread
 $(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive libsystemd)
+$(BUILD)/skep-forecast: $(FORECAST) $(BUILD)/libscaler.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c) -lm
 
 # ---- tests ----
 
 UNIT := $(call objects,$(call sources,tests/unit))
 UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c))
-$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3 check) -lpthread
+UNIT_FORECAST := $(call objects,$(addprefix engine/scaler/cli/,replay.c trace.c))
+$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(UNIT_FORECAST) $(BUILD)/libscaler.a \
+                    $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3 check) -lpthread -lm
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.
 $(BUILD)/payload: tests/jail/payload.c
 	@mkdir -p $(@D)
@@ -120,12 +128,13 @@ TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submi
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/supervisor/config.c engine/worker/protocol.c \
              $(filter-out jail/scope.c %_main.c,$(call sources,jail)) jail/cli/host_path.c \
+             $(call sources,engine/scaler) engine/scaler/cli/trace.c engine/scaler/cli/replay.c \
              $(filter-out %/main.c,$(call sources,jail/image_unpack))
 SECONDS ?= 30
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	@mkdir -p $(@D)
 	clang -g -O1 -fsanitize=fuzzer,address,undefined $(filter-out -fsanitize% -fno-sanitize%,$(OWN_CFLAGS)) $(PKG_CFLAGS) \
-	        -Wno-missing-prototypes -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
+	        -Wno-missing-prototypes -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS)) -lm
 fuzz:
 	@CC=clang packaging/deps.sh
 	@$(MAKE) --no-print-directory -s $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
@@ -142,11 +151,17 @@ BENCH := $(filter-out %/floor.o %/nothing.o,$(call objects,$(call sources,tests/
 $(BUILD)/bench-jail: $(BENCH) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS))
 RUNS ?= 500
+DELAYS ?= 60 300
 STALLS ?= 5000
 PAYLOAD ?= $(BUILD)/bench-nothing
 bench-jail: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BENCH_PROGRAMS)
 	@tests/bench/run.sh $(RUNS) $(STALLS) $(PAYLOAD)
+
+# Without traces, on loads that the benchmark makes.
+bench-scaler: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $(BUILD)/skep-forecast
+	@tests/bench/scaler.sh "$(DELAYS)" $(TRACES)
 
 deps:
 	@CC="$(CC)" packaging/deps.sh
@@ -179,7 +194,7 @@ $(BUILD)/man/%: docs/man/%.scd
 	scdoc < $< > $@
 
 install: all $(MAN)
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd skep-forecast)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack \
 	        skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
@@ -204,5 +219,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail install
+.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler install
 .SECONDARY:

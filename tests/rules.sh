@@ -29,10 +29,13 @@ allowed() {
         engine/worker) echo '^(engine/base/|jail/jail\.h$)' ;;
         engine/supervisor) echo '^(engine/base/|jail/jail\.h$|engine/worker/protocol\.h$)' ;;
         engine/ctl) echo '^engine/base/' ;;
+        engine/scaler) echo '^engine/base/' ;;
+        engine/scaler/cli) echo '^engine/(base|scaler)/' ;;
         esac
 }
 
-for folder in engine/base jail jail/probe jail/image_unpack jail/cli engine/worker engine/supervisor engine/ctl; do
+for folder in engine/base jail jail/probe jail/image_unpack jail/cli engine/worker engine/supervisor engine/ctl \
+        engine/scaler engine/scaler/cli; do
         found=$(grep -nE '^#include "' "$folder"/*.[ch] | grep -vE "#include \"$folder/" |
                 sed -E 's/^([^:]*:[0-9]*):#include "([^"]*)".*/\2 \1/' |
                 while read -r included where; do

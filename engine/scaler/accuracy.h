@@ -12,7 +12,7 @@
 extern const double accuracy_misses[ACCURACY_BANDS];
 
 typedef struct AccuracyHour {
-        int64_t hour; /* since 1970 */
+        int64_t hour;                             /* since 1970 */
         double n, load, error, error_persistence; /* sums, the errors absolute */
         double below[ACCURACY_BANDS];             /* how often the load came at or below */
 } AccuracyHour;

@@ -54,7 +54,8 @@ static void add_recent(View *v)
         for (int i = 0; i < 8; i++)
                 add(v, (at(v, v->raw, v->step - (i < 7 ? i : 8)) - v->scale.now) / v->scale.unit);
         for (size_t i = 0; i < ELEMENTS(spans); i++)
-                add(v, (series_mean(v->series, v->sums, v->step - spans[i] + 1, v->step) - v->scale.now) / v->scale.unit);
+                add(v,
+                    (series_mean(v->series, v->sums, v->step - spans[i] + 1, v->step) - v->scale.now) / v->scale.unit);
         add(v, (at(v, v->load, v->step) - at(v, v->load, v->step - v->ahead)) / v->scale.unit);
 }
 
@@ -178,7 +179,8 @@ static size_t fill(View *v)
 
 size_t features_log(const Series *series, int64_t step, int ahead, int offset_sec, Scale scale, double *row)
 {
-        View v = {series, series->load_log, series->raw_log, series->raw_log_sum, scale, step, ahead, offset_sec, row, 0};
+        View v = {series, series->load_log, series->raw_log, series->raw_log_sum, scale, step, ahead, offset_sec, row,
+                  0};
 
         return fill(&v);
 }

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #define COUNT_MAX 1e12
-#define BACK_SEC 900 /* the clock is set by little: wait until it is there again */
+#define BACK_SEC 900  /* the clock is set by little: wait until it is there again */
 #define GAP_MAX 40000 /* steps that are filled in at once: 5 ms */
 
 const int forecaster_named_sec[FORECASTER_NAMED] = {300, 600, 900};

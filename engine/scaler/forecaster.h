@@ -24,8 +24,8 @@ void forecaster_done(Forecaster *forecaster);
 /* Which horizons are kept, beside the named ones: those that are new begin with nothing. -ENOMEM. */
 int forecaster_set_horizons(Forecaster *forecaster, const int *aheads, size_t n);
 
-/* The count of the step that began at this time; NaN when nobody counted. Steps between the last and this are gaps; after
- * eight days without any, or when the clock was set back, the history begins anew, and what was learnt stays.
+/* The count of the step that began at this time; NaN when nobody counted. Steps between the last and this are gaps;
+ * after eight days without any, or when the clock was set back, the history begins anew, and what was learnt stays.
  * Returns 0; -ESTALE for a step that was given already, or a clock that went back by less than a quarter of an hour;
  * -EINVAL for a count that is negative or above 10^12. */
 int forecaster_observe(Forecaster *forecaster, int64_t time_sec, double count);

@@ -3,9 +3,9 @@
 
 #include "engine/scaler/features.h"
 
-/* A random forest that is never finished: now and then a new tree, grown from rows kept of the last days, takes the place of the
- * oldest. A tree is grown in pieces, so that nobody waits for it. It predicts how the logarithm of the load will change;
- * so it says nothing about a level that it has never seen. */
+/* A random forest that is never finished: now and then a new tree, grown from rows kept of the last days, takes the
+ * place of the oldest. A tree is grown in pieces, so that nobody waits for it. It predicts how the logarithm of the
+ * load will change; so it says nothing about a level that it has never seen. */
 
 #define FOREST_TREES 24
 #define FOREST_NODES 256
@@ -29,7 +29,7 @@ typedef struct TreeBranch {
 } TreeBranch;
 
 typedef struct Forest {
-        size_t n; /* values of a row */
+        size_t n;    /* values of a row */
         float *rows; /* owned: FOREST_ROWS of them */
         float targets[FOREST_ROWS];
         int n_rows;
@@ -46,7 +46,8 @@ typedef struct Forest {
 int forest_init(Forest *forest, size_t n, uint64_t seed);
 void forest_done(Forest *forest);
 
-/* Keeps a row, in place of any other when there are many: so older ones grow rarer. `share` is the chance that it is kept then. */
+/* Keeps a row, in place of any other when there are many: so older ones grow rarer. `share` is the chance that it is
+ * kept then. */
 void forest_add(Forest *forest, const double *row, double target, double share);
 
 /* Begins a new tree; nothing while one grows, or there are too few rows. */

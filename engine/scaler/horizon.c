@@ -6,29 +6,30 @@
 #include <math.h>
 #include <string.h>
 
-#define FIT_EVERY 5          /* steps */
-#define FIT_FIRST 30         /* rows */
+#define FIT_EVERY 5  /* steps */
+#define FIT_FIRST 30 /* rows */
 #define RIDGE_HALF_LIFE_DAYS 4
 #define DOUBT_HALF_LIFE_DAYS 3
-#define ERROR_DAYS 3         /* that errors are kept */
+#define ERROR_DAYS 3 /* that errors are kept */
 #define ERRORS_MAX 8640
 #define LOSS_HALF_LIFE_SEC 36000
 #define ERROR_HALF_LIFE_STEPS 140
-#define SHARPNESS 6          /* of the weights: a model twice as wrong counts 64 times less */
+#define SHARPNESS 6 /* of the weights: a model twice as wrong counts 64 times less */
 #define LEVEL_STEPS 10
 #define SPREAD_MIN 1e-3
 #define SPREAD_MAX 2
-#define WIDTH_FADE 0.0005    /* of the mean width, a step */
-#define TREE_EVERY 30        /* steps */
+#define WIDTH_FADE 0.0005 /* of the mean width, a step */
+#define TREE_EVERY 30     /* steps */
 #define FOREST_DAYS 10
-#define LOOK_BACK 15         /* steps whose values are features one by one */
-#define BEYOND 2             /* a forecast is at most e² times what was seen in the last days */
+#define LOOK_BACK 15 /* steps whose values are features one by one */
+#define BEYOND 2     /* a forecast is at most e² times what was seen in the last days */
 
 const char *model_name(ModelKind kind)
 {
         static const char *const names[MODEL_KINDS] = {
-                [MODEL_PERSISTENCE] = "persistence",     [MODEL_LEVEL] = "the level",      [MODEL_SEASON] = "the season",
-                [MODEL_RIDGE_LOG] = "ridge (logarithm)", [MODEL_RIDGE] = "ridge (counts)", [MODEL_FOREST] = "the forest",
+                [MODEL_PERSISTENCE] = "persistence", [MODEL_LEVEL] = "the level",
+                [MODEL_SEASON] = "the season",       [MODEL_RIDGE_LOG] = "ridge (logarithm)",
+                [MODEL_RIDGE] = "ridge (counts)",    [MODEL_FOREST] = "the forest",
         };
 
         return names[kind];
@@ -257,7 +258,8 @@ void horizon_step(Horizon *horizon, const Series *series)
         for (int i = 0; i < ACCURACY_BANDS; i++)
                 p->bands[i] = horizon_quantile(horizon, accuracy_misses[i]);
         double width = horizon_width(horizon);
-        horizon->width_mean = horizon->width_mean > 0 ? horizon->width_mean + (width - horizon->width_mean) * WIDTH_FADE : width;
+        horizon->width_mean =
+                horizon->width_mean > 0 ? horizon->width_mean + (width - horizon->width_mean) * WIDTH_FADE : width;
 }
 
 void horizon_forget(Horizon *horizon)

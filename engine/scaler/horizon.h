@@ -6,8 +6,8 @@
 #include "engine/scaler/residuals.h"
 #include "engine/scaler/ridge.h"
 
-/* The forecast of the load so many steps ahead: several models that are asked each step, weighed by how wrong they were of
- * late, and how wrong their common answer is wont to be now. */
+/* The forecast of the load so many steps ahead: several models that are asked each step, weighed by how wrong they were
+ * of late, and how wrong their common answer is wont to be now. */
 
 typedef enum ModelKind {
         MODEL_PERSISTENCE, /* it stays as it is */
@@ -27,15 +27,15 @@ const char *model_name(ModelKind kind);
 typedef struct Prediction {
         int64_t step; /* -1: none */
         double row_log[FEATURES_MAX], row_linear[FEATURES_MAX], row_doubt[HORIZON_DOUBT];
-        double models[MODEL_KINDS]; /* logarithms of the load */
-        double middle, spread;      /* their common answer, and how wide errors are */
-        double unit;                /* of the linear row */
+        double models[MODEL_KINDS];   /* logarithms of the load */
+        double middle, spread;        /* their common answer, and how wide errors are */
+        double unit;                  /* of the linear row */
         double bands[ACCURACY_BANDS]; /* what it may be, in jobs */
-        bool whole;                 /* nothing of what it looked at was a gap */
+        bool whole;                   /* nothing of what it looked at was a gap */
 } Prediction;
 
 typedef struct Horizon {
-        int ahead; /* steps */
+        int ahead;                   /* steps */
         Ridge *log, *linear, *doubt; /* owned */
         Forest forest;
         Residuals residuals;
@@ -44,9 +44,9 @@ typedef struct Horizon {
         double error_mean;
         float *errors; /* owned: absolute errors of the forecasts made in the last days, a ring */
         size_t errors_room;
-        Prediction *pending; /* owned: a ring of `ahead` + 1 */
+        Prediction *pending;    /* owned: a ring of `ahead` + 1 */
         const Prediction *last; /* in it; NULL before the first */
-        double width_mean; /* of the last weeks */
+        double width_mean;      /* of the last weeks */
         Accuracy accuracy;
         int64_t learnt; /* forecasts that could be compared */
         int64_t kept;   /* of their errors, that are still of this series */

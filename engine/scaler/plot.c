@@ -103,15 +103,20 @@ static void write_axes(const Page *page, const Plot *plot)
         FILE *out = page->out;
 
         fprintf(out, "<g class=\"axis\">\n");
-        for (double y = ceil(page->y.min / y_step - 1e-9) * y_step; y <= page->y.max * (1 + 1e-9) + 1e-12; y += y_step) {
+        for (double y = ceil(page->y.min / y_step - 1e-9) * y_step; y <= page->y.max * (1 + 1e-9) + 1e-12;
+             y += y_step) {
                 double at = place(&page->y, y);
-                fprintf(out, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
+                fprintf(out,
+                        "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" "
+                        "text-anchor=\"end\">%g</text>\n",
                         LEFT, WIDTH - RIGHT, at, at, LEFT - 6, at + 4, fabs(y) < y_step * 1e-9 ? 0 : y);
         }
         for (double x = ceil(page->x.min / x_step - 1e-9) * x_step; x <= page->x.max + 1e-9 * x_step; x += x_step) {
                 double at = place(&page->x, x);
-                fprintf(out, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">", at, at,
-                        TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 16);
+                fprintf(out,
+                        "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/><text x=\"%.1f\" y=\"%d\" "
+                        "text-anchor=\"middle\">",
+                        at, at, TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 16);
                 if (plot->x_is_time)
                         write_time(out, x, x_step);
                 else
@@ -120,7 +125,8 @@ static void write_axes(const Page *page, const Plot *plot)
         }
         fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8);
         write_text(out, plot->x_label);
-        fprintf(out, "</text><text transform=\"translate(14 %d) rotate(-90)\" text-anchor=\"middle\">", (TOP + HEIGHT - BOTTOM) / 2);
+        fprintf(out, "</text><text transform=\"translate(14 %d) rotate(-90)\" text-anchor=\"middle\">",
+                (TOP + HEIGHT - BOTTOM) / 2);
         write_text(out, plot->y_label);
         fprintf(out, "</text>\n</g>\n");
 }
@@ -168,7 +174,8 @@ static void write_band(const Page *page, const PlotItem *item)
         }
         for (size_t i = last + stride; move == 'L' && i >= stride; i -= stride)
                 if (shown(item, i - stride))
-                        fprintf(page->out, "L%.1f %.1f", place(&page->x, item->x[i - stride]), place(&page->y, item->y[i - stride]));
+                        fprintf(page->out, "L%.1f %.1f", place(&page->x, item->x[i - stride]),
+                                place(&page->y, item->y[i - stride]));
         fprintf(page->out, "\"/>\n");
 }
 
@@ -176,8 +183,8 @@ static void write_points(const Page *page, const PlotItem *item)
 {
         for (size_t i = 0; i < item->n; i++)
                 if (shown(item, i))
-                        fprintf(page->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n", place(&page->x, item->x[i]),
-                                place(&page->y, item->y[i]), item->colour);
+                        fprintf(page->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n",
+                                place(&page->x, item->x[i]), place(&page->y, item->y[i]), item->colour);
 }
 
 static void write_legend(const Page *page, const Plot *plot)
@@ -188,8 +195,9 @@ static void write_legend(const Page *page, const Plot *plot)
                 const PlotItem *item = &plot->items[i];
                 if (!item->label)
                         continue;
-                fprintf(page->out, "<rect x=\"%d\" y=\"32\" width=\"14\" height=\"10\" fill=\"%s\"%s/><text x=\"%d\" y=\"41\">", x, item->colour,
-                        item->kind == PLOT_BAND ? " fill-opacity=\"0.25\"" : "", x + 18);
+                fprintf(page->out,
+                        "<rect x=\"%d\" y=\"32\" width=\"14\" height=\"10\" fill=\"%s\"%s/><text x=\"%d\" y=\"41\">", x,
+                        item->colour, item->kind == PLOT_BAND ? " fill-opacity=\"0.25\"" : "", x + 18);
                 write_text(page->out, item->label);
                 fprintf(page->out, "</text>\n");
                 x += 36 + 7 * (int)strlen(item->label);
@@ -208,7 +216,8 @@ static void write_page(Page *page, const Plot *plot)
         axis_settle(&page->x);
         axis_settle(&page->y);
         fprintf(page->out,
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n"
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
+                "font-size=\"12\">\n"
                 "<style>.axis line{stroke:#888;stroke-opacity:.3} text{fill:#222}\n"
                 "@media (prefers-color-scheme:dark){svg{background:#1b1b1b} text{fill:#ddd}}</style>\n"
                 "<text x=\"%d\" y=\"20\" font-size=\"15\">",

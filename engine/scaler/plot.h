@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A plot as SVG: lines, steps, bands and points over one pair of axes, with a legend; it needs nothing to be shown, and reads well in dark
- * and in light. Values that are not finite are left out, and break a line. */
+/* A plot as SVG: lines, steps, bands and points over one pair of axes, with a legend; it needs nothing to be shown, and
+ * reads well in dark and in light. Values that are not finite are left out, and break a line. */
 
 typedef enum PlotKind {
         PLOT_LINE,
@@ -18,7 +18,7 @@ typedef enum PlotKind {
 
 typedef struct PlotItem {
         PlotKind kind;
-        const char *label; /* NULL: not in the legend */
+        const char *label;  /* NULL: not in the legend */
         const char *colour; /* as CSS has them */
         size_t n;
         const double *x, *y, *y2;

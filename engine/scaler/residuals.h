@@ -3,14 +3,14 @@
 
 #include "engine/scaler/state.h"
 
-/* By how much forecasts were wrong of late, and hence by how much the next may be: the conformal quantile. The share q of
- * the last errors lay at or below it, whatever their distribution. Beyond what so few errors can tell, their tail is
+/* By how much forecasts were wrong of late, and hence by how much the next may be: the conformal quantile. The share q
+ * of the last errors lay at or below it, whatever their distribution. Beyond what so few errors can tell, their tail is
  * taken to go on as an exponential does. */
 
 typedef struct Residuals {
         size_t room, n, oldest;
-        float *ring;   /* owned: in the order in which they came */
-        float *sorted; /* owned */
+        float *ring;       /* owned: in the order in which they came */
+        float *sorted;     /* owned */
         double top, slope; /* of the tail: where it begins, and its mean excess */
 } Residuals;
 

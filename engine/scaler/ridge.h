@@ -3,16 +3,16 @@
 
 #include "engine/scaler/state.h"
 
-/* Linear regression with a penalty on large weights, learnt one row at a time. It keeps sums, not rows, so that old rows
- * fade (each counts half after `half_life` newer ones), and adding one costs the same however long the history. */
+/* Linear regression with a penalty on large weights, learnt one row at a time. It keeps sums, not rows, so that old
+ * rows fade (each counts half after `half_life` newer ones), and adding one costs the same however long the history. */
 
 #define RIDGE_MAX 48
 
 typedef struct Ridge {
-        size_t n;         /* values of a row; the first is 1 */
-        double growth;    /* what a row counts more than the one before */
-        double worth;     /* of the next row */
-        double penalty;   /* in rows */
+        size_t n;                                     /* values of a row; the first is 1 */
+        double growth;                                /* what a row counts more than the one before */
+        double worth;                                 /* of the next row */
+        double penalty;                               /* in rows */
         double gram[RIDGE_MAX * (RIDGE_MAX + 1) / 2]; /* the lower triangle, by rows */
         double right[RIDGE_MAX];
         double weights[RIDGE_MAX];

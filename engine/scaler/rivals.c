@@ -5,13 +5,14 @@
 #include <math.h>
 
 #define HALF_LIFE_SEC (3 * 86400.0)
-#define HOLD_SEC 240       /* the forecast's wants; what keeps the pool from following each flutter */
-#define REACTIVE_SEC 300   /* the down-stabilisation of the reactive policy */
+#define HOLD_SEC 240     /* the forecast's wants; what keeps the pool from following each flutter */
+#define REACTIVE_SEC 300 /* the down-stabilisation of the reactive policy */
 #define MISS_FIRST 0.5
 #define MISS_FACTOR 0.55
-#define BETTER 0.97        /* another kind must miss so much less */
-/* Headroom where it is cheap: when the load is uncertain, one miss less costs more workers than at other times, so the share of
- * misses is moved to there. With 1 the last worker would save as many misses at any time; with 0 all times miss alike. */
+#define BETTER 0.97 /* another kind must miss so much less */
+/* Headroom where it is cheap: when the load is uncertain, one miss less costs more workers than at other times, so the
+ * share of misses is moved to there. With 1 the last worker would save as many misses at any time; with 0 all times
+ * miss alike. */
 #define THRIFT 0.5
 #define THRIFT_MOST 5.0
 
@@ -19,7 +20,8 @@ static const double utilisations[RIVALS_REACTIVE] = {1, 0.95, 0.9, 0.85, 0.8, 0.
 
 static Rival *rival_of(const Rivals *rivals, RivalKind kind, int i)
 {
-        return &rivals->all[(int)kind * RIVALS_LEVELS + (kind == RIVAL_CHOSEN ? RIVALS_REACTIVE - RIVALS_LEVELS : 0) + i];
+        return &rivals->all[(int)kind * RIVALS_LEVELS + (kind == RIVAL_CHOSEN ? RIVALS_REACTIVE - RIVALS_LEVELS : 0) +
+                            i];
 }
 
 static int steps_of(double sec, double step_sec)
@@ -34,7 +36,7 @@ static void begin(Rivals *rivals)
         rivals->weight = 0;
         for (int i = 0; i < RIVALS; i++) {
                 rivals->all[i].short_of = rivals->all[i].size = 0;
-                pool_init(&rivals->all[i].pool, rivals->setup.limits.minimum, rivals->setup.delay_steps);
+                paper_pool_init(&rivals->all[i].pool, rivals->setup.limits.minimum, rivals->setup.delay_steps);
         }
 }
 
@@ -94,7 +96,7 @@ void rivals_account(Rivals *rivals, double load)
 void rivals_advance(Rivals *rivals)
 {
         for (int i = 0; i < RIVALS; i++)
-                pool_advance(&rivals->all[i].pool);
+                paper_pool_advance(&rivals->all[i].pool);
 }
 
 /* Jobs at the horizon, exceeded with a chance of about `miss`. */
@@ -107,8 +109,8 @@ static double quantile_at(const Horizon *horizon, double miss)
         return horizon_quantile(horizon, fmin(miss, 0.7));
 }
 
-/* Workers that are ready when they are needed: for each step that this decision rules; and for one behind, as far as the limits of
- * the next cycles could not catch up. */
+/* Workers that are ready when they are needed: for each step that this decision rules; and for one behind, as far as
+ * the limits of the next cycles could not catch up. */
 static double forecast_want(const Rivals *rivals, const Forecaster *forecaster, double miss)
 {
         const RivalsSetup *setup = &rivals->setup;
@@ -139,7 +141,8 @@ static void set_want(Rivals *rivals, Rival *rival, double want, int hold, int64_
 
         rival->wanted[cycle % RIVALS_HOLD] = want;
         rival->want = most_of(rival->wanted, cycle + 1, cycle + 1, hold);
-        pool_set(&rival->pool, pool_limit(&rivals->setup.limits, pool_size(&rival->pool), rival->want, now, rival_slack(rival->kind), &bound));
+        paper_pool_set(&rival->pool, pool_limit(&rivals->setup.limits, paper_pool_size(&rival->pool), rival->want, now,
+                                          rival_slack(rival->kind), &bound));
 }
 
 void rivals_decide(Rivals *rivals, const Forecaster *forecaster, double waiting)
@@ -248,7 +251,7 @@ static void rival_state(Rival *rival, State *state)
         state_numbers(state, &rival->want, 1, 0, STATE_MAX);
         state_numbers(state, &rival->short_of, 1, 0, STATE_MAX);
         state_numbers(state, &rival->size, 1, 0, STATE_MAX);
-        pool_state(&rival->pool, state);
+        paper_pool_state(&rival->pool, state);
 }
 
 void rivals_state(Rivals *rivals, State *state)

@@ -2,15 +2,15 @@
 #pragma once
 
 #include "engine/scaler/forecaster.h"
-#include "engine/scaler/pool.h"
+#include "engine/scaler/paper_pool.h"
 
-/* Ways to size the pool that are tried out, all the time and on paper: each has a pool of its own, with the same start delay and
- * the same limits, and it is counted how often that was too small, and how large it was. So it is known at which headroom the
- * forecast costs as much as reacting would, and whether it then misses less. */
+/* Ways to size the pool that are tried out, all the time and on paper: each has a pool of its own, with the same start
+ * delay and the same limits, and it is counted how often that was too small, and how large it was. So it is known at
+ * which headroom the forecast costs as much as reacting would, and whether it then misses less. */
 
-#define RIVALS_LEVELS 24    /* of headroom */
-#define RIVALS_REACTIVE 9   /* degrees of utilisation */
-#define RIVALS_HOLD 40      /* steps: what is wanted is held so long, for steps of 10 s and more */
+#define RIVALS_LEVELS 24  /* of headroom */
+#define RIVALS_REACTIVE 9 /* degrees of utilisation */
+#define RIVALS_HOLD 40    /* steps: what is wanted is held so long, for steps of 10 s and more */
 
 typedef enum RivalKind {
         RIVAL_FORECAST, /* a quantile of the forecast */
@@ -31,7 +31,7 @@ typedef struct Rival {
         double utilisation; /* reactive */
         double wanted[RIVALS_HOLD];
         double want; /* the highest of the last */
-        Pool pool;
+        PaperPool pool;
         double short_of, size; /* sums over the past, fading: of cycles too small, of workers */
 } Rival;
 
@@ -39,17 +39,17 @@ typedef struct Rival {
 
 typedef struct RivalsSetup {
         PoolLimits limits;
-        double utilisation;    /* of the reactive policy */
-        double quantile;       /* that is asked for; 0: none */
-        double per_worker;     /* jobs that a worker has room for */
+        double utilisation; /* of the reactive policy */
+        double quantile;    /* that is asked for; 0: none */
+        double per_worker;  /* jobs that a worker has room for */
         int delay_steps, cycle_steps;
-        int soon[4], n_soon;   /* horizons that the pool must be ready for */
-        int later;             /* one behind them; 0: none */
+        int soon[4], n_soon; /* horizons that the pool must be ready for */
+        int later;           /* one behind them; 0: none */
 } RivalsSetup;
 
 typedef struct Rivals {
         RivalsSetup setup;
-        Rival *all; /* owned: RIVALS of them */
+        Rival *all;    /* owned: RIVALS of them */
         double weight; /* of the past: the sum of what each step counts */
         double fade;
         double loads[RIVALS_HOLD]; /* of the last steps, in workers */
@@ -75,7 +75,7 @@ void rivals_advance(Rivals *rivals);
 typedef struct RivalsChoice {
         RivalKind kind;
         double want;
-        double miss; /* the headroom that the forecast has then; of the reactive policy 0 */
+        double miss;                   /* the headroom that the forecast has then; of the reactive policy 0 */
         double short_share, mean_size; /* of the past */
 } RivalsChoice;
 

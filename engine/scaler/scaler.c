@@ -10,30 +10,32 @@
 /* The scaler: workers before the load.
  *
  * What can be gained? A worker that takes minutes to start must be started minutes before it is needed. Who reacts to
- * the load keeps spare workers instead, as many per worker in use at any time (load / 0.7): too many when nothing
- * is going to happen, too few before a burst. A forecast knows when the load is uncertain and when not, and keeps the same
- * number of spare workers on average, but at the right time. Where a load has no pattern there is nothing to know, and
- * the best is to do what reacting does. So:
+ * the load keeps spare workers instead, as many per worker in use at any time (load / 0.7): too many when nothing is
+ * going to happen, too few before a burst. A forecast knows when the load is uncertain and when not, and keeps the
+ * same number of spare workers on average, but at the right time. Where a load has no pattern there is nothing to
+ * know, and the best is to do what reacting does. So:
  *
- * 1. *Load* is what the arrivals of the last minutes keep busy (series.h). Its history has gaps where the host was off, and
- *    the host's local time.
- * 2. *Horizons* (horizon.h): the load so many steps ahead, by several simple models – it stays; it returns to its level; it goes on
- *    as yesterday and on the days before, from where it now stands; two ridge regressions on some forty features (features.h),
- *    of the logarithm and of the load itself; a random forest. Each fails somewhere: the forest never leaves what it has
- *    seen, regression on counts is thrown by a spike, seasons end. They are weighed by how wrong they were in the last ten hours.
- *    All of them learn online: sums that fade, a tree now and then. There is no training run, so nothing has to be
- *    scheduled; and a forecast never uses anything that was not known when it was made.
- * 3. *Headroom*: how wide the errors will be is itself forecast, by a regression on how wide they were – just now, in the last hours, at this
- *    time of the days before – and how far the models disagree. Errors in units of this width are kept for three days, and
- *    their quantiles are the forecast's (residuals.h): that holds whatever their distribution.
- * 4. *Rivals* (rivals.h): at which quantile? That is a price – what a missing worker costs against an idle one – which nobody can
- *    name; but everybody can say what he spends now. So each of many levels of headroom is tried on paper, beside
- *    reacting, with the same start delay and limits. What is done is what would have missed least in the last days for what
- *    reacting would have cost (`budget`); and that is reacting, where the forecast brings nothing. With a quantile given,
- *    that quantile sets the cost.
- * 5. *Limits* (pool.h): by half up and a quarter down a cycle, never below the load of now, minimum and maximum, what
- *    the host allows. Since growth is limited, the pool starts growing so early that it gets there in time: a horizon behind the
- *    start delay is asked too, and divided by what two more cycles can add. */
+ * 1. *Load* is what the arrivals of the last minutes keep busy (series.h). Its history has gaps where the host was
+ *    off, and the host's local time.
+ * 2. *Horizons* (horizon.h): the load so many steps ahead, by several simple models – it stays; it returns to its
+ *    level; it goes on as yesterday and on the days before, from where it now stands; two ridge regressions on some
+ *    forty features (features.h), of the logarithm and of the load itself; a random forest. Each fails somewhere: the
+ *    forest never leaves what it has seen, regression on counts is thrown by a spike, seasons end. They are weighed
+ *    by how wrong they were in the last ten hours. All of them learn online: sums that fade, a tree now and then.
+ *    There is no training run, so nothing has to be scheduled; and a forecast never uses anything that was not known
+ *    when it was made.
+ * 3. *Headroom*: how wide the errors will be is itself forecast, by a regression on how wide they were – just now, in
+ *    the last hours, at this time of the days before – and how far the models disagree. Errors in units of this width
+ *    are kept for three days, and their quantiles are the forecast's (residuals.h): that holds whatever their
+ *    distribution.
+ * 4. *Rivals* (rivals.h): at which quantile? That is a price – what a missing worker costs against an idle one –
+ *    which nobody can name; but everybody can say what he spends now. So each of many levels of headroom is tried on
+ *    paper, beside reacting, with the same start delay and limits. What is done is what would have missed least in
+ *    the last days for what reacting would have cost (`budget`); and that is reacting, where the forecast brings
+ *    nothing. With a quantile given, that quantile sets the cost.
+ * 5. *Limits* (paper_pool.h): by half up and a quarter down a cycle, never below the load of now, minimum and
+ *    maximum, what the host allows. Since growth is limited, the pool starts growing so early that it gets there in
+ *    time: a horizon behind the start delay is asked too, and divided by what two more cycles can add. */
 
 #define VERSION 1
 #define SHARE_IN_TIME 0.95 /* of the jobs wait no longer than the target */
@@ -43,8 +45,8 @@ struct Scaler {
         Forecaster own;
         Forecaster *forecaster; /* its own, or that of the scaler it follows */
         Rivals rivals;
-        int64_t steps; /* observed */
-        int64_t next;  /* of the series, when it was looked at last */
+        int64_t steps;   /* observed */
+        int64_t next;    /* of the series, when it was looked at last */
         int ready_ahead; /* the horizon at which what is started now is ready */
         RivalsChoice choice;
 };
@@ -65,8 +67,8 @@ static double per_worker(const Scaler *scaler)
         return s->slots;
 }
 
-/* The horizons that matter: all along the cycle that begins when what is started now is ready; until then, those that tell
- * whether a worker can go; and one two cycles on. */
+/* The horizons that matter: all along the cycle that begins when what is started now is ready; until then, those that
+ * tell whether a worker can go; and one two cycles on. */
 static int set_up(Scaler *scaler)
 {
         const ScalerSettings *s = &scaler->settings;
@@ -129,9 +131,11 @@ int scaler_new_follower(Scaler **ret, Scaler *leader, const ScalerSettings *sett
 {
         const ScalerSettings *l = &leader->settings;
 
-        if (settings->step_sec != l->step_sec || settings->cycle_sec != l->cycle_sec || settings->job_sec != l->job_sec ||
-            settings->start_delay_sec != l->start_delay_sec || settings->small != l->small)
-                return error_set(e, -EINVAL, "a scaler that follows another has its steps, cycles, job time and start delay");
+        if (settings->step_sec != l->step_sec || settings->cycle_sec != l->cycle_sec ||
+            settings->job_sec != l->job_sec || settings->start_delay_sec != l->start_delay_sec ||
+            settings->small != l->small)
+                return error_set(e, -EINVAL,
+                                 "a scaler that follows another has its steps, cycles, job time and start delay");
         return make(ret, settings, leader->forecaster, e);
 }
 
@@ -274,7 +278,8 @@ static char *bound_text(const Scaler *scaler, const ScalerHost *host, PoolBound 
                 r = asprintf(&text, ", since a cycle ends at most %.0f %%", s->down * 100);
                 break;
         case BOUND_HOST:
-                r = asprintf(&text, ", since %s allows %d", host->allowed_why ? host->allowed_why : "the host", host->allowed);
+                r = asprintf(&text, ", since %s allows %d", host->allowed_why ? host->allowed_why : "the host",
+                             host->allowed);
                 break;
         case BOUND_LOAD:
                 r = asprintf(&text, ", since the load of now needs them");
@@ -309,10 +314,11 @@ static char *explain(const Scaler *scaler, const ScalerHost *host, const ScalerD
                 if (r < 0)
                         return NULL;
                 r = asprintf(&text,
-                             "The load is %.1f workers; in %.0f s, %.1f are likely, up to %.1f with 90 %% and %.1f with 99 %% (%s leads); "
+                             "The load is %.1f workers; in %.0f s, %.1f are likely, up to %.1f with 90 %% and %.1f "
+                             "with 99 %% (%s leads); "
                              "%s, %.1f are wanted: %d%s.",
-                             d->load, d->band.later_sec, d->band.p50, d->band.p90, d->band.p99, d->leader, what, d->wanted, d->target,
-                             held);
+                             d->load, d->band.later_sec, d->band.p50, d->band.p90, d->band.p99, d->leader, what,
+                             d->wanted, d->target, held);
         }
         return r < 0 ? NULL : text;
 }
@@ -351,7 +357,7 @@ void scaler_decide(Scaler *scaler, const ScalerHost *host, ScalerDecision *ret)
         } else {
                 if (s->mode == SCALER_FIXED)
                         limits.minimum = 0, limits.maximum = s->fixed > limits.maximum ? s->fixed : limits.maximum;
-                ret->target = pool_limit(&limits, host->workers, wanted, follows ? fmin(ret->load, wanted) : 0, 
+                ret->target = pool_limit(&limits, host->workers, wanted, follows ? fmin(ret->load, wanted) : 0,
                                          follows ? rival_slack(scaler->choice.kind) : 0, &bound);
                 if (held && ret->target >= host->allowed && bound == BOUND_NONE)
                         bound = BOUND_HOST;
@@ -380,7 +386,8 @@ size_t scaler_bands(const Scaler *scaler, ScalerBand *bands, size_t room)
 
 int scaler_band(const Scaler *scaler, double later_sec, ScalerBand *ret)
 {
-        const Horizon *horizon = forecaster_horizon(scaler->forecaster, forecaster_ahead(scaler->forecaster, later_sec));
+        const Horizon *horizon =
+                forecaster_horizon(scaler->forecaster, forecaster_ahead(scaler->forecaster, later_sec));
 
         if (!horizon || !horizon->last)
                 return -ENOENT;
@@ -391,7 +398,8 @@ int scaler_band(const Scaler *scaler, double later_sec, ScalerBand *ret)
 int scaler_accuracy(const Scaler *scaler, double later_sec, int hours, ScalerAccuracy *ret)
 {
         const Series *series = &scaler->forecaster->series;
-        const Horizon *horizon = forecaster_horizon(scaler->forecaster, forecaster_ahead(scaler->forecaster, later_sec));
+        const Horizon *horizon =
+                forecaster_horizon(scaler->forecaster, forecaster_ahead(scaler->forecaster, later_sec));
 
         if (!horizon)
                 return -ENOENT;
@@ -415,14 +423,19 @@ ScalerRecord scaler_record(const Scaler *scaler)
 {
         RivalsChoice reactive = rivals_reactive(&scaler->rivals);
 
-        return (ScalerRecord){scaler->choice.short_share, scaler->choice.mean_size, reactive.short_share, reactive.mean_size};
+        return (ScalerRecord){scaler->choice.short_share, scaler->choice.mean_size, reactive.short_share,
+                              reactive.mean_size};
 }
 
 /* What must be the same when it is read. */
 static void settings_state(const Scaler *scaler, State *state)
 {
-        int64_t is[] = {VERSION, scaler->settings.step_sec, scaler->settings.small, scaler->rivals.setup.delay_steps,
-                        (int64_t)scaler->forecaster->n, (int64_t)scaler->forecaster->series.room};
+        int64_t is[] = {VERSION,
+                        scaler->settings.step_sec,
+                        scaler->settings.small,
+                        scaler->rivals.setup.delay_steps,
+                        (int64_t)scaler->forecaster->n,
+                        (int64_t)scaler->forecaster->series.room};
         int64_t was[ELEMENTS(is)];
 
         memcpy(was, is, sizeof is);
@@ -462,8 +475,8 @@ int scaler_restore(Scaler *scaler, const void *data, size_t size)
         rivals_done(&scaler->rivals);
         scaler->steps = 0;
         scaler->choice = (RivalsChoice){0};
-        if (forecaster_init(&scaler->own, scaler->settings.step_sec, scaler->settings.job_sec,
-                            scaler->settings.small) < 0 ||
+        if (forecaster_init(&scaler->own, scaler->settings.step_sec, scaler->settings.job_sec, scaler->settings.small) <
+                    0 ||
             set_up(scaler) < 0)
                 return -ENOMEM;
         return -EBADMSG;

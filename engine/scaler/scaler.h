@@ -16,8 +16,8 @@
  *   - each cycle, scaler_decide(), and it sets the pool to `target`;
  *   - now and then, scaler_save(), for scaler_restore() after a restart.
  *
- * One scaler has one series: that of all jobs for the pool of workers, and one for each policy that has warm jails (a *small*
- * one, whose workers are jails). It needs some 6 MB, a small one under 2 MB, with steps of a minute. */
+ * One scaler has one series: that of all jobs for the pool of workers, and one for each policy that has warm jails (a
+ * *small* one, whose workers are jails). It needs some 6 MB, a small one under 2 MB, with steps of a minute. */
 
 typedef struct Scaler Scaler;
 
@@ -35,9 +35,9 @@ int scaler_mode_parse(const char *name, ScalerMode *ret, Error *e);
 
 typedef struct ScalerSettings {
         ScalerMode mode;
-        int64_t step_sec;       /* of the counts: 10 to 86400 */
-        int64_t cycle_sec;      /* between decisions: whole steps, at most 100 */
-        int minimum, maximum;   /* workers: 0 to 100000 */
+        int64_t step_sec;     /* of the counts: 10 to 86400 */
+        int64_t cycle_sec;    /* between decisions: whole steps, at most 100 */
+        int minimum, maximum; /* workers: 0 to 100000 */
         int fixed;
         double slots;           /* jobs that a worker runs at a time; above 0, need not be whole */
         double job_sec;         /* that a job takes, as measured; 0: jobs count for the step in which they come */
@@ -50,16 +50,16 @@ typedef struct ScalerSettings {
         bool small;             /* without the forest */
 } ScalerSettings;
 
-/* What holds where nothing else is said: predictive, steps and cycles of a minute, 2 to 50 workers of one slot, jobs of a minute, 5 s
- * until a worker is ready, +50 % and -25 %, utilisation 0.7, budget 1, a wait of 1 s. */
+/* What holds where nothing else is said: predictive, steps and cycles of a minute, 2 to 50 workers of one slot, jobs of
+ * a minute, 5 s until a worker is ready, +50 % and -25 %, utilisation 0.7, budget 1, a wait of 1 s. */
 ScalerSettings scaler_defaults(void);
 
 /* The caller owns `*ret`. Errors: -EINVAL, the sentence names the setting; -ENOMEM. */
 int scaler_new(Scaler **ret, const ScalerSettings *settings, Error *e);
 Scaler *scaler_free(Scaler *scaler);
 
-/* One that decides by the forecasts of another, which must live longer and observe each step before it does; for comparing settings. It is
- * neither saved nor trained. -EINVAL: other steps, cycles, job time or start delay. */
+/* One that decides by the forecasts of another, which must live longer and observe each step before it does; for
+ * comparing settings. It is neither saved nor trained. -EINVAL: other steps, cycles, job time or start delay. */
 int scaler_new_follower(Scaler **ret, Scaler *leader, const ScalerSettings *settings, Error *e);
 
 /* Other settings, at any time: but not another step or smallness (-EINVAL). What is measured may be set as often as it
@@ -67,10 +67,10 @@ int scaler_new_follower(Scaler **ret, Scaler *leader, const ScalerSettings *sett
 int scaler_set(Scaler *scaler, const ScalerSettings *settings, Error *e);
 const ScalerSettings *scaler_settings(const Scaler *scaler);
 
-/* So many jobs came in the step that began at `time_sec` (UTC); NaN when nobody counted. Steps that are left out are gaps. Returns 0, or
- * -ESTALE: that step was given before, or the clock was set back a little: nothing happened. -EINVAL: time before 1970 or a
- * count below 0 or above 10^12. A clock set back by more than a quarter of an hour, or a gap of more than eight days,
- * begins the history anew, with what was learnt. */
+/* So many jobs came in the step that began at `time_sec` (UTC); NaN when nobody counted. Steps that are left out are
+ * gaps. Returns 0, or -ESTALE: that step was given before, or the clock was set back a little: nothing happened.
+ * -EINVAL: time before 1970 or a count below 0 or above 10^12. A clock set back by more than a quarter of an hour, or a
+ * gap of more than eight days, begins the history anew, with what was learnt. */
 int scaler_observe(Scaler *scaler, int64_t time_sec, double count);
 
 /* One piece of training. Returns whether there is more. */
@@ -91,31 +91,33 @@ typedef struct ScalerBand {
 } ScalerBand;
 
 typedef struct ScalerDecision {
-        int64_t time_sec;    /* the end of the last step */
-        int target;          /* workers */
-        double wanted;       /* before the limits */
-        double load;         /* of now, in workers */
-        ScalerBand band;     /* when what is started now is ready */
-        const char *leader;  /* the model that weighs most; static */
-        const char *policy;  /* "forecast", "forecast with floor", "reactive", "fixed", "off"; static */
-        double headroom;     /* the quantile that the forecast's policy was ready for; else 0 */
-        const char *bound;   /* what held: "none", "minimum", "maximum", "up", "down", "host", "load", "slack", "off"; static */
-        char *sentence;      /* owned: all of it, for people; NULL when out of memory */
+        int64_t time_sec;   /* the end of the last step */
+        int target;         /* workers */
+        double wanted;      /* before the limits */
+        double load;        /* of now, in workers */
+        ScalerBand band;    /* when what is started now is ready */
+        const char *leader; /* the model that weighs most; static */
+        const char *policy; /* "forecast", "forecast with floor", "reactive", "fixed", "off"; static */
+        double headroom;    /* the quantile that the forecast's policy was ready for; else 0 */
+        const char *bound;  /* what held: "none", "minimum", "maximum", "up", "down", "host", "load", "slack", "off";
+                               static */
+        char *sentence;     /* owned: all of it, for people; NULL when out of memory */
 } ScalerDecision;
 
-/* 0; the caller gives the decision back by scaler_decision_done(). Asking changes nothing of the forecasts, so that asking
- * again is harmless. */
+/* 0; the caller gives the decision back by scaler_decision_done(). Asking changes nothing of the forecasts, so that
+ * asking again is harmless. */
 void scaler_decide(Scaler *scaler, const ScalerHost *host, ScalerDecision *ret);
 void scaler_decision_done(ScalerDecision *decision);
 
-/* The forecasts, nearest first; at most `room`, of which there are up to 8. Returns how many. None before the first step. */
+/* The forecasts, nearest first; at most `room`, of which there are up to 8. Returns how many. None before the first
+ * step. */
 size_t scaler_bands(const Scaler *scaler, ScalerBand *bands, size_t room);
 
 /* That of a step which begins so much later (5, 10 and 15 minutes are always there): -ENOENT when there is none. */
 int scaler_band(const Scaler *scaler, double later_sec, ScalerBand *ret);
 
-/* How the forecasts of the last `hours` (up to 168) for so much later came true: shares at or below the band, and the mean error in
- * workers, beside that of "it stays as it is". -ENOENT when none has. */
+/* How the forecasts of the last `hours` (up to 168) for so much later came true: shares at or below the band, and the
+ * mean error in workers, beside that of "it stays as it is". -ENOENT when none has. */
 typedef struct ScalerAccuracy {
         double forecasts;
         double below50, below90, below99;
@@ -132,12 +134,12 @@ typedef struct ScalerRecord {
 
 ScalerRecord scaler_record(const Scaler *scaler);
 
-/* All that was learnt, as bytes for scaler_restore() of this version: some 1 MB. `out` is the caller's; `out->failed` when out of
- * memory. What training had begun is begun anew. */
+/* All that was learnt, as bytes for scaler_restore() of this version: some 1 MB. `out` is the caller's; `out->failed`
+ * when out of memory. What training had begun is begun anew. */
 void scaler_save(Scaler *scaler, Packer *out);
 
-/* Into a scaler of the same settings that has observed nothing. -EBADMSG: of another version or other settings, or damaged;
- * then the scaler is as new. -ENOMEM: it can only be freed. */
+/* Into a scaler of the same settings that has observed nothing. -EBADMSG: of another version or other settings, or
+ * damaged; then the scaler is as new. -ENOMEM: it can only be freed. */
 int scaler_restore(Scaler *scaler, const void *data, size_t size);
 
 DEFINE_CLEANUP(Scaler, scaler_free)

@@ -31,7 +31,7 @@ int series_init(Series *series, int64_t step_sec, double job_sec)
         series->known = calloc(series->room, sizeof *series->known);
         series->count = calloc(series->room, sizeof *series->count);
         series->offset_sec = calloc(series->room, sizeof *series->offset_sec);
-        double **rings[] = {&series->load,         &series->load_log, &series->raw,        &series->raw_log,
+        double **rings[] = {&series->load,         &series->load_log, &series->raw,         &series->raw_log,
                             &series->load_log_sum, &series->raw_sum,  &series->raw_log_sum, &series->count_sum};
         bool whole = series->known && series->count && series->offset_sec;
         for (size_t i = 0; i < ELEMENTS(rings); i++) {
@@ -65,9 +65,9 @@ double series_mean(const Series *series, const double *sums, int64_t from, int64
         if (to < from)
                 to = from;
         if (to >= series->next)
-                return series->next > series->first + 1
-                               ? sums[series_slot(series, series->next - 1)] - sums[series_slot(series, series->next - 2)]
-                               : sums[series_slot(series, series->next - 1)];
+                return series->next > series->first + 1 ? sums[series_slot(series, series->next - 1)] -
+                                                                  sums[series_slot(series, series->next - 2)]
+                                                        : sums[series_slot(series, series->next - 1)];
         return (sums[series_slot(series, to)] - sums[series_slot(series, from - 1)]) / (double)(to - from + 1);
 }
 

@@ -19,10 +19,10 @@ typedef struct Series {
         int64_t first, next; /* the steps kept are first … next - 1 */
         uint8_t *known;      /* owned, as are the following: rings of `room` */
         float *count;
-        int *offset_sec;     /* of local time */
-        double *load;        /* jobs at work */
-        double *load_log;    /* log(1 + load) */
-        double *raw;         /* what the load would be if all steps were as this one */
+        int *offset_sec;  /* of local time */
+        double *load;     /* jobs at work */
+        double *load_log; /* log(1 + load) */
+        double *raw;      /* what the load would be if all steps were as this one */
         double *raw_log;
         double *count_sum, *load_log_sum, *raw_sum, *raw_log_sum;
 } Series;

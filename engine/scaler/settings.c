@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/scaler/settings.h"
-#include "engine/scaler/pool.h"
+#include "engine/scaler/paper_pool.h"
 
 #include <math.h>
 #include <string.h>
@@ -75,6 +75,7 @@ int settings_check(const ScalerSettings *s, Error *e)
             (r = check_range("target wait", s->target_wait_sec, 0, 86400, e)) < 0)
                 return r;
         if (s->cycle_sec % s->step_sec != 0)
-                return error_set(e, -EINVAL, "cycle: must be a whole number of steps of %lld s", (long long)s->step_sec);
+                return error_set(e, -EINVAL, "cycle: must be a whole number of steps of %lld s",
+                                 (long long)s->step_sec);
         return 0;
 }

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What was learnt, to bytes and back. Each part has one function that lists its members, and which either writes them or
- * reads them, so that the two cannot differ. What is read was on a disk: each number is checked for its range, and after
- * the first that is out of it nothing more is read, and `failed` is set. */
+/* What was learnt, to bytes and back. Each part has one function that lists its members, and which either writes them
+ * or reads them, so that the two cannot differ. What is read was on a disk: each number is checked for its range, and
+ * after the first that is out of it nothing more is read, and `failed` is set. */
 
 #define STATE_MAX 1e300
 

@@ -39,6 +39,7 @@ for target in build/fuzz/*; do
                 ;;
         fuzz_size) printf '1.5GiB' > "$place/$name/a"; printf '1min 30s' > "$place/$name/b" ;;
         fuzz_image | fuzz_layer) PYTHONPATH=tests/jail PYTHONDONTWRITEBYTECODE=1 python3 tests/fuzz/image_seeds.py "$place/$name" "$name" ;;
+        fuzz_trace) printf 'time,count\n0,1\n60,2\n120,0\n300,9\n' > "$place/$name/trace" ;;
         fuzz_archive) tar -C tests -cf "$place/$name/tar" demo ;;
         esac
         if "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -artifact_prefix=build/ "$place/$name" > "$place/log" 2>&1; then

@@ -19,6 +19,7 @@ Suite *learn_suite(void);
 Suite *engine_suite(void);
 Suite *tenant_suite(void);
 Suite *config_suite(void);
+Suite *scaler_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
 #define assert_refused(call, e, part)                                                              \

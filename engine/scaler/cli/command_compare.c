@@ -6,10 +6,10 @@
 
 #include <math.h>
 
-/* Who spends more misses less; so a policy is a curve, and two are compared at the same cost: by the misses that a sweep
- * over its headroom has at the mean pool of reacting. All of it for the last 40 % of the trace. */
+/* Who spends more misses less; so a policy is a curve, and two are compared at the same cost: by the misses that a
+ * sweep over its headroom has at the mean pool of reacting. All of it for the last 40 % of the trace. */
 
-static const double quantiles[] = {0.5,  0.6,   0.7,  0.8,   0.85,  0.9,   0.925,  0.95,   0.965,   0.98,
+static const double quantiles[] = {0.5,  0.6,   0.7,   0.8,   0.85,   0.9,    0.925,  0.95,    0.965,   0.98,
                                    0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99999, 0.999999};
 static const double utilisations[] = {2, 1.6, 1.3, 1.1, 1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1};
 
@@ -21,7 +21,8 @@ typedef struct Curve {
         ReplayScore score[32];
 } Curve;
 
-/* The share of cycles with too few, at this mean pool; NaN beyond the curve's ends, but 0 where a smaller pool had none. */
+/* The share of cycles with too few, at this mean pool; NaN beyond the curve's ends, but 0 where a smaller pool had
+ * none. */
 static double curve_under(const Curve *curve, double pool)
 {
         for (size_t i = 0; i < curve->n; i++) {
@@ -29,7 +30,8 @@ static double curve_under(const Curve *curve, double pool)
                 if (a->mean_ready <= pool && a->under == 0)
                         return 0;
                 if (a->mean_ready <= pool && b->mean_ready >= pool && b->mean_ready > a->mean_ready)
-                        return a->under + (b->under - a->under) * (pool - a->mean_ready) / (b->mean_ready - a->mean_ready);
+                        return a->under +
+                               (b->under - a->under) * (pool - a->mean_ready) / (b->mean_ready - a->mean_ready);
         }
         return NAN;
 }
@@ -48,8 +50,8 @@ static double curve_pool(const Curve *curve, double under)
         return NAN;
 }
 
-static int sweep_forecast(const Trace *trace, const ReplayOptions *o, Curve *ret, ReplayScore *ret_default, ReplayScore *ret_reactive,
-                          Error *e)
+static int sweep_forecast(const Trace *trace, const ReplayOptions *o, Curve *ret, ReplayScore *ret_default,
+                          ReplayScore *ret_reactive, Error *e)
 {
         ScalerSettings settings[RUN_SWEEP + ELEMENTS(quantiles)];
         Replay replays[ELEMENTS(settings)] = {0};
@@ -89,7 +91,7 @@ static int sweep_naive(const Trace *trace, const ReplayOptions *o, Curve *ret, E
 
 typedef struct Comparison {
         Curve forecast, naive;
-        ReplayScore own, reactive;      /* own: the default setting */
+        ReplayScore own, reactive;          /* own: the default setting */
         double forecast_under, naive_under; /* at reacting's mean pool */
         double forecast_pool;               /* with reacting's misses */
 } Comparison;
@@ -100,8 +102,8 @@ static void print_line(const char *name, double knob, const ReplayScore *s, doub
 
         if (knob > 0)
                 snprintf(text, sizeof text, "%.8g", knob);
-        printf("  %-14s %9s  %9.3f %%  %7.2f  %6.3f  %10.0f  %6.0f\n", name, text, s->under * 100, s->mean_ready, s->mean_ready / pool,
-               s->lost, s->turns);
+        printf("  %-14s %9s  %9.3f %%  %7.2f  %6.3f  %10.0f  %6.0f\n", name, text, s->under * 100, s->mean_ready,
+               s->mean_ready / pool, s->lost, s->turns);
 }
 
 static void print_ratio(const char *name, double under, double of)
@@ -121,7 +123,8 @@ static void print_comparison(const char *file, const ReplayOptions *o, const Com
 
         printf("%s: the last 40 %%, ready after %.0f s, a cycle of %lld s, %.4g jobs a minute and worker\n\n", file,
                o->settings.start_delay_sec, (long long)o->settings.cycle_sec, o->capacity);
-        printf("  %-14s %9s  %11s  %7s  %6s  %10s  %6s\n", "policy", "quantile", "too few", "ready", "cost", "lost", "turns");
+        printf("  %-14s %9s  %11s  %7s  %6s  %10s  %6s\n", "policy", "quantile", "too few", "ready", "cost", "lost",
+               "turns");
         print_line("reactive", 0, &c->reactive, pool);
         print_line("predictive", 0, &c->own, pool);
         for (size_t i = 0; i < c->forecast.n; i++)
@@ -134,7 +137,8 @@ static void print_comparison(const char *file, const ReplayOptions *o, const Com
                 printf("No quantile misses as little as reacting.\n");
         else
                 printf("As many misses as reacting cost %.3f of its workers.\n", c->forecast_pool / pool);
-        printf("The demand ten minutes on is at or below p90 in %.1f %%, p99 in %.1f %%.\n", c->own.below90 * 100, c->own.below99 * 100);
+        printf("The demand ten minutes on is at or below p90 in %.1f %%, p99 in %.1f %%.\n", c->own.below90 * 100,
+               c->own.below99 * 100);
 }
 
 static void add_double(json_object *to, const char *key, double value)
@@ -210,7 +214,8 @@ static int svg_write(const char *to, const char *file, const Comparison *c, Erro
 
         if (asprintf(&title, "%s: what it costs, and how often it is too little", file) < 0)
                 return error_oom(e);
-        const Plot plot = {title, "mean workers ready", "% of cycles with too few", false, true, items, ELEMENTS(items)};
+        const Plot plot = {title, "mean workers ready", "% of cycles with too few", false, true,
+                           items, ELEMENTS(items)};
         if (plot_write(&plot, &text) < 0)
                 return error_oom(e);
         return text_write(to, text, e);

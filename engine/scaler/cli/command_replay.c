@@ -20,8 +20,8 @@ static int csv_write(const char *file, const Replay *replay, Error *e)
         fputs("time,demand,ready,target,p50,p90,p99\n", out);
         for (size_t i = 0; i < replay->n; i++) {
                 const ReplayRow *row = &replay->rows[i];
-                fprintf(out, "%lld,%.4f,%d,%d,%.4f,%.4f,%.4f\n", (long long)row->time_sec, row->demand, row->ready, row->target,
-                        row->band.p50, row->band.p90, row->band.p99);
+                fprintf(out, "%lld,%.4f,%d,%d,%.4f,%.4f,%.4f\n", (long long)row->time_sec, row->demand, row->ready,
+                        row->target, row->band.p50, row->band.p90, row->band.p99);
         }
         if (fclose(out) != 0)
                 return error_oom(e);
@@ -77,8 +77,8 @@ static void print_json(const ReplayOptions *o, const Replay *replay, double cpu_
 
 static void print_score(const char *name, const ReplayScore *s)
 {
-        printf("%-12s %8.0f  %11.3f %%  %8.2f  %6.2f  %10.0f  %6.0f  %13.1f %%  %5.1f %%\n", name, s->cycles, s->under * 100,
-               s->mean_ready, s->over, s->lost, s->turns, s->below90 * 100, s->below99 * 100);
+        printf("%-12s %8.0f  %11.3f %%  %8.2f  %6.2f  %10.0f  %6.0f  %13.1f %%  %5.1f %%\n", name, s->cycles,
+               s->under * 100, s->mean_ready, s->over, s->lost, s->turns, s->below90 * 100, s->below99 * 100);
 }
 
 static void print_table(const ReplayOptions *o, const Replay *replay, double cpu_sec)
@@ -88,12 +88,14 @@ static void print_table(const ReplayOptions *o, const Replay *replay, double cpu
         printf("%s, a step of %lld s, a cycle of %lld s, ready after %.0f s, %.4g jobs a minute and worker\n\n",
                scaler_mode_name(o->settings.mode), (long long)o->settings.step_sec, (long long)o->settings.cycle_sec,
                o->settings.start_delay_sec, o->capacity);
-        printf("%-12s %8s  %13s  %8s  %6s  %10s  %6s  %15s  %7s\n", "", "cycles", "too few ready", "ready", "idle", "lost", "turns",
-               "at or below p90", "p99");
+        printf("%-12s %8s  %13s  %8s  %6s  %10s  %6s  %15s  %7s\n", "", "cycles", "too few ready", "ready", "idle",
+               "lost", "turns", "at or below p90", "p99");
         print_score("all", &all);
         print_score("last 40 %", &late);
-        printf("\n\"ready\" and \"idle\" are mean workers, \"lost\" worker minutes; p90 and p99 are forecasts for ten minutes on.\n"
-               "%.2f s of processor time.\n", cpu_sec);
+        printf("\n\"ready\" and \"idle\" are mean workers, \"lost\" worker minutes; p90 and p99 are forecasts for ten "
+               "minutes on.\n"
+               "%.2f s of processor time.\n",
+               cpu_sec);
         if (replay->sentence)
                 printf("The last decision: %s\n", replay->sentence);
 }
@@ -108,8 +110,8 @@ static int svg_write(const char *file, const char *trace, const Replay *replay, 
 
         if (!values || asprintf(&title, "%s: demand, forecast and pool", trace) < 0)
                 return error_oom(e);
-        double *time = values, *demand = time + n, *ready = demand + n, *later = ready + n, *p50 = later + n, *p90 = p50 + n,
-               *p99 = p90 + n;
+        double *time = values, *demand = time + n, *ready = demand + n, *later = ready + n, *p50 = later + n,
+               *p90 = p50 + n, *p99 = p90 + n;
         for (size_t i = 0; i < n; i++) {
                 const ReplayRow *row = &replay->rows[first + i];
                 time[i] = (double)row->time_sec;

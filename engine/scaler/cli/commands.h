@@ -3,7 +3,8 @@
 
 #include "engine/scaler/cli/replay.h"
 
-/* A command gets its own arguments (its name is the first), and returns the program's exit status or a negative errno with a sentence. */
+/* A command gets its own arguments (its name is the first), and returns the program's exit status or a negative errno
+ * with a sentence. */
 int command_replay(int argc, char **argv, Error *e);
 int command_compare(int argc, char **argv, Error *e);
 

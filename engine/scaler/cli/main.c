@@ -13,9 +13,10 @@
 
 static int help(void)
 {
-        return puts("skep-forecast replay TRACE.csv [OPTION]…   runs a trace through the scaler, and says how it did\n"
-                    "skep-forecast compare TRACE.csv [OPTION]…  forecast, reacting and the day before, at the same cost\n\n"
-                    "Each has --help. A trace has lines \"timestamp_seconds,count\", a line a step, in UTC; \"-\" reads standard input.") < 0;
+        return puts("skep-forecast replay TRACE.csv [OPTION]…   what the scaler would have done with a load, and how it did\n"
+                    "skep-forecast compare TRACE.csv [OPTION]…  forecast, reacting and the day before, at one cost\n\n"
+                    "Each has --help. A trace has lines \"timestamp_seconds,count\", a line a step, in UTC; \"-\" is\n"
+                    "standard input.") < 0;
 }
 
 static int dispatch(int argc, char **argv, Error *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/scaler/cli/replay.h"
-#include "engine/scaler/pool.h"
+#include "engine/scaler/paper_pool.h"
 
 #include <math.h>
 #include <string.h>
@@ -75,7 +75,7 @@ void replay_fit(ScalerSettings *settings, const Trace *trace, double capacity)
 
 typedef struct Run {
         Scaler *scaler;
-        Pool pool;
+        PaperPool pool;
         Replay *replay;
 } Run;
 
@@ -89,11 +89,11 @@ static void runs_free(Run *runs, size_t n)
 
 static void decide(Run *run, ReplayRow *row)
 {
-        ScalerHost host = {.workers = pool_size(&run->pool), .jobs = NAN, .allowed = -1};
+        ScalerHost host = {.workers = paper_pool_size(&run->pool), .jobs = NAN, .allowed = -1};
         _cleanup_scaler_decision_ ScalerDecision decision = {0};
 
         scaler_decide(run->scaler, &host, &decision);
-        pool_set(&run->pool, decision.target);
+        paper_pool_set(&run->pool, decision.target);
         row->target = decision.target;
         scaler_band(run->scaler, FORECAST_SEC, &row->band);
         free(run->replay->sentence);
@@ -110,7 +110,7 @@ static void step(Run *run, const Trace *trace, size_t at, double demand, const S
         while (scaler_train(run->scaler))
                 ;
         for (int64_t i = 0; i < passed && i <= POOL_DELAY_MAX; i++)
-                pool_advance(&run->pool);
+                paper_pool_advance(&run->pool);
         if ((int64_t)(at - 1) % cycle != 0)
                 return;
         ReplayRow *row = &run->replay->rows[run->replay->n++];
@@ -119,14 +119,17 @@ static void step(Run *run, const Trace *trace, size_t at, double demand, const S
         row->ready = run->pool.ready;
 }
 
-static int run_start(Run *run, Run *leader, const Trace *trace, const ScalerSettings *settings, Replay *replay, Error *e)
+static int run_start(Run *run, Run *leader, const Trace *trace, const ScalerSettings *settings, Replay *replay,
+                     Error *e)
 {
-        int r = leader ? scaler_new_follower(&run->scaler, leader->scaler, settings, e) : scaler_new(&run->scaler, settings, e);
+        int r = leader ? scaler_new_follower(&run->scaler, leader->scaler, settings, e)
+                       : scaler_new(&run->scaler, settings, e);
 
         if (r < 0)
                 return r;
         run->replay = replay;
-        pool_init(&run->pool, settings->minimum, (int)ceil(settings->start_delay_sec / (double)settings->step_sec - 1e-9));
+        paper_pool_init(&run->pool, settings->minimum,
+                  (int)ceil(settings->start_delay_sec / (double)settings->step_sec - 1e-9));
         replay->rows = calloc(trace->n, sizeof *replay->rows);
         return replay->rows ? 0 : error_oom(e);
 }

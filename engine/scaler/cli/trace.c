@@ -23,10 +23,12 @@ static bool number_read(const char *text, const char *end, double *ret)
         char digits[40];
         size_t size = (size_t)(end - text);
 
-        if (size == 0 || size >= sizeof digits || strspn(text, "-+.0123456789eE") < size || memchr(text, '\0', size))
+        if (size == 0 || size >= sizeof digits)
                 return false;
         memcpy(digits, text, size);
         digits[size] = '\0';
+        if (strspn(digits, "-+.0123456789eE") < size)
+                return false;
         char *rest;
         *ret = strtod(digits, &rest);
         return *rest == '\0' && isfinite(*ret);
@@ -78,14 +80,19 @@ static int rows_parse(const char *text, size_t size, Trace *trace, Error *e)
                 if (r < 0)
                         return r;
                 if (trace->n > 0 && row->time_sec == row[-1].time_sec)
-                        return error_set(e, -EINVAL, "line %zu: the time %lld is there twice", number, (long long)row->time_sec);
+                        return error_set(e, -EINVAL, "line %zu: the time %lld is there twice", number,
+                                         (long long)row->time_sec);
                 if (trace->n > 0 && row->time_sec < row[-1].time_sec)
-                        return error_set(e, -EINVAL, "line %zu: the time %lld is before that of the line above: sort the trace; in local "
-                                         "time, an hour of autumn comes twice, so write UTC", number, (long long)row->time_sec);
+                        return error_set(
+                                e, -EINVAL,
+                                "line %zu: the time %lld is before that of the line above: sort the trace; in local "
+                                "time, an hour of autumn comes twice, so write UTC",
+                                number, (long long)row->time_sec);
                 trace->n++;
         }
         if (trace->n < 2)
-                return error_set(e, -EINVAL, "has %s: at least two are needed, to know the step", trace->n ? "one line" : "no line");
+                return error_set(e, -EINVAL, "has %s: at least two are needed, to know the step",
+                                 trace->n ? "one line" : "no line");
         return 0;
 }
 

@@ -3,17 +3,17 @@
 
 #include "engine/scaler/state.h"
 
-/* Workers as they would be: what is started is ready after the start delay; what is not needed any more ends at once, the
- * starting ones first. The replay has one, and each policy that the decider weighs against the others. */
+/* Workers as they would be: what is started is ready after the start delay; what is not needed any more ends at once,
+ * the starting ones first. The replay has one, and each policy that the decider weighs against the others. */
 
 #define POOL_DELAY_MAX 400 /* steps */
 
-typedef struct Pool {
+typedef struct PaperPool {
         int delay_steps;
         int ready, starting;
         int due[POOL_DELAY_MAX + 1]; /* how many become ready in a step, a ring */
         int64_t step;
-} Pool;
+} PaperPool;
 
 /* How a pool may change in a cycle. */
 typedef struct PoolLimits {
@@ -33,21 +33,22 @@ typedef enum PoolBound {
         BOUND_SLACK, /* not worth a change */
 } PoolBound;
 
-void pool_init(Pool *pool, int workers, int delay_steps);
+void paper_pool_init(PaperPool *pool, int workers, int delay_steps);
 
 /* The next step begins: who is due is ready. */
-void pool_advance(Pool *pool);
+void paper_pool_advance(PaperPool *pool);
 
 /* Starts or ends workers, so that there are as many. */
-void pool_set(Pool *pool, int target);
+void paper_pool_set(PaperPool *pool, int target);
 
-static inline int pool_size(const Pool *pool)
+static inline int paper_pool_size(const PaperPool *pool)
 {
         return pool->ready + pool->starting;
 }
 
-/* The next size on the way from `current` to `wanted`, and what held it. Down, only what the load of now leaves idle, and only if it
- * is more than `slack` workers (times a tenth of them, when that is more) beyond a whole one: 0 for none. */
+/* The next size on the way from `current` to `wanted`, and what held it. Down, only what the load of now leaves idle,
+ * and only if it is more than `slack` workers (times a tenth of them, when that is more) beyond a whole one: 0 for
+ * none. */
 int pool_limit(const PoolLimits *limits, int current, double wanted, double load, double slack, PoolBound *ret_bound);
 
-void pool_state(Pool *pool, State *state);
+void paper_pool_state(PaperPool *pool, State *state);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/scaler/pool.h"
+#include "engine/scaler/paper_pool.h"
 
 #include <math.h>
 
 #define WORKERS_MAX 1000000
 #define SLACK_SHARE 0.1
 
-void pool_init(Pool *pool, int workers, int delay_steps)
+void paper_pool_init(PaperPool *pool, int workers, int delay_steps)
 {
-        *pool = (Pool){.ready = workers, .delay_steps = delay_steps};
+        *pool = (PaperPool){.ready = workers, .delay_steps = delay_steps};
 }
 
-static int *due_at(Pool *pool, int64_t step)
+static int *due_at(PaperPool *pool, int64_t step)
 {
         return &pool->due[step % (POOL_DELAY_MAX + 1)];
 }
 
-void pool_advance(Pool *pool)
+void paper_pool_advance(PaperPool *pool)
 {
         int *due = due_at(pool, ++pool->step);
 
@@ -25,9 +25,9 @@ void pool_advance(Pool *pool)
         *due = 0;
 }
 
-void pool_set(Pool *pool, int target)
+void paper_pool_set(PaperPool *pool, int target)
 {
-        int change = target - pool_size(pool);
+        int change = target - paper_pool_size(pool);
 
         if (change > 0 && pool->delay_steps > 0) {
                 *due_at(pool, pool->step + pool->delay_steps) += change;
@@ -76,7 +76,7 @@ int pool_limit(const PoolLimits *limits, int current, double wanted, double load
         return (int)target;
 }
 
-void pool_state(Pool *pool, State *state)
+void paper_pool_state(PaperPool *pool, State *state)
 {
         int sum = 0;
 
