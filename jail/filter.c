@@ -24,7 +24,9 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 
 #define CLONE_NAMESPACES                                                                                        \
@@ -86,6 +88,28 @@ static const Narrowing narrowings[] = {
         {"prlimit64", {{1, 6, 6}}},
         {"prlimit64", {{1, 12, 12}}},
         {"prlimit64", {{2, ~UINT64_C(0), 0}}}, /* asks, sets nothing */
+
+        /* No large pages of the host's. */
+        {"mmap", {{3, MAP_HUGETLB, 0}}},
+        {"memfd_create", {{1, MFD_HUGETLB, 0}}},
+        {"shmget", {{2, SHM_HUGETLB, 0}}},
+        /* All but MADV_MERGEABLE (12): a line for each bit in which a number can differ from it. */
+        {"madvise", {{2, 1, 1}}},
+        {"madvise", {{2, 2, 2}}},
+        {"madvise", {{2, 4, 0}}},
+        {"madvise", {{2, 8, 0}}},
+        {"madvise", {{2, 28, 28}}},
+        /* All but POSIX_FADV_DONTNEED (4). */
+        {"fadvise64", {{3, 4, 0}}},
+        {"fadvise64", {{3, LOW32, POSIX_FADV_NOREUSE}}},
+        /* All but PR_SCHED_CORE (62). */
+        {"prctl", {{0, 1, 1}}},
+        {"prctl", {{0, 2, 0}}},
+        {"prctl", {{0, 4, 0}}},
+        {"prctl", {{0, 8, 0}}},
+        {"prctl", {{0, 16, 0}}},
+        {"prctl", {{0, 32, 0}}},
+        {"prctl", {{0, 126, 126}}},
 
         {"personality", {{0, LOW32, PER_LINUX}}},
         {"personality", {{0, LOW32, LOW32}}}, /* asks, sets nothing */

@@ -8,11 +8,18 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #define LOW32 UINT64_C(0xffffffff)
+
+#ifndef PR_SCHED_CORE
+#define PR_SCHED_CORE 62 /* include/uapi/linux/prctl.h */
+#endif
 
 static const char *const forbidden[] = {
         /* to make or enter namespaces, and to change what is mounted */
@@ -64,6 +71,17 @@ static const Refused refused[] = {
         /* tells what others do with a file or a directory of the host that all have */
         {"fcntl", {1, LOW32, F_SETLEASE}, {0}},
         {"fcntl", {1, LOW32, F_NOTIFY}, {0}},
+
+        /* takes from the memory that the host has set aside in large pages, which no limit of a jail counts */
+        {"mmap", FLAG(3, MAP_HUGETLB), {0}},
+        {"memfd_create", FLAG(1, MFD_HUGETLB), {0}},
+        {"shmget", FLAG(2, SHM_HUGETLB), {0}},
+        /* has memory merged with others' that says the same, which can be timed */
+        {"madvise", {2, LOW32, MADV_MERGEABLE}, {0}},
+        /* drops a file of the host from memory, for everybody, and they read it from the disk again */
+        {"fadvise64", {3, LOW32, POSIX_FADV_DONTNEED}, {0}},
+        /* leaves the other half of a processor's core idle, whose ever it would be */
+        {"prctl", {0, LOW32, PR_SCHED_CORE}, {0}},
 
         /* Of netlink, protocol 0 (route) alone; the kernel has 32. */
         {"socket", {0, LOW32, AF_NETLINK}, FLAG(2, 1)},

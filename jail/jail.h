@@ -198,7 +198,8 @@ typedef struct JailSpec {
         char *const *command; /* behind the entry point of an image; may be empty where that has a command */
         char *const *environment; /* NAME=value, over the jail's own PATH, HOME, USER, LANG and TMPDIR */
         const char *working_directory; /* NULL: the image's, else /work */
-        int stdin_fd;                  /* -1: /dev/null; borrowed until jail_start() returns */
+        int stdin_fd; /* -1: /dev/null; a file is read from its present offset on, which stays; borrowed until jail_start()
+                       * returns */
         const JailInput *inputs;
         size_t n_inputs;
         const JailBind *binds;

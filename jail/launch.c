@@ -44,11 +44,12 @@
 typedef struct Sources {
         int inputs[JAIL_INPUTS_MAX], binds[JAIL_BINDS_MAX], writable[JAIL_BINDS_MAX];
         size_t n_inputs, n_binds, n_writable;
-        int root; /* -1: the host's */
+        int root;  /* -1: the host's */
+        int stdin; /* -1: as it was handed in */
         int system[ROOT_SYSTEM_PARTS];
 } Sources;
 
-#define SOURCES_NULL ((Sources){.root = -1, .system = {-1, -1, -1, -1, -1, -1, -1}})
+#define SOURCES_NULL ((Sources){.root = -1, .stdin = -1, .system = {-1, -1, -1, -1, -1, -1, -1}})
 
 static void sources_done(Sources *s)
 {
@@ -56,13 +57,15 @@ static void sources_done(Sources *s)
         close_many(s->binds, s->n_binds);
         close_many(s->writable, s->n_writable);
         close_fd(s->root);
+        close_fd(s->stdin);
         close_many(s->system, ROOT_SYSTEM_PARTS);
 }
 
-static int open_sources(const Launch *l, Sources *s, Error *e)
+static int open_sources(const Launch *l, int stdin_fd, Sources *s, Error *e)
 {
         const Plan *plan = l->plan;
 
+        s->stdin = root_reopen_stdin(l->ids, stdin_fd);
         for (char **name = plan->inputs; name && *name; name++, s->n_inputs++) {
                 bool archive = (*name)[0] && (*name)[strlen(*name) - 1] == '/';
                 s->inputs[s->n_inputs] = archive ? -1 : root_clone_input(l->ids, l->fds[START_INPUTS + s->n_inputs]);
@@ -167,6 +170,13 @@ static int take_stdio(const Launch *l, Error *e)
         return 0;
 }
 
+/* A file that is standard input is read through a read-only clone of its mount. By the caller's own descriptor a job could
+ * change its mode, times and attributes, where it has the owner's id; and what is in it, where everybody may write. */
+static int take_stdin(const Sources *s, Error *e)
+{
+        return s->stdin >= 0 && dup2(s->stdin, 0) < 0 ? error_errno(e, -errno, "standard input") : 0;
+}
+
 /* Not with clone3(): that would take the launcher's cgroup for the root of the namespace. */
 static int enter_cgroup_namespace(const Launch *l, Error *e)
 {
@@ -210,7 +220,9 @@ static int begin_as_user(const Launch *l, Sources *s, int control, Error *e)
         if (r >= 0)
                 r = become_root_of_jail(l, e);
         if (r >= 0)
-                r = open_sources(l, s, e);
+                r = open_sources(l, 0, s, e);
+        if (r >= 0)
+                r = take_stdin(s, e);
         return r < 0 ? r : loopback_up(e);
 }
 
@@ -262,7 +274,7 @@ static _Noreturn void inside(const Launch *l, Sources *s, int control)
 
         prefault_writable();
         step_done(&l->ledger->steps, STEP_NAMESPACES);
-        if (leave_caller(&e) < 0 || take_stdio(l, &e) < 0)
+        if (leave_caller(&e) < 0 || take_stdio(l, &e) < 0 || take_stdin(s, &e) < 0)
                 reaper_fail(control, &e);
         keep_only(l, s, control);
         write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
@@ -322,7 +334,7 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
                 .exit_signal = SIGCHLD,
                 .cgroup = l->cgroup >= 0 ? (uint64_t)l->cgroup : 0,
         };
-        int r = root_user ? open_sources(l, &sources, e) : 0;
+        int r = root_user ? open_sources(l, l->fds[START_STDIN], &sources, e) : 0;
 
         if (r < 0)
                 return r;

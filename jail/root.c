@@ -748,3 +748,19 @@ int root_clone_input(const Ids *ids, int source)
         int mount = mount_clone(again >= 0 ? again : source, "", false, READ_ONLY);
         return mount < 0 ? -1 : mount;
 }
+
+int root_reopen_stdin(const Ids *ids, int source)
+{
+        _cleanup_close_ int again = ids->kind == IDS_RANGE ? -1 : open_in_own_namespace(source);
+        struct stat st;
+        char path[32];
+
+        if (fstat(source, &st) < 0 || !S_ISREG(st.st_mode) || (ids->kind != IDS_RANGE && again < 0))
+                return -1;
+        _cleanup_close_ int mount = mount_clone(again >= 0 ? again : source, "", false, READ_ONLY);
+        if (mount < 0)
+                return -1;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", mount);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 || lseek(fd, lseek(source, 0, SEEK_CUR), SEEK_SET) < 0 ? -1 : take_fd(fd);
+}

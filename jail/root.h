@@ -44,3 +44,6 @@ int root_give_to_job(int mount, const Ids *ids, Error *e);
 int root_clone_system(const Ids *ids, int fds[static ROOT_SYSTEM_PARTS], Error *e);
 /* The same for an input file; -1 and no error where it has to be copied instead. */
 int root_clone_input(const Ids *ids, int source);
+/* Opens a file that is to be standard input again, at the same offset, by such a clone. Returns -1 for what is no file, or
+ * has no mount of the host's: it goes in as it is. */
+int root_reopen_stdin(const Ids *ids, int source);

@@ -15,8 +15,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -60,6 +63,13 @@ static const Word namespaces[] = {
         {CLONE_NEWUSER, "user"}, {CLONE_NEWNS, "mount"}, {CLONE_NEWPID, "pid"}, {CLONE_NEWNET, "net"},
         {CLONE_NEWIPC, "ipc"}, {CLONE_NEWUTS, "uts"}, {CLONE_NEWCGROUP, "cgroup"},
 };
+static const Word mappings[] = {NAMED(MAP_HUGETLB)}, memory_files[] = {NAMED(MFD_HUGETLB)}, segments[] = {NAMED(SHM_HUGETLB)};
+static const Word advice_on_memory[] = {NAMED(MADV_MERGEABLE), NAMED(MADV_PAGEOUT), NAMED(MADV_HUGEPAGE)};
+static const Word advice_on_files[] = {NAMED(POSIX_FADV_DONTNEED), NAMED(POSIX_FADV_WILLNEED)};
+static const Word process_settings[] = {
+        {62, "PR_SCHED_CORE"}, /* include/uapi/linux/prctl.h */
+        NAMED(PR_SET_SECCOMP), NAMED(PR_SET_DUMPABLE), NAMED(PR_SET_CHILD_SUBREAPER),
+};
 static const Word set_ids[] = {{S_ISUID, "set-user-id"}, {S_ISGID, "set-group-id"}};
 
 typedef struct Question {
@@ -83,6 +93,12 @@ static const Question questions[] = {
         {"fcntl", 1, true, fcntls, ELEMENTS(fcntls), NULL, {0, F_DUPFD}},
         {"setrlimit", 0, true, resources, ELEMENTS(resources), NULL, {RLIMIT_CPU}},
         {"prlimit64", 1, true, resources, ELEMENTS(resources), NULL, {0, RLIMIT_CPU, 1}},
+        {"mmap", 3, true, mappings, ELEMENTS(mappings), NULL, {0, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS}},
+        {"memfd_create", 1, true, memory_files, ELEMENTS(memory_files), NULL, {0}},
+        {"shmget", 2, true, segments, ELEMENTS(segments), NULL, {0, 1, 0600}},
+        {"madvise", 2, true, advice_on_memory, ELEMENTS(advice_on_memory), NULL, {0, 1, MADV_NORMAL}},
+        {"fadvise64", 3, true, advice_on_files, ELEMENTS(advice_on_files), NULL, {0, 0, 0, POSIX_FADV_NORMAL}},
+        {"prctl", 0, true, process_settings, ELEMENTS(process_settings), NULL, {0}},
         MODE("chmod", 1, 0, 0644), MODE("fchmod", 1, 0, 0644), MODE("fchmodat", 2, 0, 0, 0644),
         MODE("fchmodat2", 2, 0, 0, 0644), MODE("creat", 1, 0, 0644), MODE("mkdir", 1, 0, 0755),
         MODE("mkdirat", 2, 0, 0, 0755), MODE("mknod", 1, 0, S_IFIFO | 0644), MODE("mknodat", 2, 0, 0, S_IFIFO | 0644),

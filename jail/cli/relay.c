@@ -16,8 +16,11 @@ StdinKind stdin_kind(int fd)
                 return STDIN_NULL;
         if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
                 return STDIN_NULL;
-        bool reads_only = (flags & O_ACCMODE) == O_RDONLY;
-        return reads_only && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)) ? STDIN_PASS : STDIN_RELAY;
+        if ((flags & O_ACCMODE) != O_RDONLY)
+                return STDIN_RELAY;
+        /* Who may write to a pipe can open its other end by /proc, and so put words before whoever reads it next. */
+        bool is_pipe = S_ISFIFO(st.st_mode) && geteuid() == 0 && !(st.st_mode & S_IWOTH);
+        return S_ISREG(st.st_mode) || is_pipe ? STDIN_PASS : STDIN_RELAY;
 }
 
 bool source_pump(Source *s)

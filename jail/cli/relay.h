@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Input: whether the caller's standard input can go into the jail as it is. Regular files and pipes that are open for
- * reading alone can; a terminal or a socket is more than its bytes, and is relayed. */
+/* Input: whether the caller's standard input can go into the jail as it is. Regular files, and pipes that the job
+ * could not write to, can, when they are open for reading alone; a terminal or a socket is more than its bytes, and is
+ * relayed. */
 typedef enum StdinKind { STDIN_PASS, STDIN_NULL, STDIN_RELAY } StdinKind;
 StdinKind stdin_kind(int fd);
 

@@ -208,7 +208,7 @@ judge_outside() { # HOW DIRECTORY
 known() {
         [ -z "$with" ] || return 1
         case $label in
-        lock-file | lock-record | watch-files) echo "locks and watches are on the inodes of the host's /usr" ;;
+        lock-file | lock-record | watch-files | flush-file) echo "locks, watches and flushes are of the inodes of the host's /usr" ;;
         *) return 1 ;;
         esac
 }

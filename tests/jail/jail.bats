@@ -117,6 +117,17 @@ reason() {
         [ "$(jail -- sha256sum < blob)" = "$(sha256sum < blob)" ]
 }
 
+@test "a file that everybody may write is not written as standard input" {
+        printf 'one\ntwo\n' > given
+        chmod 666 given
+        run sh -c 'read -r line; exec "$@"' sh "$build/skep-jail" --allow-missing="$MISSING" -- \
+                sh -c 'cat; touch -d @0 /proc/self/fd/0; truncate -s 0 /proc/self/fd/0; echo x > /proc/self/fd/0' < given
+        [ "${lines[0]}" = two ]
+        [ "$(stat -c %Y given)" -gt 0 ]
+        [ "$(cat given)" = "one
+two" ]
+}
+
 @test "a closed standard input is empty" {
         jail -- cat <&- > out
         [ ! -s out ]

@@ -123,6 +123,28 @@ jail() {
         [[ $output == *"somebody else"* ]]
 }
 
+@test "what is standard input is read, and not changed" {
+        printf 'one\ntwo\n' > given
+        chown 65534:65534 given
+        chmod 600 given
+        run user sh -c 'read -r line; exec "$@"' sh timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" -- \
+                sh -c 'cat; chmod 777 /proc/self/fd/0; touch -d @0 /proc/self/fd/0; : 2> /dev/null > /proc/self/fd/0' < given
+        echo "$output"
+        [ "${lines[0]}" = two ]
+        [ "$(stat -c %a given)" = 600 ]
+        [ "$(stat -c %Y given)" -gt 0 ]
+        [ "$(wc -l < given)" = 2 ]
+        run jail --input stdin=given -- sh -c 'cat; chmod 777 /proc/self/fd/0'
+        [ "${lines[1]}" = two ]
+        [ "$(stat -c %a given)" = 600 ]
+        # Who reads the pipe next reads nothing that the job has written.
+        run user sh -c '(printf "one\ntwo\n"; sleep 2) | ("$@"; cat)' sh "$place/build/skep-jail" --allow-missing="$ALLOW" -- \
+                sh -c 'read -r line; echo injected > /proc/self/fd/0; echo $line'
+        echo "$output"
+        [ "${lines[0]}" = one ]
+        [[ $output != *injected* ]]
+}
+
 @test "limits that need no cgroup hold a user's job" {
         run jail --wall 500ms -- sleep 20
         [ "$status" -eq 124 ]

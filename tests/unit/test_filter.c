@@ -21,8 +21,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 
 #define JUNK UINT64_C(0xdeadbeef00000000) /* above the 32 bits that the kernel looks at */
@@ -246,6 +248,19 @@ START_TEST(test_arguments_are_seen_through_junk_in_their_high_half)
                 assert_answer(build, ALLOWED, "fcntl", 0, F_ADD_SEALS | junk);
                 assert_answer(build, REFUSED, "fcntl", 0, F_SETLEASE | junk);
                 assert_answer(build, REFUSED, "fcntl", 0, F_NOTIFY | junk);
+                assert_answer(build, ALLOWED, "mmap", 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | junk);
+                assert_answer(build, REFUSED, "mmap", 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | junk);
+                assert_answer(build, ALLOWED, "memfd_create", 0, MFD_CLOEXEC | MFD_ALLOW_SEALING | junk);
+                assert_answer(build, REFUSED, "memfd_create", 0, MFD_CLOEXEC | MFD_HUGETLB | junk);
+                assert_answer(build, ALLOWED, "shmget", 0, 4096, IPC_CREAT | 0600 | junk);
+                assert_answer(build, REFUSED, "shmget", 0, 4096, IPC_CREAT | 0600 | SHM_HUGETLB | junk);
+                for (uint64_t advice = 0; advice < 26; advice++)
+                        assert_answer(build, advice == MADV_MERGEABLE ? REFUSED : ALLOWED, "madvise", 0, 0, advice | junk);
+                for (uint64_t advice = 0; advice < 6; advice++)
+                        assert_answer(build, advice == POSIX_FADV_DONTNEED ? REFUSED : ALLOWED, "fadvise64", 0, 0, 0,
+                                      advice | junk);
+                for (uint64_t option = 0; option < 80; option++)
+                        assert_answer(build, option == 62 /* PR_SCHED_CORE */ ? REFUSED : ALLOWED, "prctl", option | junk);
                 for (uint64_t limit = 0; limit < RLIM_NLIMITS; limit++) {
                         uint32_t answer = limit == RLIMIT_CORE ? REFUSED : ALLOWED;
                         assert_answer(build, answer, "setrlimit", limit | junk, 1);
@@ -284,7 +299,8 @@ static uint64_t interesting(unsigned *seed)
                 O_CREAT | O_WRONLY, TCGETS, TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, FIONREAD, SIGCHLD,
                 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP,
                 CLONE_VM | CLONE_VFORK, 0xffffffff, 0x80000000,
-                F_SETLEASE, F_NOTIFY, F_DUPFD_CLOEXEC, RLIMIT_CORE,
+                F_SETLEASE, F_NOTIFY, F_DUPFD_CLOEXEC, RLIMIT_CORE, MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB,
+                MADV_MERGEABLE, POSIX_FADV_DONTNEED, 62 /* PR_SCHED_CORE */,
         };
         uint64_t value = values[(unsigned)rand_r(seed) % ELEMENTS(values)];
 

@@ -15,8 +15,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -226,6 +228,38 @@ static Verdict file_reserved(Attempt *a)
         return by_result(a, fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)BYTES_MAX), "fallocate");
 }
 
+/* What a file says of itself is memory, too. */
+static Verdict file_attributes(Attempt *a)
+{
+        static char value[60000];
+        char path[PATH_ROOM], name[32];
+        size_t bytes = 0;
+
+        go_first();
+        memset(value, 'x', sizeof value);
+        snprintf(path, sizeof path, "%s/skep-escape-attributes", own_directory());
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        unlink(path);
+        for (; bytes < BYTES_MAX; bytes += sizeof value) {
+                snprintf(name, sizeof name, "user.%zu", bytes);
+                if (fsetxattr(fd, name, value, sizeof value, 0) < 0)
+                        return held(a, "%zu MiB, then %s", bytes >> 20, strerrorname_np(errno));
+        }
+        return escaped(a, "%zu MiB of attributes", bytes >> 20);
+}
+
+/* Pages that the host has set aside for programs of its own: no limit of memory counts them. */
+static Verdict large_pages(Attempt *a)
+{
+        if (mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) != MAP_FAILED)
+                return escaped(a, "mmap: permitted");
+        if (errno != EPERM)
+                return escaped(a, "mmap: %s, since there are none just now", strerrorname_np(errno));
+        if (memfd_create("large", MFD_HUGETLB) >= 0)
+                return escaped(a, "memfd_create: permitted");
+        return by_result(a, shmget(IPC_PRIVATE, 2 << 20, IPC_CREAT | SHM_HUGETLB | 0600), "shmget");
+}
+
 /* ---- time ---- */
 
 static Verdict spin(Attempt *a)
@@ -312,6 +346,8 @@ const Attack attacks_by_bombs[] = {
         {"file-bytes", "write 1.5 GiB wherever it is permitted", file_bytes, NULL, ENDLESS, NULL},
         {"file-count", "make 50,000 directories wherever it is permitted", file_count, NULL, ENDLESS, NULL},
         {"file-reserved", "reserve 1.5 GiB without writing it", file_reserved, NULL, 0, NULL},
+        {"file-attributes", "write 1.5 GiB as attributes of a file", file_attributes, NULL, ENDLESS, NULL},
+        {"large-pages", "take large pages of the host (hugetlb)", large_pages, NULL, 0, NULL},
         {"spin", "use two processors without end", spin, NULL, FIRST_PROCESS | OUTLASTS, NULL},
         {"flood", "write 64 MiB to standard output", flood, NULL, FLOODS | ON_STDERR, NULL},
         {"flood-stuck", "write it where nobody reads", flood_stuck, NULL, OUTLASTS | STUCK_READER | ON_STDERR, NULL},

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -118,6 +119,15 @@ static Verdict session_priority(Attempt *a)
         return by_result(a, write_to("/proc/self/autogroup", "-5"), "writing to /proc/self/autogroup");
 }
 
+/* A task with a cookie shares a core with none that has another: its other half runs nothing, whose ever that was. */
+static Verdict core_alone(Attempt *a)
+{
+        if (prctl(62 /* PR_SCHED_CORE */, 1 /* PR_SCHED_CORE_CREATE */, 0, 0, 0) < 0 && errno != EPERM)
+                return is_filtered() ? escaped(a, "prctl: %s, since this host has no such cores", strerrorname_np(errno))
+                                     : not_applicable(a, "no such cores");
+        return errno == EPERM ? by_result(a, -1, "PR_SCHED_CORE") : escaped(a, "it has a core for itself");
+}
+
 const Attack attacks_on_priorities[] = {
         {"realtime", "run before everybody (SCHED_FIFO, SCHED_RR)", realtime, NULL, 0, NULL},
         {"deadline", "reserve time (SCHED_DEADLINE)", deadline, NULL, 0, NULL},
@@ -128,6 +138,7 @@ const Attack attacks_on_priorities[] = {
         {"limits-of-1", "set the limits of process 1", limits_of_1, NULL, 0, NULL},
         {"processors-of-1", "set the processors of process 1", processors_of_1, NULL, 0, NULL},
         {"oom-score", "be the last to be ended without memory", oom_score, NULL, 0, NULL},
+        {"core-alone", "have the other half of a core left idle (PR_SCHED_CORE)", core_alone, NULL, 0, NULL},
         {"session-priority", "raise the priority of the session", session_priority, NULL, 0, NULL},
         {0},
 };

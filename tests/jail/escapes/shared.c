@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -108,6 +109,36 @@ static Verdict flush(Attempt *a)
         return escaped(a, "the host's file system was made to write");
 }
 
+/* What a disk keeps for later has to be written now: a flush of all of it, whoever wrote it. */
+static Verdict flush_file(Attempt *a)
+{
+        int fd = open(COMMON_FILE, O_RDONLY | O_CLOEXEC);
+        struct statfs fs;
+
+        if (fsync(fd) < 0)
+                return by_result(a, -1, "fsync");
+        if (fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC))
+                return held(a, "only of the own file system");
+        return escaped(a, "the host's disk was flushed");
+}
+
+/* Out of memory, so that the host's next reader waits for the disk; again and again. */
+static Verdict evict(Attempt *a)
+{
+        int fd = open(COMMON_FILE, O_RDONLY | O_CLOEXEC), error = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+
+        errno = error;
+        return by_result(a, error ? -1 : 0, "POSIX_FADV_DONTNEED");
+}
+
+/* Who writes to memory that was merged with another's of the same content waits, and so knows what the other has. */
+static Verdict merge(Attempt *a)
+{
+        void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        return by_result(a, madvise(page, 4096, MADV_MERGEABLE), "MADV_MERGEABLE");
+}
+
 const Attack attacks_on_shared_files[] = {
         {"lock-file", "lock a file of /usr against the host (flock)", lock_file, NULL, 0, NULL},
         {"lock-record", "lock it in part (fcntl)", lock_record, NULL, 0, NULL},
@@ -115,5 +146,8 @@ const Attack attacks_on_shared_files[] = {
         {"watch-files", "watch what the host opens in /usr (inotify)", watch, NULL, 0, NULL},
         {"watch-by-signal", "watch it by signals (F_NOTIFY)", watch_by_signal, NULL, 0, NULL},
         {"flush", "make the host's disk write (syncfs)", flush, NULL, 0, NULL},
+        {"flush-file", "make it write by a file of /usr (fsync)", flush_file, NULL, 0, NULL},
+        {"evict", "drop a file of /usr from the host's memory", evict, NULL, 0, NULL},
+        {"merge", "have memory merged with that of others (KSM)", merge, NULL, 0, NULL},
         {0},
 };
