@@ -98,7 +98,7 @@ $(BUILD)/skep-forecast: $(FORECAST) $(BUILD)/libscaler.a $(BUILD)/libbase.a
 # ---- tests ----
 
 UNIT := $(call objects,$(call sources,tests/unit))
-UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c))
+UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c)) $(filter-out %/main.o,$(CTL))
 UNIT_FORECAST := $(call objects,$(addprefix engine/scaler/cli/,replay.c trace.c))
 $(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(UNIT_FORECAST) $(BUILD)/libscaler.a \
                     $(BUILD)/libjail.a $(BUILD)/libbase.a
@@ -127,6 +127,7 @@ TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submi
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
 FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/supervisor/config.c engine/worker/protocol.c \
+             $(addprefix engine/ctl/,job_texts.c terminal_filter.c) \
              $(filter-out jail/scope.c %_main.c,$(call sources,jail)) jail/cli/host_path.c \
              $(call sources,engine/scaler) engine/scaler/cli/trace.c engine/scaler/cli/replay.c \
              $(filter-out %/main.c,$(call sources,jail/image_unpack))

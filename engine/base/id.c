@@ -7,6 +7,18 @@
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
+static Id id_of(unsigned __int128 value)
+{
+        Id id;
+
+        for (int i = ID_LENGTH - 1; i >= 0; i--) {
+                id.text[i] = alphabet[(unsigned)value & 31];
+                value >>= 5;
+        }
+        id.text[ID_LENGTH] = '\0';
+        return id;
+}
+
 int id_make(IdMaker *maker, uint64_t realtime_usec, Id *ret)
 {
         uint64_t msec = realtime_usec / 1000;
@@ -23,14 +35,14 @@ int id_make(IdMaker *maker, uint64_t realtime_usec, Id *ret)
                 maker->random_high++;
         }
 
-        unsigned __int128 value = (unsigned __int128)(maker->last_msec & 0xffffffffffff) << 80 |
-                                  (unsigned __int128)(maker->random_high & 0xffff) << 64 | maker->random_low;
-        for (int i = ID_LENGTH - 1; i >= 0; i--) {
-                ret->text[i] = alphabet[(unsigned)value & 31];
-                value >>= 5;
-        }
-        ret->text[ID_LENGTH] = '\0';
+        *ret = id_of((unsigned __int128)(maker->last_msec & 0xffffffffffff) << 80 |
+                     (unsigned __int128)(maker->random_high & 0xffff) << 64 | maker->random_low);
         return 0;
+}
+
+Id id_first_at(uint64_t realtime_usec)
+{
+        return id_of((unsigned __int128)(realtime_usec / 1000 & 0xffffffffffff) << 80);
 }
 
 bool id_is_valid(const char *text)

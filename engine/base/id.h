@@ -23,6 +23,9 @@ typedef struct IdMaker {
 /* Returns 0, or a negative errno when the kernel has no random bytes. */
 int id_make(IdMaker *maker, uint64_t realtime_usec, Id *ret);
 
+/* The least id that a job of this time may have. */
+Id id_first_at(uint64_t realtime_usec);
+
 bool id_is_valid(const char *text);
 
 /* Makes the next id come after this one, which must be valid. */

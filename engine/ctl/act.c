@@ -1,40 +1,137 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The commands that change something and have nothing to show: a method each. */
+/* The commands that change something and have nothing to show: a method each. Those of jobs are called for each of
+ * them, many at a time; one that is refused does not keep the others from being done. */
 
+#include "engine/base/name.h"
+#include "engine/base/size.h"
+#include "engine/base/strv.h"
 #include "engine/ctl/client.h"
 #include "engine/ctl/commands.h"
+#include "engine/ctl/ids.h"
+#include "engine/ctl/progress.h"
 
 #include <string.h>
 
+#define IN_FLIGHT 32 /* the supervisor lets go of who lets more answers lie */
+
 typedef struct Action {
         const char *command, *method;
-        bool of_jobs; /* takes ids, one call each */
 } Action;
 
 static const Action actions[] = {
-        {"cancel", "Cancel", true}, {"hold", "Hold", true},   {"release", "Release", true}, {"requeue", "Requeue", true},
-        {"rm", "Forget", true},     {"pause", "Pause", false}, {"resume", "Resume", false},  {"drain", "Drain", false},
+        {"cancel", "Cancel"}, {"hold", "Hold"}, {"release", "Release"}, {"requeue", "Requeue"}, {"rm", "Forget"},
 };
+
+static const Action governing[] = {
+        {"pause", "Pause"}, {"resume", "Resume"}, {"drain", "Drain"}, {"reload", "Reload"}, {"scale", "Scale"},
+};
+
+typedef struct Acting Acting;
+
+typedef struct Asked {
+        Acting *acting;
+        const char *id;
+} Asked;
+
+struct Acting {
+        sd_bus *bus;
+        Asked *jobs;
+        size_t n, n_asked, n_answered, n_refused;
+        Progress progress;
+};
+
+static const char *method_of(const Action *action, const char *command)
+{
+        while (strcmp(action->command, command) != 0)
+                action++;
+        return action->method;
+}
+
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        const Asked *asked = userdata;
+        Acting *acting = asked->acting;
+
+        acting->n_answered++;
+        if (client_answer(reply, &e) < 0) {
+                _cleanup_free_ char *id = name_escape(asked->id), *why = text_escape(error_text(&e), 1000);
+                acting->n_refused++;
+                progress_clear(&acting->progress);
+                fprintf(stderr, "skepctl: %s: %s\n", id ? id : "", why ? why : "");
+        }
+        return 0;
+}
+
+static int ask_next(Acting *acting, const char *method, Error *e)
+{
+        Asked *asked = &acting->jobs[acting->n_asked];
+        int r = sd_bus_call_method_async(acting->bus, NULL, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, method, on_answer,
+                                         asked, "s", asked->id);
+
+        if (r < 0)
+                return r == -EINVAL ? error_set(e, r, "an id that is not UTF-8") : error_errno(e, r, "%s", method);
+        acting->n_asked++;
+        return 0;
+}
+
+static int act(Acting *acting, const char *method, Error *e)
+{
+        while (acting->n_answered < acting->n) {
+                int r;
+                while (acting->n_asked < acting->n && acting->n_asked - acting->n_answered < IN_FLIGHT)
+                        if ((r = ask_next(acting, method, e)) < 0)
+                                return r;
+                while ((r = sd_bus_process(acting->bus, NULL)) > 0)
+                        ;
+                progress_show(&acting->progress, acting->n_answered, acting->n);
+                if (r >= 0 && acting->n_answered == acting->n_asked)
+                        continue;
+                if (r >= 0)
+                        r = sd_bus_wait(acting->bus, UINT64_MAX);
+                if (r < 0 && r != -EINTR)
+                        return error_set(e, r, "the supervisor has ended: %zu of %zu were done", acting->n_answered,
+                                         acting->n);
+        }
+        return 0;
+}
 
 int command_act(const Context *context, int argc, char **argv, Error *e)
 {
+        _cleanup_strv_ char **ids = NULL;
+        _cleanup_free_ Asked *jobs = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
-        const Action *action = actions;
         int r;
 
-        while (strcmp(action->command, argv[0]) != 0)
-                action++;
-        if (action->of_jobs && argc < 2)
-                return error_set(e, -EINVAL, "which job? skepctl %s ID...", argv[0]);
-        if (!action->of_jobs && argc > 1)
-                return error_set(e, -EINVAL, "%s: skepctl %s takes no words", argv[1], argv[0]);
-        if ((r = client_connect(context->address, &bus, e)) < 0)
+        if ((r = ids_read(argc, argv, &ids, e)) < 0 || (r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        if (!action->of_jobs)
-                return client_call(bus, NULL, e, action->method, "");
-        for (int i = 1; i < argc; i++)
-                if ((r = client_call(bus, NULL, e, action->method, "s", argv[i])) < 0)
-                        return error_prefix(e, "%s", argv[i]), r;
-        return 0;
+        Acting acting = {.bus = bus, .n = strv_length(ids), .progress = progress_begin(argv[0])};
+        acting.jobs = jobs = calloc(acting.n + 1, sizeof *jobs);
+        if (!jobs)
+                return error_oom(e);
+        for (size_t i = 0; i < acting.n; i++)
+                jobs[i] = (Asked){&acting, ids[i]};
+        r = act(&acting, method_of(actions, argv[0]), e);
+        progress_clear(&acting.progress);
+        return r < 0 ? r : acting.n_refused ? STATUS_NO_JOB : 0;
+}
+
+int command_govern(const Context *context, int argc, char **argv, Error *e)
+{
+        const char *method = method_of(governing, argv[0]);
+        _cleanup_bus_ sd_bus *bus = NULL;
+        bool scale = strcmp(argv[0], "scale") == 0;
+        uint64_t workers;
+        int r;
+
+        if (scale && argc != 2)
+                return error_set(e, -EINVAL, "how many workers? skepctl scale N");
+        if (!scale && argc > 1)
+                return error_set(e, -EINVAL, "%s: skepctl %s takes no words", argv[1], argv[0]);
+        if ((scale && (r = count_parse(argv[1], 0, 100000, &workers, e)) < 0) ||
+            (r = client_connect(context->address, &bus, e)) < 0)
+                return r;
+        return scale ? client_call(bus, NULL, e, method, "u", (uint32_t)workers)
+                     : client_call(bus, NULL, e, method, "");
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/ctl/client.h"
 
-#include "engine/base/strv.h"
-
+#include "engine/base/clock.h"
 #include "engine/base/json.h"
+#include "engine/ctl/bus_json.h"
 
-#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
-#define PRIVATE_SOCKET "/run/skep/engine.sock"
 #define CALL_TIMEOUT_USEC (UINT64_C(120) * 1000000) /* inputs are copied before the answer comes */
+#define RECONNECT_USEC (UINT64_C(15) * 1000000)
+#define RECONNECT_STEP_USEC 200000
 
 static int connect_address(const char *address, sd_bus **ret)
 {
@@ -30,7 +31,12 @@ static int connect_address(const char *address, sd_bus **ret)
         return 0;
 }
 
-int client_connect(const char *address, sd_bus **ret, Error *e)
+static const char *connect_hint(int r)
+{
+        return r == -EACCES || r == -EPERM ? "; it is for root and the members of the group skep" : "";
+}
+
+static int connect_any(const char *address, sd_bus **ret, Error *e)
 {
         int r;
 
@@ -38,8 +44,10 @@ int client_connect(const char *address, sd_bus **ret, Error *e)
                 address = getenv("SKEP_ADDRESS");
         if (address && *address) {
                 r = connect_address(address, ret);
-                return r < 0 ? error_set(e, -ENOTCONN, "the supervisor is not reached at %s: %s", address,
-                                           strerror(-r))
+                return r < 0 ? error_set(e, -ENOTCONN, "the supervisor is not reached at %s: %s%s", address,
+                                         r == -EINVAL ? "this is no D-Bus address and no path of a socket"
+                                                      : strerror(-r),
+                                         connect_hint(r))
                              : 0;
         }
         if (sd_bus_open_system(ret) >= 0) {
@@ -52,286 +60,166 @@ int client_connect(const char *address, sd_bus **ret, Error *e)
         }
         r = connect_address(PRIVATE_SOCKET, ret);
         return r < 0 ? error_set(e, -ENOTCONN,
-                                 "the supervisor is not reached: neither on the system bus nor at %s (%s); is skepd "
-                                 "running? Another place is named by --address or $SKEP_ADDRESS",
-                                 PRIVATE_SOCKET, strerror(-r))
+                                 "the supervisor is not reached: neither on the system bus nor at %s (%s%s); is skepd "
+                                 "running? skepctl doctor says more, and --address or $SKEP_ADDRESS names another "
+                                 "place",
+                                 PRIVATE_SOCKET, strerror(-r), connect_hint(r))
                      : 0;
 }
 
-static int call_failed(int r, sd_bus_error *error, Error *e)
+int client_connect(const char *address, sd_bus **ret, Error *e)
 {
-        if (error->message)
-                error_set(e, r, "%s", error->message);
-        else
-                error_errno(e, r, "calling the supervisor");
-        sd_bus_error_free(error);
+        int r = connect_any(address, ret, e);
+
+        /* Where a person sits, polkit may ask him. */
+        if (r >= 0)
+                sd_bus_set_allow_interactive_authorization(*ret, isatty(0));
         return r;
+}
+
+static bool is_gone(int r)
+{
+        return r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ECONNREFUSED || r == -ESHUTDOWN;
+}
+
+/* Who follows a job has its signals blocked, and takes them when he is back. */
+static bool signal_came(void)
+{
+        sigset_t set;
+
+        return sigpending(&set) == 0 && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
+}
+
+int client_reconnect(const char *address, int code, sd_bus **bus, Error *e)
+{
+        uint64_t until_usec = monotonic_usec() + RECONNECT_USEC;
+
+        if (!is_gone(code))
+                return code;
+        fprintf(stderr, "skepctl: the supervisor has gone; waiting for the next one\n");
+        *bus = sd_bus_flush_close_unref(*bus);
+        for (;;) {
+                int r = client_connect(address, bus, e);
+                /* A socket of one that is just starting takes connections before it answers. */
+                if (r >= 0 && (r = client_call(*bus, NULL, e, "ListJobs", "a{sv}su", 0, "", 1)) >= 0) {
+                        error_clear(e);
+                        return 0;
+                }
+                *bus = sd_bus_flush_close_unref(*bus);
+                if (monotonic_usec() > until_usec || signal_came())
+                        return r;
+                usleep(RECONNECT_STEP_USEC);
+        }
+}
+
+static int call_failed(int r, const sd_bus_error *error, Error *e)
+{
+        if (is_gone(r))
+                return error_set(e, r,
+                                 "the supervisor has closed the connection: it has ended, or does not serve you; "
+                                 "see skepctl doctor");
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_METHOD) ||
+            sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_INTERFACE))
+                return error_set(e, r, "the supervisor does not know this: it is of another version (%s)",
+                                 error->message ? error->message : "no such method");
+        return error->message ? error_set(e, r, "%s", error->message) : error_errno(e, r, "calling the supervisor");
 }
 
 int client_call_message(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e)
 {
-        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call(bus, call, CALL_TIMEOUT_USEC, &error, ret);
 
         return r < 0 ? call_failed(r, &error, e) : 0;
+}
+
+int client_answer(sd_bus_message *reply, Error *e)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+        return error ? call_failed(-sd_bus_error_get_errno(error), error, e) : 0;
+}
+
+int client_new_call(sd_bus *bus, const char *method, sd_bus_message **ret)
+{
+        return sd_bus_message_new_method_call(bus, ret, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, method);
 }
 
 int client_call(sd_bus *bus, sd_bus_message **ret, Error *e, const char *method, const char *types, ...)
 {
         _cleanup_message_ sd_bus_message *call = NULL;
         va_list ap;
-        int r = sd_bus_message_new_method_call(bus, &call, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, method);
+        int r = client_new_call(bus, method, &call);
 
         if (r >= 0) {
                 va_start(ap, types);
                 r = sd_bus_message_appendv(call, types, ap);
                 va_end(ap);
         }
+        if (r == -EINVAL)
+                return error_set(e, r, "a word is not UTF-8");
         return r < 0 ? error_errno(e, r, "calling %s", method) : client_call_message(bus, call, ret, e);
 }
 
-static int call_job(sd_bus *bus, const char *path, const char *method, sd_bus_message **ret, Error *e,
-                    const char *types, ...)
+/* A call of another interface than the manager's, on an object. */
+static int call_object(sd_bus *bus, const char *path, const char *interface, const char *method, json_object **ret,
+                       Error *e, const char *types, ...)
 {
-        _cleanup_message_ sd_bus_message *call = NULL;
+        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
         va_list ap;
-        int r = sd_bus_message_new_method_call(bus, &call, ENGINE_NAME, path, ENGINE_JOB, method);
+        int r = sd_bus_message_new_method_call(bus, &call, ENGINE_NAME, path, interface, method);
 
         if (r >= 0) {
                 va_start(ap, types);
                 r = sd_bus_message_appendv(call, types, ap);
                 va_end(ap);
         }
-        return r < 0 ? error_errno(e, r, "calling %s", method) : client_call_message(bus, call, ret, e);
-}
-
-const char *client_id_of(const char *path)
-{
-        return strrchr(path, '/') + 1;
-}
-
-int client_find_job(sd_bus *bus, const char *id, char **ret_path, Error *e)
-{
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        const char *path;
-        int r = client_call(bus, &reply, e, "GetJob", "s", id);
-
         if (r < 0)
-                return error_prefix(e, "%s", id), r;
-        if ((r = sd_bus_message_read(reply, "o", &path)) < 0)
-                return error_errno(e, r, "reading the answer");
-        *ret_path = strdup(path);
-        return *ret_path ? 0 : error_oom(e);
-}
-
-int client_report(sd_bus *bus, const char *path, json_object **ret, Error *e)
-{
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        const char *text;
-        int r = call_job(bus, path, "Report", &reply, e, "u", 0);
-
-        if (r < 0)
-                return r;
-        if ((r = sd_bus_message_read(reply, "s", &text)) < 0)
-                return error_errno(e, r, "reading the answer");
-        return json_parse_text(text, strlen(text), ret, e);
-}
-
-int client_attempt(sd_bus *bus, const char *path, uint32_t *ret, Error *e)
-{
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_get_property_trivial(bus, ENGINE_NAME, path, ENGINE_JOB, "Attempt", &error, 'u', ret);
-
-        if (r < 0)
-                return call_failed(r, &error, e);
-        if (*ret == 0)
-                *ret = 1;
-        return 0;
-}
-
-int client_open_output(sd_bus *bus, const char *path, const char *stream, uint32_t attempt, Error *e)
-{
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        int fd, r = call_job(bus, path, "OpenOutput", &reply, e, "su", stream, attempt);
-
-        if (r < 0)
-                return r;
-        if ((r = sd_bus_message_read(reply, "h", &fd)) < 0)
-                return error_errno(e, r, "reading the answer");
-        /* The message owns its own. */
-        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        return fd < 0 ? error_errno(e, -errno, "output") : fd;
-}
-
-static int add_property(json_object *object, sd_bus_message *reply, const char *name)
-{
-        static const struct {
-                const char *property, *key;
-        } shown[] = {
-                {"Id", "id"},
-                {"Name", "name"},
-                {"State", "state"},
-                {"Tenant", "tenant"},
-                {"Policy", "policy"},
-                {"Attempt", "attempt"},
-                {"Priority", "priority"},
-                {"SubmittedUSec", "submitted_usec"},
-                {"StartedUSec", "started_usec"},
-                {"FinishedUSec", "finished_usec"},
-                {"Spec", "spec"},
-        };
-        const char *type, *key = NULL, *text;
-        uint64_t big;
-        uint32_t number;
-        int r = sd_bus_message_peek_type(reply, NULL, &type);
-
-        for (size_t i = 0; i < ELEMENTS(shown); i++)
-                if (strcmp(shown[i].property, name) == 0)
-                        key = shown[i].key;
-        if (r < 0 || !key)
-                return r < 0 ? r : sd_bus_message_skip(reply, "v");
-        switch (type[0]) {
-        case 's':
-                if ((r = sd_bus_message_read(reply, "v", "s", &text)) < 0)
-                        return r;
-                if (strcmp(key, "spec") == 0) {
-                        json_object *spec = NULL;
-                        json_parse_text(text, strlen(text), &spec, NULL);
-                        json_object_object_add(object, key, spec);
-                } else {
-                        json_add_string(object, key, text);
-                }
-                return 0;
-        case 't':
-                if ((r = sd_bus_message_read(reply, "v", "t", &big)) < 0)
-                        return r;
-                json_add_number(object, key, big ? big : UINT64_MAX); /* 0: not yet */
-                return 0;
-        case 'u':
-                if ((r = sd_bus_message_read(reply, "v", "u", &number)) < 0)
-                        return r;
-                json_add_number(object, key, number);
-                return 0;
-        default:
-                return sd_bus_message_skip(reply, "v");
-        }
-}
-
-static int read_properties(json_object *object, sd_bus_message *reply)
-{
-        const char *name;
-        int r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(reply, "s", &name);
-                if (r >= 0)
-                        r = add_property(object, reply, name);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        return r;
-}
-
-int client_show_job(sd_bus *bus, const char *path, json_object **ret, Error *e)
-{
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        _cleanup_json_ json_object *object = json_object_new_object(), *report = NULL;
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus, ENGINE_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", &error, &reply,
-                                   "s", ENGINE_JOB);
-
-        if (r < 0)
-                return call_failed(r, &error, e);
-        if (!object)
-                return error_oom(e);
-        if ((r = read_properties(object, reply)) < 0)
-                return error_errno(e, r, "reading the answer");
-        if ((r = client_report(bus, path, &report, e)) < 0)
-                return r;
-        json_object_object_add(object, "report", take(report));
-        *ret = take(object);
-        return 0;
-}
-
-int client_submit(sd_bus *bus, const char *spec, const ClientInput *inputs, size_t n, char **ret_path, Error *e)
-{
-        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
-        const char *id, *path;
-        int r = sd_bus_message_new_method_call(bus, &call, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "Submit");
-
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", spec);
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "(sh)");
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = sd_bus_message_append(call, "(sh)", inputs[i].name, inputs[i].fd);
-        if (r >= 0)
-                r = sd_bus_message_close_container(call);
-        if (r < 0)
-                return r == -EINVAL ? error_set(e, r, "a word of the job is not UTF-8") : error_errno(e, r, "submitting");
+                return error_errno(e, r, "calling %s", method);
         if ((r = client_call_message(bus, call, &reply, e)) < 0)
                 return r;
-        if ((r = sd_bus_message_read(reply, "so", &id, &path)) < 0)
-                return error_errno(e, r, "reading the answer");
-        *ret_path = strdup(path);
-        return *ret_path ? 0 : error_oom(e);
+        r = bus_json_read(reply, ret);
+        return r < 0 ? error_errno(e, r, "reading the answer") : 0;
 }
 
-static int add_inputs(sd_bus *bus, const ClientInput *inputs, size_t n, char ***digests, Error *e)
+int client_properties(sd_bus *bus, const char *path, const char *interface, json_object **ret, Error *e)
 {
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_message_ sd_bus_message *reply = NULL;
-                const char *digest;
-                int r = client_call(bus, &reply, e, "AddInput", "h", inputs[i].fd);
-                if (r >= 0 && (r = sd_bus_message_read(reply, "s", &digest)) < 0)
-                        error_errno(e, r, "reading an answer");
-                if (r >= 0 && strv_add(digests, digest) < 0)
-                        r = error_oom(e);
-                if (r < 0)
-                        return error_prefix(e, "input \"%s\"", inputs[i].name), r;
+        return call_object(bus, path, "org.freedesktop.DBus.Properties", "GetAll", ret, e, "s", interface);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        const char *x = json_text(*(json_object *const *)a, "name"), *y = json_text(*(json_object *const *)b, "name");
+
+        return strverscmp(x ? x : "", y ? y : "");
+}
+
+int client_workers(sd_bus *bus, json_object **ret, Error *e)
+{
+        _cleanup_json_ json_object *objects = NULL, *workers = json_object_new_array();
+        int r = call_object(bus, ENGINE_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &objects, e,
+                            "");
+
+        if (r < 0)
+                return r;
+        json_object_object_foreach(objects, path, interfaces)
+        {
+                json_object *worker = json_member(interfaces, ENGINE_WORKER);
+                if (worker && strncmp(path, ENGINE_PATH, strlen(ENGINE_PATH)) == 0)
+                        json_object_array_add(workers, json_object_get(worker));
         }
+        json_object_array_sort(workers, compare_names);
+        *ret = take(workers);
         return 0;
 }
 
-static int append_job(sd_bus_message *call, const char *spec, const ClientInput *inputs, size_t n, char *const *digests)
+int client_get(sd_bus *bus, const char *method, json_object **ret, Error *e)
 {
-        int r = sd_bus_message_open_container(call, 'r', "sa(ss)");
-
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", spec);
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "(ss)");
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = sd_bus_message_append(call, "(ss)", inputs[i].name, digests[i]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(call);
-        return r < 0 ? r : sd_bus_message_close_container(call);
-}
-
-int client_submit_batch(sd_bus *bus, const char *const *specs, size_t n_specs, const ClientInput *inputs, size_t n,
-                        char ***ids, Error *e)
-{
-        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
-        _cleanup_strv_ char **digests = NULL, **answer = NULL;
-        int r = add_inputs(bus, inputs, n, &digests, e);
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r = client_call(bus, &reply, e, method, "");
 
         if (r < 0)
                 return r;
-        r = sd_bus_message_new_method_call(bus, &call, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "SubmitBatch");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, 'a', "(sa(ss))");
-        for (size_t i = 0; r >= 0 && i < n_specs; i++)
-                r = append_job(call, specs[i], inputs, n, digests);
-        if (r >= 0)
-                r = sd_bus_message_close_container(call);
-        if (r < 0)
-                return error_errno(e, r, "writing the jobs");
-        if ((r = client_call_message(bus, call, &reply, e)) < 0)
-                return r;
-        if ((r = sd_bus_message_read_strv(reply, &answer)) < 0)
-                return error_errno(e, r, "reading an answer");
-        for (size_t i = 0; answer && answer[i]; i++)
-                if (strv_add(ids, answer[i]) < 0)
-                        return error_oom(e);
-        return 0;
+        r = bus_json_read(reply, ret);
+        return r < 0 ? error_errno(e, r, "reading the answer") : 0;
 }

@@ -6,20 +6,40 @@
 #include <json-c/json.h>
 #include <systemd/sd-bus.h>
 
-/* The supervisor, as a client sees it. */
+/* The supervisor, as a client sees it. Answers come as JSON (bus_json.h). */
 
 #define ENGINE_NAME "org.skep.Engine1"
 #define ENGINE_PATH "/org/skep/Engine1"
 #define ENGINE_MANAGER "org.skep.Engine1.Manager"
 #define ENGINE_JOB "org.skep.Engine1.Job"
+#define ENGINE_WORKER "org.skep.Engine1.Worker"
+#define PRIVATE_SOCKET "/run/skep/engine.sock"
+
+#define ID_LENGTH_MAX 40 /* of a job's, and of a member of an array */
 
 /* Connects to `address` (a D-Bus address or the path of a socket), else $SKEP_ADDRESS, else the system bus, else the
  * private socket. The caller owns `*ret`. Error: -ENOTCONN, with what was tried. */
 int client_connect(const char *address, sd_bus **ret, Error *e);
 
+/* A supervisor that is restarted or upgraded comes back: when `code` says that the connection has gone, tries for a
+ * while to get another in its place. Error: `code` or -ENOTCONN. */
+int client_reconnect(const char *address, int code, sd_bus **bus, Error *e);
+
 /* Calls a method of the manager; as sd_bus_call_method(), with the error as a sentence. `*ret` may be NULL. */
 int client_call(sd_bus *bus, sd_bus_message **ret, Error *e, const char *method, const char *types, ...);
 int client_call_message(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e);
+/* A call of the manager's that is to be filled in. */
+int client_new_call(sd_bus *bus, const char *method, sd_bus_message **ret);
+/* For the answer of an asynchronous call: 0, or a negative errno with its sentence. */
+int client_answer(sd_bus_message *reply, Error *e);
+
+/* All properties of an interface, as one object. The caller owns it. */
+int client_properties(sd_bus *bus, const char *path, const char *interface, json_object **ret, Error *e);
+/* What a method of the manager without arguments answers. The caller owns it. */
+int client_get(sd_bus *bus, const char *method, json_object **ret, Error *e);
+
+/* The workers, an array of their properties in the order of their names. The caller owns it. */
+int client_workers(sd_bus *bus, json_object **ret, Error *e);
 
 /* The object path of a job, by its id or an unambiguous start of it. Owned by the caller. */
 int client_find_job(sd_bus *bus, const char *id, char **ret_path, Error *e);
@@ -28,6 +48,11 @@ const char *client_id_of(const char *path);
 
 /* A job as one JSON object, with `spec` and `report`. The caller owns it. */
 int client_show_job(sd_bus *bus, const char *path, json_object **ret, Error *e);
+
+/* One page of jobs, an array of objects with `report` and without `spec`, which the caller owns. `filter`: pairs of a
+ * key and a value, as ListJobs takes them; a strv. `*cursor`, which is replaced, becomes where the next page begins, ""
+ * at the end. */
+int client_list_jobs(sd_bus *bus, char *const *filter, uint32_t limit, char **cursor, json_object **ret, Error *e);
 
 /* The report of the last attempt; JSON null before. */
 int client_report(sd_bus *bus, const char *path, json_object **ret, Error *e);

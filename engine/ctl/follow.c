@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Nothing is polled by a clock: inotify tells of output, the supervisor answers a call when the job has ended, and a
- * descriptor of ours says when it takes more. */
+/* Nothing is polled by a clock while an attempt runs: inotify tells of output, the supervisor answers a call when the
+ * job has ended, and a descriptor of ours says when it takes more. When an attempt has ended (its files are closed),
+ * what comes of it is asked for in short intervals: the end of the job, or another attempt. */
 
 #include "engine/ctl/follow.h"
 
-#include "engine/base/fd.h"
-#include "engine/base/sink.h"
+#include "engine/base/clock.h"
+#include "engine/ctl/attempt_output.h"
 #include "engine/ctl/client.h"
 
 #include <poll.h>
@@ -15,22 +16,26 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 
-#define CHUNK ((size_t)64 << 10)
-#define WAIT_USEC (UINT64_C(20) * 1000000) /* under the default timeout of calls */
+#define WAIT_USEC (20 * USEC_PER_SECOND) /* under the default timeout of calls */
+#define WAIT_SHORT_USEC (50 * USEC_PER_MSEC)
+#define WAIT_BETWEEN_USEC USEC_PER_SECOND /* the most, between two attempts */
+#define INDEX_LATE_MSEC 250               /* output that the index does not tell of by then is shown without */
 
 typedef struct Follow {
         sd_bus *bus;
         const char *path;
-        uint32_t attempt; /* whose output it is */
-        int files[2];
-        Sink sinks[2];
+        const FollowOptions *options;
+        AttemptOutput output;
+        uint32_t next; /* the attempt that runs now, if it is not that of `output` */
+        Stream own[2], *streams[2];
+        int inotify_fd, signal_fd;
         bool ended, interrupted;
-        int error; /* of a call */
+        bool asked;         /* a call of Wait is under way */
+        bool look;          /* it was answered, and the job has not ended */
+        uint64_t wait_usec; /* how long the next call waits */
+        int error;          /* of a call */
         sd_bus_slot *waiting;
-        char *buffer;
 } Follow;
-
-static int ask_to_wait(Follow *f);
 
 static int on_waited(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
@@ -40,6 +45,7 @@ static int on_waited(sd_bus_message *reply, void *userdata, sd_bus_error *error 
         int r;
 
         f->waiting = sd_bus_slot_unref(f->waiting);
+        f->asked = false;
         if (problem) {
                 f->error = -sd_bus_error_get_errno(problem);
                 return 0;
@@ -47,136 +53,206 @@ static int on_waited(sd_bus_message *reply, void *userdata, sd_bus_error *error 
         r = sd_bus_message_enter_container(reply, 'a', "(ss)");
         if (r >= 0)
                 r = sd_bus_message_read(reply, "(ss)", &id, &state);
-        if (r > 0)
-                f->ended = true;
-        else
-                r = ask_to_wait(f);
+        f->ended = r > 0;
+        f->look = r == 0;
         f->error = r < 0 ? r : 0;
         return 0;
 }
 
 static int ask_to_wait(Follow *f)
 {
-        return sd_bus_call_method_async(f->bus, &f->waiting, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "Wait",
-                                        on_waited, f, "ast", 1, client_id_of(f->path), WAIT_USEC);
+        int r = sd_bus_call_method_async(f->bus, &f->waiting, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "Wait",
+                                         on_waited, f, "ast", 1, client_id_of(f->path), f->wait_usec);
+
+        f->asked = r >= 0;
+        if (f->wait_usec < WAIT_USEC)
+                f->wait_usec = f->wait_usec * 2 < WAIT_BETWEEN_USEC ? f->wait_usec * 2 : WAIT_BETWEEN_USEC;
+        return r;
 }
 
-/* Passes on what the files hold, as far as our own readers take it. True when one has more than that. */
-static bool pass_on(Follow *f)
-{
-        bool more = false;
-
-        for (int i = 0; i < 2; i++) {
-                Sink *sink = &f->sinks[i];
-                sink_flush(sink);
-                while (!sink->broken && sink_waiting(sink) < SINK_HIGH) {
-                        ssize_t n = read_full(f->files[i], f->buffer, CHUNK);
-                        if (n <= 0)
-                                break;
-                        if (sink_add(sink, f->buffer, (size_t)n) < 0)
-                                sink->broken = true;
-                }
-                more |= sink_waiting(sink) > 0;
-        }
-        return more;
-}
-
-static int take_signal(Follow *f, int signal_fd, const FollowOptions *options)
+static void take_signal(Follow *f)
 {
         struct signalfd_siginfo info;
 
-        if (read(signal_fd, &info, sizeof info) <= 0)
-                return 0;
-        bool again = f->interrupted;
-        f->interrupted = true;
-        if (!options->cancel_on_signal || again)
+        if (read(f->signal_fd, &info, sizeof info) <= 0)
+                return;
+        if (!f->options->cancel_on_signal || f->interrupted)
                 f->ended = true; /* we do not wait for what comes of it */
         else
-                return sd_bus_call_method_async(f->bus, NULL, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "Cancel", NULL,
-                                                NULL, "s", client_id_of(f->path));
-        return 0;
+                sd_bus_call_method_async(f->bus, NULL, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "Cancel", NULL, NULL,
+                                         "s", client_id_of(f->path));
+        f->interrupted = true;
 }
 
-static void drain_inotify(int fd)
+/* A file that is closed by its writer may be the end of the attempt. */
+static void take_changes(Follow *f)
 {
-        char events[4096];
+        char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+        bool closed = false;
+        ssize_t n;
 
-        while (read(fd, events, sizeof events) > 0)
+        while ((n = read(f->inotify_fd, events, sizeof events)) > 0)
+                for (char *at = events; at < events + n;) {
+                        const struct inotify_event *event = (void *)at;
+                        closed |= (event->mask & IN_CLOSE_WRITE) != 0;
+                        at += sizeof *event + event->len;
+                }
+        if (!closed || !f->asked || f->wait_usec < WAIT_USEC)
+                return;
+        f->waiting = sd_bus_slot_unref(f->waiting);
+        f->asked = false;
+        f->look = true;
+        f->wait_usec = WAIT_SHORT_USEC;
+}
+
+/* Is it another attempt that runs now? Then that one is followed, once all of this one has been shown. */
+static int look_for_attempt(Follow *f, Error *e)
+{
+        uint32_t attempt;
+        int r = client_attempt(f->bus, f->path, &attempt, e);
+
+        f->look = false;
+        if (r >= 0 && attempt != f->output.attempt)
+                f->next = attempt;
+        return r;
+}
+
+static int begin_next(Follow *f, Error *e)
+{
+        uint32_t attempt = f->next;
+
+        fprintf(stderr, "skepctl: the job is run again; the output of attempt %u:\n", attempt);
+        f->next = 0;
+        f->wait_usec = WAIT_USEC;
+        return attempt_output_open(&f->output, f->bus, f->path, attempt, f->inotify_fd, e);
+}
+
+static int reconnect(Follow *f, int code, Error *e)
+{
+        /* Calls that were under way end as if they had not been answered in time. */
+        if (sd_bus_is_open(f->bus) <= 0)
+                code = -ENOTCONN;
+        f->waiting = sd_bus_slot_unref(f->waiting);
+        f->asked = false;
+        f->error = 0;
+        f->look = true; /* much may have happened meanwhile */
+        int r = client_reconnect(f->options->address, code, &f->bus, e);
+        return r < 0 && !e->code ? error_errno(e, r, "following the job") : r;
+}
+
+/* Everything that is there for us of the supervisor. */
+static int talk(Follow *f, Error *e)
+{
+        int r;
+
+        while ((r = sd_bus_process(f->bus, NULL)) > 0)
                 ;
+        if (r >= 0)
+                r = f->error;
+        if (r >= 0 && !f->ended && f->look)
+                r = look_for_attempt(f, e);
+        if (r >= 0 && !f->ended && !f->asked)
+                r = ask_to_wait(f);
+        if (r < 0 && f->interrupted)
+                f->ended = true;
+        else if (r < 0)
+                r = reconnect(f, r, e);
+        return f->ended ? 0 : r;
 }
 
-static int loop(Follow *f, int inotify_fd, int signal_fd, const FollowOptions *options)
+static bool is_waiting(const Stream *stream)
 {
-        bool more = true;
+        return stream && sink_waiting(&stream->sink) > 0;
+}
 
-        pass_on(f);
-        /* After a signal, a reader that is stuck is not waited for. */
-        while (!f->ended || (more && !f->interrupted)) {
-                int r;
-                while ((r = sd_bus_process(f->bus, NULL)) > 0)
-                        ;
-                if (r < 0 || f->error < 0)
-                        return r < 0 ? r : f->error;
-                more = pass_on(f);
-                if (f->ended && (!more || f->interrupted))
-                        break;
-                int events = sd_bus_get_events(f->bus);
-                struct pollfd fds[] = {
-                        {.fd = sd_bus_get_fd(f->bus), .events = (short)(events < 0 ? POLLIN : events)},
-                        {.fd = inotify_fd, .events = POLLIN},
-                        {.fd = signal_fd, .events = POLLIN},
-                        {.fd = sink_waiting(&f->sinks[0]) ? 1 : -1, .events = POLLOUT},
-                        {.fd = sink_waiting(&f->sinks[1]) ? 2 : -1, .events = POLLOUT},
-                };
-                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
-                        return -errno;
-                if (fds[1].revents)
-                        drain_inotify(inotify_fd);
-                if (fds[2].revents && (r = take_signal(f, signal_fd, options)) < 0)
+/* How long poll() may wait for the bus: its calls have a timeout. */
+static int bus_timeout_msec(const Follow *f)
+{
+        uint64_t until_usec, now = monotonic_usec();
+
+        if (f->ended || sd_bus_get_timeout(f->bus, &until_usec) <= 0 || until_usec == UINT64_MAX)
+                return -1;
+        return until_usec > now ? (int)((until_usec - now) / 1000) + 1 : 0;
+}
+
+/* Returns 0 when nothing came in time. */
+static int wait_for_something(Follow *f, bool late)
+{
+        int events = sd_bus_get_events(f->bus), timeout = late ? INDEX_LATE_MSEC : bus_timeout_msec(f);
+        struct pollfd fds[] = {
+                {.fd = f->ended ? -1 : sd_bus_get_fd(f->bus), .events = (short)(events < 0 ? POLLIN : events)},
+                {.fd = f->inotify_fd, .events = POLLIN},
+                {.fd = f->signal_fd, .events = POLLIN},
+                {.fd = is_waiting(f->streams[0]) ? 1 : -1, .events = POLLOUT},
+                {.fd = is_waiting(f->streams[1]) ? 2 : -1, .events = POLLOUT},
+        };
+        int n = poll(fds, ELEMENTS(fds), timeout);
+
+        if (n < 0)
+                return errno == EINTR ? 1 : -errno;
+        if (fds[1].revents)
+                take_changes(f);
+        if (fds[2].revents)
+                take_signal(f);
+        return n;
+}
+
+static int loop(Follow *f, Error *e)
+{
+        bool whole = false;
+        int r;
+
+        for (;;) {
+                if (!f->ended && (r = talk(f, e)) < 0)
                         return r;
+                if (attempt_output_pass(&f->output, f->streams, whole || f->ended || f->next) < 0)
+                        return error_oom(e);
+                bool full = is_waiting(f->streams[0]) || is_waiting(f->streams[1]);
+                bool more = attempt_output_has_more(&f->output, f->streams);
+                /* After a signal, a reader that is stuck is not waited for. */
+                if (f->ended && (f->interrupted || (!full && !more && !f->next)))
+                        return 0;
+                if (f->next && !more && (r = begin_next(f, e)) < 0)
+                        return r;
+                if ((f->ended || f->next) && !full)
+                        continue;
+                if ((r = wait_for_something(f, more && !full)) < 0)
+                        return error_errno(e, r, "waiting");
+                whole = r == 0 && more;
         }
-        return 0;
 }
 
-static int open_files(Follow *f, int inotify_fd, Error *e)
+static int show_last(Follow *f)
 {
-        static const char *const streams[] = {"stdout", "stderr"};
-        int r = client_attempt(f->bus, f->path, &f->attempt, e);
+        int r = 0;
 
-        if (r < 0)
-                return r;
-        for (int i = 0; i < 2; i++) {
-                char link[32];
-                close_fd(f->files[i]);
-                f->files[i] = client_open_output(f->bus, f->path, streams[i], f->attempt, e);
-                if (f->files[i] < 0)
-                        return f->files[i];
-                snprintf(link, sizeof link, "/proc/self/fd/%d", f->files[i]);
-                if (inotify_fd >= 0 && inotify_add_watch(inotify_fd, link, IN_MODIFY) < 0)
-                        return error_errno(e, -errno, "watching the output");
-        }
-        return 0;
+        for (int i = 0; r >= 0 && i < 2; i++)
+                if (f->streams[i] && (r = stream_end(f->streams[i])) >= 0)
+                        sink_flush(&f->streams[i]->sink);
+        return r;
 }
 
 /* Output that our own reader did not take, other than by going away. */
 static int sink_failed(const Follow *f, Error *e)
 {
         for (int i = 0; i < 2; i++)
-                if (f->sinks[i].error < 0)
-                        return error_errno(e, f->sinks[i].error, "writing the output");
+                if (f->streams[i] && f->streams[i]->sink.error < 0)
+                        return error_errno(e, f->streams[i]->sink.error, "writing the output");
         return 0;
 }
 
-static int run(Follow *f, bool follow, const FollowOptions *options, Error *e)
+static int prepare(Follow *f, bool follow, Error *e)
 {
-        _cleanup_close_ int inotify_fd = -1, signal_fd = -1;
+        bool all = !f->options->only[0] && !f->options->only[1];
         sigset_t set;
 
-        f->buffer = malloc(CHUNK);
-        if (!f->buffer)
-                return error_oom(e);
-        sink_init(&f->sinks[0], 1);
-        sink_init(&f->sinks[1], 2);
+        for (int i = 0; i < 2; i++) {
+                if (!all && !f->options->only[i])
+                        continue;
+                f->streams[i] = &f->own[i];
+                if (stream_init(f->streams[i], i + 1, &f->options->stream) < 0)
+                        return error_oom(e);
+        }
         signal(SIGINT, SIG_DFL); /* a shell starts what it puts in the background without it */
         signal(SIGPIPE, SIG_IGN);
         sigemptyset(&set);
@@ -184,59 +260,67 @@ static int run(Follow *f, bool follow, const FollowOptions *options, Error *e)
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGHUP);
         sigprocmask(SIG_BLOCK, &set, NULL);
-        signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        f->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (follow)
-                inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        if (signal_fd < 0 || (follow && inotify_fd < 0))
+                f->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (f->signal_fd < 0 || (follow && f->inotify_fd < 0))
                 return error_errno(e, -errno, "watching the output");
-        int r = open_files(f, inotify_fd, e);
-        if (r < 0)
-                return r;
-        f->ended = !follow;
-        if (follow && (r = ask_to_wait(f)) < 0)
-                return error_errno(e, r, "waiting for the job");
-        r = loop(f, inotify_fd, signal_fd, options);
-        while (r >= 0 && follow && !f->interrupted) {
-                uint32_t attempt;
-                if ((r = client_attempt(f->bus, f->path, &attempt, e)) < 0)
-                        return r;
-                if (attempt == f->attempt)
-                        return sink_failed(f, e);
-                /* Its worker died, and the job was run again: that output counts. */
-                fprintf(stderr, "skepctl: the job was lost and run again; the output of attempt %u:\n", attempt);
-                if ((r = open_files(f, inotify_fd, e)) < 0)
-                        return r;
-                r = loop(f, inotify_fd, signal_fd, options);
-        }
-        if (r < 0)
-                return error_set(e, r, "the supervisor has ended, or its connection broke (%s)", strerror(-r));
-        return sink_failed(f, e);
+        return 0;
 }
 
-static int do_follow(sd_bus *bus, const char *path, bool follow, const FollowOptions *options, bool *ret_interrupted,
-                     Error *e)
+static int run(Follow *f, bool follow, uint32_t attempt, Error *e)
 {
-        Follow f = {.bus = bus, .path = path, .files = {-1, -1}};
-        int r = run(&f, follow, options, e);
+        int r = prepare(f, follow, e);
+
+        if (r >= 0 && attempt == 0)
+                r = client_attempt(f->bus, f->path, &attempt, e);
+        if (r >= 0)
+                r = attempt_output_open(&f->output, f->bus, f->path, attempt, f->inotify_fd, e);
+        if (r >= 0 && f->options->stream.stamps && !follow && !attempt_output_is_indexed(&f->output) &&
+            attempt_output_has_more(&f->output, f->streams))
+                return error_set(e, -ENODATA, "no times were kept of this output");
+        f->ended = !follow;
+        if (r >= 0)
+                r = loop(f, e);
+        /* The job may have ended while its last attempt was not yet the one that is shown. */
+        if (r >= 0 && follow && !f->interrupted && (r = look_for_attempt(f, e)) >= 0)
+                r = loop(f, e);
+        if (r >= 0 && show_last(f) < 0)
+                return error_oom(e);
+        return r < 0 ? r : sink_failed(f, e);
+}
+
+static int do_follow(sd_bus **bus, const char *path, bool follow, uint32_t attempt, const FollowOptions *options,
+                     bool *ret_interrupted, Error *e)
+{
+        Follow f = {.bus = *bus,
+                    .path = path,
+                    .options = options,
+                    .output = ATTEMPT_OUTPUT_NULL,
+                    .inotify_fd = -1,
+                    .signal_fd = -1,
+                    .wait_usec = WAIT_USEC};
+        int r = run(&f, follow, attempt, e);
 
         if (ret_interrupted)
                 *ret_interrupted = f.interrupted;
         sd_bus_slot_unref(f.waiting);
-        close_many(f.files, 2);
-        sink_done(&f.sinks[0]);
-        sink_done(&f.sinks[1]);
-        free(f.buffer);
+        attempt_output_close(&f.output);
+        for (int i = 0; i < 2; i++)
+                if (f.streams[i])
+                        stream_done(f.streams[i]);
+        close_fd(f.inotify_fd);
+        close_fd(f.signal_fd);
+        *bus = f.bus;
         return r;
 }
 
-int follow_job(sd_bus *bus, const char *path, const FollowOptions *options, bool *ret_interrupted, Error *e)
+int follow_job(sd_bus **bus, const char *path, const FollowOptions *options, bool *ret_interrupted, Error *e)
 {
-        return do_follow(bus, path, true, options, ret_interrupted, e);
+        return do_follow(bus, path, true, 0, options, ret_interrupted, e);
 }
 
-int show_output(sd_bus *bus, const char *path, Error *e)
+int show_output(sd_bus **bus, const char *path, uint32_t attempt, const FollowOptions *options, Error *e)
 {
-        const FollowOptions options = {0};
-
-        return do_follow(bus, path, false, &options, NULL, e);
+        return do_follow(bus, path, false, attempt, options, NULL, e);
 }

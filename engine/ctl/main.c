@@ -3,7 +3,10 @@
 /* skepctl: the command that people use. */
 
 #include "engine/base/fd.h"
+#include "engine/base/name.h"
 #include "engine/ctl/commands.h"
+#include "engine/ctl/print.h"
+#include "engine/ctl/width.h"
 
 #include <string.h>
 
@@ -11,48 +14,77 @@
 #define SKEP_VERSION "0"
 #endif
 
-static const char usage[] =
-        "Usage: skepctl [--address ADDRESS] [--json] [--utc] COMMAND ...\n"
-        "\n"
-        "  run [OPTION]... -- COMMAND [ARGUMENT]...   run a job, with its output here; ends as it ends. Standard\n"
-        "                                             input is read to its end first, unless it is a terminal\n"
-        "      --policy NAME --name NAME --priority N --tenant NAME --label LABEL --chdir DIR --setenv K[=V]\n"
-        "      --memory SIZE --cpu N --pids N --wall DURATION --cpu-time DURATION --disk SIZE --files N\n"
-        "      --output-limit SIZE --input NAME=PATH --output DIR\n"
-        "  submit FILE|- [--input NAME=PATH]...       submit jobs; prints one id a line\n"
-        "  status ID...                               what became of a job\n"
-        "  list [--state STATE]                       the jobs\n"
-        "  logs [-f] ID                               its output\n"
-        "  wait ID...                                 until they have ended; 0 when all succeeded\n"
-        "  cancel ID...                               end them\n"
-        "  hold ID..., release ID...                  keep them from being started; let them\n"
-        "  requeue ID...                              end what runs, and start it again\n"
-        "  rm ID...                                   forget jobs that have ended, with their output\n"
-        "  pause, drain, resume                       start nothing more; take nothing more; neither (root)\n"
-        "  output ID DIR                              the files that it left in /output\n"
-        "\n"
-        "An id may be shortened to what is unique. --json is for programs.\n";
+#define MESSAGE_MAX 4000
+#define HELP_COLUMN 44
 
 typedef struct Command {
         const char *name;
+        const char *words; /* behind the name, as the help shows them */
+        const char *help;  /* NULL: another name of the one before */
         int (*run)(const Context *context, int argc, char **argv, Error *e);
 } Command;
 
 static const Command commands[] = {
-        {"run", command_run},       {"submit", command_submit}, {"status", command_status}, {"show", command_status},
-        {"list", command_list},     {"logs", command_logs},     {"wait", command_wait},     {"output", command_output},
-        {"cancel", command_act},    {"hold", command_act},      {"release", command_act},   {"requeue", command_act},
-        {"rm", command_act},        {"pause", command_act},     {"resume", command_act},    {"drain", command_act},
+        {"run", "[OPTION]... -- COMMAND...", "run a job, with its output here; ends as it ends", command_run},
+        {"submit", "FILE|- [--input NAME=PATH]...", "submit jobs; prints one id a line", command_submit},
+        {"status", "ID...", "what a job is, and what became of it", command_status},
+        {"show", "ID...", NULL, command_status},
+        {"list", "[--state STATE] [--tenant NAME] [--name NAME] [--since TIME] [--ids]", "the jobs", command_list},
+        {"logs", "[-f] [--timestamps] [--attempt N] [--stdout] [--stderr] [--raw] ID", "its output", command_logs},
+        {"output", "ID DIR", "the files that it left in /output", command_output},
+        {"wait", "ID...", "until they have ended; 0 when all succeeded, else 1", command_wait},
+        {"cancel", "ID...", "end them", command_act},
+        {"hold", "ID...", "keep them from being started", command_act},
+        {"release", "ID...", "let them be started", command_act},
+        {"requeue", "ID...", "end what runs, and start it again", command_act},
+        {"rm", "ID...", "forget jobs that have ended, with their output", command_act},
+        {"pause", "", "start nothing more, until resume", command_govern},
+        {"resume", "", "start jobs again, and take them again", command_govern},
+        {"drain", "", "take no more jobs, and start none", command_govern},
 };
 
 /* Known, and to come. */
-static const char *const later[] = {"events",   "pool",     "scale",  "reload", "config", "doctor",
-                                    "forecast", "policies", "agents", "top",    "backup"};
+static const char *const later[] = {"forecast", "agents"};
 
-/* The options of all commands may stand before the command or behind its name. Takes them out of argv. Behind "run"
- * come the words of somebody else's command: there the job's options are read with care, and these with them. */
+static void print_words(const Command *c)
+{
+        int width = printf("  %s%s%s", c->name, *c->words ? " " : "", c->words);
+
+        if (width > HELP_COLUMN - 2)
+                printf("\n%*s%s\n", HELP_COLUMN, "", c->help);
+        else
+                printf("%*s%s\n", HELP_COLUMN - width, "", c->help);
+}
+
+static void print_help(void)
+{
+        puts("Usage: skepctl [--address ADDRESS] [--json] [--utc] COMMAND ...\n");
+        for (size_t i = 0; i < ELEMENTS(commands); i++)
+                if (commands[i].help)
+                        print_words(&commands[i]);
+        puts("\nOptions of run, which are those of a job:\n"
+             "  --policy NAME --name NAME --tenant NAME --priority N --label LABEL --chdir DIR --setenv K[=V]\n"
+             "  --memory SIZE --cpu N --pids N --wall DURATION --cpu-time DURATION --disk SIZE --files N\n"
+             "  --output-limit SIZE --input NAME=PATH --output DIR\n"
+             "\nAn id may be shortened to what is unique; \"-\" reads ids from standard input. --json is for "
+             "programs.\n"
+             "See skepctl(1).");
+}
+
+static void print_help_of(const Command *c)
+{
+        printf("Usage: skepctl %s%s%s\n", c->name, *c->words ? " " : "", c->words);
+        while (!c->help)
+                c--;
+        printf("%s\n\nSee skepctl(1) for all of it.\n", c->help);
+}
+
+/* The options of all commands may stand before the command or behind its name. Takes them out of argv, and writes short
+ * options as long ones. Behind "run" come the words of somebody else's command: there the job's options are read with
+ * care, and these with them. */
 static int take_common_options(int *argc, char **argv, Context *context, Error *e)
 {
+        static char follow[] = "--follow", number[] = "--number";
         int kept = 0;
 
         for (int i = 0; i < *argc; i++) {
@@ -72,7 +104,9 @@ static int take_common_options(int *argc, char **argv, Context *context, Error *
                                 return error_set(e, -EINVAL, "--address: needs a value");
                         context->address = argv[++i];
                 } else {
-                        argv[kept++] = argv[i];
+                        argv[kept++] = strcmp(argv[i], "-f") == 0   ? follow
+                                       : strcmp(argv[i], "-n") == 0 ? number
+                                                                    : argv[i];
                 }
         }
         *argc = kept;
@@ -80,47 +114,74 @@ static int take_common_options(int *argc, char **argv, Context *context, Error *
         return 0;
 }
 
+static bool asks_for_help(const char *word)
+{
+        return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* The command that was perhaps meant: the only one that begins so. */
+static const Command *guess(const char *word)
+{
+        const Command *found = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(commands); i++)
+                if (strncmp(commands[i].name, word, strlen(word)) == 0) {
+                        if (found)
+                                return NULL;
+                        found = &commands[i];
+                }
+        return found;
+}
+
 static int dispatch(const Context *context, int argc, char **argv, Error *e)
 {
         if (argc == 0)
                 return error_set(e, -EINVAL, "which command? See skepctl --help");
-        bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-        if (help || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0) {
-                fputs(usage, stdout);
+        if (asks_for_help(argv[0]) || strcmp(argv[0], "help") == 0) {
+                print_help();
                 return 0;
         }
         if (strcmp(argv[0], "--version") == 0) {
                 puts("skepctl " SKEP_VERSION);
                 return 0;
         }
-        for (size_t i = 0; i < ELEMENTS(commands); i++)
-                if (strcmp(commands[i].name, argv[0]) == 0)
-                        return commands[i].run(context, argc, argv, e);
+        for (size_t i = 0; i < ELEMENTS(commands); i++) {
+                if (strcmp(commands[i].name, argv[0]) != 0)
+                        continue;
+                if (argc > 1 && asks_for_help(argv[1])) {
+                        print_help_of(&commands[i]);
+                        return 0;
+                }
+                return commands[i].run(context, argc, argv, e);
+        }
         for (size_t i = 0; i < ELEMENTS(later); i++)
                 if (strcmp(later[i], argv[0]) == 0)
                         return error_set(e, -ENOSYS, "%s: not built yet", argv[0]);
-        return error_set(e, -EINVAL, "%s: there is no such command; see skepctl --help", argv[0]);
+        const Command *meant = argv[0][0] == '-' ? NULL : guess(argv[0]);
+        return error_set(e, -EINVAL, "%s: there is no such %s%s%s%s; see skepctl --help", argv[0],
+                         argv[0][0] == '-' ? "option" : "command", meant ? " (is \"" : "", meant ? meant->name : "",
+                         meant ? "\" meant?)" : "");
 }
 
 int main(int argc, char **argv)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        Context context = {0};
+        Context context = {.colour = has_colours(1)};
         int words = argc - 1;
-        int r;
 
         open_missing_stdio();
-        r = take_common_options(&words, argv + 1, &context, &e);
-
+        width_init();
+        int r = take_common_options(&words, argv + 1, &context, &e);
         if (r >= 0)
                 r = dispatch(&context, words, argv + 1, &e);
+        /* Who has read enough of our output is no failure of ours. */
+        if (fflush(stdout) != 0 && errno != EPIPE && r >= 0)
+                r = error_errno(&e, -errno, "standard output");
         if (r < 0) {
-                fprintf(stderr, "skepctl: %s\n", error_text(&e));
+                /* Much of it may have come from elsewhere: names, what the supervisor says. */
+                _cleanup_free_ char *text = text_escape(error_text(&e), MESSAGE_MAX);
+                fprintf(stderr, "skepctl: %s\n", text ? text : "out of memory");
                 return STATUS_NO_JOB;
-        }
-        if (fflush(stdout) != 0) {
-                fprintf(stderr, "skepctl: standard output: %m\n");
-                return 1;
         }
         return r;
 }

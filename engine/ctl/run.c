@@ -4,16 +4,21 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
+#include "engine/base/name.h"
+#include "engine/ctl/bus_json.h"
 #include "engine/ctl/client.h"
 #include "engine/ctl/commands.h"
 #include "engine/ctl/follow.h"
 #include "engine/ctl/job_options.h"
+#include "engine/ctl/print.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#define STATUS_CANCELLED 130
+#define MESSAGE_MAX 2000
 #define STDIN_MAX (UINT64_C(4) << 30) /* as much as the supervisor takes */
 
 /* Somewhere for what is read of a pipe: a file without a name, else memory. */
@@ -51,8 +56,9 @@ static int open_stdin(Error *e)
                         return error_errno(e, r, "standard input");
                 total += (size_t)n;
                 if (total > STDIN_MAX)
-                        return error_set(e, -EFBIG, "standard input has no end within 4 GiB: it is read before the job "
-                                                    "starts");
+                        return error_set(e, -EFBIG,
+                                         "standard input has no end within 4 GiB: it is read before the job "
+                                         "starts");
                 if ((size_t)n < sizeof buffer)
                         break;
         }
@@ -65,35 +71,34 @@ static int status_of(json_object *report)
         static const struct {
                 const char *reason;
                 int status;
-        } fixed[] = {{"oom", 137},       {"wall-limit", 124}, {"cpu-limit", 124},
-                     {"deadline", 124}, {"cancelled", 130}};
-        json_object *reason = NULL, *code = NULL, *signal_number = NULL;
+        } fixed[] = {{"oom", 137},
+                     {"wall-limit", 124},
+                     {"cpu-limit", 124},
+                     {"deadline", 124},
+                     {"cancelled", STATUS_CANCELLED}};
+        const char *reason = json_text(report, "reason");
 
-        json_object_object_get_ex(report, "reason", &reason);
-        json_object_object_get_ex(report, "exit_code", &code);
-        json_object_object_get_ex(report, "signal", &signal_number);
-        const char *name = reason ? json_object_get_string(reason) : "";
+        if (!reason)
+                return STATUS_NO_JOB;
         for (size_t i = 0; i < ELEMENTS(fixed); i++)
-                if (strcmp(fixed[i].reason, name) == 0)
+                if (strcmp(fixed[i].reason, reason) == 0)
                         return fixed[i].status;
-        if (strcmp(name, "signalled") == 0)
-                return 128 + json_object_get_int(signal_number);
-        if (code && (strcmp(name, "exited") == 0 || strcmp(name, "exec-failed") == 0))
-                return json_object_get_int(code);
+        if (strcmp(reason, "signalled") == 0)
+                return 128 + (int)json_number(report, "signal");
+        if (strcmp(reason, "exited") == 0 || strcmp(reason, "exec-failed") == 0)
+                return (int)json_number(report, "exit_code");
         return STATUS_NO_JOB;
 }
 
 static void say_why(json_object *report)
 {
-        json_object *message = NULL, *reason = NULL;
+        const char *message = json_text(report, "message"), *reason = json_text(report, "reason");
+        _cleanup_free_ char *escaped = message ? text_escape(message, MESSAGE_MAX) : NULL;
 
-        json_object_object_get_ex(report, "message", &message);
-        json_object_object_get_ex(report, "reason", &reason);
-        const char *name = reason ? json_object_get_string(reason) : "";
-        if (message)
-                fprintf(stderr, "skepctl: %s\n", json_object_get_string(message));
-        else if (strcmp(name, "oom") == 0 || strstr(name, "-limit"))
-                fprintf(stderr, "skepctl: the job was ended: %s\n", name);
+        if (escaped)
+                fprintf(stderr, "skepctl: %s\n", escaped);
+        else if (reason && (strcmp(reason, "oom") == 0 || strstr(reason, "-limit")))
+                fprintf(stderr, "skepctl: the job was ended: %s\n", reason);
 }
 
 static int submit(sd_bus *bus, JobOptions *o, char **ret_path, Error *e)
@@ -121,7 +126,8 @@ static int submit(sd_bus *bus, JobOptions *o, char **ret_path, Error *e)
 static int run(const Context *context, JobOptions *o, Error *e)
 {
         _cleanup_bus_ sd_bus *bus = NULL;
-        const FollowOptions follow = {.cancel_on_signal = true};
+        const char *address = o->address ? o->address : context->address;
+        const FollowOptions follow = {.address = address, .cancel_on_signal = true};
         _cleanup_json_ json_object *report = NULL;
         _cleanup_free_ char *path = NULL;
         bool interrupted = false;
@@ -129,14 +135,14 @@ static int run(const Context *context, JobOptions *o, Error *e)
 
         if (o->output && (r = output_check_place(o->output, e)) < 0)
                 return r;
-        if ((r = client_connect(o->address ? o->address : context->address, &bus, e)) < 0 || (r = submit(bus, o, &path, e)) < 0 ||
-            (r = follow_job(bus, path, &follow, &interrupted, e)) < 0 ||
+        if ((r = client_connect(address, &bus, e)) < 0 || (r = submit(bus, o, &path, e)) < 0 ||
+            (r = follow_job(&bus, path, &follow, &interrupted, e)) < 0 ||
             (r = client_report(bus, path, &report, e)) < 0)
                 return r;
         if (!report)
-                return 130; /* interrupted twice: the job is being cancelled */
+                return STATUS_CANCELLED; /* interrupted twice: it is still being cancelled */
         if (context->json || o->json)
-                printf("%s\n", json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN));
+                print_json(stdout, report);
         if (o->output) {
                 _cleanup_close_ int files = client_open_output(bus, path, "files", 0, e);
                 if (files < 0)
@@ -144,8 +150,9 @@ static int run(const Context *context, JobOptions *o, Error *e)
                 if ((r = output_unpack(files, o->output, e)) < 0)
                         return r;
         }
-        if (!interrupted)
-                say_why(report);
+        if (interrupted)
+                return STATUS_CANCELLED; /* whatever the job made of its last moment */
+        say_why(report);
         return status_of(report);
 }
 
@@ -165,10 +172,5 @@ int command_run(const Context *context, int argc, char **argv, Error *e)
                 r = run(context, &o, e);
         }
         job_options_done(&o);
-        if (r < 0) {
-                fprintf(stderr, "skepctl: %s\n", error_text(e));
-                error_clear(e);
-                return STATUS_NO_JOB;
-        }
         return r;
 }

@@ -20,6 +20,7 @@ Suite *engine_suite(void);
 Suite *tenant_suite(void);
 Suite *config_suite(void);
 Suite *scaler_suite(void);
+Suite *ctl_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
 #define assert_refused(call, e, part)                                                              \

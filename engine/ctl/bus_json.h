@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+/* What the supervisor answers, as JSON, so that tables, objects for programs and the live view read one form. Names of
+ * properties become keys of JSON: "SubmittedUSec" is "submitted_usec". */
+
+/* Reads the next value of a message: a dictionary, whose keys are texts, becomes an object, an array or a structure an
+ * array, a variant what is in it. Descriptors are left out. The caller owns `*ret`, also on failure. Returns 1, 0 at
+ * the end of a container, or a negative errno. */
+int bus_json_read(sd_bus_message *m, json_object **ret);
+
+/* Of an object's member: NULL where it is not there, null or no string; 0 where it is no number. Borrowed. */
+json_object *json_member(json_object *object, const char *key);
+const char *json_text(json_object *object, const char *key);
+uint64_t json_number(json_object *object, const char *key);

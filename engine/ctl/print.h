@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/base/error.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* What is printed for programs and for people alike. */
+
+/* One object as one line. Characters that a terminal would obey are written as JSON escapes. */
+void print_json(FILE *f, json_object *object);
+
+/* The colour of a job's or worker's state, for table_add(); NULL for none. */
+const char *state_colour(const char *state);
+
+/* Whether a descriptor is a terminal that shows colours; $NO_COLOR and TERM=dumb are none. */
+bool has_colours(int fd);
+
+/* How a job has ended, shortly: "exit 3", "SIGSEGV", "oom"; NULL where it has not. In `buffer`, or constant. */
+const char *ending_text(json_object *report, char buffer[static 48]);

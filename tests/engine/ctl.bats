@@ -1,0 +1,252 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# skepctl, as people and programs use it.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export state=$BATS_FILE_TMPDIR/state
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        start_engine
+}
+
+teardown_file() {
+        stop_engine
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+restart_engine() {
+        stop_engine
+        start_engine
+}
+
+# Ends with 125 and one sentence that has this in it.
+refuse() {
+        local part=$1
+        shift
+        run ctl "$@" </dev/null
+        [ "$status" -eq 125 ] || { echo "$*: status $status: $output"; return 1; }
+        [[ $output == *"$part"* ]] || { echo "$*: $output"; return 1; }
+        [ "${#lines[@]}" -eq 1 ]
+}
+
+# On a terminal of its own: what would be on it, in $output.
+on_terminal() { # command, as a line for sh
+        run timeout 60 script -qec "$1" /dev/null </dev/null
+}
+
+@test "what is typed wrong gets one sentence with the way out" {
+        refuse "see skepctl --help" nosuch
+        refuse 'is "cancel" meant' canc
+        refuse "no such option" --bogus
+        refuse "skepctl --help"
+        for command in status wait cancel hold release requeue rm; do
+                refuse "skepctl $command ID" $command
+                refuse "no such option" $command --bogus
+                refuse "no such job" $command 7zzzzzzzzzzzzzzzzzzzzzzzzz
+        done
+        refuse "skepctl logs" logs
+        refuse "skepctl output ID DIR" output x
+        refuse "no words" pause now
+        refuse "takes no words" list x
+        refuse "no such state" list --state lost
+        refuse "is no time" list --since tomorrow
+        refuse "needs a value" list --since
+        refuse "not built yet" forecast
+        refuse "not built yet" agents
+        refuse "not reached at" --address /nonexistent/socket list
+}
+
+@test "each command has its help" {
+        for command in $(ctl --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'); do
+                run ctl $command --help
+                [ "$status" -eq 0 ]
+                [[ $output == "Usage: skepctl $command"* ]]
+        done
+        [ "$(ctl --version)" = "skepctl 0.1.0" ]
+}
+
+@test "acts on all that are named, and says which could not be done" {
+        run ctl submit - <<< '[{"command": ["sleep", "60"]}, {"command": ["sleep", "60"]}]'
+        first=${lines[0]} second=${lines[1]}
+        run ctl cancel "$first" 7zzzzzzzzzzzzzzzzzzzzzzzzz "$second"
+        [ "$status" -eq 125 ]
+        [ "$output" = "skepctl: 7zzzzzzzzzzzzzzzzzzzzzzzzz: there is no such job" ]
+        run -1 ctl wait "$first" "$second"
+        run ctl cancel $'\e[2J'
+        [[ $output == *'\x1b[2J'* && $output != *$'\e'* ]]
+}
+
+@test "ids come from standard input, and lists give them" {
+        for i in $(seq 40); do echo '{"command": ["sleep", "60"], "name": "many"}'; done | ctl submit - > ids
+        ctl list --name many --ids > listed
+        cmp ids listed
+        ctl list --name many --ids | ctl cancel -
+        run -1 ctl wait - < ids
+        [ "$(ctl list --name many --state cancelled --ids | wc -l)" -eq 40 ]
+        [ "$(ctl list --name many --state succeeded,failed --ids | wc -l)" -eq 0 ]
+        ctl rm - < ids
+        [ -z "$(ctl list --name many --ids)" ]
+        ctl wait - < /dev/null
+}
+
+@test "list goes through pages, and since a time" {
+        old=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$old"
+        sleep 1
+        before=$(date '+%Y-%m-%d %H:%M:%S')
+        sleep 1
+        ctl pause
+        for i in $(seq 1203); do echo '{"command": ["true"], "name": "page"}'; done | ctl submit - > ids
+        [ "$(ctl list --name page --json | wc -l)" -eq 1203 ]
+        [ "$(ctl list --name page | wc -l)" -eq 1204 ]
+        [ "$(ctl list --since "$before" --ids | wc -l)" -eq 1203 ]
+        [ "$(ctl list --since 1h --ids | head -1)" \< "$(head -1 ids)" ]
+        ctl cancel - < ids
+        ctl resume
+}
+
+@test "a file of more than one batch is one file: places in after, order, errors" {
+        ctl pause
+        {
+                for i in $(seq 1000); do echo '{"command": ["true"], "name": "batched"}'; done
+                echo '{"command": ["true"], "name": "batched", "after": {"x": "#3", "y": "#999"}}'
+                echo '{"command": ["true"], "name": "batched", "after": {"x": "#1000"}}'
+        } > jobs
+        ctl submit jobs > ids
+        [ "$(wc -l < ids)" -eq 1002 ]
+        ctl list --name batched --ids | cmp - ids
+        [ "$(ctl status --json "$(sed -n 1001p ids)" | json_get spec.after.x)" = "$(sed -n 4p ids)" ]
+        [ "$(ctl status --json "$(sed -n 1002p ids)" | json_get spec.after.x)" = "$(sed -n 1001p ids)" ]
+        run ctl status "$(sed -n 1001p ids)"
+        [[ $output == *"after "*"x: $(sed -n 4p ids) (queued)"* ]]
+        ctl cancel - < ids
+        ctl resume
+        { echo '{"command": ["true"], "after": {"x": "#1001"}}'; for i in $(seq 1001); do echo '{"command": ["true"]}'; done; } > jobs
+        refuse "job 0: after.x: #1001 comes in a later batch" submit jobs
+}
+
+@test "jobs come as an array of any size, over several lines, through a pipe" {
+        python3 -c 'import json; print(json.dumps([{"command": ["true"], "stdin": "x" * 400000}] * 20, indent=1))' > jobs.json
+        run ctl submit <(cat jobs.json)
+        [ "$status" -eq 0 ]
+        [ "${#lines[@]}" -eq 20 ]
+        ctl wait "${lines[@]}"
+        printf '{\n  "command": ["true"]\n}\n{\n  "command": ["true"]\n}\n' > jobs.json
+        run ctl submit jobs.json
+        [ "${#lines[@]}" -eq 2 ]
+}
+
+@test "status says what an operator asks" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "exit 3"], "name": "asked", "retry": {"attempts": 9, "backoff": "1h", "on": ["exited"]}}')
+        for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = backoff ] && break; sleep 0.1; done
+        run ctl status "$id"
+        [[ $output == *"state        backoff"* && $output == *"attempt      1 of 9"* && $output == *"sh -c 'exit 3'"* ]]
+        [[ $output == *"jail made in "* && $output == *"in all, CPU "* ]]
+        ctl cancel "$id"
+        run ctl status "$id"
+        [[ $output == *"state        cancelled"* ]]
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "kill -SEGV $$"]}')
+        ctl hold "$id" || true
+        run ctl wait "$id"
+        ctl release "$id" || true
+        run ctl status "$id"
+        [[ $output == *"failed (SIGSEGV)"* ]]
+        TZ=Asia/Tokyo ctl status "$id" > local
+        TZ=Asia/Tokyo ctl --utc status "$id" > utc
+        grep -q '^submitted .*Z$' utc
+        ! grep -q '^submitted .*Z$' local
+}
+
+@test "colours are for terminals" {
+        id=$(ctl submit - <<< '{"command": ["true"], "name": "coloured"}')
+        ctl wait "$id"
+        run ctl list --name coloured
+        [[ $output != *$'\e['* ]]
+        on_terminal "TERM=xterm $build/skepctl list --name coloured"
+        [[ $output == *$'\e[32msucceeded\e[0m'* ]]
+        on_terminal "TERM=xterm NO_COLOR=1 $build/skepctl list --name coloured"
+        [[ $output != *$'\e['* ]]
+        on_terminal "TERM=dumb $build/skepctl list --name coloured"
+        [[ $output != *$'\e['* ]]
+}
+
+@test "what a job writes cannot command a terminal, but goes through pipes unchanged" {
+        printf '\033]0;owned\007\033[2J\033[31mred\033[0m\n\302\233\377' > bytes
+        run ctl run --input bytes=bytes -- cat /input/bytes < /dev/null
+        id=$(ctl list --ids | tail -1)
+        ctl logs "$id" | cmp - bytes
+        on_terminal "$build/skepctl logs $id"
+        [[ $output == *'\x1b]0;owned\x07\x1b[2J'$'\e[31mred\e[0m'* ]]
+        [[ $output == *'\xc2\x9b\xff'* ]]
+        on_terminal "$build/skepctl logs --raw $id"
+        [[ $output == *$'\e]0;owned\a'* ]]
+        on_terminal "$build/skepctl run -- printf '\\033[2J' < /dev/null"
+        [[ $output == *'\x1b[2J'* ]]
+}
+
+@test "logs shows one stream, or another attempt" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo out $SKEP_ATTEMPT; echo err $SKEP_ATTEMPT >&2; exit 1"], "retry": {"attempts": 2, "backoff": "10ms", "on": ["exited"]}}')
+        run -1 ctl wait "$id"
+        [ "$(ctl logs "$id" 2>/dev/null)" = "out 2" ]
+        [ "$(ctl logs "$id" 2>&1 >/dev/null)" = "err 2" ]
+        [ "$(ctl logs --stdout "$id" 2>&1)" = "out 2" ]
+        [ "$(ctl logs --stderr "$id" 2>&1)" = "err 2" ]
+        [ "$(ctl logs --attempt 1 --stdout "$id")" = "out 1" ]
+        refuse "no attempt 3" logs --attempt 3 "$id"
+        refuse "out of range" logs --attempt 0 "$id"
+}
+
+@test "logs -f goes on with the next attempt while it runs" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo begin $SKEP_ATTEMPT; sleep 1; [ $SKEP_ATTEMPT = 2 ] && sleep 600"], "retry": {"attempts": 3, "backoff": "300ms", "on": ["exited"]}, "limits": {"wall": "1h"}}')
+        ctl logs -f "$id" > out 2> err 3>&- &
+        for i in $(seq 200); do grep -q 'begin 2' out && break; sleep 0.1; done
+        grep -q 'begin 2' out
+        [ "$(ctl status --json "$id" | json_get state)" = running ]
+        grep -q 'run again; the output of attempt 2' err
+        ctl cancel "$id"
+        wait $!
+}
+
+@test "a second Ctrl-C leaves at once, with 130" {
+        ctl run --name stubborn -- sh -c 'trap "" TERM INT; sleep 60' < /dev/null 3>&- &
+        for i in $(seq 100); do ctl list --state running --name stubborn --ids | grep -q . && break; sleep 0.1; done
+        pid=$(pgrep -f 'skepctl run --name stubborn' | tail -1)
+        kill -INT "$pid"
+        kill -INT "$pid" 2> /dev/null || true
+        status=0
+        wait $! || status=$?
+        [ "$status" -eq 130 ]
+}
+
+@test "who waits is not disturbed by another supervisor's taking over" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "4"]}')
+        ctl wait "$id" 2> err 3>&- &
+        waiter=$!
+        ctl logs -f "$id" 2> err2 3>&- &
+        follower=$!
+        for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
+        sleep 0.2
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        start_engine
+        wait $waiter
+        wait $follower
+        grep -q 'the supervisor has gone' err
+        [ "$(ctl status --json "$id" | json_get state)" = succeeded ]
+}
+
+@test "a long wait shows how far it is, on a terminal alone" {
+        for i in 1 2 3 4; do echo '{"command": ["sleep", "1.5"]}'; done | ctl submit - > ids
+        on_terminal "$build/skepctl wait $(tr '\n' ' ' < ids)"
+        [ "$status" -eq 0 ]
+        [[ $output == *"wait ["*"of 4"* ]]
+        ids=$(for i in 1 2; do echo '{"command": ["sleep", "1"]}'; done | ctl submit -)
+        run ctl wait $ids
+        [ -z "$output" ]
+}
