@@ -214,7 +214,7 @@ $(BUILD)/plain/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(PLAIN_CFLAGS) $(HARDENING) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/vm -prune -o -name '*.d' -print 2>/dev/null)
 
 clean:
 	rm -rf $(BUILD)

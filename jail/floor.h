@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* What no policy can allow, written down in docs/policy.md: a policy that names such a call in its own words is
+/* What no policy can allow, written down in skep-policy(5): a policy that names such a call in its own words is
  * refused, and of a profile that was written for containers, what lies below this is taken away. */
 
 bool floor_forbids(const char *call);

@@ -52,10 +52,16 @@ verdict "every source names its licence" \
 verdict "no call that has a safer form" \
         "$(grep -nE '\b(strcat|sprintf|vsprintf|gets|system|popen|alloca|strtok)\(' engine/*/*.[ch] jail/*.[ch] jail/*/*.[ch])"
 
-verdict "docs/policy.md has every call that no policy allows" \
+verdict "skep-policy(5) has every call that no policy allows" \
         "$(sed -n '/^static const char \*const forbidden/,/^};/p' jail/floor.c | grep -o '"[a-z0-9_]*"' | tr -d '"' |
                 while read -r call; do
-                        grep -q "^|.*\`$call\`" docs/policy.md || echo "$call"
+                        grep -q "\*$call\*" docs/man/skep-policy.5.scd || echo "$call"
+                done)"
+
+verdict "skep-jail(1) has every option" \
+        "$(for command in '' explain learn doctor image; do build/skep-jail $command --help; done | grep -o '^  --[a-z-]*' |
+                grep -v -e --help | sort -u | while read -r option; do
+                        grep -qF -e "*$option*" docs/man/skep-jail.1.scd || echo "$option"
                 done)"
 
 echo "1..$n"

@@ -65,7 +65,7 @@ START_TEST(test_strict_allows_at_most_100_calls_and_python_200)
 }
 END_TEST
 
-/* Beyond what no policy can allow: docs/policy.md has this list too. */
+/* Beyond what no policy can allow: skep-policy(5) has this list too. */
 START_TEST(test_no_shipped_policy_lets_out)
 {
         static const char *const never[] = {
