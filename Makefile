@@ -199,6 +199,7 @@ install: all $(MAN)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack \
 	        skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
+	install -Dm644 engine/ctl/skepctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/skepctl
 	for page in $(MAN); do install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page; done
 
 # Everything is rebuilt when compiler or flags change.

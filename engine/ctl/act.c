@@ -3,16 +3,20 @@
 /* The commands that change something and have nothing to show: a method each. Those of jobs are called for each of
  * them, many at a time; one that is refused does not keep the others from being done. */
 
+#include "engine/base/json.h"
 #include "engine/base/name.h"
 #include "engine/base/size.h"
 #include "engine/base/strv.h"
+#include "engine/ctl/bus_json.h"
 #include "engine/ctl/client.h"
 #include "engine/ctl/commands.h"
 #include "engine/ctl/ids.h"
+#include "engine/ctl/print.h"
 #include "engine/ctl/progress.h"
 
 #include <string.h>
 
+#define WORKERS_MAX 100000 /* the supervisor has a limit of its own */
 #define IN_FLIGHT 32 /* the supervisor lets go of who lets more answers lie */
 
 typedef struct Action {
@@ -117,9 +121,30 @@ int command_act(const Context *context, int argc, char **argv, Error *e)
         return r < 0 ? r : acting.n_refused ? STATUS_NO_JOB : 0;
 }
 
+/* Reload() names what has changed and is taken up only by the next supervisor. */
+static int print_later(const Context *context, sd_bus_message *reply, Error *e)
+{
+        _cleanup_json_ json_object *keys = NULL, *whole = json_object_new_object();
+        int r = bus_json_read(reply, &keys);
+
+        if (r < 0)
+                return error_errno(e, r, "reading the answer");
+        if (context->json) {
+                json_object_object_add(whole, "needs_restart", json_object_get(keys));
+                print_json(stdout, whole);
+                return 0;
+        }
+        for (size_t i = 0; i < json_object_array_length(keys); i++) {
+                _cleanup_free_ char *key = name_escape(json_object_get_string(json_object_array_get_idx(keys, i)));
+                printf("%s: changed, and taken up when skepd is restarted\n", key ? key : "");
+        }
+        return 0;
+}
+
 int command_govern(const Context *context, int argc, char **argv, Error *e)
 {
         const char *method = method_of(governing, argv[0]);
+        _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
         bool scale = strcmp(argv[0], "scale") == 0;
         uint64_t workers;
@@ -129,9 +154,9 @@ int command_govern(const Context *context, int argc, char **argv, Error *e)
                 return error_set(e, -EINVAL, "how many workers? skepctl scale N");
         if (!scale && argc > 1)
                 return error_set(e, -EINVAL, "%s: skepctl %s takes no words", argv[1], argv[0]);
-        if ((scale && (r = count_parse(argv[1], 0, 100000, &workers, e)) < 0) ||
+        if ((scale && (r = count_parse(argv[1], 0, WORKERS_MAX, &workers, e)) < 0) ||
             (r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        return scale ? client_call(bus, NULL, e, method, "u", (uint32_t)workers)
-                     : client_call(bus, NULL, e, method, "");
+        r = scale ? client_call(bus, &reply, e, method, "u", (uint32_t)workers) : client_call(bus, &reply, e, method, "");
+        return r >= 0 && strcmp(method, "Reload") == 0 ? print_later(context, reply, e) : r;
 }

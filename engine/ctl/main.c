@@ -38,9 +38,18 @@ static const Command commands[] = {
         {"release", "ID...", "let them be started", command_act},
         {"requeue", "ID...", "end what runs, and start it again", command_act},
         {"rm", "ID...", "forget jobs that have ended, with their output", command_act},
+        {"events", "[-f] [-n N] [--since TIME]", "which jobs have come, and ended", command_events},
+        {"top", "[-n N]", "the engine as it is, once a second", command_top},
+        {"pool", "", "the workers", command_pool},
+        {"scale", "N", "have so many workers", command_govern},
         {"pause", "", "start nothing more, until resume", command_govern},
         {"resume", "", "start jobs again, and take them again", command_govern},
         {"drain", "", "take no more jobs, and start none", command_govern},
+        {"reload", "", "read the configuration again", command_govern},
+        {"config", "", "the configuration, and where each value is from", command_config},
+        {"policies", "", "the policies that there are", command_policies},
+        {"backup", "FILE|-", "copy the store, while it is in use", command_backup},
+        {"doctor", "", "what does not work, and what mends it", command_doctor},
 };
 
 /* Known, and to come. */

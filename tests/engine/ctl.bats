@@ -250,3 +250,72 @@ on_terminal() { # command, as a line for sh
         run ctl wait $ids
         [ -z "$output" ]
 }
+
+# What bash offers for a line whose last word is being typed: words split as bash splits them.
+complete_line() { # words
+        PATH=$build:$PATH bash -c '
+                source "$1"
+                shift
+                COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+                _skepctl
+                printf "%s\n" "${COMPREPLY[@]}"' bash "$top/engine/ctl/skepctl.bash-completion" "$@"
+}
+
+@test "bash completes commands, options, states, ids and policies" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "600"]}')
+        done=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$done"
+        [ "$(complete_line skepctl canc)" = cancel ]
+        [ "$(complete_line skepctl list --st)" = --state ]
+        [ "$(complete_line skepctl list --state fai)" = failed ]
+        complete_line skepctl status "" | grep -qx "$id"
+        complete_line skepctl status "" | grep -qx "$done"
+        complete_line skepctl cancel "" | grep -qx "$id"
+        ! complete_line skepctl cancel "" | grep -qx "$done"
+        complete_line skepctl rm "${done:0:20}" | grep -qx "$done"
+        ! complete_line skepctl rm "" | grep -qx "$id"
+        [ -z "$(complete_line skepctl run -- cancel)" ]
+        address=$SKEP_ADDRESS
+        export SKEP_ADDRESS=/nonexistent
+        [ -z "$(complete_line skepctl status "")" ]
+        complete_line skepctl --address unix : path = "${address#unix:path=}" status "" | grep -qx "$id"
+        complete_line skepctl --address "${address#unix:path=}" status "" | grep -qx "$id"
+        export SKEP_ADDRESS=$address
+        ctl cancel "$id"
+}
+
+@test "each command is in the manual, and bash knows it" {
+        commands=$(ctl --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
+        [ "$(wc -w <<< "$commands")" -ge 16 ]
+        for command in $commands; do
+                grep -q "^\*$command\*\|, \*$command\*" "$top/docs/man/skepctl.1.scd"
+                complete_line skepctl "$command" | grep -qx "$command"
+        done
+        for word in $(complete_line skepctl ""); do
+                case $word in
+                -*) grep -q "\*$word\*" "$top/docs/man/skepctl.1.scd" ;;
+                *) ctl "$word" --help > /dev/null ;;
+                esac
+        done
+}
+
+@test "doctor says what is amiss on the way to the supervisor, and by its status" {
+        run ctl doctor
+        [ "$status" -le 1 ]
+        [[ $output == *"supervisor  yes   it answers, version 0.1.0"* && $output == *"jails can be made"* ]]
+        [[ $output == *"address     yes   $SKEP_ADDRESS, by \$SKEP_ADDRESS"* ]]
+        run -125 ctl doctor --address "$BATS_TEST_TMPDIR/nothing"
+        [[ $output == *"socket      note  $BATS_TEST_TMPDIR/nothing: No such file"* ]]
+        touch file
+        run -125 ctl doctor --address "$BATS_TEST_TMPDIR/file"
+        [[ $output == *"is no socket"* ]]
+}
+
+@test "an ordinary user is told which group lets him in" {
+        run setpriv --reuid 65534 --regid 65534 --clear-groups "$build/skepctl" --address "$BATS_FILE_TMPDIR/engine.sock" doctor
+        [[ $output == *"group "*" skep"* ]] || [[ $output == *"no group skep"* ]]
+        [ "$status" -ne 0 ]
+        run setpriv --reuid 65534 --regid 65534 --clear-groups "$build/skepctl" --address "$BATS_FILE_TMPDIR/engine.sock" list
+        [ "$status" -eq 125 ]
+        [ "${#lines[@]}" -eq 1 ]
+}

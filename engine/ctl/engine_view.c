@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/ctl/engine_view.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/json.h"
+#include "engine/base/strv.h"
+#include "engine/ctl/bus_json.h"
+#include "engine/ctl/client.h"
+
+#include <string.h>
+
+static void let_go(EngineView *v)
+{
+        json_object_put(v->engine);
+        json_object_put(v->workers);
+        json_object_put(v->tenants);
+        json_object_put(v->jobs);
+        v->engine = v->workers = v->tenants = v->jobs = NULL;
+}
+
+void engine_view_done(EngineView *v)
+{
+        let_go(v);
+        *v = ENGINE_VIEW_NULL;
+}
+
+static int take_running(EngineView *v, sd_bus *bus, Error *e)
+{
+        static const char *const states[] = {"state", "running", "state", "starting"};
+        _cleanup_strv_ char **filter = NULL;
+        _cleanup_free_ char *cursor = strdup("");
+
+        for (size_t i = 0; i < ELEMENTS(states); i++)
+                if (strv_add(&filter, states[i]) < 0)
+                        return error_oom(e);
+        return cursor ? client_list_jobs(bus, filter, ENGINE_VIEW_JOBS, &cursor, &v->jobs, e) : error_oom(e);
+}
+
+int engine_view_take(EngineView *v, sd_bus *bus, Error *e)
+{
+        uint64_t before_usec = v->realtime_usec, finished = json_number(v->engine, "finished");
+        bool before = v->engine != NULL;
+        int r;
+
+        let_go(v);
+        if ((r = client_properties(bus, ENGINE_PATH, ENGINE_MANAGER, &v->engine, e)) < 0)
+                return r;
+        v->realtime_usec = realtime_usec();
+        v->finished_before = before ? finished : UINT64_MAX;
+        uint64_t now = json_number(v->engine, "finished");
+        v->finished_per_second = before && now >= finished && v->realtime_usec > before_usec
+                                         ? (double)(now - finished) * 1e6 / (double)(v->realtime_usec - before_usec)
+                                         : 0;
+        if ((r = client_workers(bus, &v->workers, e)) < 0 || (r = client_get(bus, "ListTenants", &v->tenants, e)) < 0)
+                return r;
+        return take_running(v, bus, e);
+}
+
+json_object *engine_view_json(const EngineView *v)
+{
+        json_object *whole = json_object_new_object();
+
+        json_add_number(whole, "time_usec", v->realtime_usec);
+        json_object_object_add(whole, "engine", json_object_get(v->engine));
+        if (v->finished_before != UINT64_MAX)
+                json_object_object_add(whole, "finished_per_second", json_object_new_double(v->finished_per_second));
+        json_object_object_add(whole, "workers", json_object_get(v->workers));
+        json_object_object_add(whole, "tenants", json_object_get(v->tenants));
+        json_object_object_add(whole, "jobs", json_object_get(v->jobs));
+        return whole;
+}
