@@ -59,6 +59,9 @@ typedef struct Job {
                 uint64_t spec_bytes, output_bytes;
                 bool open, queued, running;
         } account; /* what of it is on its tenant's account (account.c) */
+        Demand demand;
+        Charge charge; /* while starting or running */
+        uint64_t passes; /* so often another was started in its place, since there was no room for it */
         bool in_queue;
         bool in_batch; /* that is being stored */
         bool ended;      /* it will have the state `ending` as soon as that is stored */

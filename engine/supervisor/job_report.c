@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define CPU_USEC_MAX (INT64_C(1) << 50)
+
 char *job_report_complete(json_object *report, const Job *job, const char *worker)
 {
         json_add_number(report, "attempt", job->attempt);
@@ -34,6 +36,21 @@ JailReason job_report_reason(json_object *report)
 
         json_object_object_get_ex(report, "reason", &name);
         return name && jail_reason_parse(json_object_get_string(name), &reason) ? reason : JAIL_LOST;
+}
+
+uint64_t job_report_cpu_usec(json_object *report)
+{
+        static const char *const keys[] = {"cpu_user_usec", "cpu_system_usec"};
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+                json_object *value = NULL;
+                json_object_object_get_ex(report, keys[i], &value);
+                int64_t usec = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
+                /* A worker that is wrong about this shall not ruin a tenant. */
+                sum += usec > 0 && usec < CPU_USEC_MAX ? (uint64_t)usec : 0;
+        }
+        return sum;
 }
 
 JobState job_report_state(json_object *report)

@@ -13,5 +13,8 @@ char *job_report_own(const Job *job, JailReason reason, const char *message, con
 /* The final state that a report means. */
 JobState job_report_state(json_object *report);
 
+/* The processor time that it tells of; 0 where that was not measured. */
+uint64_t job_report_cpu_usec(json_object *report);
+
 /* Why it ended; what cannot be read counts as lost. */
 JailReason job_report_reason(json_object *report);

@@ -43,7 +43,10 @@ static int read_for_running(Supervisor *s, Job *job, const StoredJob *stored, Er
 {
         int r = supervisor_find_policy(s, stored->policy, &job->policy, e);
 
-        return r < 0 ? r : read_blobs(s, job, stored->inputs, e);
+        if (r < 0)
+                return r;
+        job->demand = resources_demand(&s->queue.resources, &job->spec.limits, job->policy);
+        return read_blobs(s, job, stored->inputs, e);
 }
 
 static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int bad, const Error *why)
@@ -51,10 +54,10 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
         _cleanup_error_ Error e = ERROR_NULL;
 
         job->state = stored->state;
-        s->n_running += stored->state == JOB_STARTING || stored->state == JOB_RUNNING;
+        bool lacks = bad < 0 || read_for_running(s, job, stored, &e) < 0;
         if (supervisor_admit(s, job) < 0)
                 return -ENOMEM;
-        if (bad < 0 || read_for_running(s, job, stored, &e) < 0) {
+        if (lacks) {
                 supervisor_finish(s, job, JOB_FAILED,
                                   job_report_own(job, JAIL_SETUP_FAILED, error_text(bad < 0 ? why : &e), NULL));
                 return 0;

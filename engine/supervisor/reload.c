@@ -60,6 +60,7 @@ int supervisor_reload(Supervisor *s, char ***later, Error *e)
                 log_error("the configuration stays as it was: %s", error_text(e));
                 return r;
         }
+        resources_set_total(&s->queue.resources, s->config->pool.memory_bytes, s->config->pool.cpu_overcommit_milli);
         for (const KnownPolicy *known = policies; known; known = known->next)
                 supervisor_log_notes(known->policy);
         known_policies_free(s->policies);

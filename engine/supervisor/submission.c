@@ -108,8 +108,10 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
         job->policy_name = strdup(jail_policy_name(job->policy));
         if (!job->policy_name)
                 return error_oom(e);
-        if ((r = jail_policy_admit(job->policy, &spec->limits, e)) < 0)
+        if ((r = jail_policy_admit(job->policy, &spec->limits, e)) < 0 ||
+            (r = resources_check(&s->queue.resources, &spec->limits, e)) < 0)
                 return r;
+        job->demand = resources_demand(&s->queue.resources, &spec->limits, job->policy);
         return account_open(s, job, e);
 }
 

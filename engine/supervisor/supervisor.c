@@ -28,8 +28,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define QUEUE_MAX 100000
-
 /* ---- giving jobs to workers ---- */
 
 static int open_stdin(const Supervisor *s, const Job *job)
@@ -121,12 +119,23 @@ static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
         return r;
 }
 
-static Job *next_job(Supervisor *s)
+static int on_look_again(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
-        for (int priority = PRIORITY_MAX; priority >= 0; priority--)
-                if (!TAILQ_EMPTY(&s->queue[priority]))
-                        return TAILQ_FIRST(&s->queue[priority]);
-        return NULL;
+        Supervisor *s = userdata;
+
+        s->look_again = sd_event_source_disable_unref(s->look_again);
+        supervisor_dispatch(s);
+        return 0;
+}
+
+static void look_again_later(Supervisor *s)
+{
+        if (s->look_again || s->queue.strict_until_usec <= monotonic_usec())
+                return;
+        int r = sd_event_add_time(s->event, &s->look_again, CLOCK_MONOTONIC, s->queue.strict_until_usec, 0, on_look_again,
+                                  s);
+        if (r < 0)
+                log_error("a timer cannot be set: %s", strerror(-r));
 }
 
 void supervisor_dispatch(Supervisor *s)
@@ -138,7 +147,8 @@ void supervisor_dispatch(Supervisor *s)
         if (s->dispatching)
                 return;
         s->dispatching = true;
-        while (!s->closed && !s->paused && (job = next_job(s)) && (worker = pool_find_room(s->pool))) {
+        while (!s->closed && !s->paused && (worker = pool_find_room(s->pool)) &&
+               (job = queue_next(&s->queue, monotonic_usec()))) {
                 job->attempt++;
                 int r = run_on(s, job, worker);
                 if (r == -ENOTCONN) {
@@ -162,6 +172,7 @@ void supervisor_dispatch(Supervisor *s)
                                           job_report_own(job, JAIL_SETUP_FAILED, why, pool_worker_name(worker)));
                 }
         }
+        look_again_later(s);
         s->dispatching = false;
 }
 
@@ -202,6 +213,7 @@ static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, co
                 return;
         }
         JobState state = job_report_state(report);
+        job->charge.cpu_usec = job_report_cpu_usec(report);
         char *complete = job_report_complete(report, job, pool_worker_name(worker));
         if (state == JOB_FAILED || job->requeueing)
                 supervisor_attempt_failed(s, job, job_report_reason(report), complete);
@@ -291,6 +303,8 @@ int supervisor_load_tenants(Supervisor *s, const char *directory, Error *e)
 
         for (size_t i = 0; notes && notes[i]; i++)
                 log_warning("%s", notes[i]);
+        for (size_t i = 0; i < tenants_count(s->tenants); i++)
+                queue_rules_changed(&s->queue, tenants_at(s->tenants, i), monotonic_usec());
         return r;
 }
 
@@ -416,8 +430,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         if (!s)
                 return error_oom(e);
         *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .config = config};
-        for (int priority = 0; priority <= PRIORITY_MAX; priority++)
-                TAILQ_INIT(&s->queue[priority]);
+        resources_set_total(&s->queue.resources, config->pool.memory_bytes, config->pool.cpu_overcommit_milli);
         s->policy_directories = place_policies(e);
         if (!s->policy_directories)
                 return error_oom(e);
@@ -457,6 +470,8 @@ Supervisor *supervisor_free(Supervisor *s)
         inputs_end(s);
         submission_forget_keys(s);
         job_table_done(&s->jobs);
+        queue_done(&s->queue);
+        sd_event_source_disable_unref(s->look_again);
         if (s->tenants)
                 tenants_free(s->tenants);
         known_policies_free(s->policies);

@@ -7,8 +7,6 @@
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
 
-TAILQ_HEAD(JobList, Job);
-
 typedef struct KnownPolicy {
         struct KnownPolicy *next;
         JailPolicy *policy;
@@ -22,7 +20,8 @@ struct Supervisor {
         KnownPolicy *policies;
         IdMaker ids;
         JobTable jobs;
-        struct JobList queue[PRIORITY_MAX + 1];
+        Queue queue;
+        sd_event_source *look_again; /* when room is no longer kept strictly */
         Tenants *tenants;
         uint64_t n_queued, n_running, n_finished; /* jobs in these states */
         uint64_t n_unstarted;                     /* jobs that are taken and have neither been started nor ended */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "engine/base/error.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "engine/supervisor/queue.h"
 
 /* A tenant: on whose account jobs are. Whatever a client makes the supervisor keep is charged to one, and each account
  * has a ceiling for each kind of it. */
@@ -38,6 +34,7 @@ typedef struct Tenant {
         bool configured; /* there is a file of its own */
         size_t users;    /* what refers to it: jobs, inputs that were added */
 
+        Share share; /* of the queue */
         uint64_t queued, running, spec_bytes, input_bytes, output_bytes;
         uint64_t used_usec;     /* processor and slot time of all attempts since this process began */
         uint64_t next_due_usec; /* CLOCK_MONOTONIC: when submissions would be back at the rate that is allowed */

@@ -323,6 +323,7 @@ static void tenant_free(Tenant *tenant)
 {
         free(tenant->name);
         rules_done(&tenant->rules);
+        share_done(&tenant->share);
         free(tenant);
 }
 

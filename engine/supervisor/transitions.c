@@ -17,30 +17,28 @@
 
 static void enter_queue(Supervisor *s, Job *job, bool first)
 {
-        if (job->held)
-                return;
-        if (first)
-                TAILQ_INSERT_HEAD(&s->queue[job->spec.priority], job, queue);
-        else
-                TAILQ_INSERT_TAIL(&s->queue[job->spec.priority], job, queue);
-        job->in_queue = true;
+        if (!job->held && queue_add(&s->queue, job, first) < 0) {
+                log_error("out of memory");
+                abort(); /* it is stored, and is in the queue again after the restart */
+        }
 }
 
-static void leave_queue(Supervisor *s, Job *job)
+static void take_room(Supervisor *s, Job *job)
 {
-        if (job->in_queue)
-                TAILQ_REMOVE(&s->queue[job->spec.priority], job, queue);
-        job->in_queue = false;
+        s->n_running++;
+        queue_started(&s->queue, job, monotonic_usec());
 }
 
 /* Out of the queue, or out of the count of those that run. */
 static void leave_place(Supervisor *s, Job *job)
 {
-        leave_queue(s, job);
-        if (job->state == JOB_QUEUED)
+        queue_remove(&s->queue, job);
+        if (job->state == JOB_QUEUED) {
                 s->n_queued--;
-        else if (job->state == JOB_STARTING || job->state == JOB_RUNNING)
+        } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
                 s->n_running--;
+                queue_ended(&s->queue, job, monotonic_usec());
+        }
         job->due = sd_event_source_disable_unref(job->due);
         job->due_usec = 0;
         job->worker = NULL;
@@ -61,11 +59,12 @@ bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
                 return false;
         if (state != JOB_RUNNING) {
                 leave_place(s, job);
-                s->n_running += state == JOB_STARTING;
                 s->n_queued += state == JOB_QUEUED;
         }
-        if (state == JOB_STARTING)
+        if (state == JOB_STARTING) {
                 job->deadline = sd_event_source_disable_unref(job->deadline);
+                take_room(s, job);
+        }
         if (state == JOB_QUEUED || state == JOB_BACKOFF)
                 job->started_usec = 0;
         job->state = state;
@@ -221,6 +220,8 @@ int supervisor_admit(Supervisor *s, Job *job)
         if (job->state == JOB_QUEUED) {
                 enter_queue(s, job, false);
                 s->n_queued++;
+        } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
+                take_room(s, job);
         }
         supervisor_set_timers(s, job);
         return 0;
@@ -234,7 +235,7 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
                 return -EALREADY;
         if (job->held == held)
                 return 0;
-        leave_queue(s, job);
+        queue_remove(&s->queue, job);
         job->held = held;
         if (job->state == JOB_QUEUED)
                 enter_queue(s, job, false);

@@ -21,6 +21,7 @@ Suite *tenant_suite(void);
 Suite *config_suite(void);
 Suite *scaler_suite(void);
 Suite *ctl_suite(void);
+Suite *queue_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
 #define assert_refused(call, e, part)                                                              \

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/supervisor/resources.h"
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+/* Which job is the next: fair between tenants, strict by priority within one. The essay is in queue.c. */
+
+struct Job;
+struct Tenant;
+TAILQ_HEAD(JobList, Job);
+
+/* A tenant's part of the queue. */
+typedef struct Share {
+        struct JobList *jobs; /* by priority; made with the first job */
+        uint64_t present[2];  /* a bit for each priority that has jobs */
+        size_t n_jobs;
+        size_t place;          /* in the heap, from 1; 0: it is not there */
+        uint64_t entered;      /* a serial number of when it came to the heap */
+        bool fresh;            /* it came with no more used than the others, and was not served since */
+        uint64_t running;      /* jobs */
+        uint64_t slots_milli;  /* of the pool, that run */
+        uint64_t accrued_usec; /* CLOCK_MONOTONIC: up to when these are in `virtual_usec` */
+        double virtual_usec;   /* used so far, divided by the weight */
+        double advance_usec;   /* for those that run, not divided */
+        double typical_usec;   /* what its jobs cost lately; 0: not known */
+} Share;
+
+/* What a job that runs has been charged with. */
+typedef struct Charge {
+        uint64_t since_usec, slots_milli, reservation;
+        double advance_usec;
+        uint64_t cpu_usec; /* that it has used, as far as that is known at its end */
+} Charge;
+
+typedef struct Queue {
+        Resources resources;
+        struct Tenant **heap; /* those that have jobs here, and may run one more */
+        size_t n, room;
+        uint64_t serial;
+        uint64_t refreshed_usec;
+        double virtual_usec; /* how far those that wait have come */
+        struct Job *passed;  /* the first in order, when another was found before it */
+        struct Job *reserved;      /* or NULL: room is kept for it */
+        uint64_t reservation;      /* a number for each that was */
+        uint64_t strict_until_usec; /* CLOCK_MONOTONIC: until then nothing else is started */
+        Demand beside;             /* what has been started since, and runs */
+} Queue;
+
+void queue_done(Queue *queue);
+
+/* A job waits for its start, behind those of its tenant and priority, or before them. Not for jobs that are in the queue. -ENOMEM. */
+int queue_add(Queue *queue, struct Job *job, bool first);
+/* It waits no more. Nothing happens to a job that is not in the queue. */
+void queue_remove(Queue *queue, struct Job *job);
+
+/* The next job that there is room for, or NULL; then it may be asked again when something has changed, and at `strict_until_usec`
+ * where that lies ahead. The job stays in the queue. */
+struct Job *queue_next(Queue *queue, uint64_t now_usec);
+
+/* A job takes its room in the pool (and is in the queue no more); it gives it back, having used `charge.cpu_usec`. */
+void queue_started(Queue *queue, struct Job *job, uint64_t now_usec);
+void queue_ended(Queue *queue, struct Job *job, uint64_t now_usec);
+
+/* The rules of a tenant are others now. */
+void queue_rules_changed(Queue *queue, struct Tenant *tenant, uint64_t now_usec);
+
+void share_done(Share *share);

@@ -1,0 +1,186 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Tenants and the queue: whose job is the next, how many run, and what is refused.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        export state=$BATS_TEST_TMPDIR/state
+        mkdir tenants
+}
+
+teardown() {
+        if kill -0 "$(cat "$BATS_FILE_TMPDIR/pid" 2>/dev/null)" 2>/dev/null; then
+                stop_engine
+        fi
+}
+
+start() { # the configuration's other keys
+        echo "{\"tenants_directory\": \"$PWD/tenants\"${1:+, $1}}" > config.json
+        start_engine --config "$PWD/config.json" --drain 0s
+}
+
+field() { # id, expression on the job
+        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+jobs() { # tenant, how many, seconds that each sleeps, further keys
+        python3 - "$@" <<'P'
+import sys, json
+tenant, n, seconds = sys.argv[1:4]
+job = {"command": ["sleep", seconds], "tenant": tenant, **json.loads(sys.argv[4] if len(sys.argv) > 4 else "{}")}
+print("\n".join([json.dumps(job)] * int(n)))
+P
+}
+
+# What came of all jobs, in the order of their starts, to a Python program.
+judge() {
+        ctl list --json > list
+        python3 -c '
+import json, sys
+jobs = sorted((json.loads(line) for line in open("list")), key=lambda job: job["started_usec"] or 1 << 62)
+started = [job for job in jobs if job["started_usec"]]
+def at_once(some):
+    ends = sorted([(job["started_usec"], 1) for job in some] + [(job["finished_usec"], -1) for job in some])
+    now = most = 0
+    for _, step in ends:
+        now += step
+        most = max(most, now)
+    return most
+'"$1"
+}
+
+@test "the machine is shared by weight, whatever the numbers of jobs" {
+        echo '{"weight": 1}' > tenants/one.json
+        echo '{"weight": 2}' > tenants/two.json
+        echo '{"weight": 4}' > tenants/four.json
+        start
+        ctl pause
+        jobs one 1000 0.02 | ctl submit - > /dev/null
+        jobs two 200 0.02 | ctl submit - > /dev/null
+        jobs four 300 0.02 | ctl submit - > ids
+        ctl resume
+        # Four has run out of jobs when 525 of all have been started: up to then all of them wait.
+        ctl wait $(tail -1 ids)
+        judge '
+n = {name: sum(job["tenant"] == name for job in started[:420]) for name in ("one", "two", "four")}
+print(n)
+assert abs(n["one"] / 60 - 1) <= 0.05 and abs(n["two"] / 120 - 1) <= 0.05 and abs(n["four"] / 240 - 1) <= 0.05'
+}
+
+@test "behind the many jobs of another, a first job is the next" {
+        start
+        ctl pause
+        jobs many 5000 0.05 | ctl submit - > /dev/null
+        ctl resume
+        sleep 1
+        id=$(jobs few 1 0 | ctl submit -)
+        ctl wait "$id"
+        judge '
+few = next(job for job in jobs if job["tenant"] == "few")
+between = [job for job in started if few["submitted_usec"] < job["started_usec"] < few["started_usec"]]
+print(len(between))
+assert len(between) <= 8 # those that were on their way already'
+}
+
+@test "priority counts within a tenant only" {
+        start '"workers": {"minimum": 1}, "pool": {"jobs_per_worker": 1}'
+        ctl pause
+        jobs a 10 0.1 '{"priority": 100}' | ctl submit - > /dev/null
+        jobs b 5 0.1 '{"priority": 0}' | ctl submit - > low
+        jobs b 5 0.1 '{"priority": 1}' | ctl submit - > high
+        ctl resume
+        ctl wait $(cat low high)
+        sleep 1
+        judge '
+order = [job["tenant"] for job in jobs]
+assert {order[:10].count(name) for name in "ab"} <= {4, 5, 6}, order
+assert [job["priority"] for job in jobs if job["tenant"] == "b"] == [1] * 5 + [0] * 5'
+}
+
+@test "a ceiling of running jobs is held, and the others go on" {
+        echo '{"limits": {"running": 2}}' > tenants/few.json
+        start
+        jobs few 12 0.1 | ctl submit - > ids
+        jobs other 12 0.1 | ctl submit - >> ids
+        for id in $(cat ids); do ctl wait "$id"; done
+        judge '
+assert at_once([job for job in jobs if job["tenant"] == "few"]) <= 2
+assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
+}
+
+@test "what is over a ceiling, or not permitted, is refused by name, and leaves nothing" {
+        echo '{"policies": ["strict"], "limits": {"queued": 3}}' > tenants/narrow.json
+        echo '{"limits": {"submissions_per_minute": 5, "input_bytes": "10K", "spec_bytes": "4K"}}' > tenants/slow.json
+        start
+        ctl pause
+        run ctl submit - <<< '{"command": ["true"], "tenant": "narrow"}'
+        [ "$status" -eq 125 ]
+        [[ $output == *"narrow may use strict, and not python"* ]]
+        jobs narrow 3 1 '{"policy": "strict"}' | ctl submit - > ids
+        run ctl submit - < <(jobs narrow 1 1 '{"policy": "strict"}')
+        [[ $output == *"may have 3 jobs that wait"* ]]
+        # A batch is counted as it is read, and all of it is given back.
+        ctl cancel "$(head -1 ids)"
+        run ctl submit - < <(jobs narrow 2 1 '{"policy": "strict"}')
+        [[ $output == *"job 1"*"3 jobs"* ]]
+        jobs narrow 1 1 '{"policy": "strict"}' | ctl submit -
+        run ctl submit - < <(jobs slow 6 0)
+        [[ $output == *"5 jobs a minute: try again in"* ]]
+        jobs slow 3 0 | ctl submit -
+        run ctl submit - < <(jobs slow 1 0 "{\"meta\": {\"x\": \"$(head -c 5000 /dev/zero | tr '\0' x)\"}}")
+        [[ $output == *"may take 4K"* ]]
+        head -c 8000 /dev/urandom > a
+        head -c 8000 /dev/urandom > b
+        jobs slow 1 0 | ctl submit --input a=a -
+        run ctl submit --input b=b - < <(jobs slow 1 0)
+        [[ $output == *"2240 bytes more"* ]]
+        [ "$(ls "$state/blobs" | wc -l)" -eq 1 ]
+}
+
+@test "what runs is no more than the pool has, and what can never fit is refused" {
+        start '"pool": {"memory": "1G", "cpu_overcommit": 8}'
+        run ctl submit - <<< '{"command": ["true"], "limits": {"memory": "2G"}}'
+        [ "$status" -eq 125 ]
+        [[ $output == *"limits.memory: the pool has 1G, and the job could never be started with 2G"* ]]
+        run ctl submit - <<< '{"command": ["true"], "limits": {"cpu": 1000}}'
+        [ "$status" -eq 125 ]
+        jobs a 8 0.2 '{"limits": {"memory": "300M"}}' | ctl submit - > ids
+        for id in $(cat ids); do ctl wait "$id"; done
+        judge 'assert at_once(jobs) == 3, at_once(jobs)'
+}
+
+@test "a large job is not held up for ever by small ones" {
+        start '"pool": {"memory": "1G", "cpu_overcommit": 8}'
+        jobs a 4 0.3 '{"limits": {"memory": "256M"}}' | ctl submit - > /dev/null
+        id=$(jobs a 1 0 '{"limits": {"memory": "1G"}}' | ctl submit -)
+        jobs b 400 0.1 '{"limits": {"memory": "256M"}}' | ctl submit - > /dev/null
+        ctl wait "$id"
+        judge '
+large = next(i for i, job in enumerate(jobs) if job["id"] == "'"$id"'")
+print(large)
+assert large < 60'
+}
+
+@test "ceilings and weights that are written anew count after a reload" {
+        echo '{"limits": {"running": 1}}' > tenants/a.json
+        start
+        jobs a 30 0.3 | ctl submit - > ids
+        sleep 0.5
+        echo '{"limits": {"running": 6}}' > tenants/a.json
+        busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager Reload
+        ctl wait "$(tail -1 ids)"
+        judge 'assert 4 <= at_once([job for job in jobs if job["finished_usec"]]) <= 6'
+        echo '{' > tenants/a.json
+        run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager Reload
+        [ "$status" -ne 0 ]
+        [[ $output == *a.json* ]]
+}
