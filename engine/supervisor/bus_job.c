@@ -2,46 +2,47 @@
 
 /* org.skep.Engine1.Job: objects that are found when somebody asks for them. */
 
-#include "engine/supervisor/bus.h"
+#include "engine/supervisor/bus_private.h"
+
+#include "engine/base/json.h"
 
 #include <string.h>
 
 int bus_job_find(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
                  void **ret_found, sd_bus_error *error _unused_)
 {
-        const Caller caller = bus_client_caller(userdata);
         const char *id = path + strlen(BUS_JOB_PATH);
-        Job *job;
+        BusLink *link = userdata;
 
-        if (*id != '/' || !id_is_valid(id + 1) ||
-            supervisor_find(bus_client_supervisor(userdata), &caller, id + 1, &job) < 0)
+        if (*id != '/' || !id_is_valid(id + 1))
                 return 0;
-        BusJob *found = bus_client_job(userdata);
-        *found = (BusJob){userdata, job};
-        *ret_found = found;
+        link->job = job_table_get(supervisor_jobs(bus_supervisor(link)), id + 1);
+        if (!link->job || !link->client || !bus_client_may_see(link->client, link->job))
+                return 0;
+        *ret_found = link;
         return 1;
 }
 
 static int method_report(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
-        const BusJob *found = userdata;
-        const Job *job = found->job;
+        const BusLink *link = userdata;
+        const Job *job = link->job;
         uint32_t attempt;
         int r = sd_bus_message_read(m, "u", &attempt);
 
         if (r < 0)
                 return r;
         if (attempt > job->attempt)
-                return sd_bus_reply_method_errorf(m, "org.skep.Engine1.Error.NoSuchJob", "job %s has no attempt %u",
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u",
                                                   job->id.text, attempt);
-        _cleanup_free_ char *report = supervisor_report(bus_client_supervisor(found->client), job, attempt);
+        _cleanup_free_ char *report = supervisor_report(bus_supervisor(link), job, attempt);
         return sd_bus_reply_method_return(m, "s", report ? report : "null");
 }
 
 static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
-        const BusJob *found = userdata;
-        const Job *job = found->job;
+        const BusLink *link = userdata;
+        const Job *job = link->job;
         OutputStream stream;
         const char *name;
         uint32_t attempt;
@@ -52,12 +53,12 @@ static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *e
         if (output_stream_parse(name, &stream) < 0)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INVALID_ARGS,
                                                   "there is no such stream; there are stdout, stderr and files");
-        _cleanup_close_ int fd = supervisor_open_output(bus_client_supervisor(found->client), job, stream, attempt);
+        _cleanup_close_ int fd = supervisor_open_output(bus_supervisor(link), job, stream, attempt);
         if (fd == -ENOENT)
-                return sd_bus_reply_method_errorf(m, "org.skep.Engine1.Error.NoSuchJob", "job %s has no attempt %u",
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u",
                                                   job->id.text, attempt);
         if (fd < 0)
-                return sd_bus_reply_method_errorf(m, "org.skep.Engine1.Error.StoreFailed",
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("StoreFailed"),
                                                   "the output of job %s: %s", job->id.text, strerror(-fd));
         return sd_bus_reply_method_return(m, "h", fd);
 }
@@ -72,21 +73,38 @@ static const char *text_property(const Job *job, const char *name)
                 return job_state_name(job->state);
         if (strcmp(name, "Tenant") == 0)
                 return job->tenant->name;
-        if (strcmp(name, "Policy") == 0)
-                return job->policy_name;
-        return job->spec.text;
+        return job->policy_name;
 }
 
 static int get_text(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                     const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
-        return sd_bus_message_append(reply, "s", text_property(((BusJob *)userdata)->job, property));
+        return sd_bus_message_append(reply, "s", text_property(((BusLink *)userdata)->job, property));
+}
+
+/* Environment and standard input may hold secrets: whoever has the right to look after the jobs of others sees the rest. */
+static int get_spec(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                    const char *property _unused_, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        const BusLink *link = userdata;
+        const char *text = link->job->spec.text;
+        _cleanup_json_ json_object *spec = NULL;
+
+        if (caller_is_owner(&link->client->caller, link->job->tenant->name))
+                return sd_bus_message_append(reply, "s", text);
+        int r = json_parse_text(text, strlen(text), &spec, NULL);
+        if (r < 0)
+                return r;
+        json_object_object_del(spec, "environment");
+        json_object_object_del(spec, "stdin");
+        return sd_bus_message_append(reply, "s", json_object_to_json_string_ext(spec, JSON_C_TO_STRING_PLAIN |
+                                                                                             JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 static int get_number(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                       const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
-        const Job *job = ((BusJob *)userdata)->job;
+        const Job *job = ((BusLink *)userdata)->job;
 
         return sd_bus_message_append(reply, "u",
                                      (uint32_t)(strcmp(property, "Attempt") == 0 ? job->attempt : job->spec.priority));
@@ -95,13 +113,13 @@ static int get_number(sd_bus *bus _unused_, const char *path _unused_, const cha
 static int get_held(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                     const char *property _unused_, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
-        return sd_bus_message_append(reply, "b", (int)((BusJob *)userdata)->job->held);
+        return sd_bus_message_append(reply, "b", (int)((BusLink *)userdata)->job->held);
 }
 
 static int get_time(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                     const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
-        const Job *job = ((BusJob *)userdata)->job;
+        const Job *job = ((BusLink *)userdata)->job;
         uint64_t usec = property[0] == 'F'                          ? job->finished_usec
                         : strcmp(property, "SubmittedUSec") == 0 ? job->submitted_usec
                                                                   : job->started_usec;
@@ -120,7 +138,7 @@ const sd_bus_vtable bus_job_vtable[] = {
         SD_BUS_PROPERTY("State", "s", get_text, 0, 0),
         SD_BUS_PROPERTY("Tenant", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Policy", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Spec", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Spec", "s", get_spec, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Attempt", "u", get_number, 0, 0),
         SD_BUS_PROPERTY("Priority", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Held", "b", get_held, 0, 0),

@@ -62,6 +62,7 @@ typedef struct Job {
         Demand demand;
         Charge charge; /* while starting or running */
         uint64_t passes; /* so often another was started in its place, since there was no room for it */
+        struct BusWaiter *waiters;       /* calls that wait for its end (bus_pending.c) */
         bool in_queue;
         bool in_batch; /* that is being stored */
         bool ended;      /* it will have the state `ending` as soon as that is stored */

@@ -11,18 +11,22 @@
 #include "engine/supervisor/bus.h"
 #include "engine/supervisor/check.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 
 #ifndef SKEP_VERSION
 #define SKEP_VERSION "0"
 #endif
 
 #define DRAIN_CHECK_USEC (20 * USEC_PER_MSEC)
+#define STATUS_USEC (30 * USEC_PER_SECOND)
 
 typedef struct Options {
         ConfigSources sources;
+        const char *bus;
         bool embedded, check, help, version;
 } Options;
 
@@ -73,13 +77,8 @@ static int take_drain(const Option *option _unused_, const char *value, void *ta
         return add_value(target, "drain", "--drain", json_object_new_string(value), e);
 }
 
-static int refuse_yet(const Option *option _unused_, const char *value _unused_, void *target _unused_, Error *e)
-{
-        return error_set(e, -ENOSYS, "not built yet");
-}
-
 static const Option options_table[] = {
-        {"embedded", NULL, NULL, option_set_flag, offsetof(Options, embedded)},
+        {"embedded", NULL, "no message bus, but a private socket alone, and workers of its own", option_set_flag, offsetof(Options, embedded)},
         {"config", "FILE", "read this file instead of those of skepd.json(5)", option_set_string,
          offsetof(Options, sources.file)},
         {"state", "DIR", "where inputs and outputs are kept (default: /var/lib/skep)", take_state, 0},
@@ -90,17 +89,17 @@ static const Option options_table[] = {
         {"drain", "DURATION", "how long to wait for running jobs at the end (default: 10s)", take_drain, 0},
         {"check", NULL, "look at the configuration and all policies, say each problem, and end", option_set_flag,
          offsetof(Options, check)},
-        {"bus", "ADDRESS", NULL, refuse_yet, 0},
+        {"bus", "ADDRESS", "take the name org.skep.Engine1 on this message bus", option_set_string, offsetof(Options, bus)},
         {"help", NULL, "this text", option_set_flag, offsetof(Options, help)},
         {"version", NULL, "which one this is", option_set_flag, offsetof(Options, version)},
 };
 
 static void print_help(void)
 {
-        puts("Usage: skepd --embedded [OPTION]...\n"
-             "Take jobs on a private socket, and run them in jails by workers of its own.\n");
+        puts("Usage: skepd [--embedded] [OPTION]...\n"
+             "Take jobs over D-Bus, and run them in jails.\n");
         options_help(options_table, ELEMENTS(options_table));
-        puts("\nIt prints \"ready\" when clients can connect. SIGTERM ends it, SIGHUP makes it read its configuration again.");
+        puts("\nSIGTERM ends it, SIGHUP makes it read its configuration again.");
 }
 
 static int parse_options(int argc, char **argv, Options *o, Error *e)
@@ -111,9 +110,6 @@ static int parse_options(int argc, char **argv, Options *o, Error *e)
                 return first < 0 ? first : 0;
         if (first < argc)
                 return error_set(e, -EINVAL, "%s: skepd takes options only", argv[first]);
-        if (!o->embedded && !o->check)
-                return error_set(e, -ENOSYS,
-                                 "the supervisor on the system bus is not built yet: start it with --embedded");
         return 0;
 }
 
@@ -143,6 +139,7 @@ static int on_end(sd_event_source *source _unused_, const struct signalfd_siginf
         /* A second one means it. */
         if (d->drain_until_usec)
                 return sd_event_exit(d->event, 0);
+        sd_notify(0, "STOPPING=1\nSTATUS=waiting for jobs that run");
         supervisor_close_intake(d->supervisor);
         d->drain_until_usec = monotonic_usec() + d->config->drain_usec;
         return sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, 0, on_drain, d);
@@ -154,7 +151,9 @@ static int on_hangup(sd_event_source *source _unused_, const struct signalfd_sig
         _cleanup_strv_ char **later = NULL;
         Daemon *d = userdata;
 
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_usec());
         supervisor_reload(d->supervisor, &later, &e); /* it says what came of it */
+        sd_notify(0, "READY=1");
         return 0;
 }
 
@@ -184,30 +183,69 @@ static void block_signals(void)
         signal(SIGPIPE, SIG_IGN);
 }
 
-static int serve(Config *config, Error *e)
+/* Every so often, where systemd wants to see that we are alive; what it shows beside that is as old. */
+static int say_status(sd_event_source *source, uint64_t usec _unused_, void *userdata)
+{
+        const SupervisorStatus status = supervisor_status(((Daemon *)userdata)->supervisor);
+
+        sd_notifyf(0, "STATUS=%" PRIu64 " running, %" PRIu64 " waiting, %" PRIu64 " workers", status.running,
+                   status.queued, status.workers);
+        int r = sd_event_source_set_time_relative(source, STATUS_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int say_ready(Daemon *d, const Options *o, Error *e)
+{
+        int r = sd_event_set_watchdog(d->event, true);
+
+        /* Without systemd nobody reads the status, and nothing wakes us. */
+        if (r >= 0 && getenv("NOTIFY_SOCKET"))
+                r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, STATUS_USEC, say_status, d);
+        if (r < 0)
+                return error_errno(e, r, "event loop");
+        sd_notify(0, "READY=1");
+        if (o->embedded) {
+                puts("ready");
+                fflush(stdout);
+        }
+        return 0;
+}
+
+static int check_home(const Options *o, const Config *config, Error *e)
+{
+        bool units = config->workers.start == START_UNITS || (config->workers.start == START_AUTO && !o->embedded);
+
+        return units ? error_set(e, -ENOSYS, "workers.start: workers as units of systemd are not built yet: \"embedded\" "
+                                             "lets the supervisor start them itself")
+                     : 0;
+}
+
+static int serve(const Options *o, Config *config, Error *e)
 {
         _cleanup_(supervisor_freep) Supervisor *supervisor = NULL;
         _cleanup_(bus_freep) Bus *bus = NULL;
+        const BusOptions bus_options = {
+                .message_bus = !o->embedded || o->bus, .address = o->bus, .is_private = o->embedded};
         Daemon d = {.config = config};
-        int r = sd_event_default(&d.event);
+        int r = check_home(o, config, e);
 
+        if (r < 0)
+                return r;
+        r = sd_event_default(&d.event);
         if (r < 0)
                 return error_errno(e, r, "event loop");
         block_signals();
         umask(022);
         r = supervisor_new(d.event, config, &supervisor, e);
         if (r >= 0)
-                r = bus_new(d.event, config->socket, supervisor, &bus, e);
+                r = bus_new(d.event, &bus_options, supervisor, &bus, e);
         d.supervisor = supervisor;
         if (r >= 0)
                 r = watch_signals(&d, e);
-        if (r >= 0) {
-                puts("ready");
-                fflush(stdout);
-                r = sd_event_loop(d.event);
-                if (r < 0)
-                        error_errno(e, r, "event loop");
-        }
+        if (r >= 0)
+                r = say_ready(&d, o, e);
+        if (r >= 0 && (r = sd_event_loop(d.event)) < 0)
+                error_errno(e, r, "event loop");
         /* What hangs on the loop goes before it. */
         if (bus)
                 bus = bus_free(bus);
@@ -249,7 +287,7 @@ int main(int argc, char **argv)
                 if (options.check && config)
                         r = check(config, &problems, &e);
                 else if (r >= 0)
-                        r = serve(config, &e);
+                        r = serve(&options, config, &e);
         }
         config_sources_done(&options.sources);
         if (r < 0) {

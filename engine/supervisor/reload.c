@@ -70,6 +70,8 @@ int supervisor_reload(Supervisor *s, char ***later, Error *e)
                 log_warning("the configuration was read again; what has changed of %s needs a restart", list);
         else
                 log_info("the configuration was read again");
+        if (s->events)
+                s->events->reloaded(s->events_userdata);
         supervisor_forget_oldest(s);
         supervisor_dispatch(s);
         return 0;

@@ -394,7 +394,13 @@ const Config *supervisor_config(const Supervisor *s)
 
 SupervisorStatus supervisor_status(const Supervisor *s)
 {
-        return (SupervisorStatus){.workers = pool_size(s->pool), .queued = s->n_queued, .running = s->n_running};
+        return (SupervisorStatus){.workers = pool_size(s->pool),
+                                  .queued = s->n_queued,
+                                  .running = s->n_running,
+                                  .finished = s->n_finished,
+                                  .started_usec = s->started_usec,
+                                  .paused = s->paused,
+                                  .draining = s->draining};
 }
 
 void supervisor_close_intake(Supervisor *s)
@@ -429,7 +435,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
 
         if (!s)
                 return error_oom(e);
-        *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .config = config};
+        *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .config = config, .started_usec = realtime_usec()};
         resources_set_total(&s->queue.resources, config->pool.memory_bytes, config->pool.cpu_overcommit_milli);
         s->policy_directories = place_policies(e);
         if (!s->policy_directories)

@@ -9,11 +9,13 @@
 #include "engine/supervisor/tenants.h"
 
 /* The engine itself: jobs from their submission to their report. It knows workers by the pool, and clients not at all:
- * whoever wants to hear of a job's end is told through SupervisorEvents. */
+ * whoever wants to hear of them is told through SupervisorEvents. */
 typedef struct Supervisor Supervisor;
 
 typedef struct SupervisorEvents {
-        void (*finished)(const Job *job, void *userdata);
+        void (*admitted)(const Job *job, void *userdata); /* it is stored, and has its place */
+        void (*finished)(Job *job, void *userdata);
+        void (*reloaded)(void *userdata);
 } SupervisorEvents;
 
 /* The configuration must live as long as the supervisor, which reads what may change each time that it is used. */
@@ -95,7 +97,8 @@ char *supervisor_report(Supervisor *supervisor, const Job *job, uint64_t attempt
 const Config *supervisor_config(const Supervisor *supervisor);
 
 typedef struct SupervisorStatus {
-        uint64_t workers, queued, running;
+        uint64_t workers, queued, running, finished, started_usec;
+        bool paused, draining;
 } SupervisorStatus;
 
 SupervisorStatus supervisor_status(const Supervisor *supervisor);

@@ -15,6 +15,7 @@ typedef struct KnownPolicy {
 struct Supervisor {
         sd_event *event;
         Config *config;
+        uint64_t started_usec; /* CLOCK_REALTIME */
         int lock, outputs;
         char **policy_directories;
         KnownPolicy *policies;

@@ -518,3 +518,8 @@ bool caller_may_act(const Caller *caller, const char *tenant)
 {
         return caller->root || strv_contains(caller->names, tenant);
 }
+
+bool caller_is_owner(const Caller *caller, const char *tenant)
+{
+        return strv_contains(caller->names, tenant);
+}

@@ -46,3 +46,5 @@ typedef struct Caller {
 int tenants_resolve(const Tenants *tenants, const Credentials *credentials, Caller *ret, Error *e);
 void caller_done(Caller *caller);
 bool caller_may_act(const Caller *caller, const char *tenant);
+/* Whether a file or its own name makes it that: root alone does not. */
+bool caller_is_owner(const Caller *caller, const char *tenant);

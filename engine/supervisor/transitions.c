@@ -224,6 +224,8 @@ int supervisor_admit(Supervisor *s, Job *job)
                 take_room(s, job);
         }
         supervisor_set_timers(s, job);
+        if (s->events)
+                s->events->admitted(job, s->events_userdata);
         return 0;
 }
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the D-Bus interface share: bus.c (start and end), bus_socket.c and bus_message_bus.c (the two ways
+ * in), bus_client.c (who calls, and what is kept for him), bus_pending.c (calls that are answered later), bus_signals.c,
+ * bus_authority.c (polkit), and a file for each interface. */
+
+#include "engine/supervisor/bus.h"
+
+#include <systemd/sd-bus.h>
+
+#define BUS_NAME "org.skep.Engine1"
+#define BUS_PATH "/org/skep/Engine1"
+#define BUS_JOB_PATH BUS_PATH "/job"
+#define BUS_MANAGER "org.skep.Engine1.Manager"
+#define BUS_JOB "org.skep.Engine1.Job"
+#define BUS_ERROR(name) "org.skep.Engine1.Error." name
+
+typedef struct BusClient BusClient;
+typedef struct BusPending BusPending;
+typedef struct BusUser BusUser;
+
+/* A connection, and the userdata of everything that is found on it: a peer's own, or that to a message bus, with many
+ * clients behind it. */
+typedef struct BusLink {
+        Bus *owner;
+        sd_bus *bus;
+        BusClient *client; /* whose message is being looked at: the filter that comes before the methods sets it */
+        bool is_peer;
+        unsigned granted;  /* polkit has just said yes to these actions, for this message */
+        Job *job;          /* found for this message */
+} BusLink;
+
+/* What is kept for one client: a connection to the socket, or a name on the message bus. */
+struct BusClient {
+        BusClient *next;
+        BusLink *link;
+        BusLink own; /* of a peer */
+        BusUser *user;
+        Credentials credentials; /* the groups are owned */
+        Caller caller;
+        char *sender;          /* on the message bus */
+        sd_bus_track *track;   /* likewise: tells when it goes */
+        bool subscribed;
+        uint64_t operator_until_usec; /* CLOCK_MONOTONIC: polkit lets it see and act on the jobs of others */
+        BusPending *pending;
+        uint64_t n_pending;
+        sd_event_source *gone;
+};
+
+/* What all clients of one user have together. */
+struct BusUser {
+        BusUser *next;
+        uid_t uid;
+        uint64_t n_clients, n_awaited;
+};
+
+struct Bus {
+        sd_event *event;
+        Supervisor *supervisor;
+        BusClient *clients;
+        BusUser *users;
+        uint64_t n_clients;
+
+        int listener;
+        char *path;
+        struct BusBound {
+                dev_t device;
+                ino_t inode;
+        } bound; /* what we bound at that path, so that we remove no other */
+        sd_event_source *accepting;
+        uint64_t serial; /* of the names that Hello gives */
+        uint64_t said_usec; /* when a client that was refused was last said in the log */
+
+        BusLink message_bus; /* .bus is NULL where there is none */
+        char *address;       /* NULL: the system bus */
+        void *senders;       /* tsearch(3) of BusClient by `sender` */
+        sd_event_source *reconnect;
+};
+
+/* ---- the two ways in ---- */
+
+int bus_socket_open(Bus *bus, bool is_private, Error *e);
+void bus_socket_close(Bus *bus);
+
+int bus_message_bus_open(Bus *bus, const char *address, Error *e);
+void bus_message_bus_close(Bus *bus);
+/* A client of it is going. */
+void bus_message_bus_forget(BusClient *client);
+
+/* Adds every object of ours to a connection. */
+int bus_link_add_objects(BusLink *link);
+
+/* ---- clients ---- */
+
+/* Takes somebody in, within the limits; `groups` become the client's in any case. -EACCES no tenant; -EDQUOT too many. */
+int bus_client_new(Bus *bus, uid_t uid, gid_t gid, gid_t *groups, size_t n_groups, BusClient **ret, Error *e);
+BusClient *bus_client_free(BusClient *client); /* with everything that is under way for it; returns NULL */
+/* The same, as soon as nobody is in the middle of it any more. */
+void bus_client_end(BusClient *client);
+/* Whether what is written to it is read. One that does not is ended. */
+bool bus_client_reads(BusClient *client);
+/* Who they are, by tenants that were read again. */
+void bus_clients_resolve(Bus *bus);
+
+static inline Supervisor *bus_supervisor(const BusLink *link)
+{
+        return link->owner->supervisor;
+}
+
+/* Whether it may see and act on this job now: its own, or by polkit's word. */
+bool bus_client_may_see(const BusClient *client, const Job *job);
+
+/* ---- calls that are answered later ---- */
+
+struct BusPending {
+        BusPending *next;
+        BusClient *client;
+        sd_bus_message *message;
+        Submission *submission;     /* or, for Wait: */
+        struct BusWaiter *waiters;  /* one for each job */
+        size_t n_waiters;
+        sd_event_source *timeout;
+        sd_bus_slot *slot; /* or: polkit is asked */
+        unsigned action;
+        sd_bus_message_handler_t again;
+};
+
+/* NULL when the client has as many as it may: then the message is answered with that. */
+BusPending *bus_pending_new(BusClient *client, sd_bus_message *message);
+BusPending *bus_pending_free(BusPending *pending); /* without an answer; returns NULL */
+/* Answers when one of the jobs has ended, or after the timeout. */
+int bus_pending_wait(BusClient *client, sd_bus_message *message, Job *const *jobs, size_t n, uint64_t timeout_usec);
+/* Answers those who wait for a job that has ended. */
+void bus_pending_finished(Job *job);
+
+/* ---- signals ---- */
+
+void bus_signal_job_new(Bus *bus, const Job *job);
+void bus_signal_job_finished(Bus *bus, const Job *job);
+/* Properties of the Manager have changed, which say so. */
+void bus_signal_changed(Bus *bus, const char *const *properties);
+
+/* ---- polkit ---- */
+
+typedef enum BusAction {
+        ACTION_MANAGE_JOBS, /* see and act on the jobs of others */
+        ACTION_MANAGE_POOL, /* pause, drain, scale */
+        ACTION_CONFIGURE,   /* reload, backup */
+        BUS_ACTION_MAX,
+} BusAction;
+
+/* Whether the client may do this. 1: it may. 0: the message is answered, or will be: `again` is called with it when polkit
+ * has said yes. Negative errno. */
+int bus_authorize(BusLink *link, sd_bus_message *message, BusAction action, sd_bus_message_handler_t again);
+
+/* ---- interfaces: the userdata is a BusLink ---- */
+
+extern const sd_bus_vtable bus_manager_vtable[], bus_job_vtable[];
+extern const sd_bus_vtable bus_log_vtable[]; /* org.freedesktop.LogControl1; no userdata */
+extern const sd_bus_vtable bus_driver_vtable[]; /* org.freedesktop.DBus, for peers: bus_driver.c */
+
+/* The Job behind an object path, for those who may see it: sd_bus_object_find_t. */
+int bus_job_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
+                 sd_bus_error *error);
+
+/* Finds a job by its id, or a start of it, and asks polkit where it is another's. 1: it is there; 0 and negative as
+ * bus_authorize(). */
+int bus_find_job(BusLink *link, sd_bus_message *message, const char *id, sd_bus_message_handler_t again, Job **ret);
+char *bus_path_of_job(const Job *job);
+
+/* Answers with the error of the interface that belongs to a negative errno. */
+int bus_reply_error(sd_bus_message *message, const Error *e);
+int bus_reply_strings(sd_bus_message *message, char *const *texts);
+
+/* Appends a job's properties as a{sv}, without its specification. */
+int bus_append_job(sd_bus_message *message, const Job *job);
+
+/* Methods of the Manager in files of their own. */
+int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_method_add_input(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The private socket: each client has a connection of its own, and is known by what the kernel says of it. */
+
+#include "engine/supervisor/bus_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/fd.h"
+#include "engine/base/log.h"
+
+#include <grp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#define GROUP "skep"
+
+/* ---- a client ---- */
+
+/* The supplementary groups of the other end, as the kernel has them. */
+static int read_groups(int fd, gid_t **ret, size_t *n, Error *e)
+{
+        socklen_t size = 0;
+
+        *ret = NULL;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) < 0 && errno != ERANGE)
+                return error_errno(e, -errno, "reading the groups of a client");
+        *ret = malloc(size + 1);
+        if (!*ret)
+                return error_oom(e);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, *ret, &size) < 0)
+                return error_errno(e, -errno, "reading the groups of a client");
+        *n = size / sizeof **ret;
+        return 0;
+}
+
+static int resolve(Bus *bus, int fd, BusClient **ret, Error *e)
+{
+        _cleanup_free_ gid_t *groups = NULL;
+        struct ucred peer;
+        socklen_t size = sizeof peer;
+        size_t n = 0;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return error_errno(e, -errno, "reading the credentials of a client");
+        int r = read_groups(fd, &groups, &n, e);
+        return r < 0 ? r : bus_client_new(bus, peer.uid, peer.gid, take(groups), n, ret, e);
+}
+
+static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
+{
+        BusLink *link = userdata;
+
+        bus_client_end(link->client);
+        return 0;
+}
+
+/* Before each message: a client that asks and does not read its answers would make them pile up here. */
+static int on_message(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
+{
+        BusLink *link = userdata;
+
+        return !bus_client_reads(link->client);
+}
+
+/* Takes the descriptor over, when it returns 0. */
+static int start_client(BusClient *client, int fd)
+{
+        BusLink *link = &client->own;
+        sd_id128_t id;
+        int r;
+
+        link->is_peer = true;
+        link->client = client;
+        if ((r = sd_id128_randomize(&id)) < 0 || (r = sd_bus_new(&link->bus)) < 0)
+                return r;
+        if ((r = sd_bus_set_server(link->bus, 1, id)) < 0 || (r = sd_bus_negotiate_fds(link->bus, 1)) < 0 ||
+            (r = sd_bus_add_object_vtable(link->bus, NULL, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                          bus_driver_vtable, link)) < 0 ||
+            (r = bus_link_add_objects(link)) < 0 || (r = sd_bus_add_filter(link->bus, NULL, on_message, link)) < 0 ||
+            (r = sd_bus_set_fd(link->bus, fd, fd)) < 0)
+                return r;
+        /* From here on the descriptor is the connection's. */
+        if ((r = sd_bus_start(link->bus)) >= 0)
+                r = sd_bus_match_signal(link->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
+                                        "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, link);
+        if (r >= 0)
+                r = sd_bus_attach_event(link->bus, link->owner->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                bus_client_end(client);
+        return 0;
+}
+
+/* At most one a second: what anybody may cause does not fill the log. */
+static void say_refused(Bus *bus, const Error *e)
+{
+        uint64_t now = monotonic_usec();
+
+        if (now - bus->said_usec < USEC_PER_SECOND)
+                return;
+        bus->said_usec = now;
+        log_warning("a client is not served: %s", error_text(e));
+}
+
+static int on_connect(sd_event_source *source _unused_, int listener, uint32_t events _unused_, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Bus *bus = userdata;
+        BusClient *client;
+        _cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd < 0)
+                return 0;
+        int r = resolve(bus, fd, &client, &e);
+        if (r < 0) {
+                say_refused(bus, &e);
+                return 0;
+        }
+        r = start_client(client, fd);
+        if (r < 0) {
+                error_errno(&e, r, "starting the connection");
+                say_refused(bus, &e);
+                bus_client_free(client);
+                return 0;
+        }
+        take_fd(fd);
+        return 0;
+}
+
+/* ---- the socket ---- */
+
+/* For its own user, or for the group of those who may use the engine, where there is that group. */
+static int set_access(const char *path, bool is_private)
+{
+        const struct group *group = is_private ? NULL : getgrnam(GROUP);
+
+        if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
+                return -errno;
+        return chmod(path, group ? 0660 : 0600) < 0 ? -errno : 0;
+}
+
+static int bind_socket(const char *path, bool is_private, Error *e)
+{
+        static const char own[] = "/run/skep/";
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct stat st;
+
+        if (strlen(path) >= sizeof address.sun_path)
+                return error_set(e, -ENAMETOOLONG, "%s: the path of a socket may have %zu characters", path,
+                                 sizeof address.sun_path - 1);
+        memcpy(address.sun_path, path, strlen(path));
+        if (strncmp(path, own, strlen(own)) == 0 && mkdir("/run/skep", 0755) < 0 && errno != EEXIST)
+                return error_errno(e, -errno, "/run/skep");
+        /* One that is left from before is replaced; one that somebody answers on, or another kind of file, is not. */
+        if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+                return error_set(e, -EADDRINUSE, "%s: another skepd answers there", path);
+        close_fd(fd);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+                unlink(path);
+        /* Nobody connects before listen(), when it has the mode that it is to have. */
+        int r = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : set_access(path, is_private);
+        if (r >= 0 && listen(fd, 128) < 0)
+                r = -errno;
+        return r < 0 ? error_errno(e, r, "%s", path) : take_fd(fd);
+}
+
+/* One that systemd has bound, with the mode that its unit says. -1 where there is none. */
+static int take_passed_socket(void)
+{
+        int n = sd_listen_fds(1);
+
+        for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++)
+                if (sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0)
+                        return fd;
+        return -1;
+}
+
+int bus_socket_open(Bus *bus, bool is_private, Error *e)
+{
+        const char *path = supervisor_config(bus->supervisor)->socket;
+        struct stat st;
+
+        bus->listener = take_passed_socket();
+        if (bus->listener < 0) {
+                bus->listener = bind_socket(path, is_private, e);
+                if (bus->listener < 0)
+                        return bus->listener;
+                bus->path = strdup(path);
+                if (!bus->path)
+                        return error_oom(e);
+                if (stat(path, &st) < 0)
+                        return error_errno(e, -errno, "%s", path);
+                bus->bound = (struct BusBound){st.st_dev, st.st_ino};
+        }
+        int r = sd_event_add_io(bus->event, &bus->accepting, bus->listener, EPOLLIN, on_connect, bus);
+        return r < 0 ? error_errno(e, r, "%s", path) : 0;
+}
+
+void bus_socket_close(Bus *bus)
+{
+        struct stat now;
+
+        sd_event_source_disable_unref(bus->accepting);
+        close_fd(bus->listener);
+        if (bus->path && stat(bus->path, &now) == 0 && now.st_ino == bus->bound.inode && now.st_dev == bus->bound.device)
+                unlink(bus->path);
+        free(bus->path);
+}
