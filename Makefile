@@ -118,11 +118,15 @@ $(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -Itests/jail -o $@ $(filter %.c,$^) -lpthread
 
+# On the other side of D-Bus: clients that are not ours, and what stands in for polkit.
 $(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
+$(BUILD)/listen: $(call objects,tests/engine/listen.c)
+$(BUILD)/polkit: $(call objects,tests/engine/polkit.c)
+$(BUILD)/submit-raw $(BUILD)/listen $(BUILD)/polkit:
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
 BENCH_PROGRAMS := $(addprefix $(BUILD)/,payload bench-nothing bench-floor bench-jail)
-TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submit-raw) $(BENCH_PROGRAMS)
+TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submit-raw listen polkit) $(BENCH_PROGRAMS)
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
