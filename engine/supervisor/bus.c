@@ -16,10 +16,18 @@ typedef struct ErrorName {
 } ErrorName;
 
 static const ErrorName error_names[] = {
-        {ENOENT, BUS_ERROR("NoSuchPolicy")},  {EPERM, BUS_ERROR("PolicyDenied")},  {ENOSPC, BUS_ERROR("QueueFull")},
-        {EBUSY, BUS_ERROR("QueueFull")},      {ESHUTDOWN, BUS_ERROR("Paused")},    {EFBIG, BUS_ERROR("QuotaExceeded")},
-        {EDQUOT, BUS_ERROR("QuotaExceeded")}, {EIO, BUS_ERROR("StoreFailed")},     {EEXIST, BUS_ERROR("IdempotencyConflict")},
-        {ETIMEDOUT, BUS_ERROR("BadSpec")},    {ENOSYS, BUS_ERROR("BadSpec")},      {EINVAL, BUS_ERROR("BadSpec")},
+        {ENOENT, BUS_ERROR("NoSuchPolicy")},
+        {EPERM, BUS_ERROR("PolicyDenied")},
+        {ENOSPC, BUS_ERROR("QueueFull")},
+        {EBUSY, BUS_ERROR("QueueFull")},
+        {ESHUTDOWN, BUS_ERROR("Paused")},
+        {EFBIG, BUS_ERROR("QuotaExceeded")},
+        {EDQUOT, BUS_ERROR("QuotaExceeded")},
+        {EIO, BUS_ERROR("StoreFailed")},
+        {EEXIST, BUS_ERROR("IdempotencyConflict")},
+        {ETIMEDOUT, BUS_ERROR("BadSpec")},
+        {ENOSYS, BUS_ERROR("BadSpec")},
+        {EINVAL, BUS_ERROR("BadSpec")},
         {ERANGE, BUS_ERROR("BadSpec")},
 };
 
@@ -77,9 +85,10 @@ int bus_link_add_objects(BusLink *link)
         int r;
 
         if ((r = sd_bus_add_object_vtable(link->bus, NULL, BUS_PATH, BUS_MANAGER, bus_manager_vtable, link)) < 0 ||
-            (r = sd_bus_add_fallback_vtable(link->bus, NULL, BUS_JOB_PATH, BUS_JOB, bus_job_vtable, bus_job_find, link)) < 0 ||
-            (r = sd_bus_add_object_vtable(link->bus, NULL, "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1",
-                                          bus_log_vtable, link)) < 0)
+            (r = sd_bus_add_fallback_vtable(link->bus, NULL, BUS_JOB_PATH, BUS_JOB, bus_job_vtable, bus_job_find,
+                                            link)) < 0 ||
+            (r = sd_bus_add_object_vtable(link->bus, NULL, "/org/freedesktop/LogControl1",
+                                          "org.freedesktop.LogControl1", bus_log_vtable, link)) < 0)
                 return r;
         return 0;
 }

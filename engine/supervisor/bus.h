@@ -3,9 +3,9 @@
 
 #include "engine/supervisor/supervisor.h"
 
-/* What the world sees of the supervisor: org.skep.Engine1 on a message bus, and on a private socket, peer to peer, with as
- * much of a bus as programs expect that connect to one. Clients are known by the credentials of their connection, never
- * by what a message says. */
+/* What the world sees of the supervisor: org.skep.Engine1 on a message bus, and on a private socket, peer to peer, with
+ * as much of a bus as programs expect that connect to one. Clients are known by the credentials of their connection,
+ * never by what a message says. */
 typedef struct Bus Bus;
 
 typedef struct BusOptions {
@@ -14,8 +14,8 @@ typedef struct BusOptions {
         bool is_private;     /* the socket is for the supervisor's own user alone */
 } BusOptions;
 
-/* Binds the socket (or takes it from systemd) and takes the name; the supervisor must outlive it. Errors: -EADDRINUSE another skepd
- * answers on the socket; -EEXIST another one has the name; those of the connection. */
+/* Binds the socket (or takes it from systemd) and takes the name; the supervisor must outlive it. Errors: -EADDRINUSE
+ * another skepd answers on the socket; -EEXIST another one has the name; those of the connection. */
 int bus_new(sd_event *event, const BusOptions *options, Supervisor *supervisor, Bus **ret, Error *e);
 Bus *bus_free(Bus *bus); /* returns NULL */
 DEFINE_CLEANUP(Bus, bus_free)

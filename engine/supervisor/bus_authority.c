@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What goes beyond one's own jobs: root may; others ask polkit, which asks whoever sits there. Only clients of the message
- * bus have a name that polkit knows; on the private socket it is the user that counts. The call waits meanwhile, and is
- * begun anew when polkit has said yes. */
+/* What goes beyond one's own jobs: root may; others ask polkit, which asks whoever sits there. Only clients of the
+ * message bus have a name that polkit knows; on the private socket it is the user that counts. The call waits
+ * meanwhile, and is begun anew when polkit has said yes. */
 
 #include "engine/supervisor/bus_private.h"
 
@@ -17,7 +17,8 @@ static const struct {
         const char *id, *refusal;
 } actions[BUS_ACTION_MAX] = {
         [ACTION_MANAGE_JOBS] = {"org.skep.engine1.manage-jobs", "there is no such job"},
-        [ACTION_MANAGE_POOL] = {"org.skep.engine1.manage-pool", "only root, and whom polkit lets, may manage the engine's pool"},
+        [ACTION_MANAGE_POOL] = {"org.skep.engine1.manage-pool",
+                                "only root, and whom polkit lets, may manage the engine's pool"},
         [ACTION_CONFIGURE] = {"org.skep.engine1.configure",
                               "only root, and whom polkit lets, may configure the engine or copy its state"},
 };
@@ -25,8 +26,9 @@ static const struct {
 /* Whoever may not see a job does not learn that there is one. */
 static int refuse(sd_bus_message *m, BusAction action)
 {
-        return sd_bus_reply_method_errorf(m, action == ACTION_MANAGE_JOBS ? BUS_ERROR("NoSuchJob") : SD_BUS_ERROR_ACCESS_DENIED,
-                                          "%s", actions[action].refusal);
+        return sd_bus_reply_method_errorf(
+                m, action == ACTION_MANAGE_JOBS ? BUS_ERROR("NoSuchJob") : SD_BUS_ERROR_ACCESS_DENIED, "%s",
+                actions[action].refusal);
 }
 
 static bool read_answer(sd_bus_message *reply)
@@ -75,12 +77,13 @@ static int ask(BusPending *p)
         sd_bus *bus = p->client->link->bus;
         sd_bus_message *call = NULL;
         uint32_t interactive = sd_bus_message_get_allow_interactive_authorization(p->message) > 0;
-        int r = sd_bus_message_new_method_call(bus, &call, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority",
+        int r = sd_bus_message_new_method_call(bus, &call, "org.freedesktop.PolicyKit1",
+                                               "/org/freedesktop/PolicyKit1/Authority",
                                                "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
 
         if (r >= 0)
-                r = sd_bus_message_append(call, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s", p->client->sender,
-                                          actions[p->action].id, 0, interactive, "");
+                r = sd_bus_message_append(call, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
+                                          p->client->sender, actions[p->action].id, 0, interactive, "");
         if (r >= 0)
                 r = sd_bus_call_async(bus, &p->slot, call, on_answer, p, ASK_USEC);
         sd_bus_message_unref(call);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Clients, and what each of them may have: so many connections, for each user and together; so many calls that are under
- * way; so many answers that it has not read. */
+/* Clients, and what each of them may have: so many connections, for each user and together; so many calls that are
+ * under way; so many answers that it has not read. */
 
 #include "engine/supervisor/bus_private.h"
 
@@ -48,10 +48,12 @@ static int check_limits(const BusClient *client, Error *e)
         if (client->caller.uid == 0)
                 return 0;
         if (bus->n_clients > config->clients.connections)
-                return error_set(e, -EDQUOT, "%" PRIu64 " clients are connected, and more are not taken; try again later",
+                return error_set(e, -EDQUOT,
+                                 "%" PRIu64 " clients are connected, and more are not taken; try again later",
                                  config->clients.connections);
         if (client->user->n_clients > config->clients.connections_per_user)
-                return error_set(e, -EDQUOT, "the user %u has %" PRIu64 " connections, and more are not taken: use one of them",
+                return error_set(e, -EDQUOT,
+                                 "the user %u has %" PRIu64 " connections, and more are not taken: use one of them",
                                  client->caller.uid, config->clients.connections_per_user);
         return 0;
 }

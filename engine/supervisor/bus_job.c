@@ -33,8 +33,8 @@ static int method_report(sd_bus_message *m, void *userdata, sd_bus_error *error 
         if (r < 0)
                 return r;
         if (attempt > job->attempt)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u",
-                                                  job->id.text, attempt);
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u", job->id.text,
+                                                  attempt);
         _cleanup_free_ char *report = supervisor_report(bus_supervisor(link), job, attempt);
         return sd_bus_reply_method_return(m, "s", report ? report : "null");
 }
@@ -55,11 +55,11 @@ static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *e
                                                   "there is no such stream; there are stdout, stderr and files");
         _cleanup_close_ int fd = supervisor_open_output(bus_supervisor(link), job, stream, attempt);
         if (fd == -ENOENT)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u",
-                                                  job->id.text, attempt);
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u", job->id.text,
+                                                  attempt);
         if (fd < 0)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR("StoreFailed"),
-                                                  "the output of job %s: %s", job->id.text, strerror(-fd));
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("StoreFailed"), "the output of job %s: %s", job->id.text,
+                                                  strerror(-fd));
         return sd_bus_reply_method_return(m, "h", fd);
 }
 
@@ -82,7 +82,8 @@ static int get_text(sd_bus *bus _unused_, const char *path _unused_, const char 
         return sd_bus_message_append(reply, "s", text_property(((BusLink *)userdata)->job, property));
 }
 
-/* Environment and standard input may hold secrets: whoever has the right to look after the jobs of others sees the rest. */
+/* Environment and standard input may hold secrets: whoever has the right to look after the jobs of others sees the
+ * rest. */
 static int get_spec(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                     const char *property _unused_, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
@@ -97,8 +98,9 @@ static int get_spec(sd_bus *bus _unused_, const char *path _unused_, const char 
                 return r;
         json_object_object_del(spec, "environment");
         json_object_object_del(spec, "stdin");
-        return sd_bus_message_append(reply, "s", json_object_to_json_string_ext(spec, JSON_C_TO_STRING_PLAIN |
-                                                                                             JSON_C_TO_STRING_NOSLASHESCAPE));
+        return sd_bus_message_append(
+                reply, "s",
+                json_object_to_json_string_ext(spec, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 static int get_number(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
@@ -120,9 +122,9 @@ static int get_time(sd_bus *bus _unused_, const char *path _unused_, const char 
                     const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
         const Job *job = ((BusLink *)userdata)->job;
-        uint64_t usec = property[0] == 'F'                          ? job->finished_usec
+        uint64_t usec = property[0] == 'F'                       ? job->finished_usec
                         : strcmp(property, "SubmittedUSec") == 0 ? job->submitted_usec
-                                                                  : job->started_usec;
+                                                                 : job->started_usec;
 
         return sd_bus_message_append(reply, "t", usec);
 }
@@ -157,9 +159,9 @@ int bus_append_job(sd_bus_message *m, const Job *job)
         for (size_t i = 0; r >= 0 && i < ELEMENTS(texts); i++)
                 r = sd_bus_message_append(m, "{sv}", texts[i][0], "s", text_property(job, texts[i][1]));
         if (r >= 0)
-                r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "attempt", "u", (uint32_t)job->attempt, "priority",
-                                          "u", (uint32_t)job->spec.priority, "submitted_usec", "t", job->submitted_usec,
-                                          "started_usec", "t", job->started_usec, "finished_usec", "t",
-                                          job->finished_usec, "report", "s", job->report ? job->report : "null");
+                r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "attempt", "u", (uint32_t)job->attempt,
+                                          "priority", "u", (uint32_t)job->spec.priority, "submitted_usec", "t",
+                                          job->submitted_usec, "started_usec", "t", job->started_usec, "finished_usec",
+                                          "t", job->finished_usec, "report", "s", job->report ? job->report : "null");
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

@@ -26,8 +26,9 @@ static int set_level(sd_bus *bus _unused_, const char *path _unused_, const char
         if (r < 0)
                 return r;
         if (!log_level_parse(name, &level))
-                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
-                                        "there is no such level; there are emerg, alert, crit, err, warning, notice, info, debug");
+                return sd_bus_error_set(
+                        error, SD_BUS_ERROR_INVALID_ARGS,
+                        "there is no such level; there are emerg, alert, crit, err, warning, notice, info, debug");
         log_set_level(level);
         return 1;
 }
@@ -40,7 +41,8 @@ static int get_target(sd_bus *bus _unused_, const char *path _unused_, const cha
 }
 
 static int set_target(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
-                      const char *property _unused_, sd_bus_message *value, void *userdata _unused_, sd_bus_error *error)
+                      const char *property _unused_, sd_bus_message *value, void *userdata _unused_,
+                      sd_bus_error *error)
 {
         const char *name;
         int r = sd_bus_message_read(value, "s", &name);

@@ -77,9 +77,8 @@ static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _u
         r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job)
                                            : supervisor_hold(supervisor, job, strcmp(member, "Hold") == 0);
         if (r < 0)
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED,
-                                                  "job %s has ended, and stays as it is: submit it again",
-                                                  job->id.text);
+                return sd_bus_reply_method_errorf(
+                        m, SD_BUS_ERROR_FAILED, "job %s has ended, and stays as it is: submit it again", job->id.text);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -93,8 +92,10 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error 
                 return r < 0 ? r : 1;
         r = supervisor_forget(bus_supervisor(link), job);
         if (r == -ENOTEMPTY)
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s stays until those that run after it "
-                                                  "have ended", job->id.text);
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED,
+                                                  "job %s stays until those that run after it "
+                                                  "have ended",
+                                                  job->id.text);
         if (r < 0)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s has not ended: cancel it first",
                                                   job->id.text);
@@ -141,8 +142,8 @@ static int read_awaited(BusLink *link, sd_bus_message *m, Job **jobs, size_t roo
         while (r >= 0 && (r = sd_bus_message_read(m, "s", &id)) > 0) {
                 if (*n == room) {
                         r = sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                                       "at most %d ids for each call, and %d for each user", IDS_PER_WAIT,
-                                                       AWAITED_PER_USER);
+                                                       "at most %d ids for each call, and %d for each user",
+                                                       IDS_PER_WAIT, AWAITED_PER_USER);
                         return r < 0 ? r : 0;
                 }
                 if ((r = bus_find_job(link, m, id, method_wait, &jobs[*n])) <= 0)
@@ -216,9 +217,12 @@ static int get_count(sd_bus *bus _unused_, const char *path _unused_, const char
                 const char *name;
                 uint64_t value;
         } counts[] = {
-                {"Workers", status.workers},   {"Queued", status.queued},
-                {"Running", status.running},   {"Finished", status.finished},
-                {"PoolMinimum", config->workers.minimum}, {"PoolMaximum", config->workers.maximum},
+                {"Workers", status.workers},
+                {"Queued", status.queued},
+                {"Running", status.running},
+                {"Finished", status.finished},
+                {"PoolMinimum", config->workers.minimum},
+                {"PoolMaximum", config->workers.maximum},
         };
 
         for (size_t i = 0; i < ELEMENTS(counts); i++)
@@ -236,7 +240,8 @@ static int get_flag(sd_bus *bus _unused_, const char *path _unused_, const char 
 }
 
 static int get_started(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
-                       const char *property _unused_, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+                       const char *property _unused_, sd_bus_message *reply, void *userdata,
+                       sd_bus_error *error _unused_)
 {
         return sd_bus_message_append(reply, "t", supervisor_status(bus_supervisor(userdata)).started_usec);
 }
@@ -247,10 +252,12 @@ static int get_started(sd_bus *bus _unused_, const char *path _unused_, const ch
 
 const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("Submit", SD_BUS_ARGS("s", spec, "a(sh)", inputs), SD_BUS_RESULT("s", id, "o", job), bus_method_submit, OPEN),
-        SD_BUS_METHOD_WITH_ARGS("AddInput", SD_BUS_ARGS("h", file), SD_BUS_RESULT("s", digest), bus_method_add_input, OPEN),
-        SD_BUS_METHOD_WITH_ARGS("SubmitBatch", SD_BUS_ARGS("a(sa(ss))", specs_with_named_digests), SD_BUS_RESULT("as", ids),
-                                bus_method_submit_batch, OPEN),
+        SD_BUS_METHOD_WITH_ARGS("Submit", SD_BUS_ARGS("s", spec, "a(sh)", inputs), SD_BUS_RESULT("s", id, "o", job),
+                                bus_method_submit, OPEN),
+        SD_BUS_METHOD_WITH_ARGS("AddInput", SD_BUS_ARGS("h", file), SD_BUS_RESULT("s", digest), bus_method_add_input,
+                                OPEN),
+        SD_BUS_METHOD_WITH_ARGS("SubmitBatch", SD_BUS_ARGS("a(sa(ss))", specs_with_named_digests),
+                                SD_BUS_RESULT("as", ids), bus_method_submit_batch, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Cancel", ID, SD_BUS_NO_RESULT, method_cancel, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Hold", ID, SD_BUS_NO_RESULT, method_hold, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Release", ID, SD_BUS_NO_RESULT, method_hold, OPEN),
@@ -259,7 +266,8 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetJob", ID, SD_BUS_RESULT("o", job), method_get_job, OPEN),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("a{sv}", filter, "s", cursor, "u", limit),
                                 SD_BUS_RESULT("aa{sv}", jobs, "s", next), bus_method_list_jobs, OPEN),
-        SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_ARGS("as", ids, "t", timeout_usec), SD_BUS_RESULT("a(ss)", ended), method_wait, OPEN),
+        SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_ARGS("as", ids, "t", timeout_usec), SD_BUS_RESULT("a(ss)", ended),
+                                method_wait, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, OPEN),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The name on a message bus. Many clients share one connection; whose message it is, is found before anything looks at
- * the message, by the name that the bus has put on it, and who that is, the bus says when we ask: once for each name, as
- * long as it is there. */
+ * the message, by the name that the bus has put on it, and who that is, the bus says when we ask: once for each name,
+ * as long as it is there. */
 
 #include "engine/supervisor/bus_private.h"
 
@@ -74,7 +74,8 @@ static int read_identity(sd_bus_message *reply, BusIdentity *ret)
         return r;
 }
 
-/* The groups come from the bus too, which had them from the kernel at the connection: /proc/PID may by now be another's. */
+/* The groups come from the bus too, which had them from the kernel at the connection: /proc/PID may by now be
+ * another's. */
 static int ask_identity(BusLink *link, const char *sender, BusIdentity *ret, Error *e)
 {
         sd_bus_message *call = NULL, *reply = NULL;

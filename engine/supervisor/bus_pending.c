@@ -92,7 +92,8 @@ static void hang_on(BusPending *p, Job *const *jobs, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
                 struct BusWaiter *w = &p->waiters[i];
-                *w = (struct BusWaiter){.pending = p, .job = jobs[i], .next = jobs[i]->waiters, .at = &jobs[i]->waiters};
+                *w = (struct BusWaiter){
+                        .pending = p, .job = jobs[i], .next = jobs[i]->waiters, .at = &jobs[i]->waiters};
                 if (w->next)
                         w->next->at = &w->next;
                 jobs[i]->waiters = w;
@@ -114,11 +115,11 @@ int bus_pending_wait(BusClient *client, sd_bus_message *message, Job *const *job
                 return 1;
         p->waiters = calloc(n ? n : 1, sizeof *p->waiters);
         /* What lies beyond the clock's range waits for ever. */
-        int r = !p->waiters                         ? -ENOMEM
-                : timeout_usec > UINT64_MAX / 4 ? 0
-                                                : sd_event_add_time_relative(client->link->owner->event, &p->timeout,
-                                                                             CLOCK_MONOTONIC, timeout_usec, 0,
-                                                                             on_wait_timeout, p);
+        int r = !p->waiters ? -ENOMEM
+                : timeout_usec > UINT64_MAX / 4
+                        ? 0
+                        : sd_event_add_time_relative(client->link->owner->event, &p->timeout, CLOCK_MONOTONIC,
+                                                     timeout_usec, 0, on_wait_timeout, p);
         if (r < 0) {
                 bus_pending_free(p);
                 return r;

@@ -2,8 +2,8 @@
 #pragma once
 
 /* What the files of the D-Bus interface share: bus.c (start and end), bus_socket.c and bus_message_bus.c (the two ways
- * in), bus_client.c (who calls, and what is kept for him), bus_pending.c (calls that are answered later), bus_signals.c,
- * bus_authority.c (polkit), and a file for each interface. */
+ * in), bus_client.c (who calls, and what is kept for him), bus_pending.c (calls that are answered later),
+ * bus_signals.c, bus_authority.c (polkit), and a file for each interface. */
 
 #include "engine/supervisor/bus.h"
 
@@ -93,7 +93,8 @@ int bus_link_add_objects(BusLink *link);
 
 /* ---- clients ---- */
 
-/* Takes somebody in, within the limits; `groups` become the client's in any case. -EACCES no tenant; -EDQUOT too many. */
+/* Takes somebody in, within the limits; `groups` become the client's in any case. -EACCES no tenant; -EDQUOT too
+ * many. */
 int bus_client_new(Bus *bus, uid_t uid, gid_t gid, gid_t *groups, size_t n_groups, BusClient **ret, Error *e);
 BusClient *bus_client_free(BusClient *client); /* with everything that is under way for it; returns NULL */
 /* The same, as soon as nobody is in the middle of it any more. */
@@ -150,8 +151,8 @@ typedef enum BusAction {
         BUS_ACTION_MAX,
 } BusAction;
 
-/* Whether the client may do this. 1: it may. 0: the message is answered, or will be: `again` is called with it when polkit
- * has said yes. Negative errno. */
+/* Whether the client may do this. 1: it may. 0: the message is answered, or will be: `again` is called with it when
+ * polkit has said yes. Negative errno. */
 int bus_authorize(BusLink *link, sd_bus_message *message, BusAction action, sd_bus_message_handler_t again);
 
 /* ---- interfaces: the userdata is a BusLink ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Signals go to those who have asked for them by Subscribe(), each addressed to one client, and about jobs only to those
- * who may see them. They carry ids and nothing of inputs or output. */
+/* Signals go to those who have asked for them by Subscribe(), each addressed to one client, and about jobs only to
+ * those who may see them. They carry ids and nothing of inputs or output. */
 
 #include "engine/supervisor/bus_private.h"
 
@@ -51,5 +51,6 @@ void bus_signal_changed(Bus *bus, const char *const *properties)
                 sd_bus_emit_properties_changed_strv(bus->message_bus.bus, BUS_PATH, BUS_MANAGER, (char **)properties);
         for (BusClient *client = bus->clients; client; client = client->next)
                 if (client->link->is_peer && client->subscribed && bus_client_reads(client))
-                        sd_bus_emit_properties_changed_strv(client->link->bus, BUS_PATH, BUS_MANAGER, (char **)properties);
+                        sd_bus_emit_properties_changed_strv(client->link->bus, BUS_PATH, BUS_MANAGER,
+                                                            (char **)properties);
 }

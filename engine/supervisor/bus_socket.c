@@ -162,7 +162,8 @@ static int bind_socket(const char *path, bool is_private, Error *e)
         if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
                 unlink(path);
         /* Nobody connects before listen(), when it has the mode that it is to have. */
-        int r = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : set_access(path, is_private);
+        int r = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno
+                                                                                    : set_access(path, is_private);
         if (r >= 0 && listen(fd, 128) < 0)
                 r = -errno;
         return r < 0 ? error_errno(e, r, "%s", path) : take_fd(fd);
@@ -206,7 +207,8 @@ void bus_socket_close(Bus *bus)
 
         sd_event_source_disable_unref(bus->accepting);
         close_fd(bus->listener);
-        if (bus->path && stat(bus->path, &now) == 0 && now.st_ino == bus->bound.inode && now.st_dev == bus->bound.device)
+        if (bus->path && stat(bus->path, &now) == 0 && now.st_ino == bus->bound.inode &&
+            now.st_dev == bus->bound.device)
                 unlink(bus->path);
         free(bus->path);
 }

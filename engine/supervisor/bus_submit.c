@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Submit, AddInput and SubmitBatch of the Manager: a message becomes what the supervisor takes, and waits for its answer. */
+/* Submit, AddInput and SubmitBatch of the Manager: a message becomes what the supervisor takes, and waits for its
+ * answer. */
 
 #include "engine/supervisor/bus_private.h"
 
@@ -159,7 +160,8 @@ int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *err
         BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
-        supervisor_submit_batch(bus_supervisor(link), &link->client->caller, batch.jobs, batch.n, on_batch, p, &submission);
+        supervisor_submit_batch(bus_supervisor(link), &link->client->caller, batch.jobs, batch.n, on_batch, p,
+                                &submission);
         if (submission)
                 p->submission = submission;
         return 1;

@@ -78,7 +78,8 @@ static int read_layers(json_object *value, const char *path, void *target_layers
 
 static int read_start(json_object *value, const char *path, void *target_start, Error *e)
 {
-        static const char *const names[] = {[START_AUTO] = "auto", [START_EMBEDDED] = "embedded", [START_UNITS] = "units"};
+        static const char *const names[] = {
+                [START_AUTO] = "auto", [START_EMBEDDED] = "embedded", [START_UNITS] = "units"};
         _cleanup_free_ char *name = NULL;
         int r = json_read_string(value, path, &name, e);
 
@@ -113,7 +114,8 @@ static char *format_milli(uint64_t value)
 }
 
 static const ConfigKind a_name = {read_name, sizeof(char *), NULL}, a_path = {read_path, sizeof(char *), NULL},
-                        layers = {read_layers, sizeof(JailLayers), NULL}, start = {read_start, sizeof(WorkerStart), NULL},
+                        layers = {read_layers, sizeof(JailLayers), NULL},
+                        start = {read_start, sizeof(WorkerStart), NULL},
                         whole = {read_whole, sizeof(uint64_t), format_whole},
                         milli = {json_read_cpus, sizeof(uint64_t), format_milli},
                         size = {json_read_size, sizeof(uint64_t), size_format},
@@ -360,11 +362,13 @@ static int check_together(const Config *config, char ***problems, Error *e)
         int r = 0;
 
         if (config->workers.minimum > config->workers.maximum)
-                r = strv_addf(problems, "workers.minimum (%" PRIu64 ", from %s) is above workers.maximum (%" PRIu64 ", from %s)",
+                r = strv_addf(problems,
+                              "workers.minimum (%" PRIu64 ", from %s) is above workers.maximum (%" PRIu64 ", from %s)",
                               config->workers.minimum, config->origins[find_value("workers.minimum") - values].from,
                               config->workers.maximum, config->origins[find_value("workers.maximum") - values].from);
         if (r >= 0 && config->clients.connections_per_user > config->clients.connections)
-                r = strv_addf(problems, "clients.connections_per_user (%" PRIu64 ") is above clients.connections (%" PRIu64 ")",
+                r = strv_addf(problems,
+                              "clients.connections_per_user (%" PRIu64 ") is above clients.connections (%" PRIu64 ")",
                               config->clients.connections_per_user, config->clients.connections);
         return r < 0 ? error_oom(e) : 0;
 }
@@ -461,6 +465,7 @@ char *config_show(const Config *config)
                 json_add_string(one, "from", config->origins[i].from);
                 json_object_object_add(all, values[i].key, one);
         }
-        return all ? strdup(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE))
+        return all ? strdup(json_object_to_json_string_ext(all,
+                                                           JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE))
                    : NULL;
 }

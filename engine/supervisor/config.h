@@ -28,7 +28,7 @@ typedef struct Config {
         } queue;
         struct {
                 uint64_t memory_bytes;         /* 0: what the host has */
-                uint64_t cpu_overcommit_milli; /* thousandths: so many processors are given away for each that is there */
+                uint64_t cpu_overcommit_milli; /* thousandths: processors given away for each that is there */
                 uint64_t jobs_per_worker;
         } pool;
         struct {

@@ -78,7 +78,8 @@ static int take_drain(const Option *option _unused_, const char *value, void *ta
 }
 
 static const Option options_table[] = {
-        {"embedded", NULL, "no message bus, but a private socket alone, and workers of its own", option_set_flag, offsetof(Options, embedded)},
+        {"embedded", NULL, "no message bus, but a private socket alone, and workers of its own", option_set_flag,
+         offsetof(Options, embedded)},
         {"config", "FILE", "read this file instead of those of skepd.json(5)", option_set_string,
          offsetof(Options, sources.file)},
         {"state", "DIR", "where inputs and outputs are kept (default: /var/lib/skep)", take_state, 0},
@@ -89,7 +90,8 @@ static const Option options_table[] = {
         {"drain", "DURATION", "how long to wait for running jobs at the end (default: 10s)", take_drain, 0},
         {"check", NULL, "look at the configuration and all policies, say each problem, and end", option_set_flag,
          offsetof(Options, check)},
-        {"bus", "ADDRESS", "take the name org.skep.Engine1 on this message bus", option_set_string, offsetof(Options, bus)},
+        {"bus", "ADDRESS", "take the name org.skep.Engine1 on this message bus", option_set_string,
+         offsetof(Options, bus)},
         {"help", NULL, "this text", option_set_flag, offsetof(Options, help)},
         {"version", NULL, "which one this is", option_set_flag, offsetof(Options, version)},
 };
@@ -215,8 +217,9 @@ static int check_home(const Options *o, const Config *config, Error *e)
 {
         bool units = config->workers.start == START_UNITS || (config->workers.start == START_AUTO && !o->embedded);
 
-        return units ? error_set(e, -ENOSYS, "workers.start: workers as units of systemd are not built yet: \"embedded\" "
-                                             "lets the supervisor start them itself")
+        return units ? error_set(e, -ENOSYS,
+                                 "workers.start: workers as units of systemd are not built yet: \"embedded\" "
+                                 "lets the supervisor start them itself")
                      : 0;
 }
 

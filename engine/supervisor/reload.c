@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Configuration, policies and tenants are read again: first all of it, beside what is in use; then, if nothing is wrong with it,
- * it takes the place of that. Jobs keep the policy that they were submitted under. */
+/* Configuration, policies and tenants are read again: first all of it, beside what is in use; then, if nothing is wrong
+ * with it, it takes the place of that. Jobs keep the policy that they were submitted under. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -35,7 +35,8 @@ static int load_policies(Supervisor *s, const Config *config, KnownPolicy **list
                 return error_prefix(e, "default_policy"), r;
         for (const KnownPolicy *known = s->policies; known; known = known->next) {
                 const char *name = jail_policy_name(known->policy);
-                if (strcmp(name, config->default_policy) != 0 && (r = load_policy(s, name, list, e)) < 0 && r != -ENOENT)
+                if (strcmp(name, config->default_policy) != 0 && (r = load_policy(s, name, list, e)) < 0 &&
+                    r != -ENOENT)
                         return r;
         }
         error_clear(e);

@@ -219,6 +219,18 @@ teardown() {
         [ "$(grep -c Job deaf)" -eq 0 ]
 }
 
+@test "the document has what the objects have, on the bus and on the socket" {
+        id=$(submit games)
+        for address in "$BUS" "unix:path=$place/engine.sock"; do
+                for object in "/org/skep/Engine1 org.skep.Engine1.Manager" "/org/skep/Engine1/job/$id org.skep.Engine1.Job" \
+                        "/org/freedesktop/LogControl1 org.freedesktop.LogControl1"; do
+                        set -- $object
+                        busctl --address="$address" introspect org.skep.Engine1 "$1" > members
+                        python3 "$BATS_TEST_DIRNAME/interface.py" "$top/docs/org.skep.Engine1.md" "$2" < members
+                done
+        done
+}
+
 @test "the log's level and target can be set, by root" {
         log() { # USER get-property|set-property ...
                 local user=$1 verb=$2
