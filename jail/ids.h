@@ -51,6 +51,3 @@ int ids_take(IdsKind kind, uint32_t *hint, Ids *ret, Error *e);
 
 /* Writes the maps of a process that is in a new user namespace. */
 int ids_map(const Ids *ids, pid_t pid, Error *e);
-
-/* Removes the file that keeps the ranges when nobody holds one. */
-void ids_tidy(void);

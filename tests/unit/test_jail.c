@@ -71,7 +71,6 @@ START_TEST(test_ranges_of_ids_are_exclusive_and_come_back)
         ids[5] = again;
         for (int i = 0; i < 20; i++)
                 close(ids[i].fd);
-        ids_tidy();
 }
 END_TEST
 
@@ -88,7 +87,6 @@ START_TEST(test_ranges_of_ids_wrap_around)
         ck_assert_uint_lt((uint64_t)b.uid + IDS_PER_JAIL, UINT64_C(0x80000000) + 1);
         close(a.fd);
         close(b.fd);
-        ids_tidy();
 }
 END_TEST
 
