@@ -264,6 +264,11 @@ void jail_close_output(Jail *j, int stream)
         s->held = false;
 }
 
+uint64_t jail_output_limit(const Jail *j)
+{
+        return j->output_limit;
+}
+
 static Jail *find_jail(JailLauncher *l, uint64_t id)
 {
         Jail *j = l->jails;

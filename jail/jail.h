@@ -297,6 +297,9 @@ void jail_cancel(Jail *jail);
  * still holds when the job has ended comes in any case. */
 void jail_hold_output(Jail *jail, int stream, bool hold);
 
+/* How many bytes of output are passed on, of both streams together; JAIL_UNLIMITED. */
+uint64_t jail_output_limit(const Jail *jail);
+
 /* Reads a stream no more: the job gets what a program gets whose reader has gone (EPIPE, SIGPIPE). */
 void jail_close_output(Jail *jail, int stream);
 

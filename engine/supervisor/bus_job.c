@@ -52,7 +52,7 @@ static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *e
                 return r;
         if (output_stream_parse(name, &stream) < 0)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INVALID_ARGS,
-                                                  "there is no such stream; there are stdout, stderr and files");
+                                                  "there is no such stream; there are stdout, stderr, files and index");
         _cleanup_close_ int fd = supervisor_open_output(bus_supervisor(link), job, stream, attempt);
         if (fd == -ENOENT)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u", job->id.text,

@@ -151,7 +151,7 @@ static const ConfigValue values[] = {
         {"queue.jobs", &whole, AT(queue.jobs), "100000", 1, 10000000, false},
         {"pool.memory", &size, AT(pool.memory_bytes), "0", 0, 1024 * TIB, false},
         {"pool.cpu_overcommit", &milli, AT(pool.cpu_overcommit_milli), "4", 100, 1000000, false},
-        {"pool.jobs_per_worker", &whole, AT(pool.jobs_per_worker), "8", 1, 1024, true},
+        {"pool.jobs_per_worker", &whole, AT(pool.jobs_per_worker), "8", 1, 256, true},
         {"warm.memory", &size, AT(warm.memory_bytes), "\"256M\"", 0, 1024 * TIB, true},
         {"warm.maximum", &whole, AT(warm.maximum), "16", 0, 1024, true},
         {"retention.age", &duration, AT(retention.age_usec), "\"7d\"", USEC_PER_SECOND, 36500 * DAY, false},

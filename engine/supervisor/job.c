@@ -41,6 +41,11 @@ bool job_state_is_final(JobState state)
         return transitions[state] == 0;
 }
 
+bool job_state_runs(JobState state)
+{
+        return state == JOB_STARTING || state == JOB_RUNNING;
+}
+
 bool job_state_may_become(JobState from, JobState to)
 {
         return transitions[from] & TO(to);

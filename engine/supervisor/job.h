@@ -25,6 +25,8 @@ const char *job_state_name(JobState state);
 /* Returns false where there is no such state. */
 bool job_state_parse(const char *name, JobState *ret);
 bool job_state_is_final(JobState state);
+/* An attempt is with a worker. */
+bool job_state_runs(JobState state);
 /* The one table of what may follow what. A final state never changes. */
 bool job_state_may_become(JobState from, JobState to);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const stream_names[OUTPUT_STREAM_MAX] = {"stdout", "stderr", "files"};
+static const char *const stream_names[OUTPUT_STREAM_MAX] = {"stdout", "stderr", "files", "index"};
 
 int output_stream_parse(const char *name, OutputStream *ret)
 {
@@ -42,8 +42,18 @@ int output_open(int directory, const Id *job, uint64_t attempt, OutputStream str
         if ((mkdirat(directory, job->text, 0700) < 0 && errno != EEXIST) ||
             (mkdirat(directory, folder, 0700) < 0 && errno != EEXIST))
                 return -errno;
-        int fd = openat(directory, file, O_CREAT | O_CLOEXEC | O_NOFOLLOW | (writing ? O_WRONLY : O_RDONLY), 0644);
-        return fd < 0 ? -errno : fd;
+        const int flags = O_CREAT | O_CLOEXEC | O_NOFOLLOW | (writing ? O_WRONLY : O_RDONLY);
+        struct stat st;
+        _cleanup_close_ int fd = openat(directory, file, flags, 0644);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!writing || st.st_size == 0)
+                return take_fd(fd);
+        /* An attempt of this number was begun, and forgotten in a crash. Whoever has its file keeps that. */
+        if (unlinkat(directory, file, 0) < 0)
+                return -errno;
+        int fresh = openat(directory, file, flags | O_EXCL, 0644);
+        return fresh < 0 ? -errno : fresh;
 }
 
 void output_remove(int directory, const Id *job)

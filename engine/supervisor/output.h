@@ -7,10 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What attempts at jobs have written: state/jobs/<id>/<attempt>/{stdout,stderr,files}. The files are readable for
- * everybody in a directory that nobody can enter, so that a descriptor that was handed out can be watched. */
+/* What attempts at jobs have written: state/jobs/<id>/<attempt>/{stdout,stderr,files,index}. The files are readable
+ * for everybody in a directory that nobody can enter, so that a descriptor that was handed out can be watched, and not be opened
+ * again for writing. `index` says when which piece of the two streams came: engine/worker/files.h. */
 
-typedef enum OutputStream { OUTPUT_STDOUT, OUTPUT_STDERR, OUTPUT_FILES, OUTPUT_STREAM_MAX } OutputStream;
+typedef enum OutputStream { OUTPUT_STDOUT, OUTPUT_STDERR, OUTPUT_FILES, OUTPUT_INDEX, OUTPUT_STREAM_MAX } OutputStream;
 
 /* -EINVAL where there is no such stream. */
 int output_stream_parse(const char *name, OutputStream *ret);

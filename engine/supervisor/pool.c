@@ -1,195 +1,187 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/supervisor/pool.h"
+
+/* Which workers there are. A number from 1 stands for each; who holds the lock on it has it, whoever has started him. So
+ * a supervisor sees at its start which workers live, and awaits what they have to say; who does not connect in time is
+ * ended. */
+
+#include "engine/supervisor/pool_private.h"
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <spawn.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define POLICIES_KNOWN 32
 #define RESTART_MIN_USEC (100 * USEC_PER_MSEC)
 #define RESTART_MAX_USEC (10 * USEC_PER_SECOND)
+#define START_USEC (30 * USEC_PER_SECOND)  /* from its start to its first message */
+#define AWAIT_USEC (10 * USEC_PER_SECOND)  /* the same for one that lives already */
+#define END_MSEC 5000                      /* how long it may clean up */
 
-struct PoolWorker {
-        Pool *pool;
-        char name[24];
-        pid_t pid; /* 0: not running */
-        int socket; /* -1: not connected */
-        bool welcome;
-        unsigned running;
-        uint64_t restart_usec; /* the pause before the next start */
-        uint64_t started_usec;
-        sd_event_source *child, *io, *restart;
-        char known[POLICIES_KNOWN][80]; /* digests that were sent, the oldest overwritten */
-        size_t n_known;
+static const char *const state_names[WORKER_STATE_MAX] = {
+        [WORKER_STARTING] = "starting", [WORKER_READY] = "ready", [WORKER_DRAINING] = "draining", [WORKER_GONE] = "gone"};
+
+#define TO(state) (1U << (state))
+
+static const unsigned transitions[WORKER_STATE_MAX] = {
+        [WORKER_STARTING] = TO(WORKER_READY) | TO(WORKER_DRAINING) | TO(WORKER_GONE),
+        [WORKER_READY] = TO(WORKER_DRAINING) | TO(WORKER_GONE),
+        [WORKER_DRAINING] = TO(WORKER_GONE),
+        [WORKER_GONE] = TO(WORKER_STARTING),
 };
 
-struct Pool {
-        sd_event *event;
-        const PoolEvents *events;
-        void *userdata;
-        char *socket_path, *program;
-        int listener;
-        sd_event_source *accepting;
-        PoolWorker *workers;
-        size_t n;
-        uint64_t jobs_per_worker;
-        bool closing;
-};
-
-/* ---- the end of a worker ---- */
-
-static void disconnect(PoolWorker *w)
+const char *worker_state_name(WorkerState state)
 {
-        bool was_connected = w->socket >= 0;
-
-        w->io = sd_event_source_disable_unref(w->io);
-        w->socket = close_fd(w->socket);
-        w->welcome = false;
-        w->running = 0;
-        w->n_known = 0;
-        memset(w->known, 0, sizeof w->known);
-        if (was_connected && !w->pool->closing)
-                w->pool->events->lost(w, w->pool->userdata);
+        return state_names[state];
 }
 
-/* For a worker that breaks the protocol, or does not read: its process goes too, and comes back in on_exit(). */
-static void expel(PoolWorker *w, const char *why)
+void pool_set_state(PoolWorker *w, WorkerState state)
 {
-        log_error("worker %s: %s; it is ended", w->name, why);
-        if (w->pid > 0)
-                kill(w->pid, SIGKILL);
-        disconnect(w);
+        if (!(transitions[w->state] & TO(state)))
+                log_error("worker %s: %s cannot become %s", w->name, state_names[w->state], state_names[state]);
+        w->state = state;
 }
 
-/* ---- messages ---- */
+/* ---- the set ---- */
 
-static void take_message(PoolWorker *w, const char *data, size_t size)
+static PoolWorker *find_number(const Pool *pool, unsigned number)
 {
-        Unpacker u = {.next = data, .left = size};
-        WorkerMessage kind = (WorkerMessage)unpack_number(&u);
-        Pool *pool = w->pool;
+        PoolWorker *w;
 
-        if (!worker_message_allowed(kind, SIDE_WORKER, size) || kind == WORKER_HELLO) {
-                expel(w, "a message out of turn");
-                return;
-        }
-        const char *job = unpack_string(&u);
-        uint64_t attempt = unpack_number(&u);
-        const char *report = kind == WORKER_REPORT ? unpack_string(&u) : NULL;
-        if (unpack_end(&u) < 0 || !job || (kind == WORKER_REPORT && !report)) {
-                expel(w, "a message that cannot be read");
-                return;
-        }
-        if (kind == WORKER_STARTED) {
-                pool->events->started(w, job, attempt, pool->userdata);
-                return;
-        }
-        if (w->running > 0)
-                w->running--;
-        w->restart_usec = RESTART_MIN_USEC; /* it works */
-        pool->events->reported(w, job, attempt, report, pool->userdata);
-        pool->events->has_room(pool->userdata);
-}
-
-static int on_worker(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata)
-{
-        PoolWorker *w = userdata;
-        char data[WORKER_MESSAGE_MAX];
-        ssize_t n = receive_message(fd, data, sizeof data, NULL, NULL);
-
-        if (n == -EAGAIN)
-                return 0;
-        if (n == -EMSGSIZE)
-                expel(w, "a message that is too long");
-        else if (n <= 0)
-                disconnect(w);
-        else
-                take_message(w, data, (size_t)n);
-        return 0;
-}
-
-static int send_packed(PoolWorker *w, const Packer *p, const int *fds, size_t n_fds)
-{
-        return p->failed ? -ENOMEM : send_message(w->socket, p->data, p->size, fds, n_fds);
-}
-
-/* ---- connecting ---- */
-
-static PoolWorker *find_by_pid(Pool *pool, pid_t pid)
-{
-        for (size_t i = 0; i < pool->n; i++)
-                if (pool->workers[i].pid == pid && pool->workers[i].socket < 0)
-                        return &pool->workers[i];
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (w->number == number)
+                        return w;
         return NULL;
 }
 
-/* The first message decides whether it is one of ours; until then it has nothing from us. */
-static int on_hello(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata)
+static PoolWorker *worker_new(Pool *pool, unsigned number)
 {
-        _cleanup_packer_ Packer p = {0};
-        PoolWorker *w = userdata;
-        char data[WORKER_MESSAGE_MAX];
-        ssize_t n = receive_message(fd, data, sizeof data, NULL, NULL);
-        Unpacker u = {.next = data, .left = n > 0 ? (size_t)n : 0};
-        WorkerMessage kind = (WorkerMessage)unpack_number(&u);
-        uint64_t oldest = unpack_number(&u), newest = unpack_number(&u);
+        PoolWorker *w = calloc(1, sizeof *w), *after;
 
-        unpack_string(&u);
-        if (n == -EAGAIN)
+        if (!w)
+                return NULL;
+        *w = (PoolWorker){.pool = pool, .number = number, .state = WORKER_GONE, .pidfd = -1, .socket = -1};
+        snprintf(w->name, sizeof w->name, "%u", number);
+        TAILQ_FOREACH(after, &pool->workers, entry)
+                if (after->number > number)
+                        break;
+        if (after)
+                TAILQ_INSERT_BEFORE(after, w, entry);
+        else
+                TAILQ_INSERT_TAIL(&pool->workers, w, entry);
+        return w;
+}
+
+static void worker_free(PoolWorker *w)
+{
+        TAILQ_REMOVE(&w->pool->workers, w, entry);
+        pool_worker_disconnect(w);
+        pool_worker_unwatch(w);
+        free(w);
+}
+
+/* ---- who lives ---- */
+
+/* The process that has this number; 0: none. */
+static pid_t find_holder(const Pool *pool, unsigned number)
+{
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
+
+        if (fcntl(pool->lock, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
                 return 0;
-        if (n <= 0 || unpack_end(&u) < 0 || !worker_message_allowed(kind, SIDE_WORKER, (size_t)n) ||
-            kind != WORKER_HELLO) {
-                expel(w, "no greeting");
-                return 0;
+        return lock.l_pid;
+}
+
+/* Takes a worker over that somebody else has started. */
+static int adopt(PoolWorker *w, pid_t pid)
+{
+        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+        if (pidfd < 0)
+                return -errno;
+        /* As long as it has the lock, it is the one whose pid this was, and no later process of the same. */
+        if (find_holder(w->pool, w->number) != pid)
+                return -ESRCH;
+        pool_set_state(w, WORKER_STARTING);
+        return pool_worker_watch(w, pid, take_fd(pidfd));
+}
+
+static int find_living(Pool *pool, Error *e)
+{
+        for (unsigned number = 1; number <= WORKER_NUMBER_MAX; number++) {
+                pid_t pid = find_holder(pool, number);
+                PoolWorker *w = pid > 0 ? worker_new(pool, number) : NULL;
+                if (pid <= 0)
+                        continue;
+                if (!w)
+                        return error_oom(e);
+                if (adopt(w, pid) < 0) {
+                        worker_free(w); /* it has just ended */
+                        continue;
+                }
+                w->awaited = true;
+                pool_worker_expect(w, AWAIT_USEC);
         }
-        if (oldest > WORKER_VERSION || newest < WORKER_VERSION_MIN) {
-                expel(w, "it speaks another version of the protocol");
-                return 0;
-        }
-        pack_number(&p, WORKER_WELCOME);
-        pack_number(&p, WORKER_VERSION);
-        w->io = sd_event_source_disable_unref(w->io);
-        if (send_packed(w, &p, NULL, 0) < 0 ||
-            sd_event_add_io(w->pool->event, &w->io, w->socket, EPOLLIN, on_worker, w) < 0) {
-                expel(w, "it cannot be answered");
-                return 0;
-        }
-        w->welcome = true;
-        w->pool->events->has_room(w->pool->userdata);
         return 0;
 }
 
-static int on_connect(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata)
+PoolWorker *pool_find_process(Pool *pool, pid_t pid)
 {
-        Pool *pool = userdata;
-        struct ucred peer;
-        socklen_t size = sizeof peer;
-        _cleanup_close_ int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        PoolWorker *w;
 
-        if (connection < 0 || getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-                return 0;
-        PoolWorker *w = find_by_pid(pool, peer.pid);
-        if (!w) {
-                log_warning("process %d is not a worker that was started here; its connection is closed", peer.pid);
-                return 0;
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (w->pid == pid)
+                        return w;
+        for (unsigned number = 1; number <= WORKER_NUMBER_MAX; number++) {
+                if (find_holder(pool, number) != pid)
+                        continue;
+                w = find_number(pool, number);
+                if (w && w->pid > 0) {
+                        /* Two of the same number: the one that has the lock is the right one. It will try again. */
+                        pool->starter->end(pool->starter->userdata, w->name, w->pidfd, true);
+                        return NULL;
+                }
+                if (!w)
+                        w = worker_new(pool, number);
+                if (!w)
+                        return NULL;
+                if (adopt(w, pid) < 0) {
+                        worker_free(w);
+                        pool_balance(pool);
+                        return NULL;
+                }
+                pool_worker_expect(w, AWAIT_USEC);
+                return w;
         }
-        w->socket = take_fd(connection);
-        if (sd_event_add_io(pool->event, &w->io, w->socket, EPOLLIN, on_hello, w) < 0)
-                expel(w, "it cannot be watched");
-        return 0;
+        return NULL;
 }
 
-/* ---- starting ---- */
+bool pool_is_settled(const Pool *pool)
+{
+        const PoolWorker *w;
+
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (w->awaited)
+                        return false;
+        return true;
+}
+
+void pool_check_settled(Pool *pool)
+{
+        if (pool->settled || !pool_is_settled(pool))
+                return;
+        pool->settled = true;
+        pool->events->settled(pool->userdata);
+}
+
+/* ---- as many as are wanted ---- */
 
 static int start_worker(PoolWorker *w);
 
@@ -197,96 +189,144 @@ static int on_restart(sd_event_source *source _unused_, uint64_t usec _unused_, 
 {
         PoolWorker *w = userdata;
 
-        w->restart = sd_event_source_disable_unref(w->restart);
+        w->timer = sd_event_source_disable_unref(w->timer);
         start_worker(w);
         return 0;
 }
 
+/* One that fails at once is not started in a tight circle. */
 static void restart_later(PoolWorker *w)
 {
-        if (w->pool->closing)
-                return;
-        /* One that fails at once is not started in a tight circle. */
-        if (monotonic_usec() - w->started_usec < USEC_PER_SECOND)
-                w->restart_usec = w->restart_usec * 2 < RESTART_MAX_USEC ? w->restart_usec * 2 : RESTART_MAX_USEC;
-        else
+        if (monotonic_usec() - w->began_usec > USEC_PER_SECOND || w->restart_usec == 0)
                 w->restart_usec = RESTART_MIN_USEC;
-        sd_event_add_time_relative(w->pool->event, &w->restart, CLOCK_MONOTONIC, w->restart_usec, 0, on_restart, w);
-}
-
-static int on_exit_of_worker(sd_event_source *source _unused_, const siginfo_t *info, void *userdata)
-{
-        PoolWorker *w = userdata;
-
-        w->child = sd_event_source_disable_unref(w->child);
-        w->pid = 0;
-        if (!w->pool->closing)
-                log_warning("worker %s ended (%s %d)", w->name, info->si_code == CLD_EXITED ? "status" : "signal",
-                            info->si_status);
-        disconnect(w);
-        restart_later(w);
-        return 0;
+        else
+                w->restart_usec = w->restart_usec * 2 < RESTART_MAX_USEC ? w->restart_usec * 2 : RESTART_MAX_USEC;
+        if (sd_event_add_time_relative(w->pool->event, &w->timer, CLOCK_MONOTONIC, w->restart_usec, 0, on_restart, w) < 0)
+                log_error("worker %s: its timer cannot be set", w->name);
 }
 
 static int start_worker(PoolWorker *w)
 {
-        char *argv[] = {(char *)"skep-worker", (char *)"--socket", w->pool->socket_path, (char *)"--name", w->name, NULL};
-        posix_spawnattr_t attributes;
-        sigset_t none;
-        int r = -posix_spawnattr_init(&attributes);
+        const PoolStarter *starter = w->pool->starter;
+        pid_t pid;
+        int r = starter->start(starter->userdata, w->pool->socket_path, w->name, &pid);
 
-        if (r == 0) {
-                sigemptyset(&none);
-                posix_spawnattr_setsigmask(&attributes, &none);
-                posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-                r = -posix_spawn(&w->pid, w->pool->program, NULL, &attributes, argv, environ);
-                posix_spawnattr_destroy(&attributes);
+        w->began_usec = monotonic_usec();
+        w->started_usec = realtime_usec();
+        if (r >= 0) {
+                pool_set_state(w, WORKER_STARTING);
+                pool_worker_expect(w, START_USEC);
+                return pool_worker_watch(w, pid, r);
         }
-        w->started_usec = monotonic_usec();
-        if (r == 0)
-                r = sd_event_add_child(w->pool->event, &w->child, w->pid, WEXITED, on_exit_of_worker, w);
-        else
-                w->pid = 0;
-        if (r < 0) {
-                log_error("worker %s cannot be started: %s: %s", w->name, w->pool->program, strerror(-r));
-                restart_later(w);
-        }
+        log_error("worker %s cannot be started: %s", w->name, strerror(-r));
+        restart_later(w);
         return r;
 }
 
+void pool_worker_ended(PoolWorker *w)
+{
+        Pool *pool = w->pool;
+        bool drained = w->state == WORKER_DRAINING;
+
+        w->awaited = false;
+        pool_set_state(w, WORKER_GONE);
+        pool->events->lost(w, pool->userdata);
+        if (drained)
+                worker_free(w);
+        else
+                restart_later(w);
+        pool_check_settled(pool);
+        pool_balance(pool);
+}
+
+static uint64_t count_wanted(const Pool *pool)
+{
+        const PoolWorker *w;
+        uint64_t n = 0;
+
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                n += w->state != WORKER_DRAINING;
+        return n;
+}
+
+/* Who has the least to do; of equal ones, the last. */
+static PoolWorker *find_surplus(const Pool *pool)
+{
+        PoolWorker *best = NULL, *w;
+
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (w->state != WORKER_DRAINING && (!best || w->kept <= best->kept))
+                        best = w;
+        return best;
+}
+
+static int add_worker(Pool *pool)
+{
+        unsigned number = 1;
+
+        while (find_number(pool, number))
+                number++;
+        PoolWorker *w = number <= WORKER_NUMBER_MAX ? worker_new(pool, number) : NULL;
+        return w ? start_worker(w) : -ENOMEM;
+}
+
+void pool_balance(Pool *pool)
+{
+        uint64_t n = count_wanted(pool);
+
+        /* Until each has said what it has, none can be said to have the least. */
+        if (!pool->settled)
+                return;
+        for (; n > pool->target; n--) {
+                PoolWorker *w = find_surplus(pool);
+                if (w->state == WORKER_GONE) {
+                        worker_free(w);
+                        continue;
+                }
+                pool_set_state(w, WORKER_DRAINING);
+                pool_worker_stop(w);
+        }
+        for (; n < pool->target; n++)
+                if (add_worker(pool) == -ENOMEM)
+                        return;
+}
+
+int pool_scale(Pool *pool, uint64_t workers)
+{
+        if (workers < pool->minimum || workers > pool->maximum)
+                return -ERANGE;
+        pool->target = workers;
+        pool_balance(pool);
+        return 0;
+}
+
+/* ---- start and end ---- */
+
+/* It gets its name when it listens: who finds it can connect. */
 static int open_listener(const char *path, Error *e)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-        if (strlen(path) >= sizeof address.sun_path)
+        if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s.", path) >= sizeof address.sun_path)
                 return error_set(e, -ENAMETOOLONG, "%s: the path of a socket may have %zu characters", path,
-                                 sizeof address.sun_path - 1);
-        memcpy(address.sun_path, path, strlen(path));
-        if (unlink(path) < 0 && errno != ENOENT)
-                return error_errno(e, -errno, "%s", path);
-        if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(path, 0600) < 0 ||
-            listen(fd, 64) < 0)
+                                 sizeof address.sun_path - 2);
+        if (unlink(address.sun_path) < 0 && errno != ENOENT)
+                return error_errno(e, -errno, "%s", address.sun_path);
+        if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(address.sun_path, 0600) < 0 ||
+            listen(fd, SOMAXCONN) < 0 || rename(address.sun_path, path) < 0)
                 return error_errno(e, -errno, "%s", path);
         return take_fd(fd);
 }
 
-static int start_all(Pool *pool, uint64_t workers, Error *e)
+static int open_lock(const char *socket_path, Error *e)
 {
-        int r = 0;
+        _cleanup_free_ char *path = NULL;
 
-        pool->workers = calloc(workers, sizeof *pool->workers);
-        if (!pool->workers)
+        if (asprintf(&path, "%s" WORKER_LOCK_SUFFIX, socket_path) < 0)
                 return error_oom(e);
-        pool->n = workers;
-        for (size_t i = 0; i < pool->n; i++) {
-                PoolWorker *w = &pool->workers[i];
-                *w = (PoolWorker){.pool = pool, .socket = -1, .restart_usec = RESTART_MIN_USEC};
-                snprintf(w->name, sizeof w->name, "%zu", i + 1);
-        }
-        for (size_t i = 0; i < pool->n && r >= 0; i++)
-                r = start_worker(&pool->workers[i]);
-        return r < 0 ? error_errno(e, r, "starting %s", pool->program) : 0;
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        return fd < 0 ? error_errno(e, -errno, "%s", path) : fd;
 }
 
 int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *events, void *userdata, Pool **ret, Error *e)
@@ -295,62 +335,106 @@ int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *even
 
         if (!pool)
                 return error_oom(e);
-        *pool = (Pool){.event = event,
-                       .events = events,
-                       .userdata = userdata,
-                       .listener = -1,
-                       .jobs_per_worker = options->jobs_per_worker};
-        pool->program = strdup(options->program);
-        if (!pool->program || asprintf(&pool->socket_path, "%s/worker.sock", options->state_directory) < 0) {
+        *pool = (Pool){
+                .event = event,
+                .events = events,
+                .userdata = userdata,
+                .starter = options->starter,
+                .listener = -1,
+                .lock = -1,
+                .target = options->workers,
+                .minimum = options->minimum,
+                .maximum = options->maximum,
+                .jobs_per_worker = options->jobs_per_worker,
+        };
+        TAILQ_INIT(&pool->workers);
+        if (asprintf(&pool->socket_path, "%s/worker.sock", options->state_directory) < 0) {
                 pool->socket_path = NULL;
-                pool_free(pool);
+                pool_free(pool, true);
                 return error_oom(e);
         }
-        int r = pool->listener = open_listener(pool->socket_path, e);
+        int r = pool->lock = open_lock(pool->socket_path, e);
         if (r >= 0)
-                r = sd_event_add_io(event, &pool->accepting, pool->listener, EPOLLIN, on_connect, pool);
+                r = find_living(pool, e);
         if (r >= 0)
-                r = start_all(pool, options->workers, e);
+                r = pool->listener = open_listener(pool->socket_path, e);
+        if (r >= 0)
+                r = sd_event_add_io(event, &pool->accepting, pool->listener, EPOLLIN, pool_on_connect, pool);
         if (r < 0) {
-                pool_free(pool);
+                pool_free(pool, true);
                 return r;
         }
+        pool->settled = pool_is_settled(pool);
+        pool_balance(pool);
         *ret = pool;
         return 0;
 }
 
-Pool *pool_free(Pool *pool)
+/* Waits for the end of a process; false when that takes too long. */
+static bool wait_for_end(const PoolWorker *w, uint64_t until_usec)
 {
-        pool->closing = true;
-        for (size_t i = 0; i < pool->n; i++) {
-                PoolWorker *w = &pool->workers[i];
-                sd_event_source_disable_unref(w->child);
-                sd_event_source_disable_unref(w->restart);
-                disconnect(w); /* a worker without its supervisor ends its jobs and itself */
-                if (w->pid > 0)
-                        kill(w->pid, SIGTERM);
+        struct pollfd p = {.fd = w->pidfd, .events = POLLIN};
+        siginfo_t info;
+
+        for (;;) {
+                uint64_t now = monotonic_usec();
+                int n = poll(&p, 1, now < until_usec ? (int)((until_usec - now) / USEC_PER_MSEC) + 1 : 0);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return false;
+                waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | WNOHANG);
+                return true;
         }
-        for (size_t i = 0; i < pool->n; i++)
-                if (pool->workers[i].pid > 0)
-                        waitpid(pool->workers[i].pid, NULL, 0);
+}
+
+static void end_workers(Pool *pool)
+{
+        uint64_t until_usec = monotonic_usec() + END_MSEC * USEC_PER_MSEC;
+        PoolWorker *w;
+
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (w->pidfd >= 0)
+                        pool->starter->end(pool->starter->userdata, w->name, w->pidfd, false);
+        TAILQ_FOREACH(w, &pool->workers, entry) {
+                if (w->pidfd < 0 || wait_for_end(w, until_usec))
+                        continue;
+                pool->starter->end(pool->starter->userdata, w->name, w->pidfd, true);
+                wait_for_end(w, monotonic_usec() + END_MSEC * USEC_PER_MSEC);
+        }
+}
+
+Pool *pool_free(Pool *pool, bool leave)
+{
         sd_event_source_disable_unref(pool->accepting);
-        close_fd(pool->listener);
-        if (pool->socket_path)
+        if (!leave)
+                end_workers(pool);
+        while (!TAILQ_EMPTY(&pool->workers))
+                worker_free(TAILQ_FIRST(&pool->workers));
+        if (pool->listener >= 0)
                 unlink(pool->socket_path);
-        free(pool->workers);
+        close_fd(pool->listener);
+        close_fd(pool->lock); /* the file stays: others may have it open */
         free(pool->socket_path);
-        free(pool->program);
         free(pool);
         return NULL;
 }
 
-uint64_t pool_size(const Pool *pool)
-{
-        uint64_t n = 0;
+/* ---- looking ---- */
 
-        for (size_t i = 0; i < pool->n; i++)
-                n += pool->workers[i].welcome;
-        return n;
+PoolSize pool_size(const Pool *pool)
+{
+        PoolSize size = {.target = pool->target, .minimum = pool->minimum, .maximum = pool->maximum};
+        const PoolWorker *w;
+
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                size.connected += w->phase == PHASE_WORK;
+        return size;
+}
+
+PoolWorker *pool_next_worker(const Pool *pool, const PoolWorker *before)
+{
+        return before ? TAILQ_NEXT(before, entry) : TAILQ_FIRST(&pool->workers);
 }
 
 const char *pool_worker_name(const PoolWorker *w)
@@ -358,80 +442,28 @@ const char *pool_worker_name(const PoolWorker *w)
         return w->name;
 }
 
-/* ---- giving them work ---- */
+PoolWorkerStatus pool_worker_status(const PoolWorker *w)
+{
+        return (PoolWorkerStatus){
+                .state = w->state, .pid = w->pid, .running = w->running, .started_usec = w->started_usec};
+}
 
 PoolWorker *pool_find_room(Pool *pool)
 {
-        PoolWorker *best = NULL;
+        PoolWorker *best = NULL, *w;
 
-        for (size_t i = 0; i < pool->n; i++) {
-                PoolWorker *w = &pool->workers[i];
-                if (w->welcome && w->running < pool->jobs_per_worker && (!best || w->running < best->running))
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (w->state == WORKER_READY && w->phase == PHASE_WORK && w->running < pool->jobs_per_worker &&
+                    w->kept < WORKER_ATTEMPTS_MAX && (!best || w->running < best->running))
                         best = w;
-        }
         return best;
 }
 
-static int send_policy(PoolWorker *w, const JailPolicy *policy)
+void pool_acknowledge(Pool *pool, const char *name, const char *job, uint64_t attempt)
 {
-        _cleanup_packer_ Packer p = {0};
-        const char *digest = jail_policy_digest(policy), *text = jail_policy_text(policy);
+        PoolWorker *w;
 
-        for (size_t i = 0; i < POLICIES_KNOWN; i++)
-                if (strcmp(w->known[i], digest) == 0)
-                        return 0;
-        _cleanup_close_ int fd = sealed_file("policy", text, strlen(text));
-        if (fd < 0)
-                return fd;
-        pack_number(&p, WORKER_POLICY);
-        pack_string(&p, jail_policy_name(policy));
-        int r = send_packed(w, &p, &fd, 1);
-        if (r >= 0)
-                snprintf(w->known[w->n_known++ % POLICIES_KNOWN], sizeof w->known[0], "%s", digest);
-        return r;
-}
-
-/* Its end of the socket is closed, and we have not been told yet. */
-static bool is_gone(int r)
-{
-        return r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN || r == -EBADF;
-}
-
-int pool_run(PoolWorker *w, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds)
-{
-        _cleanup_packer_ Packer document = {0}, p = {0};
-        int all[RUN_FDS_MAX];
-        int r = send_policy(w, policy);
-
-        if (is_gone(r)) {
-                expel(w, "it does not take messages");
-                return -ENOTCONN;
-        }
-        run_order_pack(&document, order);
-        pack_number(&p, WORKER_RUN);
-        if (r < 0 || document.failed || n_fds + 1 > RUN_FDS_MAX)
-                return r < 0 ? r : -ENOMEM;
-        _cleanup_close_ int fd = sealed_file("run", document.data, document.size);
-        if (fd < 0)
-                return fd;
-        all[RUN_ORDER] = fd;
-        memcpy(&all[RUN_STDOUT], fds, n_fds * sizeof *fds);
-        r = send_packed(w, &p, all, n_fds + 1);
-        if (is_gone(r)) {
-                expel(w, "it does not take messages");
-                return -ENOTCONN;
-        }
-        if (r >= 0)
-                w->running++;
-        return r;
-}
-
-void pool_cancel(PoolWorker *w, const char *job)
-{
-        _cleanup_packer_ Packer p = {0};
-
-        pack_number(&p, WORKER_CANCEL);
-        pack_string(&p, job);
-        if (send_packed(w, &p, NULL, 0) < 0)
-                expel(w, "it does not take messages");
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (strcmp(w->name, name) == 0)
+                        pool_worker_acknowledge(w, job, attempt);
 }

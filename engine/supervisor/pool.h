@@ -5,33 +5,85 @@
 
 #include <systemd/sd-event.h>
 
-/* The workers: started, known by their connections, replaced when they die. What they run is the caller's business. */
+/* The workers: as many as are wanted are started, known by their connections and pidfds, and replaced when they die. One
+ * that an earlier supervisor has started is as good as one of ours: it holds a lock on its number (see protocol.h). What
+ * they run is the caller's business. */
 typedef struct Pool Pool;
 typedef struct PoolWorker PoolWorker;
+
+typedef enum WorkerState {
+        WORKER_STARTING, /* it has not connected yet */
+        WORKER_READY,
+        WORKER_DRAINING, /* it ends when its jobs have ended */
+        WORKER_GONE,     /* it has died, and is started again after a pause */
+        WORKER_STATE_MAX,
+} WorkerState;
+
+const char *worker_state_name(WorkerState state);
+
+/* How workers come to be and are ended: behind this are processes (starter_embedded.h). */
+typedef struct PoolStarter {
+        /* Starts the worker of this name, which then connects to the socket. Returns a pidfd of it, or a negative errno. */
+        int (*start)(void *userdata, const char *socket_path, const char *name, pid_t *ret_pid);
+        /* Ends it; `now`: without letting it clean up. Also for workers that this starter has not started. */
+        void (*end)(void *userdata, const char *name, int pidfd, bool now);
+        void *userdata;
+} PoolStarter;
 
 typedef struct PoolEvents {
         void (*has_room)(void *userdata); /* a worker can take a job */
         void (*started)(PoolWorker *worker, const char *job, uint64_t attempt, void *userdata);
+        /* Until pool_acknowledge(), the worker keeps the report, and `reported` may come again. */
         void (*reported)(PoolWorker *worker, const char *job, uint64_t attempt, const char *report, void *userdata);
-        /* A worker has gone, with all that ran in it. */
+        /* The worker has this attempt from an earlier supervisor. False: it is not to run. */
+        bool (*claimed)(PoolWorker *worker, const WorkerAttempt *attempt, void *userdata);
+        /* Each worker of an earlier supervisor has said what it has, or has ended. */
+        void (*settled)(void *userdata);
+        /* A worker's process has gone, with all that ran in it. */
         void (*lost)(PoolWorker *worker, void *userdata);
 } PoolEvents;
 
 typedef struct PoolOptions {
         const char *state_directory; /* where the socket for workers is */
-        const char *program;         /* path of skep-worker */
-        uint64_t workers, jobs_per_worker;
+        const PoolStarter *starter;
+        uint64_t workers, minimum, maximum; /* at most WORKER_NUMBER_MAX */
+        uint64_t jobs_per_worker;           /* at most WORKER_ATTEMPTS_MAX */
 } PoolOptions;
 
-/* Starts the workers. Errors: of the socket; -EFAULT no worker could be started. */
+/* Finds the workers that are there, and starts those that are missing. Errors: of the socket; -EFAULT no worker could
+ * be started. */
 int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *events, void *userdata, Pool **ret, Error *e);
-/* Ends the workers and what runs in them, and waits for them. Returns NULL. */
-Pool *pool_free(Pool *pool);
+/* Ends the workers and what runs in them, and waits for them; `leave`: lets them run, for the next supervisor. Returns
+ * NULL. */
+Pool *pool_free(Pool *pool, bool leave);
 
-uint64_t pool_size(const Pool *pool); /* workers that are connected */
+/* Whether `settled` has come, or was not necessary. */
+bool pool_is_settled(const Pool *pool);
 
-/* The name of a worker, as in reports. */
+/* How many workers there shall be: they are started at once, and ended when their jobs have ended. -ERANGE below the
+ * minimum or above the maximum. */
+int pool_scale(Pool *pool, uint64_t workers);
+
+typedef struct PoolSize {
+        uint64_t connected, target, minimum, maximum;
+} PoolSize;
+
+PoolSize pool_size(const Pool *pool);
+
+/* The workers, by their numbers; NULL behind the last one. */
+PoolWorker *pool_next_worker(const Pool *pool, const PoolWorker *before);
+
+/* The name of a worker, as in reports: its number. */
 const char *pool_worker_name(const PoolWorker *worker);
+
+typedef struct PoolWorkerStatus {
+        WorkerState state;
+        pid_t pid;             /* 0: none */
+        uint64_t running;      /* jobs */
+        uint64_t started_usec; /* CLOCK_REALTIME; 0: an earlier supervisor has started it */
+} PoolWorkerStatus;
+
+PoolWorkerStatus pool_worker_status(const PoolWorker *worker);
 
 /* The worker with the most room, or NULL where there is none. */
 PoolWorker *pool_find_room(Pool *pool);
@@ -39,4 +91,6 @@ PoolWorker *pool_find_room(Pool *pool);
 /* Hands a run order to a worker; the descriptors as in RUN, from RUN_STDOUT on, borrowed. -EAGAIN when the worker does
  * not read; -ENOTCONN it has just gone: another may take the job. */
 int pool_run(PoolWorker *worker, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds);
-void pool_cancel(PoolWorker *worker, const char *job);
+void pool_cancel(PoolWorker *worker, const char *job, uint64_t attempt);
+/* The report is on the disk, or of no use. By name, since the worker may have gone meanwhile. */
+void pool_acknowledge(Pool *pool, const char *name, const char *job, uint64_t attempt);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What an earlier supervisor has left in the state directory. Jobs that had ended are shown; those that waited wait
- * again; those that ran are attempts that were lost, with the workers, which do not outlive their supervisor. Then what
- * belongs to nobody is removed: it was on its way when that supervisor ended. */
+ * again; those that ran are taken up when a worker says that it has them, or lost (attempts.c). What belongs to nobody
+ * is removed: it was on its way when that supervisor ended. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -57,16 +57,9 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
         bool lacks = bad < 0 || read_for_running(s, job, stored, &e) < 0;
         if (supervisor_admit(s, job) < 0)
                 return -ENOMEM;
-        if (lacks) {
+        if (lacks)
                 supervisor_finish(s, job, JOB_FAILED,
                                   job_report_own(job, JAIL_SETUP_FAILED, error_text(bad < 0 ? why : &e), NULL));
-                return 0;
-        }
-        if (stored->state == JOB_STARTING || stored->state == JOB_RUNNING)
-                /* It did not get an answer about this attempt, and does not any more. */
-                supervisor_attempt_failed(s, job, JAIL_LOST,
-                                          job_report_own(job, JAIL_LOST, "the supervisor ended while the job ran",
-                                                         NULL));
         return 0;
 }
 

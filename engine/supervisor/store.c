@@ -41,6 +41,7 @@ typedef enum ChangeKind {
         CHANGE_ADD,
         CHANGE_UPDATE,
         CHANGE_REMOVE,
+        CHANGE_NOTHING, /* only to be told of */
         CHANGE_KIND_MAX,
 } ChangeKind;
 
@@ -198,7 +199,7 @@ static int prepare_all(Store *s, Error *e)
         };
         int r = 0;
 
-        for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_KIND_MAX; kind++)
+        for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_NOTHING; kind++)
                 r = prepare(s->path, s->writing, texts[kind], &s->statements[kind], e);
         if (r >= 0)
                 r = prepare(s->path, s->writing, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)", &s->attempt, e);
@@ -221,6 +222,8 @@ static int step(sqlite3_stmt *statement)
 static int write_change(Store *s, const Change *c)
 {
         sqlite3_stmt *statement = s->statements[c->kind];
+        if (!statement)
+                return SQLITE_OK;
         const char *const texts[] = {c->id.text, c->tenant, c->policy, c->spec, c->inputs, job_state_name(c->state)};
         const uint64_t numbers[] = {c->attempt,      c->failures,      c->submitted_usec, c->started_usec,
                                     c->finished_usec, c->due_usec,      c->held};
@@ -463,6 +466,11 @@ void store_update(Store *s, const Job *job, JobState state, const char *report, 
         take_numbers(c, job, state);
         c->report = keep(report);
         ask(s, c);
+}
+
+void store_sync(Store *s, StoreDone done, void *userdata)
+{
+        ask(s, change_new(CHANGE_NOTHING, &(Id){0}, done, userdata));
 }
 
 void store_remove(Store *s, const Id *id)

@@ -44,6 +44,9 @@ void store_add_many(Store *store, Job *const *jobs, size_t n, StoreDone done, vo
  * be written now is tried again until it can. `done` (or NULL) comes once, later. */
 void store_update(Store *store, const Job *job, JobState state, const char *report, StoreDone done, void *userdata);
 
+/* `done` comes when all that was asked for before is on the disk. */
+void store_sync(Store *store, StoreDone done, void *userdata);
+
 /* Forgets a job. */
 void store_remove(Store *store, const Id *id);
 

@@ -7,7 +7,7 @@
  *   store_add            it has an id, and is on the disk: this is what the submitter is told
  *   supervisor_admit     it stands in the queue
  *   supervisor_dispatch  a worker with room gets the run order
- *   on_started           running
+ *   on_started           running                                                          (attempts.c)
  *   on_reported          the report decides the final state; or: on_lost, and it is queued again
  *   on_ended             that is on the disk: its waiters are told
  *
@@ -143,8 +143,8 @@ void supervisor_dispatch(Supervisor *s)
         PoolWorker *worker;
         Job *job;
 
-        /* A worker that is lost meanwhile brings us here again. */
-        if (s->dispatching)
+        /* A worker that is lost meanwhile brings us here again. Before it is settled what runs, nothing may be started. */
+        if (s->dispatching || !s->settled)
                 return;
         s->dispatching = true;
         while (!s->closed && !s->paused && (worker = pool_find_room(s->pool)) &&
@@ -175,79 +175,6 @@ void supervisor_dispatch(Supervisor *s)
         look_again_later(s);
         s->dispatching = false;
 }
-
-/* ---- what workers say ---- */
-
-static Job *find_running(Supervisor *s, const PoolWorker *worker, const char *id, uint64_t attempt)
-{
-        Job *job = job_table_get(&s->jobs, id);
-
-        return job && job->worker == worker && job->attempt == attempt ? job : NULL;
-}
-
-static void on_started(PoolWorker *worker, const char *id, uint64_t attempt, void *userdata)
-{
-        Supervisor *s = userdata;
-        Job *job = find_running(s, worker, id, attempt);
-
-        if (!job || job->state != JOB_STARTING)
-                return;
-        supervisor_set_state(s, job, JOB_RUNNING);
-        job->started_usec = realtime_usec();
-}
-
-static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, const char *text, void *userdata)
-{
-        _cleanup_json_ json_object *report = NULL;
-        _cleanup_error_ Error e = ERROR_NULL;
-        Supervisor *s = userdata;
-        Job *job = find_running(s, worker, id, attempt);
-
-        if (!job)
-                return;
-        if (json_parse_text(text, strlen(text), &report, &e) < 0 || !json_object_is_type(report, json_type_object)) {
-                log_error("worker %s: its report on %s cannot be read", pool_worker_name(worker), id);
-                supervisor_finish(s, job, JOB_FAILED,
-                                  job_report_own(job, JAIL_LOST, "the worker's report cannot be read",
-                                                 pool_worker_name(worker)));
-                return;
-        }
-        JobState state = job_report_state(report);
-        job->charge.cpu_usec = job_report_cpu_usec(report);
-        char *complete = job_report_complete(report, job, pool_worker_name(worker));
-        if (state == JOB_FAILED || job->requeueing)
-                supervisor_attempt_failed(s, job, job_report_reason(report), complete);
-        else
-                supervisor_finish(s, job, state, complete);
-}
-
-static Job *find_job_of(const Supervisor *s, const PoolWorker *worker)
-{
-        for (size_t i = 0; i < s->jobs.n; i++)
-                if (s->jobs.jobs[i]->worker == worker)
-                        return s->jobs.jobs[i];
-        return NULL;
-}
-
-static void on_lost(PoolWorker *worker, void *userdata)
-{
-        Supervisor *s = userdata;
-
-        for (Job *job; (job = find_job_of(s, worker));)
-                supervisor_attempt_failed(s, job, JAIL_LOST,
-                                          job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST,
-                                                         "the worker that ran the job has died",
-                                                         pool_worker_name(worker)));
-        supervisor_dispatch(s);
-}
-
-static void on_room(void *userdata)
-{
-        supervisor_dispatch(userdata);
-}
-
-static const PoolEvents pool_events = {
-        .has_room = on_room, .started = on_started, .reported = on_reported, .lost = on_lost};
 
 /* ---- policies ---- */
 
@@ -349,10 +276,11 @@ int supervisor_cancel(Supervisor *s, Job *job)
 {
         if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
-        if (job->worker) {
+        if (job_state_runs(job->state)) {
                 job->cancelling = true;
                 job->requeueing = false;
-                pool_cancel(job->worker, job->id.text);
+                if (job->worker)
+                        pool_cancel(job->worker, job->id.text, job->attempt);
                 return 0;
         }
         supervisor_finish(s, job, JOB_CANCELLED,
@@ -392,9 +320,19 @@ const Config *supervisor_config(const Supervisor *s)
         return s->config;
 }
 
+int supervisor_scale(Supervisor *s, uint64_t workers)
+{
+        return pool_scale(s->pool, workers);
+}
+
+const Pool *supervisor_pool(const Supervisor *s)
+{
+        return s->pool;
+}
+
 SupervisorStatus supervisor_status(const Supervisor *s)
 {
-        return (SupervisorStatus){.workers = pool_size(s->pool),
+        return (SupervisorStatus){.workers = pool_size(s->pool).connected,
                                   .queued = s->n_queued,
                                   .running = s->n_running,
                                   .finished = s->n_finished,
@@ -418,13 +356,22 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
 
 static int start_pool(Supervisor *s, Error *e)
 {
-        _cleanup_free_ char *program = place_program("skep-worker", e);
-        const PoolOptions pool = {.state_directory = s->config->state_directory,
-                                  .program = program,
-                                  .workers = s->config->workers.minimum,
-                                  .jobs_per_worker = s->config->pool.jobs_per_worker};
+        const PoolOptions pool = {
+                .state_directory = s->config->state_directory,
+                .starter = &s->starter.starter,
+                .workers = s->config->workers.minimum,
+                .minimum = s->config->workers.minimum,
+                .maximum = s->config->workers.maximum,
+                .jobs_per_worker = s->config->pool.jobs_per_worker,
+        };
+        int r = embedded_starter_init(&s->starter, s->config->orphan_grace_usec, e);
 
-        return program ? pool_new(s->event, &pool, &pool_events, s, &s->pool, e) : -ENOMEM;
+
+        if (r >= 0)
+                r = pool_new(s->event, &pool, &attempts_events, s, &s->pool, e);
+        if (r >= 0 && pool_is_settled(s->pool))
+                attempts_settle(s);
+        return r;
 }
 
 int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
@@ -436,6 +383,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         if (!s)
                 return error_oom(e);
         *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .config = config, .started_usec = realtime_usec()};
+        STAILQ_INIT(&s->acknowledgements);
         resources_set_total(&s->queue.resources, config->pool.memory_bytes, config->pool.cpu_overcommit_milli);
         s->policy_directories = place_policies(e);
         if (!s->policy_directories)
@@ -457,21 +405,27 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         return 0;
 }
 
+void supervisor_leave_workers(Supervisor *s)
+{
+        s->leaving = true;
+}
+
 Supervisor *supervisor_free(Supervisor *s)
 {
         s->events = NULL;
         if (s->pool)
-                pool_free(s->pool);
+                s->pool = pool_free(s->pool, s->leaving);
         /* What has not ended is for the next supervisor, and was not the fault of the job. */
-        for (size_t i = 0; i < s->jobs.n; i++) {
+        for (size_t i = 0; !s->leaving && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
-                if (!job->ended && (job->state == JOB_STARTING || job->state == JOB_RUNNING))
+                if (!job->ended && job_state_runs(job->state))
                         store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
         }
         if (s->store)
                 store_close(s->store);
         if (s->blobs)
                 blobs_free(s->blobs);
+        attempts_forget_acknowledgements(s);
         submissions_end(s);
         inputs_end(s);
         submission_forget_keys(s);
@@ -482,6 +436,7 @@ Supervisor *supervisor_free(Supervisor *s)
                 tenants_free(s->tenants);
         known_policies_free(s->policies);
         strv_free(s->policy_directories);
+        embedded_starter_done(&s->starter);
         close_fd(s->outputs);
         close_fd(s->lock);
         free(s);

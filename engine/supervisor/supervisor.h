@@ -23,9 +23,12 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e);
 /* Reads configuration and policies again (reload.c). The keys of what has changed and needs a restart go to `later`.
  * On an error everything stays as it was: -EINVAL, -ENOENT. */
 int supervisor_reload(Supervisor *supervisor, char ***later, Error *e);
-/* Ends the workers and what runs. Returns NULL. */
+/* Ends the workers, and what runs in them is queued again. Returns NULL. */
 Supervisor *supervisor_free(Supervisor *supervisor);
 DEFINE_CLEANUP(Supervisor, supervisor_free)
+
+/* From now on, supervisor_free() lets the workers and their jobs run: the next supervisor takes them up. */
+void supervisor_leave_workers(Supervisor *supervisor);
 
 void supervisor_set_events(Supervisor *supervisor, const SupervisorEvents *events, void *userdata);
 
@@ -95,6 +98,9 @@ int supervisor_open_output(Supervisor *supervisor, const Job *job, OutputStream 
 char *supervisor_report(Supervisor *supervisor, const Job *job, uint64_t attempt);
 
 const Config *supervisor_config(const Supervisor *supervisor);
+/* How many workers there shall be. -ERANGE */
+int supervisor_scale(Supervisor *supervisor, uint64_t workers);
+const Pool *supervisor_pool(const Supervisor *supervisor);
 
 typedef struct SupervisorStatus {
         uint64_t workers, queued, running, finished, started_usec;

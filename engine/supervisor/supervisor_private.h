@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the parts of the supervisor share: supervisor.c (workers and clients), transitions.c (the states of
+/* What the parts of the supervisor share: supervisor.c (clients and the queue), attempts.c (workers), transitions.c (the states of
  * a job), submission.c and batch.c (up to its admission) and recovery.c (what an earlier supervisor has left). */
 
+#include "engine/supervisor/starter_embedded.h"
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
 
@@ -27,7 +28,9 @@ struct Supervisor {
         uint64_t n_queued, n_running, n_finished; /* jobs in these states */
         uint64_t n_unstarted;                     /* jobs that are taken and have neither been started nor ended */
         Store *store;
+        EmbeddedStarter starter;
         Pool *pool;
+        STAILQ_HEAD(, Acknowledgement) acknowledgements; /* of reports that are being stored */
         Blobs *blobs;
         Submission *submissions;
         const SupervisorEvents *events;
@@ -35,9 +38,20 @@ struct Supervisor {
         void *inputs; /* tsearch(3), by blob and tenant (inputs.c) */
         size_t n_added;
         void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
+        bool settled; /* it is known what runs */
+        bool leaving; /* ending without the workers */
         bool closed; /* ending */
         bool paused, draining, dispatching;
 };
+
+/* ---- attempts.c ---- */
+
+extern const PoolEvents attempts_events;
+
+/* What was running and no worker has, is lost; from now on jobs are started. */
+void attempts_settle(Supervisor *supervisor);
+
+void attempts_forget_acknowledgements(Supervisor *supervisor);
 
 /* ---- dependencies.c ---- */
 

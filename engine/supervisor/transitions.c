@@ -246,13 +246,16 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
         return 0;
 }
 
-int supervisor_requeue(Supervisor *s _unused_, Job *job)
+int supervisor_requeue(Supervisor *s, Job *job)
 {
         if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
-        if (job->worker && !job->cancelling) {
+        if (job_state_runs(job->state) && !job->cancelling) {
                 job->requeueing = true;
-                pool_cancel(job->worker, job->id.text);
+                /* It is to be known after a crash as well: then what the worker reports is no cancellation. */
+                store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
+                if (job->worker)
+                        pool_cancel(job->worker, job->id.text, job->attempt);
         } else if (job->state == JOB_BACKOFF) {
                 on_due(NULL, 0, job);
         }

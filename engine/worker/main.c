@@ -1,88 +1,113 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* skep-worker: runs jobs in jails for the supervisor that it connects to; several at a time, from one event loop. */
+/* skep-worker: runs jobs in jails for the supervisor that it connects to; several at a time, from one event loop. When
+ * the supervisor goes, the jobs go on, and their reports wait for the next one: see protocol.h. Its number is a lock on
+ * that byte of the file beside the socket, so that a supervisor which did not start it knows that it lives, and who it
+ * is. */
 
+#include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
 #include "engine/base/options.h"
+#include "engine/base/size.h"
+#include "engine/worker/link.h"
 #include "engine/worker/run.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+
+typedef struct WorkerOptions {
+        const char *socket, *name;
+        uint64_t orphan_grace_usec;
+} WorkerOptions;
 
 typedef struct Worker {
         sd_event *event;
         Runs *runs;
-        int socket;
-        bool welcome, stopping;
+        Link *link;
+        uint64_t orphan_grace_usec;
+        sd_event_source *orphaned;
+        bool stopping;
 } Worker;
 
-static void send_to_supervisor(Worker *w, const Packer *p)
-{
-        int r = p->failed ? -ENOMEM : send_message(w->socket, p->data, p->size, NULL, 0);
+/* ---- when to end ---- */
 
-        if (r < 0)
+static int on_orphaned(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        Worker *w = userdata;
+
+        log_warning("no supervisor has come for what this worker has (%zu reports): it ends", runs_count(w->runs));
+        return sd_event_exit(w->event, 0);
+}
+
+/* Told to stop, it ends with the last report acknowledged; without a supervisor, some time after its last job. */
+static void consider_end(Worker *w)
+{
+        if (w->stopping && runs_count(w->runs) == 0) {
+                sd_event_exit(w->event, 0);
+                return;
+        }
+        bool orphan = !link_is_up(w->link) && runs_running(w->runs) == 0 && w->orphan_grace_usec != USEC_INFINITY;
+        if (!orphan)
+                w->orphaned = sd_event_source_disable_unref(w->orphaned);
+        else if (!w->orphaned && sd_event_add_time_relative(w->event, &w->orphaned, CLOCK_MONOTONIC,
+                                                            w->orphan_grace_usec, 0, on_orphaned, w) < 0)
                 sd_event_exit(w->event, 1);
 }
 
-static void end_when_idle(Worker *w)
-{
-        if (w->stopping && runs_count(w->runs) == 0)
-                sd_event_exit(w->event, 0);
-}
+/* ---- what runs ---- */
 
 static void on_started(const char *job, uint64_t attempt, void *userdata)
 {
-        _cleanup_packer_ Packer p = {0};
+        Worker *w = userdata;
 
-        pack_number(&p, WORKER_STARTED);
-        pack_string(&p, job);
-        pack_number(&p, attempt);
-        send_to_supervisor(userdata, &p);
+        link_send(w->link, &(WorkerMessage){.kind = WORKER_STARTED, .job = job, .attempt = attempt});
 }
 
 static void on_ended(const char *job, uint64_t attempt, const char *report, void *userdata)
 {
-        _cleanup_packer_ Packer p = {0};
         Worker *w = userdata;
 
-        pack_number(&p, WORKER_REPORT);
-        pack_string(&p, job);
-        pack_number(&p, attempt);
-        pack_string(&p, report);
-        send_to_supervisor(w, &p);
-        end_when_idle(w);
+        link_send(w->link, &(WorkerMessage){.kind = WORKER_REPORT, .job = job, .attempt = attempt, .report = report});
+        consider_end(w);
 }
 
 static const RunsEvents runs_events = {.started = on_started, .ended = on_ended};
 
-static int take_policy(Worker *w, Unpacker *u, int fd, Error *e)
+/* ---- what the supervisor says ---- */
+
+static void on_welcome(void *userdata)
 {
-        const char *name = unpack_string(u);
+        Worker *w = userdata;
+        WorkerAttempt attempts[WORKER_ATTEMPTS_MAX];
+        size_t n = runs_list(w->runs, attempts, ELEMENTS(attempts));
+
+        link_send(w->link, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = attempts, .n_attempts = n});
+        runs_report_again(w->runs);
+        consider_end(w);
+}
+
+static int take_policy(Worker *w, const char *name, int fd, Error *e)
+{
         const void *text;
         size_t size;
-        int r = unpack_end(u);
+        int r = map_file(fd, WORKER_DOCUMENT_MAX, &text, &size);
 
-        if (r >= 0)
-                r = map_file(fd, WORKER_DOCUMENT_MAX, &text, &size);
         if (r < 0)
                 return error_errno(e, r, "a policy of the supervisor");
         _cleanup_free_ char *copy = strndup(text ? text : "", size);
         munmap((void *)text, size);
-        return copy ? runs_add_policy(w->runs, name ? name : "", copy, e) : error_oom(e);
+        return copy ? runs_add_policy(w->runs, name, copy, e) : error_oom(e);
 }
 
-static int take_run(Worker *w, Unpacker *u, int *fds, size_t n_fds, Error *e)
+static int take_run(Worker *w, int *fds, size_t n_fds, Error *e)
 {
         const void *order;
         size_t size;
-        int r = unpack_end(u);
+        int r = n_fds < RUN_INPUTS ? -EBADMSG : map_file(fds[RUN_ORDER], WORKER_DOCUMENT_MAX, &order, &size);
 
-        if (r >= 0)
-                r = map_file(fds[RUN_ORDER], WORKER_DOCUMENT_MAX, &order, &size);
         if (r < 0)
                 return error_errno(e, r, "a run order of the supervisor");
         r = runs_start(w->runs, order, size, fds, n_fds);
@@ -90,89 +115,68 @@ static int take_run(Worker *w, Unpacker *u, int *fds, size_t n_fds, Error *e)
         return r < 0 ? error_errno(e, r, "a run order of the supervisor") : 0;
 }
 
-static int take_message(Worker *w, const char *data, size_t size, int *fds, size_t n_fds, Error *e)
+static int on_message(const WorkerMessage *m, int *fds, size_t n_fds, void *userdata, Error *e)
 {
-        Unpacker u = {.next = data, .left = size};
-        WorkerMessage kind = (WorkerMessage)unpack_number(&u);
-        const char *job;
+        Worker *w = userdata;
 
-        if (!worker_message_allowed(kind, SIDE_SUPERVISOR, size) || w->welcome == (kind == WORKER_WELCOME))
-                return error_set(e, -EPROTO, "message %d of the supervisor is out of turn", kind);
-        switch (kind) {
-        case WORKER_WELCOME:
-                if (unpack_number(&u) != WORKER_VERSION)
-                        return error_set(e, -EPROTO, "the supervisor speaks another version");
-                w->welcome = true;
-                return 0;
+        switch (m->kind) {
         case WORKER_POLICY:
-                return n_fds == 1 ? take_policy(w, &u, fds[0], e) : error_set(e, -EPROTO, "a policy without its text");
+                return take_policy(w, m->name, fds[0], e);
         case WORKER_RUN:
-                return n_fds >= RUN_INPUTS ? take_run(w, &u, fds, n_fds, e)
-                                           : error_set(e, -EPROTO, "a run order without its descriptors");
+                return take_run(w, fds, n_fds, e);
         case WORKER_CANCEL:
-                job = unpack_string(&u);
-                if (job)
-                        runs_cancel(w->runs, job);
+                runs_cancel(w->runs, m->job, m->attempt);
+                return 0;
+        case WORKER_ACKNOWLEDGE:
+                for (size_t i = 0; i < m->n_attempts; i++)
+                        runs_acknowledge(w->runs, m->attempts[i].job, m->attempts[i].attempt);
+                consider_end(w);
                 return 0;
         case WORKER_STOP:
                 w->stopping = true;
-                end_when_idle(w);
+                consider_end(w);
                 return 0;
         default:
-                return error_set(e, -EPROTO, "message %d of the supervisor is unknown", kind);
+                return error_set(e, -EPROTO, "message %d of the supervisor is unknown", m->kind);
         }
 }
 
-static int on_supervisor(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata)
+static void on_lost(void *userdata)
 {
-        _cleanup_error_ Error e = ERROR_NULL;
-        Worker *w = userdata;
-        char data[WORKER_MESSAGE_MAX];
-        int fds[RUN_FDS_MAX];
-        size_t n_fds = ELEMENTS(fds);
-        ssize_t n = receive_message(fd, data, sizeof data, fds, &n_fds);
+        consider_end(userdata);
+}
 
-        if (n == -EAGAIN)
-                return 0;
-        if (n <= 0)
-                return sd_event_exit(w->event, 0); /* the supervisor has gone, and its jobs with it */
-        int r = take_message(w, data, (size_t)n, fds, n_fds, &e);
-        close_many(fds, n_fds);
-        if (r < 0) {
-                log_error("%s", error_text(&e));
-                return sd_event_exit(w->event, 1);
-        }
+static const LinkEvents link_events = {.welcome = on_welcome, .message = on_message, .lost = on_lost};
+
+/* ---- start and end ---- */
+
+/* The lock is this process's own, and goes with it, whatever it dies of. */
+static int take_number(const WorkerOptions *o, int *ret_lock, Error *e)
+{
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+        _cleanup_free_ char *path = NULL;
+        uint64_t number;
+        int r = count_parse(o->name, 1, WORKER_NUMBER_MAX, &number, e);
+
+        if (r < 0)
+                return error_prefix(e, "--name"), r;
+        if (asprintf(&path, "%s" WORKER_LOCK_SUFFIX, o->socket) < 0)
+                return error_oom(e);
+        lock.l_start = (off_t)number;
+        *ret_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (*ret_lock < 0)
+                return error_errno(e, -errno, "%s", path);
+        if (fcntl(*ret_lock, F_SETLK, &lock) < 0)
+                return errno == EAGAIN || errno == EACCES
+                               ? error_set(e, -EBUSY, "worker %s runs already", o->name)
+                               : error_errno(e, -errno, "%s", path);
         return 0;
 }
 
-static int connect_to(const char *path, Error *e)
+static int run(const WorkerOptions *o, Error *e)
 {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-        if (strlen(path) >= sizeof address.sun_path)
-                return error_set(e, -ENAMETOOLONG, "%s: the path of a socket may have %zu characters", path,
-                                 sizeof address.sun_path - 1);
-        memcpy(address.sun_path, path, strlen(path));
-        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-                return error_errno(e, -errno, "%s", path);
-        return take_fd(fd);
-}
-
-static void say_hello(Worker *w, const char *name)
-{
-        _cleanup_packer_ Packer p = {0};
-
-        pack_number(&p, WORKER_HELLO);
-        pack_number(&p, WORKER_VERSION_MIN);
-        pack_number(&p, WORKER_VERSION);
-        pack_string(&p, name);
-        send_to_supervisor(w, &p);
-}
-
-static int run(const char *socket_path, const char *name, Error *e)
-{
-        Worker w = {.socket = -1};
+        Worker w = {.orphan_grace_usec = o->orphan_grace_usec};
+        _cleanup_close_ int lock = -1;
         sigset_t set;
         int r = sd_event_default(&w.event);
 
@@ -184,45 +188,50 @@ static int run(const char *socket_path, const char *name, Error *e)
         /* Ctrl-C is for the supervisor, which then tells us. */
         signal(SIGINT, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
-        r = runs_new(w.event, &runs_events, &w, &w.runs, e);
-        if (r >= 0)
-                r = w.socket = connect_to(socket_path, e);
-        if (r >= 0 && ((r = sd_event_add_signal(w.event, NULL, SIGTERM, NULL, NULL)) < 0 ||
-                       (r = sd_event_add_io(w.event, NULL, w.socket, EPOLLIN, on_supervisor, &w)) < 0))
+        r = take_number(o, &lock, e);
+        if (r >= 0 && (r = sd_event_add_signal(w.event, NULL, SIGTERM, NULL, NULL)) < 0)
                 error_errno(e, r, "event loop");
+        if (r >= 0)
+                r = runs_new(w.event, &runs_events, &w, &w.runs, e);
+        if (r >= 0)
+                r = link_new(w.event, o->socket, o->name, &link_events, &w, &w.link, e);
         if (r >= 0) {
-                say_hello(&w, name);
+                consider_end(&w);
                 r = sd_event_loop(w.event);
         }
+        sd_event_source_disable_unref(w.orphaned);
         if (w.runs)
                 runs_free(w.runs);
-        close_fd(w.socket);
+        if (w.link)
+                link_free(w.link);
         sd_event_unref(w.event);
         return r;
 }
 
-typedef struct WorkerOptions {
-        const char *socket, *name;
-} WorkerOptions;
+static int take_grace(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        return duration_parse(value, &((WorkerOptions *)target)->orphan_grace_usec, e);
+}
 
 static const Option options_table[] = {
         {"socket", "PATH", NULL, option_set_string, offsetof(WorkerOptions, socket)},
-        {"name", "NAME", NULL, option_set_string, offsetof(WorkerOptions, name)},
+        {"name", "NUMBER", NULL, option_set_string, offsetof(WorkerOptions, name)},
+        {"orphan-grace", "DURATION", NULL, take_grace, 0},
 };
 
 int main(int argc, char **argv)
 {
-        WorkerOptions options = {.name = "1"};
+        WorkerOptions options = {.name = "1", .orphan_grace_usec = USEC_INFINITY};
         _cleanup_error_ Error e = ERROR_NULL;
 
         open_missing_stdio();
         log_open("skep-worker");
         int r = options_read(options_table, ELEMENTS(options_table), argc, argv, false, &options, &e);
         if (r < 0 || !options.socket) {
-                log_error("%s", r < 0 ? error_text(&e) : "it is started by skepd, with --socket PATH and --name NAME");
+                log_error("%s", r < 0 ? error_text(&e) : "it is started by skepd, with --socket PATH and --name NUMBER");
                 return 125;
         }
-        r = run(options.socket, options.name, &e);
+        r = run(&options, &e);
         if (e.code < 0)
                 log_error("%s", error_text(&e));
         return r < 0 ? 1 : r;

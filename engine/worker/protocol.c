@@ -6,22 +6,134 @@
 
 #define SMALL ((size_t)4 << 10)
 
+/* What a message may carry, in this order. */
+typedef enum Field {
+        OLDEST = 1 << 0,
+        VERSION = 1 << 1,
+        NAME = 1 << 2,
+        JOB = 1 << 3,
+        ATTEMPT = 1 << 4,
+        TEXT = 1 << 5,
+        ATTEMPTS = 1 << 6,
+} Field;
+
 typedef struct MessageRule {
+        const char *name;
         WorkerSide sender;
+        WorkerPhase phase;
+        unsigned since; /* version */
         size_t size_max;
+        unsigned fields, fields_since_2;
+        size_t fds_min, fds_max;
 } MessageRule;
 
-static const MessageRule rules[WORKER_MESSAGE_MAX_KIND] = {
-        [WORKER_HELLO] = {SIDE_WORKER, SMALL},       [WORKER_WELCOME] = {SIDE_SUPERVISOR, SMALL},
-        [WORKER_POLICY] = {SIDE_SUPERVISOR, SMALL},  [WORKER_RUN] = {SIDE_SUPERVISOR, SMALL},
-        [WORKER_CANCEL] = {SIDE_SUPERVISOR, SMALL},  [WORKER_STOP] = {SIDE_SUPERVISOR, SMALL},
-        [WORKER_STARTED] = {SIDE_WORKER, SMALL},     [WORKER_REPORT] = {SIDE_WORKER, WORKER_MESSAGE_MAX},
+static const MessageRule rules[WORKER_MESSAGE_KIND_MAX] = {
+        [WORKER_HELLO] = {"HELLO", SIDE_WORKER, PHASE_CONNECTED, 0, SMALL, OLDEST | VERSION | NAME, 0, 0, 0},
+        [WORKER_WELCOME] = {"WELCOME", SIDE_SUPERVISOR, PHASE_GREETED, 0, SMALL, VERSION, 0, 0, 0},
+        [WORKER_ATTEMPTS] = {"ATTEMPTS", SIDE_WORKER, PHASE_WELCOME, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0, 0},
+        [WORKER_POLICY] = {"POLICY", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, NAME, 0, 1, 1},
+        [WORKER_RUN] = {"RUN", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, 0, 0, RUN_INPUTS - 1, RUN_FDS_MAX},
+        [WORKER_CANCEL] = {"CANCEL", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, JOB, ATTEMPT, 0, 0},
+        [WORKER_STOP] = {"STOP", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, 0, 0, 0, 0},
+        [WORKER_STARTED] = {"STARTED", SIDE_WORKER, PHASE_WORK, 1, SMALL, JOB | ATTEMPT, 0, 0, 0},
+        [WORKER_REPORT] = {"REPORT", SIDE_WORKER, PHASE_WORK, 1, WORKER_MESSAGE_MAX, JOB | ATTEMPT | TEXT, 0, 0, 0},
+        [WORKER_ACKNOWLEDGE] = {"ACKNOWLEDGE", SIDE_SUPERVISOR, PHASE_WORK, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0, 0},
 };
 
-bool worker_message_allowed(WorkerMessage kind, WorkerSide sender, size_t size)
+static unsigned fields_of(const MessageRule *rule, uint64_t version)
 {
-        return kind > 0 && kind < WORKER_MESSAGE_MAX_KIND && rules[kind].sender == sender &&
-               size <= rules[kind].size_max;
+        return rule->fields | (version >= 2 ? rule->fields_since_2 : 0);
+}
+
+static const char *read_text(Unpacker *u)
+{
+        const char *text = unpack_string(u);
+
+        if (!text)
+                u->failed = true;
+        return text;
+}
+
+static void read_attempts(Unpacker *u, WorkerMessage *m)
+{
+        uint64_t n = unpack_number(u);
+
+        if (u->failed || n > WORKER_ATTEMPTS_MAX || !(m->attempts = calloc(n + 1, sizeof *m->attempts))) {
+                u->failed = true;
+                return;
+        }
+        for (; m->n_attempts < n; m->n_attempts++) {
+                WorkerAttempt *a = &m->attempts[m->n_attempts];
+                *a = (WorkerAttempt){.job = read_text(u)};
+                a->attempt = unpack_number(u);
+                a->started_usec = unpack_number(u);
+                a->ended = unpack_number(u);
+        }
+}
+
+int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide sender, WorkerPhase phase,
+                        uint64_t version, WorkerMessage *ret, Error *e)
+{
+        Unpacker u = {.next = data, .left = size};
+        uint64_t kind = unpack_number(&u);
+
+        *ret = (WorkerMessage){0};
+        if (u.failed || kind == 0 || kind >= WORKER_MESSAGE_KIND_MAX)
+                return error_set(e, -EPROTO, "a message of no known kind");
+        const MessageRule *rule = &rules[kind];
+        if (rule->sender != sender || rule->phase != phase || rule->since > version)
+                return error_set(e, -EPROTO, "%s is out of turn", rule->name);
+        if (size > rule->size_max || n_fds < rule->fds_min || n_fds > rule->fds_max)
+                return error_set(e, -EPROTO, "%s is too long, or has %zu descriptors", rule->name, n_fds);
+        unsigned fields = fields_of(rule, version);
+        ret->kind = (WorkerMessageKind)kind;
+        if (fields & OLDEST)
+                ret->oldest = unpack_number(&u);
+        if (fields & VERSION)
+                ret->version = unpack_number(&u);
+        if (fields & NAME)
+                ret->name = read_text(&u);
+        if (fields & JOB)
+                ret->job = read_text(&u);
+        if (fields & ATTEMPT)
+                ret->attempt = unpack_number(&u);
+        if (fields & TEXT)
+                ret->report = read_text(&u);
+        if (fields & ATTEMPTS)
+                read_attempts(&u, ret);
+        if (unpack_end(&u) >= 0)
+                return 0;
+        free(ret->attempts);
+        *ret = (WorkerMessage){0};
+        return error_set(e, -EPROTO, "%s cannot be read", rule->name);
+}
+
+void worker_message_pack(Packer *p, const WorkerMessage *m, uint64_t version)
+{
+        unsigned fields = fields_of(&rules[m->kind], version);
+
+        pack_number(p, m->kind);
+        if (fields & OLDEST)
+                pack_number(p, m->oldest);
+        if (fields & VERSION)
+                pack_number(p, m->version);
+        if (fields & NAME)
+                pack_string(p, m->name);
+        if (fields & JOB)
+                pack_string(p, m->job);
+        if (fields & ATTEMPT)
+                pack_number(p, m->attempt);
+        if (fields & TEXT)
+                pack_string(p, m->report);
+        if (!(fields & ATTEMPTS))
+                return;
+        pack_number(p, m->n_attempts);
+        for (size_t i = 0; i < m->n_attempts; i++) {
+                pack_string(p, m->attempts[i].job);
+                pack_number(p, m->attempts[i].attempt);
+                pack_number(p, m->attempts[i].started_usec);
+                pack_number(p, m->attempts[i].ended);
+        }
 }
 
 void run_order_pack(Packer *p, const RunOrder *o)

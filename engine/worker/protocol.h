@@ -2,29 +2,35 @@
 #pragma once
 
 /* What supervisor and worker say to each other, one datagram each, over a SOCK_SEQPACKET socket that the worker
- * connects. Numbers and strings as in engine/base/pack.h.
+ * connects. Numbers and strings as in engine/base/pack.h. The table in protocol.c says who sends what, when, how large
+ * and with which fields; this is what for:
  *
- *   message  sender      size at most  when
- *   HELLO    worker      4 KiB         first: oldest and newest version that it speaks, its name, jobs at a time
- *   WELCOME  supervisor  4 KiB         the answer: the version to speak
- *   POLICY   supervisor  1 MiB (fd)    before the first RUN that names it; the text is in a sealed memfd
- *   RUN      supervisor  1 MiB (fd)    a resolved run order in a sealed memfd, with the job's descriptors
- *   CANCEL   supervisor  4 KiB         for a job that runs there
- *   STOP     supervisor  4 KiB         take nothing more, and end when nothing runs
- *   STARTED  worker      4 KiB         a RUN has been taken up
- *   REPORT   worker      64 KiB        a RUN has ended; once for each
+ *   HELLO        the worker connects: the oldest and newest version that it speaks, its name. The same in all versions
+ *   WELCOME      the answer: the version to speak
+ *   ATTEMPTS     what the worker has from an earlier supervisor: jobs that run, and reports that nobody has acknowledged
+ *   POLICY       before the first RUN that names it; the text is in a sealed memfd
+ *   RUN          a resolved run order in a sealed memfd, with the job's descriptors
+ *   CANCEL       ends an attempt that runs there
+ *   STOP         take nothing more, and end when nothing runs and everything is acknowledged
+ *   STARTED      a RUN has been taken up
+ *   REPORT       a RUN has ended. The worker keeps it, and sends it again over each new connection, until the
+ *   ACKNOWLEDGE  of the supervisor says that it is on the disk, or of no use
  *
- * What is out of turn, too long, or of the other side ends the connection. */
+ * A supervisor understands the version before its own, since workers outlive an upgrade: in version 1, a worker ended
+ * with its supervisor, so there are no ATTEMPTS and no ACKNOWLEDGE, CANCEL names no attempt, and RUN has no index. */
 
 #include "engine/base/pack.h"
 #include "jail/jail.h"
 
-#define WORKER_VERSION_MIN 1
-#define WORKER_VERSION 1
+#define WORKER_VERSION 2
+#define WORKER_VERSION_MIN 1 /* that a supervisor understands */
+#define WORKER_NUMBER_MAX 999 /* workers are called by a number from 1 */
+#define WORKER_LOCK_SUFFIX ".lock" /* to the socket's path; worker N holds a lock (fcntl) on the byte N of this file */
 #define WORKER_MESSAGE_MAX ((size_t)64 << 10)
 #define WORKER_DOCUMENT_MAX ((size_t)8 << 20) /* of a memfd */
+#define WORKER_ATTEMPTS_MAX 512               /* that a worker has at once: what ATTEMPTS has room for */
 
-typedef enum WorkerMessage {
+typedef enum WorkerMessageKind {
         WORKER_HELLO = 1,
         WORKER_WELCOME,
         WORKER_POLICY,
@@ -33,16 +39,49 @@ typedef enum WorkerMessage {
         WORKER_STOP,
         WORKER_STARTED,
         WORKER_REPORT,
-        WORKER_MESSAGE_MAX_KIND,
-} WorkerMessage;
+        WORKER_ATTEMPTS,
+        WORKER_ACKNOWLEDGE,
+        WORKER_MESSAGE_KIND_MAX,
+} WorkerMessageKind;
 
 typedef enum WorkerSide { SIDE_SUPERVISOR, SIDE_WORKER } WorkerSide;
 
-/* Whether the table above lets this side send such a message of this size. */
-bool worker_message_allowed(WorkerMessage kind, WorkerSide sender, size_t size);
+/* How far a connection is. */
+typedef enum WorkerPhase {
+        PHASE_CONNECTED, /* HELLO is next */
+        PHASE_GREETED,   /* WELCOME is next */
+        PHASE_WELCOME,   /* ATTEMPTS is next */
+        PHASE_WORK,
+} WorkerPhase;
+
+typedef struct WorkerAttempt {
+        const char *job;
+        uint64_t attempt;
+        uint64_t started_usec; /* CLOCK_REALTIME; of ATTEMPTS */
+        uint64_t ended;        /* not 0: its REPORT follows; of ATTEMPTS */
+} WorkerAttempt;
+
+typedef struct WorkerMessage {
+        WorkerMessageKind kind;
+        uint64_t oldest, version; /* HELLO; WELCOME has `version` alone */
+        const char *name;         /* HELLO, POLICY */
+        const char *job;          /* CANCEL, STARTED, REPORT */
+        uint64_t attempt;
+        const char *report;      /* JSON */
+        WorkerAttempt *attempts; /* ATTEMPTS, ACKNOWLEDGE */
+        size_t n_attempts;
+} WorkerMessage;
+
+/* Reads a message that came from `sender` with so many descriptors, over a connection that is in `phase` and speaks
+ * `version` (0: not yet known). The strings stay in `data`; the caller frees `ret->attempts`. Errors: -EPROTO it is out of turn, or
+ * not as the table has it. What cannot be read ends the connection. */
+int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide sender, WorkerPhase phase,
+                        uint64_t version, WorkerMessage *ret, Error *e);
+
+void worker_message_pack(Packer *p, const WorkerMessage *message, uint64_t version);
 
 /* Descriptors of RUN, in this order; inputs follow. */
-enum { RUN_ORDER, RUN_STDOUT, RUN_STDERR, RUN_FILES, RUN_STDIN, RUN_INPUTS };
+enum { RUN_ORDER, RUN_STDOUT, RUN_STDERR, RUN_FILES, RUN_INDEX, RUN_STDIN, RUN_INPUTS };
 #define RUN_FDS_MAX (RUN_INPUTS + JAIL_INPUTS_MAX)
 
 /* Everything about one attempt at a job, resolved: no name in here is looked up by the worker. */

@@ -2,9 +2,11 @@
 #include "engine/worker/run.h"
 
 #include "engine/base/archive.h"
+#include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/strv.h"
+#include "engine/worker/files.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,11 +20,12 @@ typedef struct Run {
         struct Run *next;
         Runs *runs;
         char *job;
-        uint64_t attempt;
-        Jail *jail; /* NULL once it has ended */
-        int output[2], files;
-        bool write_failed;
+        uint64_t attempt, started_usec; /* CLOCK_REALTIME */
+        Jail *jail;                     /* NULL once it has ended */
+        Files written;
+        int files; /* where /output goes */
         json_object *report; /* once the jail has ended */
+        char *text;          /* the report, once everything is in it: there is nothing more to do */
         /* /output is packed by a thread: it may be large, and the other jobs must not wait for it. */
         pthread_t packer;
         bool packing;
@@ -40,7 +43,7 @@ struct Runs {
         const RunsEvents *events;
         void *userdata;
         Run *list;
-        size_t n;
+        size_t n, n_running;
         JailPolicy *policies[POLICIES_MAX]; /* the latest used first */
 };
 
@@ -51,28 +54,33 @@ static Run *run_free(Run *run)
         sd_event_source_unref(run->packed);
         close_fd(run->packed_fd);
         close_fd(run->directory);
-        close_many(run->output, 2);
+        files_done(&run->written);
         close_fd(run->files);
         json_object_put(run->report);
         error_clear(&run->pack_error);
+        free(run->text);
         free(run->job);
         free(run);
         return NULL;
 }
 
-static void run_finish(Run *run)
+/* The attempt has ended: its report remains. */
+static int run_finish(Run *run)
 {
         Runs *runs = run->runs;
 
-        for (Run **at = &runs->list; *at; at = &(*at)->next)
-                if (*at == run) {
-                        *at = run->next;
-                        runs->n--;
-                        break;
-                }
-        runs->events->ended(run->job, run->attempt, json_object_to_json_string_ext(run->report, JSON_C_TO_STRING_PLAIN),
-                            runs->userdata);
-        run_free(run);
+        files_complete_report(&run->written, run->report);
+        run->text = strdup(json_object_to_json_string_ext(run->report, JSON_C_TO_STRING_PLAIN));
+        if (!run->text)
+                return sd_event_exit(runs->event, 1);
+        run->packed = sd_event_source_disable_unref(run->packed);
+        run->packed_fd = close_fd(run->packed_fd);
+        run->directory = close_fd(run->directory);
+        run->files = close_fd(run->files);
+        json_object_put(take(run->report));
+        runs->n_running--;
+        runs->events->ended(run->job, run->attempt, run->text, runs->userdata);
+        return 0;
 }
 
 /* ---- the job's files ---- */
@@ -106,8 +114,7 @@ static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t
                 if (ftruncate(run->files, 0) < 0)
                         mark_lost(run->report, "keeping /output failed, and so did removing half of it");
         }
-        run_finish(run);
-        return 0;
+        return run_finish(run);
 }
 
 static int start_packing(Run *run, int directory)
@@ -132,15 +139,11 @@ static int start_packing(Run *run, int directory)
 
 /* ---- the jail's events ---- */
 
-static void on_output(Jail *jail, int stream, const void *data, size_t size, void *userdata)
+static void on_output(Jail *jail _unused_, int stream, const void *data, size_t size, void *userdata)
 {
         Run *run = userdata;
 
-        if (run->write_failed || write_full(run->output[stream - 1], data, size) >= 0)
-                return;
-        /* A full disk ends the job rather than to lose its output in silence. */
-        run->write_failed = true;
-        jail_cancel(jail);
+        files_write(&run->written, stream, data, size);
 }
 
 static void on_ended(Jail *jail, const JailReport *report, void *userdata)
@@ -149,12 +152,11 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         int directory = jail_output_directory(jail);
 
         run->jail = NULL;
+        files_done(&run->written);
         /* With the launcher's death, this process ends, too; then the supervisor sees that its jobs are lost. */
         if (report->reason == JAIL_LOST)
                 return;
         run->report = jail_report_to_json(report);
-        if (run->write_failed)
-                mark_lost(run->report, "writing the job's output failed: the disk of the state directory is full or broken");
         if (directory >= 0) {
                 run->rules = (ArchiveRules){.max_bytes = jail_output_bytes_max(jail),
                                             .max_entries = jail_output_files_max(jail)};
@@ -166,6 +168,16 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
 }
 
 static const JailEvents jail_events = {.output = on_output, .ended = on_ended};
+
+/* Where the list points to it, or where it ends. */
+static Run **find(Runs *runs, const char *job, uint64_t attempt)
+{
+        Run **at = &runs->list;
+
+        while (*at && ((*at)->attempt != attempt || strcmp((*at)->job, job) != 0))
+                at = &(*at)->next;
+        return at;
+}
 
 /* ---- starting ---- */
 
@@ -254,18 +266,21 @@ int runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds
                 .next = runs->list,
                 .job = job,
                 .attempt = order.attempt,
-                .output = {take_fd(fds[RUN_STDOUT]), take_fd(fds[RUN_STDERR])},
+                .started_usec = realtime_usec(),
                 .files = take_fd(fds[RUN_FILES]),
                 .directory = -1,
                 .packed_fd = -1,
         };
+        files_init(&run->written, take_fd(fds[RUN_STDOUT]), take_fd(fds[RUN_STDERR]), take_fd(fds[RUN_INDEX]));
         runs->list = run;
         runs->n++;
+        runs->n_running++;
         r = start_jail(run, &order, fds, n_fds, &e);
         if (r < 0) {
                 run->report = refusal(&order, &e);
                 run_finish(run);
         } else {
+                files_limit_index(&run->written, jail_output_limit(run->jail));
                 runs->events->started(run->job, run->attempt, runs->userdata);
         }
         run_order_done(&order);
@@ -273,19 +288,52 @@ int runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds
         return 0;
 }
 
-void runs_cancel(Runs *runs, const char *job)
+void runs_cancel(Runs *runs, const char *job, uint64_t attempt)
 {
-        for (Run *run = runs->list; run; run = run->next)
-                if (strcmp(run->job, job) == 0 && run->jail)
-                        jail_cancel(run->jail);
+        Run *run = *find(runs, job, attempt);
+
+        if (run && run->jail)
+                jail_cancel(run->jail);
 }
+
+void runs_acknowledge(Runs *runs, const char *job, uint64_t attempt)
+{
+        Run **at = find(runs, job, attempt), *run = *at;
+
+        if (!run || !run->text)
+                return;
+        *at = run->next;
+        runs->n--;
+        run_free(run);
+}
+
+/* ---- all of them ---- */
 
 size_t runs_count(const Runs *runs)
 {
         return runs->n;
 }
 
-/* ---- all of them ---- */
+size_t runs_running(const Runs *runs)
+{
+        return runs->n_running;
+}
+
+size_t runs_list(const Runs *runs, WorkerAttempt *ret, size_t room)
+{
+        size_t n = 0;
+
+        for (const Run *run = runs->list; run && n < room; run = run->next)
+                ret[n++] = (WorkerAttempt){run->job, run->attempt, run->started_usec, run->text != NULL};
+        return n;
+}
+
+void runs_report_again(const Runs *runs)
+{
+        for (const Run *run = runs->list; run; run = run->next)
+                if (run->text)
+                        runs->events->ended(run->job, run->attempt, run->text, runs->userdata);
+}
 
 static int on_jails(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
 {

@@ -5,7 +5,8 @@
 
 #include <systemd/sd-event.h>
 
-/* The jobs that run in this worker: each a jail, whose output goes to the files that came with the order. */
+/* The attempts that this worker has: each a jail, whose output goes to the files that came with the order; then a
+ * report, which is kept until it is acknowledged. */
 typedef struct Runs Runs;
 
 typedef struct RunsEvents {
@@ -21,6 +22,17 @@ Runs *runs_free(Runs *runs);
 DEFINE_CLEANUP(Runs, runs_free)
 
 size_t runs_count(const Runs *runs);
+/* Without those that have ended. */
+size_t runs_running(const Runs *runs);
+
+/* All of them, as ATTEMPTS has them: at most so many as there is room for. */
+size_t runs_list(const Runs *runs, WorkerAttempt *ret, size_t room);
+
+/* Calls `ended` again for each report that is not acknowledged. */
+void runs_report_again(const Runs *runs);
+
+/* The report of an attempt is not needed any more. */
+void runs_acknowledge(Runs *runs, const char *job, uint64_t attempt);
 
 /* Keeps a resolved policy for the orders that name its digest. */
 int runs_add_policy(Runs *runs, const char *name, const char *text, Error *e);
@@ -29,4 +41,4 @@ int runs_add_policy(Runs *runs, const char *name, const char *text, Error *e);
  * order that cannot be read, or kept; then nobody will hear of the job, and the worker had better end. */
 int runs_start(Runs *runs, const void *order, size_t order_size, int *fds, size_t n_fds);
 
-void runs_cancel(Runs *runs, const char *job);
+void runs_cancel(Runs *runs, const char *job, uint64_t attempt);

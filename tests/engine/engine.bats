@@ -442,6 +442,7 @@ P
         ctl logs -f "$id" > /dev/null 2>&1 3>&- &
         stop_engine
         wait
-        [ "$(leftovers)" = "$BEFORE" ]
+        leftovers > left
+        diff left - <<< "$BEFORE"
         start_engine
 }

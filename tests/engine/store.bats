@@ -23,12 +23,13 @@ teardown() {
         fi
 }
 
-# As a crash, and what comes after: workers end when they see their supervisor gone.
+# As a crash of the machine: supervisor and workers.
 crash_engine() {
         local pid workers
         pid=$(cat "$BATS_FILE_TMPDIR/pid")
         workers=$(pgrep -P "$pid" || true)
-        kill -KILL "$pid"
+        # shellcheck disable=SC2086
+        kill -KILL "$pid" $workers
         for i in $(seq 100); do
                 # shellcheck disable=SC2086
                 kill -0 $pid $workers 2>/dev/null || return 0

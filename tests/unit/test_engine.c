@@ -128,14 +128,114 @@ START_TEST(test_a_run_order_comes_back_as_it_was)
 }
 END_TEST
 
-START_TEST(test_messages_are_for_one_side_and_of_limited_size)
+START_TEST(test_messages_are_for_one_side_and_in_turn)
 {
-        ck_assert(worker_message_allowed(WORKER_REPORT, SIDE_WORKER, WORKER_MESSAGE_MAX));
-        ck_assert(!worker_message_allowed(WORKER_REPORT, SIDE_WORKER, WORKER_MESSAGE_MAX + 1));
-        ck_assert(!worker_message_allowed(WORKER_REPORT, SIDE_SUPERVISOR, 10));
-        ck_assert(!worker_message_allowed(WORKER_RUN, SIDE_WORKER, 10));
-        ck_assert(!worker_message_allowed(0, SIDE_WORKER, 10));
-        ck_assert(!worker_message_allowed(WORKER_MESSAGE_MAX_KIND, SIDE_WORKER, 10));
+        static const struct {
+                WorkerMessage message;
+                size_t n_fds;
+                WorkerSide sender;
+                WorkerPhase phase;
+                unsigned version;
+                bool allowed;
+        } cases[] = {
+                {{.kind = WORKER_HELLO, .name = "1"}, 0, SIDE_WORKER, PHASE_CONNECTED, 0, true},
+                {{.kind = WORKER_HELLO, .name = "1"}, 0, SIDE_SUPERVISOR, PHASE_CONNECTED, 0, false},
+                {{.kind = WORKER_HELLO, .name = "1"}, 0, SIDE_WORKER, PHASE_WORK, 2, false},
+                {{.kind = WORKER_HELLO}, 0, SIDE_WORKER, PHASE_CONNECTED, 0, false},
+                {{.kind = WORKER_WELCOME}, 0, SIDE_SUPERVISOR, PHASE_GREETED, 0, true},
+                {{.kind = WORKER_ATTEMPTS}, 0, SIDE_WORKER, PHASE_WELCOME, 2, true},
+                {{.kind = WORKER_ATTEMPTS}, 0, SIDE_WORKER, PHASE_WELCOME, 1, false},
+                {{.kind = WORKER_ATTEMPTS}, 0, SIDE_WORKER, PHASE_WORK, 2, false},
+                {{.kind = WORKER_REPORT, .job = "x", .report = "{}"}, 0, SIDE_WORKER, PHASE_WORK, 1, true},
+                {{.kind = WORKER_REPORT, .job = "x", .report = "{}"}, 0, SIDE_WORKER, PHASE_WELCOME, 2, false},
+                {{.kind = WORKER_REPORT, .job = "x", .report = "{}"}, 1, SIDE_WORKER, PHASE_WORK, 2, false},
+                {{.kind = WORKER_REPORT, .job = "x"}, 0, SIDE_WORKER, PHASE_WORK, 2, false},
+                {{.kind = WORKER_RUN}, RUN_INPUTS, SIDE_SUPERVISOR, PHASE_WORK, 2, true},
+                {{.kind = WORKER_RUN}, RUN_FDS_MAX + 1, SIDE_SUPERVISOR, PHASE_WORK, 2, false},
+                {{.kind = WORKER_RUN}, RUN_INPUTS, SIDE_WORKER, PHASE_WORK, 2, false},
+                {{.kind = WORKER_POLICY, .name = "x"}, 0, SIDE_SUPERVISOR, PHASE_WORK, 2, false},
+                {{.kind = WORKER_ACKNOWLEDGE}, 0, SIDE_SUPERVISOR, PHASE_WORK, 1, false},
+        };
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_packer_ Packer p = {0};
+                WorkerMessage back;
+                worker_message_pack(&p, &cases[i].message, cases[i].version);
+                int r = worker_message_read(p.data, p.size, cases[i].n_fds, cases[i].sender, cases[i].phase,
+                                            cases[i].version, &back, &e);
+                if (cases[i].allowed)
+                        assert_ok(r, &e);
+                else
+                        ck_assert_msg(r == -EPROTO, "case %zu was taken", i);
+                free(back.attempts);
+        }
+        for (uint64_t kind = 0; kind < 100; kind += 1 + 50 * (kind == WORKER_MESSAGE_KIND_MAX)) {
+                WorkerMessage back;
+                if (kind == 0 || kind >= WORKER_MESSAGE_KIND_MAX)
+                        ck_assert_int_eq(worker_message_read(&kind, sizeof kind, 0, SIDE_WORKER, PHASE_WORK, 2, &back, &e),
+                                         -EPROTO);
+        }
+}
+END_TEST
+
+static int read_report(const char *text, size_t length, Error *e)
+{
+        _cleanup_free_ char *report = strndup(text, length);
+        _cleanup_packer_ Packer p = {0};
+        WorkerMessage back;
+
+        worker_message_pack(&p, &(WorkerMessage){.kind = WORKER_REPORT, .job = "x", .report = report}, 2);
+        return worker_message_read(p.data, p.size, 0, SIDE_WORKER, PHASE_WORK, 2, &back, e);
+}
+
+START_TEST(test_a_report_has_a_size)
+{
+        _cleanup_free_ char *text = malloc(WORKER_MESSAGE_MAX);
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        memset(text, 'x', WORKER_MESSAGE_MAX);
+        assert_ok(read_report(text, WORKER_MESSAGE_MAX - 100, &e), &e);
+        assert_refused(read_report(text, WORKER_MESSAGE_MAX, &e), &e, "REPORT is too long");
+}
+END_TEST
+
+START_TEST(test_attempts_come_back_as_they_were)
+{
+        WorkerAttempt attempts[WORKER_ATTEMPTS_MAX];
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_packer_ Packer p = {0};
+        WorkerMessage back;
+
+        for (size_t i = 0; i < ELEMENTS(attempts); i++)
+                attempts[i] = (WorkerAttempt){"01kfz0000000000000000000aa", i, i * 3, i % 2};
+        worker_message_pack(&p, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = attempts,
+                                                 .n_attempts = ELEMENTS(attempts)}, 2);
+        assert_ok(worker_message_read(p.data, p.size, 0, SIDE_WORKER, PHASE_WELCOME, 2, &back, &e), &e);
+        ck_assert_uint_eq(back.n_attempts, ELEMENTS(attempts));
+        ck_assert_str_eq(back.attempts[511].job, attempts[511].job);
+        ck_assert_uint_eq(back.attempts[511].attempt, 511);
+        ck_assert_uint_eq(back.attempts[511].started_usec, 511 * 3);
+        ck_assert_uint_eq(back.attempts[511].ended, 1);
+        free(back.attempts);
+        for (size_t n = 0; n < p.size; n += 7)
+                ck_assert_int_eq(worker_message_read(p.data, n, 0, SIDE_WORKER, PHASE_WELCOME, 2, &back, &e), -EPROTO);
+}
+END_TEST
+
+START_TEST(test_the_version_before_is_spoken)
+{
+        _cleanup_packer_ Packer old = {0}, new = {0};
+        _cleanup_error_ Error e = ERROR_NULL;
+        WorkerMessage back;
+
+        worker_message_pack(&old, &(WorkerMessage){.kind = WORKER_CANCEL, .job = "x", .attempt = 3}, 1);
+        worker_message_pack(&new, &(WorkerMessage){.kind = WORKER_CANCEL, .job = "x", .attempt = 3}, 2);
+        assert_ok(worker_message_read(old.data, old.size, 0, SIDE_SUPERVISOR, PHASE_WORK, 1, &back, &e), &e);
+        ck_assert_str_eq(back.job, "x");
+        assert_ok(worker_message_read(new.data, new.size, 0, SIDE_SUPERVISOR, PHASE_WORK, 2, &back, &e), &e);
+        ck_assert_uint_eq(back.attempt, 3);
+        ck_assert_int_eq(worker_message_read(old.data, old.size, 0, SIDE_SUPERVISOR, PHASE_WORK, 2, &back, &e), -EPROTO);
 }
 END_TEST
 
@@ -149,7 +249,10 @@ Suite *engine_suite(void)
         tcase_add_test(tests, test_a_final_state_never_changes);
         tcase_add_test(tests, test_jobs_are_found_by_id);
         tcase_add_test(tests, test_a_run_order_comes_back_as_it_was);
-        tcase_add_test(tests, test_messages_are_for_one_side_and_of_limited_size);
+        tcase_add_test(tests, test_messages_are_for_one_side_and_in_turn);
+        tcase_add_test(tests, test_a_report_has_a_size);
+        tcase_add_test(tests, test_attempts_come_back_as_they_were);
+        tcase_add_test(tests, test_the_version_before_is_spoken);
         suite_add_tcase(suite, tests);
         return suite;
 }

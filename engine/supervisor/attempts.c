@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What workers say of the attempts that they run. A report is acknowledged when it is on the disk; until then the worker
+ * keeps it, and tells the next supervisor of it.
+ *
+ * A supervisor begins with what the one before has written down, and that may be less than what has happened: an attempt
+ * may have been handed out, or have ended. So nothing is started before each worker that lives has said what it has, or has
+ * ended (`settled`). What they have and is still wanted is taken up; what ran and nobody has, is lost. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/json.h"
+#include "engine/base/log.h"
+#include "engine/supervisor/job_report.h"
+
+#include <string.h>
+
+/* ---- acknowledging ---- */
+
+struct Acknowledgement {
+        STAILQ_ENTRY(Acknowledgement) next;
+        char worker[8];
+        Id job;
+        uint64_t attempt;
+};
+
+/* Commits come in their order. */
+static void on_stored(const Error *error _unused_, void *userdata)
+{
+        Supervisor *s = userdata;
+        struct Acknowledgement *a = STAILQ_FIRST(&s->acknowledgements);
+
+        STAILQ_REMOVE_HEAD(&s->acknowledgements, next);
+        pool_acknowledge(s->pool, a->worker, a->job.text, a->attempt);
+        free(a);
+}
+
+static void acknowledge_when_stored(Supervisor *s, const PoolWorker *worker, const char *id, uint64_t attempt)
+{
+        struct Acknowledgement *a = malloc(sizeof *a);
+
+        if (!a)
+                return; /* it is told of again, some day */
+        a->attempt = attempt;
+        snprintf(a->worker, sizeof a->worker, "%s", pool_worker_name(worker));
+        snprintf(a->job.text, sizeof a->job.text, "%s", id);
+        STAILQ_INSERT_TAIL(&s->acknowledgements, a, next);
+        store_sync(s->store, on_stored, s);
+}
+
+void attempts_forget_acknowledgements(Supervisor *s)
+{
+        while (!STAILQ_EMPTY(&s->acknowledgements)) {
+                struct Acknowledgement *a = STAILQ_FIRST(&s->acknowledgements);
+                STAILQ_REMOVE_HEAD(&s->acknowledgements, next);
+                free(a);
+        }
+}
+
+/* ---- while a supervisor lives ---- */
+
+static Job *find_running(Supervisor *s, const PoolWorker *worker, const char *id, uint64_t attempt)
+{
+        Job *job = job_table_get(&s->jobs, id);
+
+        return job && job->worker == worker && job->attempt == attempt ? job : NULL;
+}
+
+static void on_started(PoolWorker *worker, const char *id, uint64_t attempt, void *userdata)
+{
+        Supervisor *s = userdata;
+        Job *job = find_running(s, worker, id, attempt);
+
+        if (!job || job->state != JOB_STARTING)
+                return;
+        supervisor_set_state(s, job, JOB_RUNNING);
+        job->started_usec = realtime_usec();
+}
+
+static void take_report(Supervisor *s, Job *job, const PoolWorker *worker, const char *text)
+{
+        _cleanup_json_ json_object *report = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        if (json_parse_text(text, strlen(text), &report, &e) < 0 || !json_object_is_type(report, json_type_object)) {
+                log_error("worker %s: its report on %s cannot be read", pool_worker_name(worker), job->id.text);
+                supervisor_finish(s, job, JOB_FAILED,
+                                  job_report_own(job, JAIL_LOST, "the worker's report cannot be read",
+                                                 pool_worker_name(worker)));
+                return;
+        }
+        JobState state = job_report_state(report);
+        job->charge.cpu_usec = job_report_cpu_usec(report);
+        char *complete = job_report_complete(report, job, pool_worker_name(worker));
+        if (state == JOB_FAILED || job->requeueing)
+                supervisor_attempt_failed(s, job, job_report_reason(report), complete);
+        else
+                supervisor_finish(s, job, state, complete);
+}
+
+static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, const char *text, void *userdata)
+{
+        Supervisor *s = userdata;
+        Job *job = find_running(s, worker, id, attempt);
+
+        /* Nobody waits for it where the job is not known, has ended, or has come to a later attempt. */
+        if (job)
+                take_report(s, job, worker, text);
+        acknowledge_when_stored(s, worker, id, attempt);
+}
+
+static Job *find_job_of(const Supervisor *s, const PoolWorker *worker)
+{
+        for (size_t i = 0; i < s->jobs.n; i++)
+                if (s->jobs.jobs[i]->worker == worker)
+                        return s->jobs.jobs[i];
+        return NULL;
+}
+
+static void lose(Supervisor *s, Job *job, const char *why, const char *worker)
+{
+        supervisor_attempt_failed(s, job, JAIL_LOST,
+                                  job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST, why, worker));
+}
+
+static void on_lost(PoolWorker *worker, void *userdata)
+{
+        Supervisor *s = userdata;
+
+        for (Job *job; (job = find_job_of(s, worker));)
+                lose(s, job, "the worker that ran the job has died", pool_worker_name(worker));
+        supervisor_dispatch(s);
+}
+
+/* ---- from one supervisor to the next ---- */
+
+/* Whether an attempt that a worker has is the job's last one: the one that is written down, or one that came after it. */
+static bool is_wanted(const Supervisor *s, const Job *job, uint64_t attempt)
+{
+        if (s->settled || job->ended || job_state_is_final(job->state) || attempt < job->attempt)
+                return false;
+        if (attempt > job->attempt || (job_state_runs(job->state) && !job->worker))
+                return true;
+        if (job->state != JOB_QUEUED || job->worker)
+                return false;
+        /* Queued behind this attempt: somebody has requeued it while it ran. Or its report was on the disk, and the
+         * acknowledgement on its way. */
+        _cleanup_free_ char *report = store_report(s->store, &job->id, attempt);
+        return report == NULL;
+}
+
+static bool on_claimed(PoolWorker *worker, const WorkerAttempt *a, void *userdata)
+{
+        Supervisor *s = userdata;
+        Job *job = job_table_get(&s->jobs, a->job);
+
+        if (!job || !is_wanted(s, job, a->attempt))
+                return false;
+        bool requeued = !job_state_runs(job->state) && a->attempt == job->attempt;
+        if (!job_state_runs(job->state) && job->state != JOB_QUEUED)
+                supervisor_set_state(s, job, JOB_QUEUED);
+        job->attempt = a->attempt;
+        if (job->state == JOB_QUEUED)
+                supervisor_set_state(s, job, JOB_STARTING);
+        if (job->state == JOB_STARTING)
+                supervisor_set_state(s, job, JOB_RUNNING);
+        job->worker = worker;
+        job->started_usec = a->started_usec;
+        job->requeueing |= requeued;
+        store_update(s->store, job, job->requeueing ? JOB_QUEUED : job->state, NULL, NULL, NULL);
+        if (job->cancelling || job->requeueing)
+                pool_cancel(worker, job->id.text, job->attempt);
+        return true;
+}
+
+void attempts_settle(Supervisor *s)
+{
+        s->settled = true;
+        for (size_t i = 0; i < s->jobs.n; i++) {
+                Job *job = s->jobs.jobs[i];
+                if (!job->ended && job_state_runs(job->state) && !job->worker)
+                        lose(s, job, "the worker that ran the job ended while there was no supervisor", NULL);
+        }
+        supervisor_dispatch(s);
+}
+
+static void on_settled(void *userdata)
+{
+        attempts_settle(userdata);
+}
+
+static void on_room(void *userdata)
+{
+        supervisor_dispatch(userdata);
+}
+
+const PoolEvents attempts_events = {
+        .has_room = on_room,
+        .started = on_started,
+        .reported = on_reported,
+        .claimed = on_claimed,
+        .settled = on_settled,
+        .lost = on_lost,
+};

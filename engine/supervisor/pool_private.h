@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What pool.c (which workers there are) and pool_worker.c (one of them) share. */
+
+#include "engine/base/id.h"
+#include "engine/supervisor/pool.h"
+
+#include <sys/queue.h>
+
+#define POLICIES_KNOWN 32
+#define ACKNOWLEDGED_AT_ONCE 64
+
+struct PoolWorker {
+        TAILQ_ENTRY(PoolWorker) entry;
+        Pool *pool;
+        unsigned number;
+        char name[8];
+        WorkerState state;
+        bool awaited; /* of an earlier supervisor, and not heard of yet */
+
+        pid_t pid;  /* 0: there is no process */
+        int pidfd;  /* -1: likewise */
+        sd_event_source *exited;
+        uint64_t started_usec;           /* CLOCK_REALTIME */
+        uint64_t began_usec;             /* monotonic */
+        uint64_t restart_usec;           /* the pause before the next start */
+        sd_event_source *timer;          /* until it is started again; until it must have said something, or ended */
+
+        int socket; /* -1: not connected */
+        sd_event_source *io;
+        WorkerPhase phase;
+        uint64_t version;
+        unsigned running; /* jobs */
+        unsigned kept;    /* attempts that it has, with those whose report is not acknowledged */
+        char known[POLICIES_KNOWN][80]; /* digests that were sent, the oldest overwritten */
+        size_t n_known;
+        struct {
+                Id job;
+                uint64_t attempt;
+        } acknowledged[ACKNOWLEDGED_AT_ONCE]; /* to be sent */
+        size_t n_acknowledged;
+        sd_event_source *acknowledging;
+};
+
+TAILQ_HEAD(PoolWorkerList, PoolWorker);
+
+struct Pool {
+        sd_event *event;
+        const PoolEvents *events;
+        void *userdata;
+        const PoolStarter *starter;
+        char *socket_path;
+        int listener, lock;
+        sd_event_source *accepting;
+        struct PoolWorkerList workers; /* by their numbers */
+        uint64_t target, minimum, maximum, jobs_per_worker;
+        bool settled;
+};
+
+/* ---- pool.c ---- */
+
+void pool_set_state(PoolWorker *worker, WorkerState state);
+
+/* A worker that awaited was has said what it has, or is gone. */
+void pool_check_settled(Pool *pool);
+
+/* Starts and drains, until there are as many as are wanted. */
+void pool_balance(Pool *pool);
+
+/* The process of a worker has ended, and its socket is closed. */
+void pool_worker_ended(PoolWorker *worker);
+
+/* The worker of this process: by the pid with which it was started, or by the lock that it holds. NULL: it is none. */
+PoolWorker *pool_find_process(Pool *pool, pid_t pid);
+
+/* ---- pool_worker.c ---- */
+
+/* The process of a worker: from now on we hear of its end. Takes the pidfd over. */
+int pool_worker_watch(PoolWorker *worker, pid_t pid, int pidfd);
+void pool_worker_unwatch(PoolWorker *worker);
+
+/* It has so long to say what it has. */
+void pool_worker_expect(PoolWorker *worker, uint64_t usec);
+
+/* Closes its connection. */
+void pool_worker_disconnect(PoolWorker *worker);
+
+void pool_worker_acknowledge(PoolWorker *worker, const char *job, uint64_t attempt);
+
+/* Takes nothing more. */
+void pool_worker_stop(PoolWorker *worker);
+
+/* For the event loop: somebody connects. */
+int pool_on_connect(sd_event_source *source, int fd, uint32_t events, void *userdata);

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One worker: its process, by a pidfd, and its connection. It is lost when its process is gone, not before: until then
+ * something of its jobs may run. */
+
+#include "engine/supervisor/pool_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/fd.h"
+#include "engine/base/log.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define END_USEC (5 * USEC_PER_SECOND) /* from the end of its connection to its own */
+
+/* ---- its process ---- */
+
+static void take_all(PoolWorker *w);
+
+static int on_exited(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
+{
+        PoolWorker *w = userdata;
+        siginfo_t info = {0};
+
+        take_all(w); /* what it has said before it ended */
+        bool ours = waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | WNOHANG) == 0;
+        bool well = ours && info.si_code == CLD_EXITED && info.si_status == 0;
+        if (ours && !well)
+                log_warning("worker %s ended (%s %d)", w->name, info.si_code == CLD_EXITED ? "status" : "signal",
+                            info.si_status);
+        pool_worker_disconnect(w);
+        pool_worker_unwatch(w);
+        pool_worker_ended(w);
+        return 0;
+}
+
+int pool_worker_watch(PoolWorker *w, pid_t pid, int pidfd)
+{
+        w->pid = pid;
+        w->pidfd = pidfd;
+        return sd_event_add_io(w->pool->event, &w->exited, pidfd, EPOLLIN, on_exited, w);
+}
+
+void pool_worker_unwatch(PoolWorker *w)
+{
+        w->exited = sd_event_source_disable_unref(w->exited);
+        w->timer = sd_event_source_disable_unref(w->timer);
+        w->pidfd = close_fd(w->pidfd);
+        w->pid = 0;
+}
+
+static void end_process(PoolWorker *w)
+{
+        if (w->pidfd >= 0)
+                w->pool->starter->end(w->pool->starter->userdata, w->name, w->pidfd, true);
+}
+
+static int on_silent(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        PoolWorker *w = userdata;
+
+        w->timer = sd_event_source_disable_unref(w->timer);
+        log_error("worker %s: it does not %s; it is ended", w->name,
+                  w->phase == PHASE_WORK ? "end" : "connect, or does not say what it has");
+        end_process(w);
+        return 0;
+}
+
+void pool_worker_expect(PoolWorker *w, uint64_t usec)
+{
+        w->timer = sd_event_source_disable_unref(w->timer);
+        if (sd_event_add_time_relative(w->pool->event, &w->timer, CLOCK_MONOTONIC, usec, 0, on_silent, w) < 0)
+                log_error("worker %s: its timer cannot be set", w->name);
+}
+
+/* ---- its connection ---- */
+
+void pool_worker_disconnect(PoolWorker *w)
+{
+        w->io = sd_event_source_disable_unref(w->io);
+        w->acknowledging = sd_event_source_disable_unref(w->acknowledging);
+        w->socket = close_fd(w->socket);
+        w->phase = PHASE_CONNECTED;
+        w->running = w->kept = 0;
+        w->n_known = w->n_acknowledged = 0;
+        memset(w->known, 0, sizeof w->known);
+}
+
+/* For a worker that breaks the protocol, or does not read: its process goes, and with that, it is lost. */
+static void expel(PoolWorker *w, const char *why)
+{
+        log_error("worker %s: %s; it is ended", w->name, why);
+        pool_worker_disconnect(w);
+        end_process(w);
+}
+
+static int send_to(PoolWorker *w, const WorkerMessage *message, const int *fds, size_t n_fds)
+{
+        _cleanup_packer_ Packer p = {0};
+
+        worker_message_pack(&p, message, w->version);
+        return p.failed ? -ENOMEM : send_message(w->socket, p.data, p.size, fds, n_fds);
+}
+
+static void tell(PoolWorker *w, const WorkerMessage *message)
+{
+        if (w->phase == PHASE_WORK && send_to(w, message, NULL, 0) < 0)
+                expel(w, "it does not take messages");
+}
+
+void pool_worker_stop(PoolWorker *w)
+{
+        tell(w, &(WorkerMessage){.kind = WORKER_STOP});
+}
+
+/* ---- what it says ---- */
+
+static void get_to_work(PoolWorker *w)
+{
+        Pool *pool = w->pool;
+
+        w->phase = PHASE_WORK;
+        w->awaited = false;
+        w->timer = sd_event_source_disable_unref(w->timer);
+        if (w->state == WORKER_DRAINING)
+                pool_worker_stop(w);
+        else
+                pool_set_state(w, WORKER_READY);
+        pool_check_settled(pool);
+        pool_balance(pool);
+        pool->events->has_room(pool->userdata);
+}
+
+static void take_hello(PoolWorker *w, const WorkerMessage *m)
+{
+        if (m->oldest > WORKER_VERSION || m->version < WORKER_VERSION_MIN) {
+                expel(w, "it speaks another version of the protocol");
+                return;
+        }
+        w->version = m->version < WORKER_VERSION ? m->version : WORKER_VERSION;
+        if (send_to(w, &(WorkerMessage){.kind = WORKER_WELCOME, .version = w->version}, NULL, 0) < 0) {
+                expel(w, "it cannot be answered");
+                return;
+        }
+        w->phase = PHASE_WELCOME;
+        /* In version 1 it has nothing: it ended with its supervisor. */
+        if (w->version == 1)
+                get_to_work(w);
+}
+
+static void take_attempts(PoolWorker *w, const WorkerMessage *m)
+{
+        const Pool *pool = w->pool;
+
+        w->phase = PHASE_WORK;
+        for (size_t i = 0; i < m->n_attempts && w->socket >= 0; i++) {
+                const WorkerAttempt *a = &m->attempts[i];
+                w->kept++;
+                w->running++; /* until its report is here */
+                if (!pool->events->claimed(w, a, pool->userdata) && !a->ended)
+                        pool_cancel(w, a->job, a->attempt);
+        }
+        if (w->socket >= 0)
+                get_to_work(w);
+}
+
+static void take_report(PoolWorker *w, const WorkerMessage *m)
+{
+        const Pool *pool = w->pool;
+
+        if (w->running > 0)
+                w->running--;
+        if (w->version == 1 && w->kept > 0)
+                w->kept--; /* it does not keep them */
+        w->restart_usec = 0; /* it works */
+        pool->events->reported(w, m->job, m->attempt, m->report, pool->userdata);
+        pool->events->has_room(pool->userdata);
+}
+
+static void take_message(PoolWorker *w, const void *data, size_t size)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        WorkerMessage m;
+
+        if (worker_message_read(data, size, 0, SIDE_WORKER, w->phase, w->version, &m, &e) < 0) {
+                expel(w, error_text(&e));
+                return;
+        }
+        switch (m.kind) {
+        case WORKER_HELLO:
+                take_hello(w, &m);
+                break;
+        case WORKER_ATTEMPTS:
+                take_attempts(w, &m);
+                break;
+        case WORKER_STARTED:
+                w->pool->events->started(w, m.job, m.attempt, w->pool->userdata);
+                break;
+        default:
+                take_report(w, &m);
+        }
+        free(m.attempts);
+}
+
+/* False: there is nothing more for now. */
+static bool take_next(PoolWorker *w)
+{
+        char data[WORKER_MESSAGE_MAX];
+        ssize_t n = receive_message(w->socket, data, sizeof data, NULL, NULL);
+
+        if (n == -EAGAIN)
+                return false;
+        if (n == -EMSGSIZE) {
+                expel(w, "a message that is too long, or has descriptors");
+        } else if (n <= 0) {
+                pool_worker_disconnect(w);
+                pool_worker_expect(w, END_USEC);
+        } else {
+                take_message(w, data, (size_t)n);
+        }
+        return w->socket >= 0;
+}
+
+static void take_all(PoolWorker *w)
+{
+        while (w->socket >= 0 && take_next(w))
+                ;
+}
+
+static int on_worker(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
+{
+        take_next(userdata);
+        return 0;
+}
+
+int pool_on_connect(sd_event_source *source _unused_, int fd, uint32_t events _unused_, void *userdata)
+{
+        Pool *pool = userdata;
+        struct ucred peer;
+        socklen_t size = sizeof peer;
+        _cleanup_close_ int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (connection < 0 || getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return 0;
+        /* A pid of 0: it is in a namespace that is not below ours. */
+        PoolWorker *w = peer.uid == geteuid() && peer.pid > 0 ? pool_find_process(pool, peer.pid) : NULL;
+        if (!w || w->socket >= 0) {
+                log_warning("process %d is no worker of this state directory; its connection is closed", peer.pid);
+                return 0;
+        }
+        w->socket = take_fd(connection);
+        w->version = 0;
+        if (sd_event_add_io(pool->event, &w->io, w->socket, EPOLLIN, on_worker, w) < 0)
+                expel(w, "it cannot be watched");
+        return 0;
+}
+
+/* ---- giving it work ---- */
+
+static int send_policy(PoolWorker *w, const JailPolicy *policy)
+{
+        const char *digest = jail_policy_digest(policy), *text = jail_policy_text(policy);
+
+        for (size_t i = 0; i < POLICIES_KNOWN; i++)
+                if (strcmp(w->known[i], digest) == 0)
+                        return 0;
+        _cleanup_close_ int fd = sealed_file("policy", text, strlen(text));
+        if (fd < 0)
+                return fd;
+        int r = send_to(w, &(WorkerMessage){.kind = WORKER_POLICY, .name = jail_policy_name(policy)}, &fd, 1);
+        if (r >= 0)
+                snprintf(w->known[w->n_known++ % POLICIES_KNOWN], sizeof w->known[0], "%s", digest);
+        return r;
+}
+
+static int send_run(PoolWorker *w, const RunOrder *order, const int *fds, size_t n_fds)
+{
+        _cleanup_packer_ Packer document = {0};
+        int all[RUN_FDS_MAX];
+        size_t n = 0;
+
+        run_order_pack(&document, order);
+        if (document.failed || n_fds + 1 > RUN_FDS_MAX)
+                return -ENOMEM;
+        _cleanup_close_ int fd = sealed_file("run", document.data, document.size);
+        if (fd < 0)
+                return fd;
+        all[n++] = fd;
+        for (size_t i = 0; i < n_fds; i++)
+                if (w->version >= 2 || RUN_STDOUT + i != RUN_INDEX)
+                        all[n++] = fds[i];
+        return send_to(w, &(WorkerMessage){.kind = WORKER_RUN}, all, n);
+}
+
+int pool_run(PoolWorker *w, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds)
+{
+        int r = send_policy(w, policy);
+
+        if (r >= 0)
+                r = send_run(w, order, fds, n_fds);
+        /* Its end of the socket is closed, and we have not been told yet. */
+        if (r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN || r == -EBADF) {
+                expel(w, "it does not take messages");
+                return -ENOTCONN;
+        }
+        if (r >= 0) {
+                w->running++;
+                w->kept++;
+        }
+        return r;
+}
+
+void pool_cancel(PoolWorker *w, const char *job, uint64_t attempt)
+{
+        tell(w, &(WorkerMessage){.kind = WORKER_CANCEL, .job = job, .attempt = attempt});
+}
+
+/* ---- acknowledging ---- */
+
+static void send_acknowledged(PoolWorker *w)
+{
+        WorkerAttempt attempts[ACKNOWLEDGED_AT_ONCE];
+
+        for (size_t i = 0; i < w->n_acknowledged; i++)
+                attempts[i] = (WorkerAttempt){.job = w->acknowledged[i].job.text, .attempt = w->acknowledged[i].attempt};
+        tell(w, &(WorkerMessage){.kind = WORKER_ACKNOWLEDGE, .attempts = attempts, .n_attempts = w->n_acknowledged});
+        w->n_acknowledged = 0;
+}
+
+static int on_acknowledging(sd_event_source *source _unused_, void *userdata)
+{
+        PoolWorker *w = userdata;
+
+        w->acknowledging = sd_event_source_disable_unref(w->acknowledging);
+        send_acknowledged(w);
+        return 0;
+}
+
+/* Those that one commit has brought go together. */
+void pool_worker_acknowledge(PoolWorker *w, const char *job, uint64_t attempt)
+{
+        if (w->phase != PHASE_WORK || w->version == 1)
+                return;
+        if (w->kept > 0)
+                w->kept--;
+        if (w->n_acknowledged == ACKNOWLEDGED_AT_ONCE)
+                send_acknowledged(w);
+        snprintf(w->acknowledged[w->n_acknowledged].job.text, sizeof w->acknowledged[0].job.text, "%s", job);
+        w->acknowledged[w->n_acknowledged++].attempt = attempt;
+        if (!w->acknowledging && sd_event_add_defer(w->pool->event, &w->acknowledging, on_acknowledging, w) < 0)
+                send_acknowledged(w);
+}

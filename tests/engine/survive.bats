@@ -1,0 +1,161 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The supervisor may die, and its workers may: what runs goes on, and each end counts once.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+        export state=$BATS_FILE_TMPDIR/state
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        start_engine --drain 0s
+}
+
+teardown_file() {
+        stop_engine
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+kill_engine() {
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+}
+
+workers() { # of this state directory, whoever has started them
+        pgrep -f -- "skep-worker --socket $state/"
+}
+
+field() { # id, expression on the job
+        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+reach() { # id, state: waits for it
+        for i in $(seq 100); do
+                [ "$(field "$1" 'job["state"]')" = "$2" ] && return
+                sleep 0.1
+        done
+        return 1
+}
+
+@test "a job runs on while its supervisor is killed and comes back" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo one; sleep 3; echo two; echo kept > /output/f"]}')
+        reach "$id" running
+        before=$(workers)
+        kill_engine
+        start_engine --drain 0s
+        [ "$(workers)" = "$before" ]
+        reach "$id" running
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"], job["report"]["attempt"]')" = "succeeded 1 1" ]
+        [ "$(field "$id" '0 < job["started_usec"] < job["finished_usec"] - 1500000')" = True ]
+        [ "$(ctl logs "$id")" = $'one\ntwo' ]
+        ctl output "$id" out
+        [ "$(cat out/f)" = kept ]
+}
+
+@test "a job that ends while there is no supervisor is reported to the next one" {
+        for i in 1 2 3; do echo "{\"command\": [\"sh\", \"-c\", \"sleep 3; echo $i; exit $i\"]}"; done | ctl submit - > ids
+        for id in $(cat ids); do reach "$id" running; done
+        kill_engine
+        sleep 4
+        start_engine --drain 0s
+        run ctl wait $(cat ids)
+        for i in 1 2 3; do
+                id=$(sed -n ${i}p ids)
+                [ "$(field "$id" 'job["state"], job["attempt"], job["report"]["exit_code"]')" = "failed 1 $i" ]
+                [ "$(ctl logs "$id")" = "$i" ]
+        done
+}
+
+@test "a worker that dies while there is no supervisor: its jobs are lost, and run again" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30; echo attempt $SKEP_ATTEMPT"], "retry": {"attempts": 3, "backoff": "50ms"}}')
+        reach "$id" running
+        kill_engine
+        kill -KILL $(workers)
+        start_engine --drain 0s
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 2" ]
+        [ "$(ctl logs "$id")" = "attempt 2" ]
+        run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Report u 1
+        [[ $output == *lost*"ended while there was no supervisor"* ]]
+}
+
+@test "what was cancelled or requeued before a crash is so after it" {
+        cancelled=$(ctl submit - <<< '{"command": ["sleep", "30"]}')
+        requeued=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30"]}')
+        reach "$cancelled" running
+        reach "$requeued" running
+        kill -STOP $(workers) # so that they do not answer before the crash
+        ctl cancel "$cancelled"
+        ctl requeue "$requeued"
+        sleep 0.5
+        kill_engine
+        kill -CONT $(workers)
+        start_engine --drain 0s
+        run ctl wait "$cancelled" "$requeued"
+        [ "$(field "$cancelled" 'job["state"], job["attempt"]')" = "cancelled 1" ]
+        [ "$(field "$requeued" 'job["state"], job["attempt"]')" = "succeeded 2" ]
+}
+
+@test "nothing is started before each worker has said what it has; a silent one is ended" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 60; echo attempt $SKEP_ATTEMPT"], "retry": {"attempts": 3, "backoff": "50ms"}}')
+        reach "$id" running
+        kill_engine
+        kill -STOP $(workers)
+        start_engine --drain 0s
+        other=$(ctl submit - <<< '{"command": ["true"]}')
+        sleep 1
+        [ "$(field "$other" 'job["state"]')" = queued ]
+        [ "$(field "$id" 'job["attempt"]')" = 1 ]
+        ctl wait "$id" "$other"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 2" ]
+        [ "$(field "$other" 'job["attempt"]')" = 1 ]
+}
+
+@test "a supervisor that wants fewer workers lets the others end their jobs" {
+        for i in 1 2 3 4; do echo '{"command": ["sleep", "8"]}'; done | ctl submit - > ids
+        for id in $(cat ids); do reach "$id" running; done
+        [ "$(workers | wc -l)" -eq 2 ]
+        kill_engine
+        start_engine --drain 0s --workers 1
+        ctl wait $(cat ids)
+        for id in $(cat ids); do [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 1" ]; done
+        for i in $(seq 50); do [ "$(workers | wc -l)" -eq 1 ] && break; sleep 0.1; done
+        [ "$(workers | wc -l)" -eq 1 ]
+        stop_engine
+        start_engine --drain 0s
+}
+
+@test "a stranger's connection to the workers' socket is closed, and harms nobody" {
+        python3 - "$state/worker.sock" << 'P'
+import socket, sys
+for _ in range(100):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    try:
+        s.send(b"\1" + bytes(7) + b"\2" + bytes(7) + b"\2" + bytes(7) + b"\1" + bytes(7) + b"1\0")
+        assert s.recv(100) == b""
+    except (ConnectionResetError, BrokenPipeError):
+        pass
+P
+        [ "$(ctl run -- echo fine </dev/null)" = fine ]
+}
+
+@test "SIGTERM ends everything, and what runs is queued again without a failure" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 3 ] || sleep 30"], "retry": {"attempts": 1}}')
+        for attempt in 1 2; do
+                reach "$id" running
+                stop_engine
+                leftovers > left
+                diff left - <<< "$BEFORE"
+                start_engine --drain 0s
+        done
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 3" ]
+}
