@@ -118,14 +118,28 @@ static int get_held(sd_bus *bus _unused_, const char *path _unused_, const char 
         return sd_bus_message_append(reply, "b", (int)((BusLink *)userdata)->job->held);
 }
 
+static int get_waiting(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                       const char *property _unused_, sd_bus_message *reply, void *userdata,
+                       sd_bus_error *error _unused_)
+{
+        const BusLink *link = userdata;
+        _cleanup_free_ char *why = supervisor_why_waiting(bus_supervisor(link), link->job);
+
+        return why ? sd_bus_message_append(reply, "s", why) : -ENOMEM;
+}
+
 static int get_time(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                     const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
         const Job *job = ((BusLink *)userdata)->job;
-        uint64_t usec = property[0] == 'F'                       ? job->finished_usec
+        bool due = property[0] == 'D';
+        uint64_t usec = due                                      ? job->due_usec
+                        : property[0] == 'F'                     ? job->finished_usec
                         : strcmp(property, "SubmittedUSec") == 0 ? job->submitted_usec
                                                                  : job->started_usec;
 
+        if (due && job->state != JOB_BACKOFF)
+                usec = 0;
         return sd_bus_message_append(reply, "t", usec);
 }
 
@@ -144,7 +158,9 @@ const sd_bus_vtable bus_job_vtable[] = {
         SD_BUS_PROPERTY("Attempt", "u", get_number, 0, 0),
         SD_BUS_PROPERTY("Priority", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Held", "b", get_held, 0, 0),
+        SD_BUS_PROPERTY("Waiting", "s", get_waiting, 0, 0),
         SD_BUS_PROPERTY("SubmittedUSec", "t", get_time, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("DueUSec", "t", get_time, 0, 0),
         SD_BUS_PROPERTY("StartedUSec", "t", get_time, 0, 0),
         SD_BUS_PROPERTY("FinishedUSec", "t", get_time, 0, 0),
         SD_BUS_VTABLE_END,

@@ -200,7 +200,7 @@ static Job *first_job(const Tenant *t)
 }
 
 /* The one behind, of the same priority or of the next lower one; NULL at the end. */
-static Job *job_behind(const Tenant *t, Job *job)
+static Job *job_behind(const Tenant *t, const Job *job)
 {
         Job *next = TAILQ_NEXT(job, queue);
 
@@ -255,6 +255,15 @@ void queue_remove(Queue *q, Job *job)
         if (q->passed == job)
                 q->passed = NULL;
         settle(q, job->tenant);
+}
+
+size_t queue_jobs_before(const Job *job, size_t most)
+{
+        size_t n = 0;
+
+        for (const Job *other = first_job(job->tenant); other && other != job && n < most; other = job_behind(job->tenant, other))
+                n++;
+        return n;
 }
 
 /* ---- the next ---- */

@@ -60,6 +60,9 @@ void queue_remove(Queue *queue, struct Job *job);
  * where that lies ahead. The job stays in the queue. */
 struct Job *queue_next(Queue *queue, uint64_t now_usec);
 
+/* How many of its tenant's jobs stand before one that is in the queue; no more than `most` are counted. */
+size_t queue_jobs_before(const struct Job *job, size_t most);
+
 /* A job takes its room in the pool (and is in the queue no more); it gives it back, having used `charge.cpu_usec`. */
 void queue_started(Queue *queue, struct Job *job, uint64_t now_usec);
 void queue_ended(Queue *queue, struct Job *job, uint64_t now_usec);

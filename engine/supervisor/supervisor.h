@@ -102,6 +102,10 @@ const Config *supervisor_config(const Supervisor *supervisor);
 int supervisor_scale(Supervisor *supervisor, uint64_t workers);
 const Pool *supervisor_pool(const Supervisor *supervisor);
 
+/* What a job waits for that has not been started, as a sentence ("" where it waits for nothing); owned by the caller, NULL
+ * when out of memory. */
+char *supervisor_why_waiting(const Supervisor *supervisor, const Job *job);
+
 typedef struct SupervisorStatus {
         uint64_t workers, queued, running, finished, started_usec;
         bool paused, draining;

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Why a job does not run yet: the first thing that it waits for, as a sentence for whoever asks. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/size.h"
+#include "engine/base/strv.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define COUNTED_MAX 1000 /* who stands further behind need not know it exactly */
+
+static char *join(const char *why, const char *more)
+{
+        char *text = NULL;
+
+        return asprintf(&text, "%s%s%s", why, more ? "; " : "", more ? more : "") < 0 ? NULL : text;
+}
+
+/* What is free of the pool beside what it needs, where that is too little. */
+static char *describe_room(const Resources *r, const Demand *demand)
+{
+        uint64_t memory = r->used.memory_bytes < r->total.memory_bytes ? r->total.memory_bytes - r->used.memory_bytes : 0,
+                 cpu = r->used.cpu_milli < r->total.cpu_milli ? r->total.cpu_milli - r->used.cpu_milli : 0;
+        char *text = NULL;
+        int n;
+
+        if (demand->memory_bytes > memory) {
+                _cleanup_free_ char *needed = size_format(demand->memory_bytes >> 20 << 20), *free_ = size_format(memory >> 20 << 20);
+                n = asprintf(&text, "for memory: it needs %s, and %s of the pool's are free", needed ? needed : "?",
+                             free_ ? free_ : "?");
+        } else {
+                n = asprintf(&text, "for processors: it needs %.2f, and %.2f of the pool's are free",
+                             (double)demand->cpu_milli / 1000, (double)cpu / 1000);
+        }
+        return n < 0 ? NULL : text;
+}
+
+static char *describe_place(const Job *job)
+{
+        size_t n = queue_jobs_before(job, COUNTED_MAX);
+        char *text = NULL;
+
+        if (n == 0)
+                return NULL;
+        if (asprintf(&text, "%s%zu of its tenant's jobs stand before it", n == COUNTED_MAX ? "at least " : "", n) < 0)
+                return NULL;
+        return text;
+}
+
+static char *describe_queued(const Supervisor *s, const Job *job)
+{
+        const Tenant *tenant = job->tenant;
+        _cleanup_free_ char *place = job->in_queue ? describe_place(job) : NULL, *room = NULL;
+        char *text = NULL;
+
+        if (job->held)
+                return strdup("it is held, until it is released");
+        if (s->draining || s->closed)
+                return join("the engine is drained", place);
+        if (s->paused)
+                return join("the engine is paused", place);
+        if (tenant->share.running >= tenant->rules.limits.running) {
+                int n = asprintf(&text, "tenant %s runs %" PRIu64 " jobs, as many as it may%s%s", tenant->name,
+                                 tenant->share.running, place ? "; " : "", place ? place : "");
+                return n < 0 ? NULL : text;
+        }
+        if (!pool_find_room(s->pool))
+                return join("no worker has a place", place);
+        if (!resources_fit(&s->queue.resources, &job->demand)) {
+                room = describe_room(&s->queue.resources, &job->demand);
+                return room ? join(room, place) : NULL;
+        }
+        if (s->queue.reserved && s->queue.reserved != job)
+                return join("room is kept for a larger job", place);
+        return place ? take(place) : strdup("for the turn of its tenant");
+}
+
+char *supervisor_why_waiting(const Supervisor *s, const Job *job)
+{
+        char *text = NULL;
+
+        switch (job->state) {
+        case JOB_WAITING:
+                return asprintf(&text, "for %zu jobs that it is to run after", job->n_awaited) < 0 ? NULL : text;
+        case JOB_QUEUED:
+                return describe_queued(s, job);
+        case JOB_BACKOFF:
+                return strdup(job->held ? "it is held, until it is released" : "for its next attempt");
+        default:
+                return strdup("");
+        }
+}
