@@ -6,6 +6,8 @@
 
 #include "jail/watchdog.h"
 
+#include "jail/ids.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -55,6 +57,7 @@ static void tidy(const CgroupTree *tree)
                         break;
                 nanosleep(&pause_time, NULL);
         }
+        ids_tidy();
 }
 
 static void close_all_but(unsigned a, unsigned b)

@@ -17,7 +17,7 @@ AmountText amount_duration(uint64_t usec)
                      {3600 * USEC_PER_SECOND, "h"},
                      {60 * USEC_PER_SECOND, "min"},
                      {USEC_PER_SECOND, "s"}};
-        AmountText t;
+        AmountText t = {""};
 
         if (usec < USEC_PER_MSEC) {
                 snprintf(t.text, sizeof t.text, "%" PRIu64 " µs", usec);
@@ -52,7 +52,7 @@ AmountText amount_size(uint64_t bytes)
         static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
         double value = (double)bytes;
         size_t i = 0;
-        AmountText t;
+        AmountText t = {""};
 
         /* What "%.1f" would print as 1024.0 is one of the next unit. */
         while (value >= 1023.95 && i + 1 < ELEMENTS(units)) {
@@ -67,7 +67,7 @@ static AmountText format(uint64_t usec, bool utc, const char *local_form, const 
 {
         time_t seconds = (time_t)(usec / USEC_PER_SECOND);
         struct tm parts;
-        AmountText t;
+        AmountText t = {""};
 
         if (utc)
                 gmtime_r(&seconds, &parts);

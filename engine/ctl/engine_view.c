@@ -24,16 +24,28 @@ void engine_view_done(EngineView *v)
         *v = ENGINE_VIEW_NULL;
 }
 
+/* A page may have few of them, or none, where many others stand between. */
 static int take_running(EngineView *v, sd_bus *bus, Error *e)
 {
         static const char *const states[] = {"state", "running", "state", "starting"};
         _cleanup_strv_ char **filter = NULL;
         _cleanup_free_ char *cursor = strdup("");
+        int r;
 
+        v->jobs = json_object_new_array();
         for (size_t i = 0; i < ELEMENTS(states); i++)
                 if (strv_add(&filter, states[i]) < 0)
                         return error_oom(e);
-        return cursor ? client_list_jobs(bus, filter, ENGINE_VIEW_JOBS, &cursor, &v->jobs, e) : error_oom(e);
+        if (!cursor)
+                return error_oom(e);
+        do {
+                _cleanup_json_ json_object *page = NULL;
+                if ((r = client_list_jobs(bus, filter, ENGINE_VIEW_JOBS, &cursor, &page, e)) < 0)
+                        return r;
+                for (size_t i = 0; i < json_object_array_length(page); i++)
+                        json_object_array_add(v->jobs, json_object_get(json_object_array_get_idx(page, i)));
+        } while (*cursor && json_object_array_length(v->jobs) < ENGINE_VIEW_JOBS);
+        return 0;
 }
 
 int engine_view_take(EngineView *v, sd_bus *bus, Error *e)

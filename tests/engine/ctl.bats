@@ -150,13 +150,13 @@ on_terminal() { # command, as a line for sh
         [[ $output == *"state        backoff"* && $output == *"attempt      1 of 9"* && $output == *"sh -c 'exit 3'"* ]]
         [[ $output == *"jail made in "* && $output == *"in all, CPU "* ]]
         ctl cancel "$id"
+        run -1 ctl wait "$id"
         run ctl status "$id"
         [[ $output == *"state        cancelled"* ]]
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "kill -SEGV $$"]}')
-        ctl hold "$id" || true
         run ctl wait "$id"
-        ctl release "$id" || true
         run ctl status "$id"
+        echo "$output"
         [[ $output == *"failed (SIGSEGV)"* ]]
         TZ=Asia/Tokyo ctl status "$id" > local
         TZ=Asia/Tokyo ctl --utc status "$id" > utc
@@ -233,7 +233,9 @@ on_terminal() { # command, as a line for sh
         follower=$!
         for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
         sleep 0.2
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        pid=$(cat "$BATS_FILE_TMPDIR/pid")
+        kill -KILL "$pid"
+        while readlink "/proc/$pid/exe" > /dev/null; do sleep 0.05; done
         start_engine
         wait $waiter
         wait $follower
@@ -304,6 +306,12 @@ complete_line() { # words
         [ "$status" -le 1 ]
         [[ $output == *"supervisor  yes   it answers, version 0.1.0"* && $output == *"jails can be made"* ]]
         [[ $output == *"address     yes   $SKEP_ADDRESS, by \$SKEP_ADDRESS"* ]]
+        run ctl pause
+        run ctl doctor --json
+        [ "$status" -eq 1 ]
+        [ "$(json_get reached <<< "$output")" = true ]
+        [[ $output == *'"name":"intake","verdict":"no"'*'"remedy":"skepctl resume"'* ]]
+        ctl resume
         run -125 ctl doctor --address "$BATS_TEST_TMPDIR/nothing"
         [[ $output == *"socket      note  $BATS_TEST_TMPDIR/nothing: No such file"* ]]
         touch file
@@ -318,4 +326,81 @@ complete_line() { # words
         run setpriv --reuid 65534 --regid 65534 --clear-groups "$build/skepctl" --address "$BATS_FILE_TMPDIR/engine.sock" list
         [ "$status" -eq 125 ]
         [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "status says why a job waits" {
+        ctl pause
+        run ctl submit - <<< '[{"command": ["true"]}, {"command": ["true"]}, {"command": ["true"], "after": {"x": "#0"}}]'
+        first=${lines[0]} second=${lines[1]} third=${lines[2]}
+        run ctl status "$second"
+        [[ $output == *"waits        the engine is paused; 1 of its tenant's jobs stand before it"* ]]
+        run ctl status "$third"
+        [[ $output == *"waits        for 1 jobs that it is to run after"*"x: $first (queued)"* ]]
+        ctl hold "$first"
+        run ctl status "$first"
+        [[ $output == *"held: skepctl release"*"waits        it is held"* ]]
+        ctl cancel "$first" "$second"
+        ctl resume
+        run -1 ctl wait "$third"
+        id=$(ctl submit - <<< '{"command": ["false"], "retry": {"attempts": 2, "backoff": "1h", "on": ["exited"]}}')
+        for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = backoff ] && break; sleep 0.1; done
+        run ctl status "$id"
+        [[ $output == *"waits        for its next attempt"*"next attempt "*", in "* ]]
+        [ "$(ctl status --json "$id" | json_get due_usec)" -gt "$(ctl status --json "$id" | json_get submitted_usec)" ]
+        ctl cancel "$id"
+        run -1 ctl wait "$id"
+        [ "$(ctl status --json "$id" | json_get due_usec)" = null ]
+        # What takes all of the pool leaves no room for another.
+        big=$(ctl submit - <<< "{\"command\": [\"sleep\", \"60\"], \"limits\": {\"memory\": \"$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) * 7 / 10))K\"}}")
+        for i in $(seq 100); do [ "$(ctl status --json "$big" | json_get state)" = running ] && break; sleep 0.1; done
+        id=$(ctl submit - <<< "{\"command\": [\"true\"], \"limits\": {\"memory\": \"$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) * 3 / 10))K\"}}")
+        run ctl status "$id"
+        [[ $output == *"waits        for memory: it needs "*"of the pool's are free"* ]]
+        ctl cancel "$big"
+        ctl wait "$id"
+}
+
+@test "events tells what has come and ended, and what comes" {
+        id=$(ctl submit - <<< '{"command": ["false"], "name": "eventful"}')
+        run ctl wait "$id"
+        run ctl events -n 2
+        [[ ${lines[1]} == *" submitted "*"$id"*" eventful" ]]
+        [[ ${lines[2]} == *" failed "*"$id"*"exit 1"*" eventful" ]]
+        [ "$(ctl events --json -n 1 | json_get event)" = finished ]
+        [ "$(ctl events --json -n 1 | json_get reason)" = exited ]
+        [ "$(ctl events --json -n 0)" = "" ]
+        "$build/skepctl" events --json -f -n 0 > out 3>&- &
+        sleep 0.5
+        id=$(ctl submit - <<< '{"command": ["true"], "name": "followed"}')
+        ctl wait "$id"
+        for i in $(seq 100); do [ "$(grep -c "$id" out)" -eq 2 ] && break; sleep 0.1; done
+        kill $!
+        [ "$(grep "$id" out | head -1 | json_get event)" = submitted ]
+        [ "$(grep "$id" out | tail -1 | json_get state)" = succeeded ]
+}
+
+@test "config says what holds, and where it is from; reload, what needs a restart" {
+        run ctl config
+        [[ ${lines[0]} == KEY*VALUE*FROM ]]
+        [[ $output == *"default_policy"*"python"*"default"* ]]
+        [ "$(ctl config --json | json_get default_policy.value)" = python ]
+        ctl reload
+        [ "$(ctl reload --json | json_get needs_restart)" = "[]" ]
+}
+
+@test "a wait for more jobs than the supervisor remembers" {
+        echo '{"retention": {"count": 50}}' > few.json
+        "$build/skepd" --embedded --config few.json --state few --socket "$PWD/few.sock" --allow-missing="$MISSING" > ready 2> log 3>&- &
+        pid=$!
+        for i in $(seq 100); do grep -q ready ready && break; sleep 0.1; done
+        export SKEP_ADDRESS=unix:path=$PWD/few.sock
+        ctl pause
+        for i in $(seq 800); do echo '{"command": ["true"], "priority": '$((i % 100))'}'; done | ctl submit - > ids
+        ctl wait - < ids 3>&- &
+        waiter=$!
+        sleep 0.5
+        ctl resume
+        wait $waiter
+        kill -TERM $pid
+        wait $pid
 }
