@@ -160,7 +160,6 @@ static void tidy_after_death(const JailLauncher *l)
 
         for (int i = 0; i < 500 && l->cgroup && cgroup_sweep(l->cgroup) > 0; i++)
                 nanosleep(&moment, NULL);
-        ids_tidy();
 }
 
 JailLauncher *jail_launcher_free(JailLauncher *l)

@@ -4,8 +4,8 @@
  * descriptions (fcntl(2), F_OFD_SETLK) belong to every process that holds the descriptor, and go with the last one:
  * the jail's reaper is among them, and it is the last process of the jail.
  *
- * The file goes when nobody needs it. Whoever removes it holds all of its bytes; whoever finds that what he locked is
- * not the file of that name any more, starts again. */
+ * The file is empty, and stays: to make and remove one for each jail costs more than all else here, where /run is on a
+ * disk. */
 
 #include "jail/ids.h"
 
@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define ATTEMPTS_MAX 1000 /* each means that somebody has just removed the file */
 #define SUBORDINATE_PER_JAIL 3
 #define FILE_MAX ((size_t)1 << 20)
 
@@ -66,64 +65,9 @@ static bool find_subordinate(const char *file, uint32_t *ret_first, uint32_t *re
 
 /* ---- the file with the locks ---- */
 
-/* Root's is for the host, a user's in the directory that the user's session has (pam_systemd(8)). */
-static int lock_file(char folder[static 64], char file[static 80])
-{
-        if (geteuid() == 0)
-                snprintf(folder, 64, "/run/skep");
-        else
-                snprintf(folder, 64, "/run/user/%u/skep", geteuid());
-        snprintf(file, 80, "%s/jail-ids", folder);
-        /* Nobody else can write there, and so lock ids away. */
-        if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        return fd < 0 ? -errno : fd;
-}
-
-static int lock_bytes(int fd, off_t start, off_t length)
-{
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-
-        return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
-}
-
-static bool is_current(int fd, const char *file)
-{
-        struct stat mine, named;
-
-        return fstat(fd, &mine) == 0 && stat(file, &named) == 0 && mine.st_ino == named.st_ino &&
-               mine.st_dev == named.st_dev;
-}
-
-/* Takes one of `n` numbers. */
-static int take_number(uint32_t hint, uint32_t n, uint32_t *ret_number, int *ret_fd, Error *e)
-{
-        char folder[64], file[80];
-
-        for (int attempt = 0;; attempt++) {
-                _cleanup_close_ int fd = lock_file(folder, file);
-                uint32_t tried = 0, number = hint % n;
-                int r = fd;
-
-                if (fd == -ENOENT && attempt < ATTEMPTS_MAX)
-                        continue; /* the folder was tidied away in between */
-                for (; fd >= 0 && tried < n; tried++, number = (number + 1) % n)
-                        if ((r = lock_bytes(fd, number, 1)) != -EAGAIN && r != -EACCES)
-                                break;
-                if (r < 0 && tried == n)
-                        return error_set(e, -EAGAIN, "all %u ranges of ids for jails are in use", n);
-                if (r < 0)
-                        return error_errno(e, r, "taking ids in %s", file);
-                if (!is_current(fd, file) && attempt < ATTEMPTS_MAX)
-                        continue;
-                *ret_number = number;
-                *ret_fd = take_fd(fd);
-                return 0;
-        }
-}
-
-void ids_tidy(void)
+/* Root's is for the host, a user's in the directory that the user's session has (pam_systemd(8)). Nobody else can write
+ * there, and so lock ids away. */
+static int open_locks(Error *e)
 {
         char folder[64], file[80];
 
@@ -132,11 +76,33 @@ void ids_tidy(void)
         else
                 snprintf(folder, sizeof folder, "/run/user/%u/skep", geteuid());
         snprintf(file, sizeof file, "%s/jail-ids", folder);
-        _cleanup_close_ int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        if (fd >= 0 && lock_bytes(fd, 0, 0) >= 0 && is_current(fd, file)) {
-                unlink(file);
-                rmdir(folder); /* it stays when something else lives there */
+        for (bool made = false;; made = true) {
+                int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+                if (fd >= 0)
+                        return fd;
+                if (errno != ENOENT || made || (mkdir(folder, 0755) < 0 && errno != EEXIST))
+                        return error_errno(e, -errno, "taking ids in %s", file);
         }
+}
+
+/* Takes one of `n` numbers. */
+static int take_number(uint32_t hint, uint32_t n, uint32_t *ret_number, int *ret_fd, Error *e)
+{
+        _cleanup_close_ int fd = open_locks(e);
+
+        if (fd < 0)
+                return fd;
+        for (uint32_t tried = 0, number = hint % n; tried < n; tried++, number = (number + 1) % n) {
+                struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
+                if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+                        *ret_number = number;
+                        *ret_fd = take_fd(fd);
+                        return 0;
+                }
+                if (errno != EAGAIN && errno != EACCES)
+                        return error_errno(e, -errno, "taking ids");
+        }
+        return error_set(e, -EAGAIN, "all %u ranges of ids for jails are in use", n);
 }
 
 /* ---- taking and mapping ---- */

@@ -39,6 +39,12 @@ static inline uint32_t ids_inside(IdsKind kind, uint32_t id)
         return kind == IDS_CALLER ? JAIL_AGENT_ID : id;
 }
 
+/* What an id inside is to the process that builds the jail: as root it still has the host's ids; as a user, the jail's. */
+static inline uint32_t ids_here(const Ids *ids, uint32_t id)
+{
+        return ids->kind == IDS_RANGE ? ids->uid + id : ids_inside(ids->kind, id);
+}
+
 #define IDS_NULL ((Ids){.fd = -1})
 
 /* What this process can give to jails. */
@@ -51,6 +57,3 @@ int ids_take(IdsKind kind, uint32_t *hint, Ids *ret, Error *e);
 
 /* Writes the maps of a process that is in a new user namespace. */
 int ids_map(const Ids *ids, pid_t pid, Error *e);
-
-/* Removes the file that keeps the ranges when nobody holds one. */
-void ids_tidy(void);

@@ -20,6 +20,7 @@
 #include "jail/namespaces.h"
 #include "jail/prefault.h"
 #include "jail/root.h"
+#include "jail/root_clones.h"
 #include "jail/unpack.h"
 
 #include <fcntl.h>

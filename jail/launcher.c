@@ -167,7 +167,6 @@ Launcher *launcher_free(Launcher *l)
 {
         watchdog_end(&l->watchdog);
         cgroup_tree_remove(&l->cgroups);
-        ids_tidy();
         close_fd(l->timer);
         close_fd(l->epoll);
         close_fd(l->socket);

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/mount.h>
 
 /* Mounts by descriptors: nothing is named by a path that could be swapped meanwhile. */
+
+#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define READ_ONLY (SAFE | MOUNT_ATTR_RDONLY)
 
 /* Opens a path inside a root as a process in there would see it: links cannot lead out of it. */
 int mount_open_inside(int root, const char *path);

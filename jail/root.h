@@ -23,27 +23,17 @@ typedef struct Root {
         int archives[JAIL_INPUTS_MAX]; /* where to unpack, -1 for inputs that are files */
 } Root;
 
-/* Builds the tree below a tmpfs of this process's own mount namespace. The
- * descriptors in `*ret` are the caller's. Error: the sentence names the path. */
+/* Builds the tree below a tmpfs of this process's own mount namespace. The descriptors in `*ret` are the caller's. Error:
+ * the sentence names the path. */
 int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Root *ret, Error *e);
+
+/* Limits the jail's tmpfs, of which `dir` is a directory, over what it has in use: what the skeleton and copied inputs have
+ * taken is not the job's. */
+int root_limit(int context, int dir, const JailLimits *limits, Error *e);
+
+/* Makes the directory of an archive, in which only the process that unpacks it can write. Returns a descriptor of it, or a
+ * negative errno. */
+int root_make_archive(int dir, const char *path, const Ids *ids);
 
 /* Makes it the root of this process, and detaches the old one. */
 int root_enter(const Root *root, Error *e);
-
-/* Clones a mount of the host to put into a jail: as root in the launcher, as a user in the jail's first process. A
- * directory comes with what is mounted below it; but not, as root, a writable one, which is id-mapped from the owner of
- * `source` to the job. As a user, only what is the caller's own can be writable. Returns a descriptor or a negative
- * errno. */
-int root_clone_bind(int source, bool writable, const Ids *ids, Error *e);
-/* The same for a directory that becomes a root: where it is to be written, its owner's files become the job's. */
-int root_clone_root(int source, bool writable, const Ids *ids, Error *e);
-/* Maps the owner of a detached mount to the job. For root only. */
-int root_give_to_job(int mount, const Ids *ids, Error *e);
-/* The host's /usr, and what else belongs to it where /usr is not merged (-1: it is), as roots that are to be written. */
-#define ROOT_SYSTEM_PARTS 7
-int root_clone_system(const Ids *ids, int fds[static ROOT_SYSTEM_PARTS], Error *e);
-/* The same for an input file; -1 and no error where it has to be copied instead. */
-int root_clone_input(const Ids *ids, int source);
-/* Opens a file that is to be standard input again, at the same offset, by such a clone. Returns -1 for what is no file, or
- * has no mount of the host's: it goes in as it is. */
-int root_reopen_stdin(const Ids *ids, int source);

@@ -12,7 +12,6 @@
 #include <sys/mount.h>
 
 #define LOOP_ATTEMPTS_MAX 64 /* each means that somebody else took the device that was free */
-#define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 /* By the numbers that these begin with: linux/magic.h; the superblock of erofs comes after 1,024 bytes. */
 static const char *type_of(int file)

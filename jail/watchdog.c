@@ -6,8 +6,6 @@
 
 #include "jail/watchdog.h"
 
-#include "jail/ids.h"
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -57,7 +55,6 @@ static void tidy(const CgroupTree *tree)
                         break;
                 nanosleep(&pause_time, NULL);
         }
-        ids_tidy();
 }
 
 static void close_all_but(unsigned a, unsigned b)

@@ -43,7 +43,7 @@ print(value if isinstance(value, str) else json.dumps(value))
 ' "$@"
 }
 
-# What must be the same before and after: processes of ours, cgroups, mounts, the file that keeps the ranges of ids.
+# What must be the same before and after: processes of ours, cgroups, mounts, files of /run but the one that ids are locked by.
 # Those of other builds, or of an installed Skep, are not ours.
 leftovers() {
         local pid exe group others=
@@ -61,5 +61,5 @@ leftovers() {
         done
         # At the places of a jail, or over the root: what else is mounted meanwhile is none of ours.
         awk '$5 ~ "^/(work|tmp|output|input|usr|etc|dev|proc|dev/shm)?$" { n++ } END { print n }' /proc/self/mountinfo
-        [ -n "$others" ] || ls /run/skep 2>/dev/null || true
+        [ -n "$others" ] || ls /run/skep 2>/dev/null | grep -vx jail-ids || true
 }

@@ -174,9 +174,11 @@ ssize_t receive_message(int socket_fd, void *buffer, size_t size, int *fds, size
         bool overflow = false;
         ssize_t n;
 
+        /* ECONNRESET is said once, and first, by a peer that has gone without having read all that it was sent: what it
+         * has sent itself is still to come. */
         do
                 n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         if (n_fds)
                 *n_fds = 0;
         if (n < 0)

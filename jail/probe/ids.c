@@ -65,7 +65,6 @@ static int take_ids(void *argument)
         if (r < 0)
                 dprintf(STDERR_FILENO, "%s\n", error_text(&e));
         close_fd(ids.fd);
-        ids_tidy();
         if (pid > 0) {
                 kill(pid, SIGKILL);
                 while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

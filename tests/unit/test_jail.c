@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 
 START_TEST(test_a_plan_comes_back_as_it_was)
 {
@@ -71,7 +72,22 @@ START_TEST(test_ranges_of_ids_are_exclusive_and_come_back)
         ids[5] = again;
         for (int i = 0; i < 20; i++)
                 close(ids[i].fd);
-        ids_tidy();
+}
+END_TEST
+
+/* A jail's first process that fails does not wait for what the launcher sends it meanwhile. */
+START_TEST(test_last_words_are_heard_of_who_has_not_listened)
+{
+        char word[8];
+        int sockets[2];
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+        ck_assert_int_eq(send_message(sockets[0], "unread", 6, NULL, 0), 0);
+        ck_assert_int_eq(send_message(sockets[1], "why", 3, NULL, 0), 0);
+        close(sockets[1]);
+        ck_assert_int_eq(receive_message(sockets[0], word, sizeof word, NULL, NULL), 3);
+        ck_assert_int_eq(receive_message(sockets[0], word, sizeof word, NULL, NULL), 0);
+        close(sockets[0]);
 }
 END_TEST
 
@@ -88,7 +104,6 @@ START_TEST(test_ranges_of_ids_wrap_around)
         ck_assert_uint_lt((uint64_t)b.uid + IDS_PER_JAIL, UINT64_C(0x80000000) + 1);
         close(a.fd);
         close(b.fd);
-        ids_tidy();
 }
 END_TEST
 
@@ -275,6 +290,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_a_plan_comes_back_as_it_was);
         tcase_add_test(tests, test_ranges_of_ids_are_exclusive_and_come_back);
         tcase_add_test(tests, test_ranges_of_ids_wrap_around);
+        tcase_add_test(tests, test_last_words_are_heard_of_who_has_not_listened);
         tcase_add_test(tests, test_a_limit_that_nothing_holds_is_refused_by_name);
         tcase_add_test(tests, test_all_that_nothing_holds_is_refused_at_once);
         tcase_add_test(tests, test_processes_and_cpu_time_are_held_without_controllers);

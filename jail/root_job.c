@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/root_job.h"
+
+#include "engine/base/fd.h"
+#include "jail/mounts.h"
+#include "jail/root_tree.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+static int copy_input(Tree *t, int source, const char *path)
+{
+        struct stat st;
+
+        if (fstat(source, &st) < 0)
+                return -errno;
+        _cleanup_close_ int fd = openat(t->tmpfs, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        for (off_t offset = 0; offset < st.st_size;) {
+                ssize_t n = sendfile(fd, source, &offset, (size_t)(st.st_size - offset));
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        break;
+        }
+        return fchmod(fd, st.st_mode & 0111 ? 0555 : 0444) < 0 ? -errno : 0;
+}
+
+int root_add_inputs(Tree *t, Root *root)
+{
+        for (size_t i = 0; t->plan->inputs && t->plan->inputs[i]; i++) {
+                const char *name = t->plan->inputs[i];
+                size_t length = strlen(name);
+                bool archive = length > 0 && name[length - 1] == '/';
+                _cleanup_free_ char *path = NULL;
+                int r = 0;
+
+                if (asprintf(&path, "input/%.*s", (int)(archive ? length - 1 : length), name) < 0)
+                        return tree_failed(t, -ENOMEM, name);
+                if (archive) {
+                        r = root->archives[i] = root_make_archive(t->tmpfs, path, t->ids);
+                } else if (t->sources->input_mounts[i] < 0) {
+                        r = copy_input(t, t->sources->inputs[i], path);
+                } else {
+                        r = tree_write_file(t->tmpfs, path, "", 0444);
+                        if (r >= 0)
+                                r = mount_attach(t->sources->input_mounts[i], t->tree, path);
+                }
+                if (r < 0)
+                        return error_errno(t->error, r, "input \"%s\"", name);
+        }
+        return 0;
+}
+
+int root_add_binds(Tree *t)
+{
+        int r;
+
+        for (size_t i = 0; t->plan->read_only && t->plan->read_only[i]; i++)
+                if ((r = tree_bind_host(t, t->plan->read_only[i], READ_ONLY)) < 0)
+                        return tree_failed(t, r, t->plan->read_only[i]);
+        for (size_t i = 0; t->plan->writable && t->plan->writable[i]; i++)
+                if ((r = tree_attach(t, t->sources->writable[i], t->plan->writable[i])) < 0)
+                        return tree_failed(t, r, t->plan->writable[i]);
+        for (size_t i = 0; t->plan->binds && t->plan->binds[i]; i++)
+                if ((r = tree_attach(t, t->sources->binds[i], t->plan->binds[i])) < 0)
+                        return error_errno(t->error, r, "binding at %s", t->plan->binds[i]);
+        return 0;
+}
+
+int root_add_tmpfs(Tree *t)
+{
+        for (size_t i = 0; t->plan->tmpfs && t->plan->tmpfs[i]; i++) {
+                char name[32];
+                snprintf(name, sizeof name, "extra-%zu", i);
+                int r = tree_make_directory(t, name, 0755, JAIL_AGENT_ID);
+                if (r < 0)
+                        return tree_failed(t, r, t->plan->tmpfs[i]);
+                _cleanup_close_ int mount = mount_clone(t->tmpfs, name, false, tree_writable(t, t->plan->tmpfs[i]));
+                if ((r = mount < 0 ? mount : tree_attach(t, mount, t->plan->tmpfs[i])) < 0)
+                        return tree_failed(t, r, t->plan->tmpfs[i]);
+        }
+        return 0;
+}
+
+/* Not there is as good as hidden. */
+static int hide(Tree *t, const char *path)
+{
+        _cleanup_close_ int target = mount_open_inside(t->tree, path);
+        struct stat st;
+
+        if (target == -ENOENT || target == -ENOTDIR)
+                return 0;
+        if (target < 0 || fstatat(target, "", &st, AT_EMPTY_PATH) < 0)
+                return target < 0 ? target : -errno;
+        return tree_cover(t, target, "", st.st_mode);
+}
+
+int root_hide(Tree *t)
+{
+        int r;
+
+        for (size_t i = 0; t->plan->hidden && t->plan->hidden[i]; i++)
+                if ((r = hide(t, t->plan->hidden[i])) < 0)
+                        return tree_failed(t, r, t->plan->hidden[i]);
+        return 0;
+}

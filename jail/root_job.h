@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "jail/root_tree.h"
+
+/* What of a jail's root its policy and its job bring along. */
+
+int root_add_tmpfs(Tree *t);
+int root_add_inputs(Tree *t, Root *root);
+int root_add_binds(Tree *t);
+/* Last of all, so that nothing that was bound shows what is to be hidden. */
+int root_hide(Tree *t);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/root_system.h"
+
+#include "engine/base/fd.h"
+#include "jail/mounts.h"
+#include "jail/overlay.h"
+#include "jail/root_clones.h"
+#include "jail/root_skeleton.h"
+#include "jail/root_tree.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Of the host's /etc, beside what is generated: programs do not start without the linker's cache, and on Debian half
+ * of /usr/bin points into alternatives. */
+static const char *const etc_binds[] = {"/etc/alternatives", "/etc/ld.so.cache"};
+
+/* Of /proc, what tells about the host, or is a door to it. Writing is excluded for all of it: it is mounted read-only.
+ * Where only root can read one of them, it needs no cover: the job's ids are nobody to the host. */
+static const char *const proc_hidden[] = {
+        "acpi",      "asound",     "bus",  "driver",    "fs",        "irq",      "scsi",        "cmdline",
+        "config.gz", "interrupts", "keys", "key-users", "kallsyms",  "modules",  "sched_debug", "latency_stats",
+        "kcore",     "kmsg",       "timer_list",        "sysrq-trigger", "locks",   "iomem",    "ioports",
+        "partitions", "softirqs",
+};
+
+/* ---- /usr ---- */
+
+/* A directory of the host, below a layer that takes the job's changes. */
+static int bind_changeable(Tree *t, size_t part, const char *path)
+{
+        bool user = t->ids->kind != IDS_RANGE;
+        _cleanup_close_ int merged = overlay_mount(t->tmpfs, path + 1, t->sources->system[part], user);
+        char place[32];
+
+        if (merged < 0)
+                return merged;
+        snprintf(place, sizeof place, "%s-merged", path + 1);
+        _cleanup_close_ int mount = mount_clone(t->tmpfs, place, false, SAFE);
+        return mount < 0 ? mount : tree_attach_own(t, mount, path);
+}
+
+static int bind_system(Tree *t, const char *path)
+{
+        _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, true, READ_ONLY);
+
+        return mount < 0 ? mount : tree_attach_own(t, mount, path);
+}
+
+int root_bind_system(Tree *t)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < ROOT_SYSTEM_PARTS; i++) {
+                const char *path = root_system_parts[i];
+                char target[256];
+                ssize_t n = readlink(path, target, sizeof target - 1);
+                if (n < 0 && errno != EINVAL) /* which it is for what is no link */
+                        continue;
+                target[n > 0 ? n : 0] = '\0';
+                if (n > 0)
+                        r = symlinkat(target, t->skeleton, path + 1) < 0 ? -errno : 0;
+                else if (i > 0 && mkdirat(t->skeleton, path + 1, 0755) < 0)
+                        r = -errno;
+                else
+                        r = t->plan->writable_root ? bind_changeable(t, i, path) : bind_system(t, path);
+                if (r < 0)
+                        return tree_failed(t, r, path);
+        }
+        for (size_t i = 0; i < ELEMENTS(etc_binds); i++) {
+                r = bind_system(t, etc_binds[i]);
+                if (r < 0 && r != -ENOENT)
+                        return tree_failed(t, r, etc_binds[i]);
+        }
+        return 0;
+}
+
+/* ---- /dev ---- */
+
+int root_mount_devices(Tree *t)
+{
+        /* Without "nodev", which would make the nodes useless; nothing in the jail can make others. */
+        _cleanup_close_ int dev = mount_clone(t->place, "dev", false,
+                                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        int r = dev < 0 ? dev : tree_attach_own(t, dev, "/dev");
+
+        if (r < 0)
+                return tree_failed(t, r, "/dev");
+        for (size_t i = 0; t->ids->kind != IDS_RANGE && i < ROOT_DEVICES; i++) {
+                const char *path = root_devices[i].path + strlen("root");
+                _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+                if ((r = mount < 0 ? mount : tree_attach(t, mount, path)) < 0)
+                        return tree_failed(t, r, path);
+        }
+        for (size_t i = 0; t->plan->devices && t->plan->devices[i]; i++) {
+                const char *path = t->plan->devices[i];
+                _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+                if ((r = mount < 0 ? mount : tree_attach(t, mount, path)) < 0)
+                        return tree_failed(t, r, path);
+        }
+        if (t->plan->message_queues) {
+                _cleanup_close_ int queues = mount_new("mqueue", NULL, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
+                r = queues < 0 ? queues : tree_attach(t, queues, "/dev/mqueue");
+                if (r < 0 && r != -ENODEV) /* without it the kernel has no such calls */
+                        return tree_failed(t, r, "/dev/mqueue");
+        }
+        return tree_bind_own(t, "shm", "/dev/shm", tree_writable(t, "/dev/shm"));
+}
+
+/* ---- /proc ---- */
+
+/* Not there is as good as hidden; so is what others than its owner cannot use. */
+static int hide_in_proc(Tree *t, int proc, const char *name)
+{
+        struct stat st;
+
+        if (fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return st.st_mode & (S_IROTH | S_IWOTH) ? tree_cover(t, proc, name, st.st_mode) : 0;
+}
+
+int root_mount_proc(Tree *t)
+{
+        _cleanup_close_ int proc = mount_new("proc", NULL, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
+        int r = proc < 0 ? proc : tree_attach_own(t, proc, "/proc");
+
+        if (r < 0)
+                return tree_failed(t, r, "/proc");
+        for (size_t i = 0; i < ELEMENTS(proc_hidden); i++)
+                if ((r = hide_in_proc(t, proc, proc_hidden[i])) < 0)
+                        return error_errno(t->error, r, "/proc/%s", proc_hidden[i]);
+        return 0;
+}
