@@ -2,6 +2,7 @@
 #include "engine/base/json.h"
 
 #include "engine/base/fd.h"
+#include "engine/base/name.h"
 #include "engine/base/size.h"
 #include "engine/base/strv.h"
 
@@ -112,9 +113,11 @@ int json_parse_file(const char *file, json_object **ret, Error *e)
 
 char *json_path_key(const char *path, const char *key)
 {
+        _cleanup_free_ char *escaped = name_escape(key);
         char *joined = NULL;
 
-        if (asprintf(&joined, "%s%s%s", path, *path ? "." : "", key) < 0)
+        /* It becomes a part of messages, and the key is a stranger's. */
+        if (!escaped || asprintf(&joined, "%s%s%s", path, *path ? "." : "", escaped) < 0)
                 return NULL;
         return joined;
 }

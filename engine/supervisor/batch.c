@@ -72,8 +72,8 @@ void supervisor_add_input(Supervisor *s, const Caller *caller, int fd, Superviso
         if (!submission || tenants_get(s->tenants, caller->tenant, &submission->tenant) < 0)
                 r = error_oom(&e);
         else if (r >= 0 && (r = tenant_check_input(submission->tenant, 1, &e)) >= 0)
-                r = blobs_add(s->blobs, &input, 1, tenant_input_room(submission->tenant), on_input, submission,
-                              &submission->request, &e);
+                r = blobs_add(s->blobs, submission->tenant, &input, 1, on_input, submission, &submission->request,
+                              &e);
         if (r < 0) {
                 answered(NULL, &e, userdata);
                 if (submission)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/supervisor/blobs.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/digest.h"
 #include "engine/base/fd.h"
 #include "engine/base/pack.h"
@@ -17,9 +18,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define COPY_DEADLINE_USEC (UINT64_C(60) * 1000000)
+#define COPY_DEADLINE_USEC (60 * USEC_PER_SECOND)
 #define BYTES_PER_JOB (UINT64_C(4) << 30)
-#define REQUESTS_MAX 64
+#define REQUESTS_MAX 512
+#define REQUESTS_PER_TENANT 64
 #define RESULT_MAX ((size_t)32 << 10) /* less than a pipe holds, so that the child never waits for us */
 
 typedef struct Blob {
@@ -30,6 +32,7 @@ typedef struct Blob {
 struct BlobRequest {
         BlobRequest *next;
         Blobs *blobs;
+        Tenant *tenant;
         pid_t pid;
         int result;
         sd_event_source *child, *deadline;
@@ -37,7 +40,6 @@ struct BlobRequest {
         void *userdata;
         uint64_t serial;
         size_t n;
-        bool late;
 };
 
 struct Blobs {
@@ -247,6 +249,7 @@ static void request_free(BlobRequest *request)
         sd_event_source_disable_unref(request->child);
         sd_event_source_disable_unref(request->deadline);
         close_fd(request->result);
+        tenant_unref(request->tenant);
         free(request);
 }
 
@@ -257,8 +260,6 @@ static int take_result(BlobRequest *request, char ***ret, Error *e)
         _cleanup_free_ char **names = NULL;
         ssize_t n = data ? read_full(request->result, data, RESULT_MAX) : -ENOMEM;
 
-        if (request->late)
-                return error_set(e, -ETIMEDOUT, "the inputs could not be read within 60 s");
         if (n <= 0)
                 return error_set(e, n < 0 ? (int)n : -EIO, "copying the inputs failed");
         Unpacker u = {.next = data, .left = (size_t)n};
@@ -310,23 +311,40 @@ static int on_child(sd_event_source *source _unused_, const siginfo_t *info _unu
         return 0;
 }
 
+/* The answer does not wait for the process: one that reads a file of FUSE cannot be killed until that answers. */
 static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
+        _cleanup_error_ Error e = ERROR_NULL;
         BlobRequest *request = userdata;
+        BlobsAdded added = request->added;
 
-        request->late = true;
-        kill(request->pid, SIGKILL);
+        blobs_drop(request);
+        error_set(&e, -ETIMEDOUT, "the inputs could not be read within 60 s");
+        if (added)
+                added(NULL, &e, request->userdata);
         return 0;
 }
 
-int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, uint64_t room, BlobsAdded added, void *userdata, BlobRequest **ret,
-              Error *e)
+static int check_requests(const Blobs *blobs, const Tenant *tenant, Error *e)
 {
-        const uint64_t serial = blobs->serial++;
+        size_t own = 0;
+
+        for (const BlobRequest *request = blobs->requests; request; request = request->next)
+                own += request->tenant == tenant;
+        if (own >= REQUESTS_PER_TENANT || blobs->n_requests >= REQUESTS_MAX)
+                return error_set(e, -EBUSY, "the inputs of %zu submissions are being copied at this moment; try again",
+                                 own >= REQUESTS_PER_TENANT ? own : blobs->n_requests);
+        return 0;
+}
+
+int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata,
+              BlobRequest **ret, Error *e)
+{
+        const uint64_t serial = blobs->serial++, room = tenant_input_room(tenant);
         int pipe_fds[2];
 
-        if (blobs->n_requests >= REQUESTS_MAX)
-                return error_set(e, -EBUSY, "%d submissions are being copied at this moment; try again", REQUESTS_MAX);
+        if (check_requests(blobs, tenant, e) < 0)
+                return -EBUSY;
         if (pipe2(pipe_fds, O_CLOEXEC) < 0)
                 return error_errno(e, -errno, "copying the inputs");
         pid_t pid = fork();
@@ -351,6 +369,7 @@ int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, uint64_t room, Bl
         *request = (BlobRequest){
                 .next = blobs->requests,
                 .blobs = blobs,
+                .tenant = tenant_ref(tenant),
                 .pid = pid,
                 .result = pipe_fds[0],
                 .added = added,
@@ -401,9 +420,15 @@ static void free_blob(void *p)
 
 Blobs *blobs_free(Blobs *blobs)
 {
+        const struct timespec moment = {.tv_nsec = 10 * 1000000};
+        uint64_t until = monotonic_usec() + USEC_PER_SECOND;
+
+        for (BlobRequest *request = blobs->requests; request; request = request->next)
+                kill(request->pid, SIGKILL);
         while (blobs->requests) {
-                kill(blobs->requests->pid, SIGKILL);
-                waitpid(blobs->requests->pid, NULL, 0);
+                /* One that cannot be killed yet ends when its file answers, and leaves what the next start removes. */
+                while (waitpid(blobs->requests->pid, NULL, WNOHANG) == 0 && monotonic_usec() < until)
+                        nanosleep(&moment, NULL);
                 request_free(blobs->requests);
         }
         tdestroy(blobs->known, free_blob);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/supervisor/tenant.h"
 #include "jail/jail.h"
 
 #include <systemd/sd-event.h>
@@ -20,9 +21,10 @@ typedef void (*BlobsAdded)(char *const *names, const Error *error, void *userdat
 
 typedef struct BlobRequest BlobRequest;
 
-/* Starts copying, at most `room` bytes. The descriptors are borrowed until this returns. */
-int blobs_add(Blobs *blobs, const JailInput *inputs, size_t n, uint64_t room, BlobsAdded added, void *userdata, BlobRequest **ret,
-              Error *e);
+/* Starts copying, at most as many bytes as the tenant has room for. The descriptors are borrowed until this returns.
+ * -EBUSY: the tenant, or all together, have too many such requests under way. */
+int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata,
+              BlobRequest **ret, Error *e);
 /* Forgets a request: its callback does not come any more. */
 void blobs_drop(BlobRequest *request);
 

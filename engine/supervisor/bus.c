@@ -29,6 +29,8 @@ static const ErrorName error_names[] = {
         {ENOSYS, BUS_ERROR("BadSpec")},
         {EINVAL, BUS_ERROR("BadSpec")},
         {ERANGE, BUS_ERROR("BadSpec")},
+        {EAGAIN, BUS_ERROR("QueueFull")},
+        {ENOMEM, SD_BUS_ERROR_NO_MEMORY},
 };
 
 int bus_reply_error(sd_bus_message *message, const Error *e)

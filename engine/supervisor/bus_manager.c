@@ -78,7 +78,7 @@ static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _u
                                            : supervisor_hold(supervisor, job, strcmp(member, "Hold") == 0);
         if (r < 0)
                 return sd_bus_reply_method_errorf(
-                        m, SD_BUS_ERROR_FAILED, "job %s has ended, and stays as it is: submit it again", job->id.text);
+                        m, BUS_ERROR("WrongState"), "job %s has ended, and stays as it is: submit it again", job->id.text);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -92,12 +92,12 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error 
                 return r < 0 ? r : 1;
         r = supervisor_forget(bus_supervisor(link), job);
         if (r == -ENOTEMPTY)
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED,
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"),
                                                   "job %s stays until those that run after it "
                                                   "have ended",
                                                   job->id.text);
         if (r < 0)
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s has not ended: cancel it first",
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"), "job %s has not ended: cancel it first",
                                                   job->id.text);
         return sd_bus_reply_method_return(m, NULL);
 }

@@ -58,7 +58,7 @@ static int read_inputs(sd_bus_message *m, JailInput *inputs, size_t *n, Error *e
                 const char *name;
                 int fd;
                 if (r < 0)
-                        return error_errno(e, r, "reading the inputs");
+                        return error_set(e, -EINVAL, "the inputs: each is a name and a descriptor of this message");
                 r = sd_bus_message_read(m, "(sh)", &name, &fd);
                 if (r == 0)
                         return 0;

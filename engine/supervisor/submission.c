@@ -334,8 +334,8 @@ void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, co
                 return;
         }
         if (r >= 0)
-                r = n > 0 ? blobs_add(s->blobs, inputs, n, tenant_input_room(submission->job->tenant), on_blobs,
-                                      submission, &submission->request, &e)
+                r = n > 0 ? blobs_add(s->blobs, submission->job->tenant, inputs, n, on_blobs, submission,
+                                      &submission->request, &e)
                           : begin_storing(submission, &e);
         if (r >= 0) {
                 *ret = submission;

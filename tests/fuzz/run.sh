@@ -51,5 +51,23 @@ for target in build/fuzz/*; do
                 failed=$((failed + 1))
         fi
 done
+
+# And the engine as a whole, by calls on its private socket.
+build/skepd --embedded --state "$place/state" --socket "$place/engine.sock" --drain 0s --allow-missing=memory,cpu,io > "$place/ready" 2> "$place/log" &
+skepd=$!
+for _ in $(seq 100); do
+        grep -q ready "$place/ready" && break
+        sleep 0.1
+done
+if python3 -B tests/fuzz/bus.py "unix:path=$place/engine.sock" "$skepd" "$seconds" > "$place/said" 2>&1; then
+        echo "ok bus: $(head -1 "$place/said")"
+        passed=$((passed + 1))
+else
+        echo "not ok bus"
+        tail -30 "$place/said" | sed 's/^/#   /'
+        failed=$((failed + 1))
+fi
+kill "$skepd"
+wait "$skepd"
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]

@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Clients that mean ill: what they do is theirs alone. And a few seconds of a fuzzer.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+        export state=$BATS_FILE_TMPDIR/state
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        # So few bytes are an end that is reached soon.
+        mkdir "$BATS_FILE_TMPDIR/tenants"
+        echo '{"users": ["root"], "limits": {"input_bytes": "64M"}}' > "$BATS_FILE_TMPDIR/tenants/root.json"
+        echo "{\"tenants_directory\": \"$BATS_FILE_TMPDIR/tenants\"}" > "$BATS_FILE_TMPDIR/skepd.json"
+        start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
+}
+
+teardown_file() {
+        stop_engine
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+hostile() {
+        timeout 200 python3 -B "$BATS_TEST_DIRNAME/hostile.py" "$SKEP_ADDRESS" "$(cat "$BATS_FILE_TMPDIR/pid")" "$@"
+}
+
+@test "garbage, and messages without an end, are their sender's trouble alone" {
+        hostile garbage
+}
+
+@test "clients that vanish in the middle of a call leave nothing" {
+        hostile vanish
+        for i in $(seq 50); do
+                [ -z "$(ls "$state/blobs")" ] && break
+                sleep 0.1
+        done
+        [ -z "$(ls "$state/blobs")" ]
+}
+
+@test "a flood of descriptors is not kept" {
+        hostile descriptor_flood
+}
+
+@test "a million ids are refused, and cost nothing" {
+        hostile million_ids
+}
+
+@test "a flood of connections leaves nothing" {
+        hostile connections
+}
+
+@test "an input without an end holds up nobody, and ends at its cap" {
+        hostile growing
+        [ -z "$(ls "$state/blobs")" ]
+}
+
+# PATIENCE=1: until its deadline of a minute, at which it is refused.
+@test "an input that never answers a read holds up nobody" {
+        [ -c /dev/fuse ] || skip "no FUSE here"
+        mkdir endless
+        python3 "$BATS_TEST_DIRNAME/endless.py" "$PWD/endless" > ready 3>&- &
+        for i in $(seq 50); do
+                [ -s ready ] && break
+                sleep 0.1
+        done
+        result=0
+        hostile endless "$PWD/endless/endless" || result=$?
+        # Nor does the supervisor wait for it at its end.
+        stop_engine || result=$?
+        kill %%
+        start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
+        [ "$result" -eq 0 ]
+}
+
+@test "control characters reach nobody's terminal" {
+        hostile control_characters
+        ctl list > list
+        run ! grep -q $'[\x01-\x08\x0b-\x1f]' list
+}
+
+@test "whatever the methods are called with, the engine lives and says what is wrong" {
+        timeout 200 python3 -B "$BATS_TEST_DIRNAME/../fuzz/bus.py" "$SKEP_ADDRESS" "$(cat "$BATS_FILE_TMPDIR/pid")" "${FUZZ_SECONDS:-5}"
+}
+
+# The last: the jobs that it leaves are many.
+@test "a queue that is full says so, and takes no more memory" {
+        hostile full_queue
+}

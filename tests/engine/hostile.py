@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients that mean ill, one a case: hostile.py ADDRESS PID CASE [ARGUMENT]. Each ends with an error of its own, or with
+its connection closed; the engine with process PID has to serve others meanwhile, and to hold as much afterwards as before."""
+
+import json
+import os
+import random
+import resource
+import socket
+import struct
+import sys
+import tempfile
+import time
+
+import wire
+
+address, pid, case = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+TRUE = json.dumps({"command": ["true"], "policy": "strict"})
+GROWTH_MAX_KIB = 64 << 10
+OPEN_MAX = 8  # that jobs which run have, and what is opened when it is first needed
+
+
+def memory_kib():
+    with open(f"/proc/{pid}/status") as f:
+        return int(next(line.split()[1] for line in f if line.startswith("VmRSS")))
+
+
+def descriptors():
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def is_served(others=None):
+    """A stranger gets his answer at once."""
+    start = time.monotonic()
+    c = wire.Connection(address, timeout=10)
+    reply = c.manager("Submit", "sa(sh)", TRUE, [])
+    assert not reply.error, reply.body
+    c.close()
+    assert time.monotonic() - start < 5, "a stranger had to wait"
+    return reply.body[0]
+
+
+def settles(before):
+    """What was held for those who have gone is given back."""
+    for _ in range(600):
+        if descriptors() <= before + OPEN_MAX:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{descriptors()} descriptors, {before} before")
+
+
+def garbage(_):
+    """What is no D-Bus, before and after the greeting, and messages that say that they are huge and never end."""
+    chance = random.Random(1)
+    for i in range(60):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(address.removeprefix("unix:path="))
+        try:
+            s.sendall(chance.randbytes(chance.choice([1, 100, 70000])))
+        except OSError:
+            pass
+        s.close()
+    kept = []
+    for body, fields in ((0x7fffffff, 0x7fffffff), (0x07ffffff, 100), (0xffffffff, 0)):
+        for _ in range(5):
+            c = wire.Connection(address)
+            c.raw(struct.pack("<BBBBIII", ord("l"), wire.CALL, 0, 1, body, 9, fields) + b"\1" * 4096)
+            kept.append(c)
+    for first in (b"\0", b"B" * 200, b"l\1\0\2" + b"\0" * 12, b"l\0\0\1" + b"\0" * 12, b"l\1\0\1" + b"\xff" * 200):
+        c = wire.Connection(address)
+        c.raw(first)
+        kept.append(c)
+    is_served()
+
+
+def vanish(_):
+    """Clients that send a call, or half of one, and are gone."""
+    for i in range(300):
+        c = wire.Connection(address)
+        fds = [os.memfd_create("input")]
+        os.truncate(fds[0], 20 << 20)
+        if i % 3 == 0:
+            c.send(wire.NAME, wire.PATH, wire.MANAGER, "Submit", "sa(sh)", (TRUE, [("a", 0)]), fds)
+        elif i % 3 == 1:
+            c.send(wire.NAME, wire.PATH, wire.MANAGER, "Wait", "ast", ([is_served()] if i % 30 == 1 else [], 1 << 40))
+        else:
+            c.raw(wire.header(wire.CALL, 2, {1: ("o", wire.PATH), 3: ("s", "Submit"), 8: ("g", "sa(sh)"), 9: ("u", 1)}, 1000), fds)
+        os.close(fds[0])
+        c.close()
+    is_served()
+
+
+def descriptor_flood(_):
+    """Calls with as many descriptors as a message can have, none of which is wanted."""
+    fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(253)]
+    kept = []
+    for i in range(12):
+        c = wire.Connection(address)
+        kept.append(c)
+        try:
+            for _ in range(4):
+                c.send(wire.NAME, wire.PATH, wire.MANAGER, "Submit", "sa(sh)", (TRUE, [(f"n{k}", k) for k in range(253)]), fds)
+                reply = c.read()
+                assert reply.error, "253 inputs were taken"
+            # A message that never comes to its end keeps none.
+            c.raw(wire.header(wire.CALL, 2, {1: ("o", wire.PATH), 3: ("s", "Submit"), 8: ("g", "sa(sh)"), 9: ("u", 253)}, 1000), fds)
+        except wire.Closed:
+            pass
+    is_served()
+    for c in kept:
+        c.close()
+
+
+def million_ids(_):
+    """A million names of jobs in one call, and as many jobs as nobody has room for."""
+    c = wire.Connection(address)
+    reply = c.manager("Wait", "ast", [is_served()] * 1000000, 0)
+    assert reply.error == "org.freedesktop.DBus.Error.LimitsExceeded", reply.error
+    reply = c.manager("Wait", "ast", [is_served()] * 10000, 0)
+    assert not reply.error, reply.body
+    reply = c.manager("SubmitBatch", "a(sa(ss))", [(TRUE, [])] * 10001)
+    assert reply.error == "org.skep.Engine1.Error.BadSpec", (reply.error, reply.body)
+
+
+def full_queue(_):
+    """A paused engine takes so many jobs, and no more, by name; and is there for others."""
+    c = wire.Connection(address)
+    c.manager("Pause")
+    taken, error = 0, None
+    while taken < 1200000 and not error:
+        reply = c.manager("SubmitBatch", "a(sa(ss))", [(TRUE, [])] * 10000)
+        error = reply.error
+        taken += 0 if error else 10000
+    print(f"{taken} jobs were taken, {memory_kib()} KiB are resident")
+    assert error in ("org.skep.Engine1.Error.QueueFull", "org.skep.Engine1.Error.QuotaExceeded"), error
+    assert memory_kib() < 150 << 10, memory_kib()
+    assert not c.property(wire.PATH, wire.MANAGER, "Version").error
+
+
+def connections(_):
+    """More connections than one program has any need of, which do nothing. When they have gone, nothing of them is left."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+    kept = []
+    for _ in range(600):
+        try:
+            kept.append(wire.Connection(address, timeout=5))
+        except (wire.Closed, OSError):
+            pass
+    is_served()
+    for c in kept:
+        c.close()
+
+
+def growing(_):
+    """A file that grows as fast as it is read: nobody waits for it, and it comes to an end."""
+    path = tempfile.NamedTemporaryFile(dir=".")
+    os.truncate(path.name, 1 << 42)  # a hole of 4 TiB
+    c = wire.Connection(address, timeout=150)
+    fd = os.open(path.name, os.O_RDONLY)
+    serial = c.send(wire.NAME, wire.PATH, wire.MANAGER, "Submit", "sa(sh)", (TRUE, [("a", 0)]), [fd])
+    for _ in range(20):
+        is_served()
+        time.sleep(0.05)
+    reply = c.answer(serial)
+    assert reply.error in ("org.skep.Engine1.Error.QuotaExceeded", "org.skep.Engine1.Error.BadSpec"), (reply.error, reply.body)
+
+
+def endless(path):
+    """Files that never answer a read. `path` is one: tests/engine/endless.py."""
+    kept = []
+    for _ in range(80):
+        c = wire.Connection(address, timeout=100)
+        fd = os.open(path, os.O_RDONLY)
+        c.send(wire.NAME, wire.PATH, wire.MANAGER, "Submit", "sa(sh)", (TRUE, [("a", 0)]), [fd])
+        os.close(fd)
+        kept.append(c)
+    # One tenant has not so many copies under way: the last are refused at once.
+    assert kept[-1].read().error == "org.skep.Engine1.Error.QueueFull"
+    is_served()
+    for c in kept[::2]:
+        c.close()
+    is_served()
+    if "PATIENCE" in os.environ:
+        for c in kept[1::2]:
+            assert c.read().error, "a file that cannot be read was taken"
+    os._exit(0)  # the copies are there until their file answers
+
+
+def control_characters(_):
+    """What a terminal would obey is refused, or shown as what it is."""
+    c = wire.Connection(address)
+    evil = "a\x1b]0;owned\x07\r\n"
+    for key, value in (("name", evil), ("policy", evil), ("tenant", evil), ("idempotency_key", evil), ("labels", [evil]),
+                       ("environment", {evil: "x"}), ("after", {evil: "x"}), ("limits", {evil: 1}), (evil, 1), ("command", []),
+                       ("working_directory", evil)):
+        reply = c.manager("Submit", "sa(sh)", json.dumps({"command": ["true"], key: value}), [])
+        if reply.error:
+            assert not any(ord(x) < 32 for x in reply.body[0]), (key, reply.body)
+    fd = os.memfd_create("input")
+    for name in (evil, "../up", "a/b", "", ".", "x" * 300):
+        reply = c.manager("Submit", "sa(sh)", TRUE, [(name, 0)], fds=[fd])
+        assert reply.error and not any(ord(x) < 32 for x in reply.body[0]), (name, reply.body)
+    for member in ("GetJob", "Cancel", "Hold", "Requeue", "Forget"):
+        reply = c.manager(member, "s", evil)
+        assert reply.error == "org.skep.Engine1.Error.NoSuchJob", reply.error
+        assert not any(ord(x) < 32 for x in reply.body[0]), reply.body
+    # Bytes that are no text at all.
+    reply = c.manager("Submit", "sa(sh)", b'{"command": ["\xff\xfe"]}', [])
+    assert reply.error == "org.freedesktop.DBus.Error.InconsistentMessage", reply.error
+    is_served()
+
+
+memory, before = memory_kib(), descriptors()
+{name: f for name, f in list(globals().items()) if callable(f)}[case](sys.argv[4] if len(sys.argv) > 4 else None)
+settles(before)
+if case != "full_queue":
+    assert memory_kib() < memory + GROWTH_MAX_KIB, f"{memory_kib()} KiB, {memory} before"
