@@ -50,10 +50,10 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
 JAIL_PROGRAM := $(call sources,jail/cli)
-LAUNCHER := $(call objects,jail/launcher.c jail/running_jail.c jail/clocks.c jail/watchdog.c jail/launch.c jail/prefault.c \
-              jail/reaper.c jail/listener.c jail/process.c jail/root.c jail/root_clones.c jail/root_job.c \
-              jail/root_skeleton.c jail/root_system.c jail/root_tree.c jail/overlay.c jail/root_file.c jail/confine.c \
-              jail/landlock.c jail/unpack.c)
+LAUNCHER := $(call objects,jail/launcher.c jail/running_jail.c jail/warm.c jail/handover.c jail/clocks.c jail/watchdog.c \
+              jail/launch.c jail/prefault.c jail/reaper.c jail/spawn.c jail/listener.c jail/process.c jail/root.c \
+              jail/root_clones.c jail/root_job.c jail/root_skeleton.c jail/root_system.c jail/root_tree.c jail/overlay.c \
+              jail/root_file.c jail/confine.c jail/landlock.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
 # Never with sanitizers, which need calls and libraries that its jail does not have: the fuzz targets cover it.
 IMAGE_UNPACK := $(patsubst %.c,$(BUILD)/$(PLAIN)%.o,$(call sources,jail/image_unpack engine/base) jail/image_config.c)
@@ -113,6 +113,11 @@ $(BUILD)/payload: tests/jail/payload.c
 $(BUILD)/hostile-unpacker: tests/jail/unpacker.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -o $@ $<
+
+# skep-jail's options, and jails that were there before.
+WARM_JAIL := $(call objects,tests/jail/warm_jail.c jail/cli/job_options.c jail/cli/layout.c)
+$(BUILD)/warm-jail: $(WARM_JAIL) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS)) -lpthread
 
 # The escape suite: tests/jail/escapes.c. Not at a random address, since some attacks need low ones.
 $(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])

@@ -342,7 +342,7 @@ static int write_io_limits(int fd, const JailLimits *limits, Error *e)
         return limited > 0 ? 0 : error_set(e, -ENODEV, "there is no disk in /sys/block whose use could be limited");
 }
 
-static int write_limits(int fd, const Plan *plan, Error *e)
+int cgroup_limit(int fd, const Plan *plan, Error *e)
 {
         const JailLimits *l = &plan->limits;
         char text[64];
@@ -375,17 +375,17 @@ static int write_limits(int fd, const Plan *plan, Error *e)
         return 0;
 }
 
-int cgroup_make(const CgroupTree *tree, const char *name, const Plan *plan, Error *e)
+int cgroup_make(const CgroupTree *tree, const char *name, Error *e)
 {
         if (mkdirat(tree->fd, name, 0755) < 0)
                 return error_errno(e, -errno, "making a cgroup");
-        _cleanup_close_ int fd = openat(tree->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r = fd < 0 ? error_errno(e, -errno, "opening a cgroup") : write_limits(fd, plan, e);
-        if (r < 0) {
+        int fd = openat(tree->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0) {
+                int r = error_errno(e, -errno, "opening a cgroup");
                 unlinkat(tree->fd, name, AT_REMOVEDIR);
                 return r;
         }
-        return take_fd(fd);
+        return fd;
 }
 
 int cgroup_kill(int fd)
@@ -437,7 +437,40 @@ static void account_io(int fd, Outcome *outcome)
         }
 }
 
-void cgroup_account(int fd, Outcome *outcome, bool *ret_oom_killed)
+void cgroup_account_without(Outcome *outcome, const Outcome *before)
+{
+#define WITHOUT(member) \
+        if (outcome->member != JAIL_UNKNOWN && before->member != JAIL_UNKNOWN) \
+                outcome->member -= before->member
+        WITHOUT(cpu_user_usec);
+        WITHOUT(cpu_system_usec);
+        WITHOUT(io_read_bytes);
+        WITHOUT(io_write_bytes);
+        WITHOUT(memory_pressure_usec);
+        WITHOUT(cpu_pressure_usec);
+        WITHOUT(io_pressure_usec);
+#undef WITHOUT
+}
+
+int cgroup_forget_peak(int fd)
+{
+        _cleanup_close_ int peak = openat(fd, "memory.peak", O_RDWR | O_CLOEXEC);
+
+        return peak < 0 || write(peak, "reset", strlen("reset")) < 0 ? -1 : take_fd(peak);
+}
+
+static uint64_t read_peak(int fd, int peak_fd)
+{
+        char text[32];
+        ssize_t n = peak_fd < 0 ? -1 : pread(peak_fd, text, sizeof text - 1, 0);
+
+        if (n <= 0)
+                return read_number(fd, "memory.peak", "");
+        text[n] = '\0';
+        return strtoull(text, NULL, 10);
+}
+
+void cgroup_account(int fd, int peak_fd, Outcome *outcome, bool *ret_oom_killed)
 {
         _cleanup_free_ char *cpu = NULL, *events = NULL;
 
@@ -450,7 +483,7 @@ void cgroup_account(int fd, Outcome *outcome, bool *ret_oom_killed)
                 uint64_t kills = find_number(events, "oom_kill ");
                 *ret_oom_killed = kills != JAIL_UNKNOWN && kills > 0;
         }
-        outcome->memory_peak_bytes = read_number(fd, "memory.peak", "");
+        outcome->memory_peak_bytes = read_peak(fd, peak_fd);
         outcome->pids_peak = read_number(fd, "pids.peak", "");
         if (outcome->pids_peak != JAIL_UNKNOWN && outcome->pids_peak > 0)
                 outcome->pids_peak--; /* the reaper */

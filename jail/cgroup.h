@@ -35,8 +35,11 @@ void cgroup_tree_remove(CgroupTree *tree);
  * that are on their way out. */
 size_t cgroup_sweep(const char *base);
 
-/* Makes a jail's group and writes its limits. Returns a descriptor of it, or a negative errno. */
-int cgroup_make(const CgroupTree *tree, const char *name, const Plan *plan, Error *e);
+/* Makes a jail's group. Returns a descriptor of it, or a negative errno. */
+int cgroup_make(const CgroupTree *tree, const char *name, Error *e);
+
+/* Writes the limits that its controllers hold. */
+int cgroup_limit(int fd, const Plan *plan, Error *e);
 
 /* Kills every process in it. Returns 0 or a negative errno. */
 int cgroup_kill(int fd);
@@ -44,8 +47,15 @@ int cgroup_kill(int fd);
 /* Removes it. -EBUSY while a process of it has not left the kernel. */
 int cgroup_remove(const CgroupTree *tree, const char *name);
 
-/* What it has counted, into the outcome; `*ret_oom_killed` whether its memory limit has killed. */
-void cgroup_account(int fd, Outcome *outcome, bool *ret_oom_killed);
+/* What it has counted, into the outcome; `*ret_oom_killed` whether its memory limit has killed. `peak_fd`: of
+ * cgroup_forget_peak(), or -1. */
+void cgroup_account(int fd, int peak_fd, Outcome *outcome, bool *ret_oom_killed);
+
+/* Takes what it has counted so far, which is somebody else's, out of the outcome. */
+void cgroup_account_without(Outcome *outcome, const Outcome *before);
+
+/* A descriptor whose memory.peak counts from here; -1: before Linux 6.12 it cannot. */
+int cgroup_forget_peak(int fd);
 
 /* CPU time that it has used; 0 when that cannot be read. */
 uint64_t cgroup_cpu_usec(int fd);

@@ -181,6 +181,7 @@ JailLauncher *jail_launcher_free(JailLauncher *l)
                 l->jails = j->next;
                 jail_free(j);
         }
+        warm_policies_done(l);
         close_fd(l->epoll);
         free(l->cgroup);
         free(l->no_cgroup);
@@ -219,6 +220,7 @@ static void take_outcome(Jail *j, const Outcome *o, const char *text)
         JailReport *r = &j->report;
 
         r->reason = o->reason;
+        r->warm = o->warm;
         r->exit_code = o->exit_code;
         r->signal = o->signal;
         r->setup_usec = o->setup_usec;
@@ -338,6 +340,12 @@ static void launcher_message(JailLauncher *l, const char *data, size_t size, int
         Unpacker u = {.next = data, .left = size};
         uint64_t kind = unpack_number(&u), id = unpack_number(&u);
         size_t outcome_size;
+
+        if (kind == LAUNCHER_WARM) {
+                warm_policies_ready(l, id, (size_t)unpack_number(&u));
+                close_many(fds, n_fds);
+                return;
+        }
         const void *bytes = unpack_bytes(&u, &outcome_size);
         const char *text = unpack_string(&u);
         Outcome outcome;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "jail/host.h"
+#include "jail/plan.h"
 #include "jail/root_source.h"
 #include "jail/steps.h"
 
@@ -30,6 +31,14 @@ struct Jail {
         LaunchSteps steps; /* of its life; for measurements */
 };
 
+/* A kind of warm jails that the launcher keeps. */
+typedef struct WarmPolicy {
+        struct WarmPolicy *next;
+        JailPolicy *policy;
+        uint64_t number;
+        size_t wanted, ready;
+} WarmPolicy;
+
 struct JailLauncher {
         int socket, epoll;
         pid_t pid;                       /* of the launcher's process; 0: none */
@@ -39,6 +48,8 @@ struct JailLauncher {
         char *cgroup, *no_cgroup; /* the base, or why there is none */
         Jail *jails;
         uint64_t next_id;
+        WarmPolicy *warm;
+        uint64_t next_kind;
         void *unpack_filter;
         size_t unpack_filter_size;
         char *buffer;
@@ -58,3 +69,15 @@ static inline uint64_t stream_key(const Jail *j, int index)
 
 Jail *jail_free(Jail *jail); /* returns NULL */
 DEFINE_CLEANUP(Jail, jail_free)
+
+/* What of a plan follows from the policy alone; its members are borrowed from there. Error: as of policy_compile(). */
+int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *e);
+
+/* Packs it into a sealed file. Returns its descriptor or a negative errno. */
+int plan_seal(const Plan *plan, Error *e);
+
+/* The number of the kind of warm jails that will do; 0: none. It is one less, then. */
+uint64_t warm_kind_for(JailLauncher *l, const JailSpec *spec);
+/* The launcher has so many. */
+void warm_policies_ready(JailLauncher *l, uint64_t number, size_t ready);
+void warm_policies_done(JailLauncher *l);

@@ -16,7 +16,7 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 /* Holds a jail against its clocks, and returns when to look again. */
 static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now, uint64_t processors)
 {
-        const JailLimits *limits = &j->plan.limits;
+        const JailLimits *limits = &j->file.plan.limits;
         uint64_t next = USEC_INFINITY;
 
         if (j->phase == PHASE_GONE) {
@@ -25,9 +25,9 @@ static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now, uint64_t
                         running_jail_gone(l, j); /* may free it */
                 return next > now ? next : now + REMOVE_RETRY_USEC;
         }
-        if (j->killed)
+        if (j->killed || j->phase == PHASE_WAITING)
                 return next;
-        if (j->phase == PHASE_SETUP) {
+        if (j->phase == PHASE_SETUP || j->phase == PHASE_BUILDING) {
                 next = j->received_usec + SETUP_LIMIT_USEC;
                 if (now >= next) {
                         j->setup_failed = true;
@@ -42,8 +42,9 @@ static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now, uint64_t
                         running_jail_kill(j, JAIL_WALL_LIMIT);
         }
         if (limits->cpu_time_usec != JAIL_UNLIMITED && j->cgroup >= 0) {
+                uint64_t before = j->kind > 0 ? j->before.cpu_user_usec + j->before.cpu_system_usec : 0;
                 if (now >= j->cpu_check_usec) {
-                        uint64_t used = cgroup_cpu_usec(j->cgroup);
+                        uint64_t used = cgroup_cpu_usec(j->cgroup) - before;
                         uint64_t left = used < limits->cpu_time_usec ? limits->cpu_time_usec - used : 0;
                         if (left == 0)
                                 running_jail_kill(j, JAIL_CPU_LIMIT);
@@ -65,6 +66,7 @@ void clocks_check(Launcher *l)
                 following = j->next;
                 next = earliest(next, check_clocks(l, j, now, processors > 0 ? (uint64_t)processors : 1));
         }
+        next = earliest(next, warm_refill(l, now));
         if (next == l->timer_usec)
                 return;
         struct itimerspec at = {{0, 0}, {0, 0}};

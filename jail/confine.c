@@ -39,13 +39,18 @@ static int set_core_limit(void)
         return setrlimit(RLIMIT_CORE, &one) < 0 ? set_limit(RLIMIT_CORE, 0) : 0;
 }
 
-int confine_resources(uint64_t pids)
+int confine_resources(void)
 {
         int r;
 
         if ((r = set_core_limit()) < 0 || (r = set_limit(RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
             (r = set_limit(RLIMIT_RTPRIO, 0)) < 0 || (r = set_limit(RLIMIT_NICE, 0)) < 0)
                 return r;
+        return 0;
+}
+
+int confine_processes(uint64_t pids)
+{
         return pids == JAIL_UNLIMITED ? 0 : set_limit(RLIMIT_NPROC, pids);
 }
 
@@ -112,8 +117,10 @@ static int become(uint32_t id, bool keep_groups, uint64_t kept)
         return set_capabilities(kept, kept);
 }
 
-static int load_filter(const Confinement *c)
+int confine_filter(const Confinement *c)
 {
+        if (!c->filter)
+                return 0;
         struct sock_fprog program = {
                 .len = (unsigned short)(c->filter_size / sizeof(struct sock_filter)),
                 .filter = (struct sock_filter *)c->filter,
@@ -123,7 +130,7 @@ static int load_filter(const Confinement *c)
         return fd < 0 ? -errno : (int)fd;
 }
 
-int confine_apply(const Confinement *c, const char **ret_step)
+int confine_enter(const Confinement *c, const char **ret_step)
 {
         int r;
 
@@ -138,9 +145,7 @@ int confine_apply(const Confinement *c, const char **ret_step)
         if (c->ruleset >= 0 && syscall(SYS_landlock_restrict_self, c->ruleset, 0) < 0)
                 return -errno;
         step_done(c->steps, STEP_LANDLOCK);
-        /* The very last, so that it need not allow any of the calls above. */
-        *ret_step = "loading the system call filter";
-        return c->filter ? load_filter(c) : 0;
+        return 0;
 }
 
 int confine_drop_capabilities(uint64_t kept)

@@ -17,12 +17,16 @@ typedef struct Confinement {
         LaunchSteps *steps;
 } Confinement;
 
-/* Limits that are no cgroup's: no core, nor a program for crashes; descriptors, processes (`pids`, or JAIL_UNLIMITED). */
-int confine_resources(uint64_t pids);
+/* Limits that are no cgroup's: no core, nor a program for crashes; descriptors. */
+int confine_resources(void);
+/* Of processes and threads of this id; JAIL_UNLIMITED: none. Also later. */
+int confine_processes(uint64_t pids);
 
-/* All the others. Returns the listener's descriptor (CLOEXEC), or 0 where none was asked for, or a negative errno with
- * `*ret_step` naming the step. */
-int confine_apply(const Confinement *confinement, const char **ret_step);
+/* Ids to Landlock. Returns 0 or a negative errno, with `*ret_step` naming the step. */
+int confine_enter(const Confinement *confinement, const char **ret_step);
+/* The filter, the very last, so that it need not allow any of the calls above. Returns the listener's descriptor
+ * (CLOEXEC), or 0 where none was asked for, or a negative errno. */
+int confine_filter(const Confinement *confinement);
 
 /* No capability but `kept` for this process from here on, and none for what it executes. */
 int confine_drop_capabilities(uint64_t kept);

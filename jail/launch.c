@@ -15,6 +15,7 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/strv.h"
+#include "jail/handover.h"
 #include "jail/ids.h"
 #include "jail/loopback.h"
 #include "jail/namespaces.h"
@@ -126,11 +127,19 @@ static int wipe_arguments(void)
  * its command line and environment. */
 static int leave_caller(Error *e)
 {
+        static const struct {
+                void *handler;
+                unsigned long flags;
+                void *restorer;
+                uint64_t mask;
+        } by_default = {0}; /* the kernel's struct sigaction */
+
         setsid();
         umask(022);
         prctl(PR_SET_NAME, "skep-reaper");
+        /* Also those that libc keeps for itself, and posix_spawn() ignores. */
         for (int i = 1; i < NSIG; i++)
-                signal(i, SIG_DFL);
+                syscall(SYS_rt_sigaction, i, &by_default, NULL, sizeof by_default.mask);
         int r = wipe_arguments();
         return r < 0 ? error_errno(e, r, "/proc/self/stat") : 0;
 }
@@ -157,16 +166,10 @@ static void keep_only(const Launch *l, const Sources *s, int control)
         close_others(keep, n);
 }
 
-static int take_stdio(const Launch *l, Error *e)
+static int take_stdio(const int *fds, Error *e)
 {
-        struct stat st;
-
         for (int i = 0; i < 3; i++)
-                if (dup2(l->fds[START_STDIN + i], i) < 0)
-                        return error_errno(e, -errno, "standard streams");
-        /* The pipes for output are the library's own. Who opens /dev/stdout opens the pipe anew, and needs the right. */
-        for (int i = 1; i < 3; i++)
-                if (fstat(i, &st) < 0 || (S_ISFIFO(st.st_mode) && fchmod(i, 0666) < 0))
+                if (dup2(fds[START_STDIN + i], i) < 0)
                         return error_errno(e, -errno, "standard streams");
         return 0;
 }
@@ -240,22 +243,26 @@ static int finish_as_root(const Launch *l, int control, Error *e)
         return r < 0 ? r : become_root_of_jail(l, e);
 }
 
-/* The launcher keeps the door to the results. */
-static int tell_built(int control, int output, Error *e)
+/* The launcher keeps the door to the results; and where the job is still to come, those by which it comes in. */
+static int tell_built(const Launch *l, int control, const Root *root, Error *e)
 {
         ReaperMessage message = {.kind = REAPER_BUILT};
-        int r = send_message(control, &message, sizeof message, &output, 1);
+        _cleanup_close_ int mounts = l->plan->waits ? open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) : -1;
+        const int doors[DOORS] = {root->output, root->input, root->context, mounts};
 
+        if (l->plan->waits && mounts < 0)
+                return error_errno(e, -errno, "/proc/self/ns/mnt");
+        int r = send_message(control, &message, sizeof message, doors, l->plan->waits ? DOORS : 1);
         return r < 0 ? error_errno(e, r, "telling the launcher") : 0;
 }
 
-static int unpack_archives(const Launch *l, const Root *root, Error *e)
+static int unpack_archives(const Plan *plan, const int *archives, const int *directories, Error *e)
 {
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && l->plan->inputs && l->plan->inputs[i]; i++)
-                if (root->archives[i] >= 0)
-                        r = unpack_input(l->plan, l->plan->inputs[i], l->fds[START_INPUTS + i], root->archives[i], e);
+        for (size_t i = 0; r >= 0 && plan->inputs && plan->inputs[i]; i++)
+                if (directories[i] >= 0)
+                        r = unpack_input(plan, plan->inputs[i], archives[i], directories[i], e);
         return r;
 }
 
@@ -266,16 +273,36 @@ static void step(const Launch *l, int control, LaunchStep which, int r, const Er
         step_done(&l->ledger->steps, which);
 }
 
+/* All is made that a jail of this policy has: what is left depends on the job. */
+static _Noreturn void wait_for_job(const Launch *l, int control)
+{
+        int keep[] = {control, l->ids->fd};
+        Error e = ERROR_NULL;
+        Handover job;
+        Reaper reaper;
+
+        close_others(keep, ELEMENTS(keep));
+        reaper_prepare(&reaper, l->plan, control, l->ledger);
+        reaper_wait(&reaper);
+        int r = handover_receive(control, &job, &e);
+        step(l, control, STEP_DESCRIPTORS, r < 0 ? r : take_stdio(job.fds, &e), &e);
+        step(l, control, STEP_ARCHIVES, unpack_archives(&job.file.plan, job.archives, job.directories, &e), &e);
+        int still[] = {control, l->ids->fd, reaper.signals};
+        close_others(still, ELEMENTS(still));
+        reaper_run(&reaper, &job.file.plan, -1);
+}
+
 static _Noreturn void inside(const Launch *l, Sources *s, int control)
 {
         const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, s->system, &s->root, &l->ledger->steps};
         bool root_user = l->ids->kind == IDS_RANGE;
         Error e = ERROR_NULL;
+        Reaper reaper;
         Root root;
 
         prefault_writable();
         step_done(&l->ledger->steps, STEP_NAMESPACES);
-        if (leave_caller(&e) < 0 || take_stdio(l, &e) < 0 || take_stdin(s, &e) < 0)
+        if (leave_caller(&e) < 0 || (!l->plan->waits && take_stdio(l->fds, &e) < 0) || take_stdin(s, &e) < 0)
                 reaper_fail(control, &e);
         keep_only(l, s, control);
         write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
@@ -288,18 +315,21 @@ static _Noreturn void inside(const Launch *l, Sources *s, int control)
         step(l, control, STEP_PLACES, root_build(l->plan, &sources, l->ids, &root, &e), &e);
         step(l, control, STEP_PIVOT, root_enter(&root, &e), &e);
         step(l, control, STEP_HOST_NAME, set_host_name(&e), &e);
-        step(l, control, STEP_BUILT, tell_built(control, root.output, &e), &e);
+        step(l, control, STEP_BUILT, tell_built(l, control, &root, &e), &e);
 
         /* With the jail's. */
         step(l, control, STEP_USER_NAMESPACE, root_user ? finish_as_root(l, control, &e) : 0, &e);
-        step(l, control, STEP_ARCHIVES, unpack_archives(l, &root, &e), &e);
+        if (l->plan->waits)
+                wait_for_job(l, control);
+        step(l, control, STEP_ARCHIVES, unpack_archives(l->plan, &l->fds[START_INPUTS], root.archives, &e), &e);
 
         /* The writable side of the tmpfs, and the inputs: for us, and not for the job. The ids stay taken until this
          * process, the last of the jail, has gone. */
         int calls = plan_tells(l->plan) ? l->fds[l->n_fds - 1] : -1;
         int keep[] = {control, l->ids->fd, calls};
         close_others(keep, ELEMENTS(keep));
-        reaper_run(l->plan, control, calls, l->ledger);
+        reaper_prepare(&reaper, l->plan, control, l->ledger);
+        reaper_run(&reaper, l->plan, calls);
 }
 
 /* ---- in the launcher ---- */
@@ -335,7 +365,7 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
                 .exit_signal = SIGCHLD,
                 .cgroup = l->cgroup >= 0 ? (uint64_t)l->cgroup : 0,
         };
-        int r = root_user ? open_sources(l, l->fds[START_STDIN], &sources, e) : 0;
+        int r = root_user ? open_sources(l, l->plan->waits ? -1 : l->fds[START_STDIN], &sources, e) : 0;
 
         if (r < 0)
                 return r;

@@ -77,6 +77,14 @@ static void close_down(Launcher *l)
                 running_jail_kill(j, JAIL_CANCELLED);
 }
 
+static void start(Launcher *l, Unpacker *u, const int *fds, size_t n_fds)
+{
+        uint64_t id = unpack_number(u), kind = unpack_number(u);
+
+        if (unpack_end(u) >= 0)
+                running_jail_start(l, id, kind, fds, n_fds);
+}
+
 static void caller_message(Launcher *l)
 {
         char data[LAUNCHER_MESSAGE_MAX];
@@ -96,8 +104,14 @@ static void caller_message(Launcher *l)
                 greet(l, &u);
                 break;
         case LAUNCHER_START:
-                running_jail_start(l, unpack_number(&u), fds, n_fds);
+                start(l, &u, fds, n_fds);
                 break;
+        case LAUNCHER_KEEP: {
+                uint64_t number = unpack_number(&u), wanted = unpack_number(&u);
+                if (number > 0 && unpack_end(&u) >= 0)
+                        warm_keep(l, number, wanted, n_fds > 0 ? fds[0] : -1);
+                break;
+        }
         case LAUNCHER_CANCEL: {
                 uint64_t id = unpack_number(&u);
                 for (RunningJail *j = l->jails; j; j = j->next)
@@ -165,6 +179,7 @@ int launcher_new(int socket_fd, bool here, Launcher **ret)
 
 Launcher *launcher_free(Launcher *l)
 {
+        warm_done(l);
         watchdog_end(&l->watchdog);
         cgroup_tree_remove(&l->cgroups);
         close_fd(l->timer);

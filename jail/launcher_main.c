@@ -17,6 +17,7 @@ int main(int argc, char **argv _unused_)
                 fprintf(stderr, "skep-launcher is started by the programs that make jails, not by hand.\n");
                 return 125;
         }
+        umask(022); /* the modes of what it makes are meant as they stand */
         if (launcher_new(LAUNCHER_SOCKET_FD, false, &launcher) < 0)
                 return 1;
         while (launcher_dispatch(launcher, -1))

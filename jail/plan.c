@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/plan.h"
 
+#include "engine/base/fd.h"
+
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Both directions walk the same list of members, so that they cannot differ. */
 typedef struct Walk {
@@ -44,7 +47,7 @@ static void walk_bytes(Walk *w, const void **data, size_t *size)
 
 static void walk_plan(Walk *w, Plan *plan)
 {
-        uint64_t controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root,
+        uint64_t waits = plan->waits, controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root,
                  writable_root = plan->writable_root, watch = plan->watch, message_queues = plan->message_queues,
                  abi = (uint64_t)plan->landlock_abi;
         const void *limits = &plan->limits;
@@ -55,6 +58,7 @@ static void walk_plan(Walk *w, Plan *plan)
                 memcpy(&plan->limits, limits, sizeof plan->limits);
         else if (w->unpacker)
                 w->unpacker->failed = true;
+        walk_number(w, &waits);
         walk_number(w, &controllers);
         walk_number(w, &listen);
         walk_number(w, &watch);
@@ -63,6 +67,7 @@ static void walk_plan(Walk *w, Plan *plan)
         walk_number(w, &root);
         walk_number(w, &writable_root);
         walk_number(w, &message_queues);
+        plan->waits = waits != 0;
         plan->root = (RootKind)root;
         plan->writable_root = writable_root != 0;
         plan->message_queues = message_queues != 0;
@@ -103,7 +108,7 @@ int plan_unpack(const void *data, size_t size, Plan *plan)
         *plan = (Plan){0};
         walk_plan(&(Walk){.unpacker = &u}, plan);
         int r = unpack_end(&u);
-        if (r >= 0 && (!plan->command || !plan->command[0] || !plan->working_directory))
+        if (r >= 0 && !plan->waits && (!plan->command || !plan->command[0] || !plan->working_directory))
                 r = -EBADMSG;
         if (r < 0)
                 plan_done(plan);
@@ -123,4 +128,23 @@ void plan_done(Plan *plan)
         free(plan->inputs);
         free(plan->binds);
         *plan = (Plan){0};
+}
+
+int plan_file_open(int fd, PlanFile *ret)
+{
+        PlanFile file = {0};
+        int r = map_file(fd, PLAN_SIZE_MAX, &file.data, &file.size);
+
+        if (r >= 0 && (r = plan_unpack(file.data, file.size, &file.plan)) < 0)
+                plan_file_done(&file);
+        *ret = file;
+        return r;
+}
+
+void plan_file_done(PlanFile *file)
+{
+        plan_done(&file->plan);
+        if (file->data)
+                munmap((void *)file->data, file->size);
+        *file = (PlanFile){0};
 }

@@ -5,11 +5,15 @@
  *
  *   library → launcher                            launcher → library
  *   INIT    version, cgroup or NULL               READY   controllers, ids, its cgroup, or why none | REFUSED
- *   START   id; descriptors: plan, stdin,         ENDED   id, outcome, sentence; descriptor: /output, if any
- *           stdout, stderr, inputs…, binds…, the
- *           root if it is not the host's, a socket
- *           for calls if plan_tells()
+ *   START   id, number of a kind of warm jails    ENDED   id, outcome, sentence; descriptor: /output, if any
+ *           that fits, or 0; descriptors: plan,
+ *           stdin, stdout, stderr, inputs…,
+ *           binds…, the root if it is not the
+ *           host's, a socket for calls if
+ *           plan_tells()
  *   CANCEL  id
+ *   KEEP    number of a kind, how many;           WARM    number of a kind, how many there are, whenever one has
+ *           descriptor: its plan, which `waits`           come, or gone without a job
  *
  * A plan holds everything that can be computed before a jail is made, so that the launcher computes nothing. It comes
  * in a sealed memfd, since the arguments and the environment of a command may be larger than a datagram. */
@@ -29,9 +33,11 @@ typedef enum LauncherMessage {
         LAUNCHER_INIT = 1,
         LAUNCHER_START,
         LAUNCHER_CANCEL,
+        LAUNCHER_KEEP,
         LAUNCHER_READY,
         LAUNCHER_REFUSED,
         LAUNCHER_ENDED,
+        LAUNCHER_WARM,
 } LauncherMessage;
 
 /* Descriptors of START, in this order; inputs and then binds follow, and last the socket for calls, if any. */
@@ -39,6 +45,7 @@ enum { START_PLAN, START_STDIN, START_STDOUT, START_STDERR, START_INPUTS };
 #define START_FDS_MAX (START_INPUTS + JAIL_INPUTS_MAX + JAIL_BINDS_MAX + 2)
 
 typedef struct Plan {
+        bool waits; /* of a jail that is made before its job is known: what follows from the policy is all there is */
         JailLimits limits;
         unsigned controllers; /* of CgroupController: those that shall hold the limits */
         char **command;
@@ -70,6 +77,17 @@ void plan_pack(Packer *p, const Plan *plan);
 int plan_unpack(const void *data, size_t size, Plan *plan);
 void plan_done(Plan *plan);
 
+/* A plan with the message that holds its strings. */
+typedef struct PlanFile {
+        Plan plan;
+        const void *data;
+        size_t size;
+} PlanFile;
+
+/* Maps and reads it. Errors: -EBADMSG, others of mmap(2). */
+int plan_file_open(int fd, PlanFile *ret);
+void plan_file_done(PlanFile *file);
+
 /* Whether the reaper tells of calls, over a socket of their own: see listener.h. */
 static inline bool plan_tells(const Plan *plan)
 {
@@ -85,5 +103,6 @@ typedef struct Outcome {
         uint64_t memory_pressure_usec, cpu_pressure_usec, io_pressure_usec;
         uint32_t denied[JAIL_SYSCALL_MAX];
         bool denied_complete;
+        bool warm;
         LaunchSteps steps;
 } Outcome;

@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The job is started as posix_spawn() does it: the child shares this process's memory and descriptors until it
- * executes the program, and this process sleeps until then. So
- *
- *   - what goes wrong in the child is simply there afterwards, in the struct that both see;
- *   - the listener for refused calls, which only the filtered process can make, is in the table of both, and stays
- *     here when the exec gives the job a table of its own without it. No message has to pass the filter;
- *   - nothing is copied that the exec would throw away.
- *
- * The child's credentials are its own from the first change on. Nobody else is in the jail at that time; and having
- * changed its ids it cannot be traced (it is not "dumpable"), should that ever change. */
-
 #include "jail/reaper.h"
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
-#include "engine/base/strv.h"
-#include "jail/confine.h"
-#include "jail/host.h"
 #include "jail/landlock.h"
 #include "jail/listener.h"
-#include "jail/unpack.h"
 
 #include <linux/capability.h>
 #include <linux/keyctl.h>
@@ -36,145 +21,23 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define SPAWN_STACK_SIZE ((size_t)256 << 10)
-
 static void tell(int control_fd, const ReaperMessage *message)
 {
         send_message(control_fd, message, sizeof *message, NULL, 0);
 }
 
-_Noreturn void reaper_fail(int control_fd, const Error *e)
+static _Noreturn void fail(int control_fd, ReaperKind kind, int status, const Error *e)
 {
-        ReaperMessage message = {.kind = REAPER_SETUP_FAILED};
+        ReaperMessage message = {.kind = kind, .status = status};
 
         snprintf(message.text, sizeof message.text, "%s", error_text(e));
         tell(control_fd, &message);
         _exit(1);
 }
 
-/* ---- starting the job ---- */
-
-typedef struct Spawn {
-        const Plan *plan;
-        Confinement confinement;
-        char **candidates; /* paths to try, in order */
-        const char *step;  /* what went wrong, with `error`: a negative errno, 0 once the program runs */
-        int error;
-        bool exec_failed;
-        const char *program; /* the last candidate that was tried */
-        int listener;        /* -1: none */
-} Spawn;
-
-/* As a shell does: not there is worth trying the next, and anything else is remembered. */
-static int exec_first(char *const *candidates, char *const *environment, char *const *command, const char **ret_tried)
+_Noreturn void reaper_fail(int control_fd, const Error *e)
 {
-        int first = -ENOENT;
-
-        for (size_t i = 0; candidates[i]; i++) {
-                *ret_tried = candidates[i];
-                execve(candidates[i], command, environment);
-                if (errno == ENOENT || errno == ENOTDIR)
-                        continue;
-                first = -errno;
-                if (errno != EACCES)
-                        break;
-        }
-        return first;
-}
-
-static int spawned(void *argument)
-{
-        Spawn *s = argument;
-        sigset_t none;
-
-        sigemptyset(&none);
-        s->step = "starting a session";
-        if (setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0) {
-                s->error = -errno;
-                _exit(1);
-        }
-        s->step = "setting resource limits";
-        /* With the controller there is a cgroup's count; the other would only answer first, and less clearly. */
-        s->error = confine_resources(s->plan->controllers & CONTROLLER_PIDS ? JAIL_UNLIMITED
-                                                                            : s->plan->limits.pids);
-        if (s->error < 0)
-                _exit(1);
-        int r = confine_apply(&s->confinement, &s->step);
-        if (r < 0) {
-                s->error = r;
-                _exit(1);
-        }
-        if (s->confinement.listener_flags)
-                s->listener = r;
-        s->error = exec_first(s->candidates, s->plan->environment, s->plan->command, &s->program);
-        s->exec_failed = true;
-        /* Directly: what a sanitizer calls before an _exit() may be refused, and there is nobody yet to refuse it. */
-        syscall(SYS_exit_group, 1);
-        return 1;
-}
-
-/* Where to look for the program: the path itself, or along PATH. */
-static char **find_candidates(const Plan *plan)
-{
-        _cleanup_strv_ char **folders = NULL, **list = NULL;
-        const char *name = plan->command[0], *path = environment_get(plan->environment, "PATH");
-
-        if (strchr(name, '/'))
-                return strv_add(&list, name) < 0 ? NULL : take(list);
-        if (strv_split(path ? path : "", ':', &folders) < 0)
-                return NULL;
-        for (size_t i = 0; folders && folders[i]; i++)
-                if (strv_addf(&list, "%s/%s", folders[i], name) < 0)
-                        return NULL;
-        return list ? take(list) : calloc(1, sizeof(char *));
-}
-
-static void describe_exec_failure(const Spawn *s, ReaperMessage *message)
-{
-        const char *name = s->plan->command[0];
-        bool there = false;
-
-        for (size_t i = 0; s->candidates[i]; i++)
-                there |= access(s->candidates[i], F_OK) == 0;
-        message->kind = REAPER_EXEC_FAILED;
-        message->status = there ? 126 : 127;
-        if (s->error == -ENOENT && there)
-                snprintf(message->text, sizeof message->text, "%s: its interpreter is not in the jail", name);
-        else if (s->error == -ENOENT)
-                snprintf(message->text, sizeof message->text, "%s: not found in the jail", name);
-        else if (s->error == -EACCES)
-                snprintf(message->text, sizeof message->text,
-                         "%s: permission denied: it is not executable, or not where the policy lets programs be executed",
-                         name);
-        else
-                snprintf(message->text, sizeof message->text, "%s: %s", name, strerror(-s->error));
-}
-
-/* Returns the job's pid. On failure the launcher is told, and the jail ends. */
-static pid_t spawn(Spawn *s, int control_fd)
-{
-        _cleanup_error_ Error e = ERROR_NULL;
-        char *stack = mmap(NULL, SPAWN_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-
-        if (stack == MAP_FAILED || !s->candidates) {
-                error_oom(&e);
-                reaper_fail(control_fd, &e);
-        }
-        pid_t pid = clone(spawned, stack + SPAWN_STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, s);
-        if (pid < 0)
-                error_errno(&e, -errno, "starting the job's process");
-        else if (s->error < 0 && !s->exec_failed)
-                error_errno(&e, s->error, "%s", s->step);
-        if (e.code < 0)
-                reaper_fail(control_fd, &e);
-        munmap(stack, SPAWN_STACK_SIZE);
-        if (s->exec_failed) {
-                ReaperMessage message = {0};
-                describe_exec_failure(s, &message);
-                tell(control_fd, &message);
-                _exit(1);
-        }
-        return pid;
+        fail(control_fd, REAPER_SETUP_FAILED, 0, e);
 }
 
 /* ---- until the end ---- */
@@ -269,75 +132,111 @@ static unsigned listener_flags(const Plan *plan)
                (plan->watch == JAIL_WATCH_RECORD ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0);
 }
 
-_Noreturn void reaper_run(const Plan *plan, int control_fd, int calls_fd, ReaperLedger *ledger)
+/* For a recording, where each call goes to the listener first. */
+static void record(Reaper *r, const Plan *plan)
 {
-        _cleanup_error_ Error e = ERROR_NULL;
-        Spawn s = {
-                .plan = plan,
-                .candidates = find_candidates(plan),
-                .listener = -1,
-                .confinement =
-                        {
-                                .id = JAIL_AGENT_ID,
-                                .keep_groups = plan->ids == IDS_CALLER,
-                                .capabilities = plan->capabilities,
-                                .ruleset = -1,
-                                .filter = plan->filter,
-                                .filter_size = plan->filter_size,
-                                .listener_flags = listener_flags(plan),
-                                .steps = &ledger->steps,
-                        },
-        };
-        Listener listener = {
-                .watch = plan->watch,
-                .refusals = plan->refusals,
-                .refusals_size = plan->refusals_size,
-                .calls_fd = calls_fd,
-                .ledger = ledger,
-        };
-        void *recording = NULL;
-        int signal_fd = block_sigchld();
+        void *filter;
+        Error e = ERROR_NULL;
 
-        if (signal_fd < 0) {
-                error_errno(&e, signal_fd, "watching for children");
-                reaper_fail(control_fd, &e);
+        if (listener_recording_filter(plan->filter, plan->filter_size, plan->command, plan->environment, &filter,
+                                      &r->job.confinement.filter_size) < 0) {
+                error_oom(&e);
+                reaper_fail(r->control, &e);
         }
+        r->job.confinement.filter = filter;
+}
+
+static int prepare(Reaper *r, const Plan *plan, Error *e)
+{
+        r->signals = block_sigchld();
+        if (r->signals < 0)
+                return error_errno(e, r->signals, "watching for children");
         /* A keyring of its own: the session's is shared with whoever started us. */
-        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 && errno != ENOSYS) {
-                error_errno(&e, -errno, "leaving the session keyring");
-                reaper_fail(control_fd, &e);
-        }
-        if (chdir(plan->working_directory) < 0) {
-                error_errno(&e, -errno, "working directory %s", plan->working_directory);
-                reaper_fail(control_fd, &e);
-        }
-        if (plan->landlock_abi > 0) {
-                s.confinement.ruleset = landlock_for_job(plan, &e);
-                if (s.confinement.ruleset < 0)
-                        reaper_fail(control_fd, &e);
-        }
-        if (plan->listen && plan->watch == JAIL_WATCH_RECORD) {
-                if (listener_recording_filter(plan->filter, plan->filter_size, plan->command, plan->environment,
-                                              &recording, &s.confinement.filter_size) < 0) {
-                        error_oom(&e);
-                        reaper_fail(control_fd, &e);
-                }
-                s.confinement.filter = recording;
-        }
-
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 && errno != ENOSYS)
+                return error_errno(e, -errno, "leaving the session keyring");
+        if (plan->landlock_abi > 0 && (r->job.confinement.ruleset = landlock_for_job(plan, e)) < 0)
+                return r->job.confinement.ruleset;
         /* A job with the same id must not be able to look into this process, or trace it. */
         prctl(PR_SET_DUMPABLE, 0);
-        step_done(&ledger->steps, STEP_REAPER);
+        if (!plan->waits)
+                return 0;
+        int ahead = spawn_ahead(&r->job, e);
+        r->job.confinement.ruleset = close_fd(r->job.confinement.ruleset); /* the job's process is under it */
+        return ahead;
+}
 
-        pid_t job = spawn(&s, control_fd);
-        step_done(&ledger->steps, STEP_EXECUTED);
-        tell(control_fd, &(ReaperMessage){.kind = REAPER_STARTED});
+void reaper_prepare(Reaper *r, const Plan *plan, int control_fd, ReaperLedger *ledger)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        *r = (Reaper){
+                .control = control_fd,
+                .ledger = ledger,
+                .refusals = plan->refusals,
+                .refusals_size = plan->refusals_size,
+                .job =
+                        {
+                                .listener = -1,
+                                .pid = -1,
+                                .confinement =
+                                        {
+                                                .id = JAIL_AGENT_ID,
+                                                .keep_groups = plan->ids == IDS_CALLER,
+                                                .capabilities = plan->capabilities,
+                                                .ruleset = -1,
+                                                .filter = plan->filter,
+                                                .filter_size = plan->filter_size,
+                                                .listener_flags = listener_flags(plan),
+                                                .steps = &ledger->steps,
+                                        },
+                        },
+        };
+        if (prepare(r, plan, &e) < 0)
+                reaper_fail(control_fd, &e);
+}
+
+void reaper_wait(const Reaper *r)
+{
+        tell(r->control, &(ReaperMessage){.kind = REAPER_WAITS});
+        for (;;) {
+                struct pollfd fds[] = {{.fd = r->control, .events = POLLIN}, {.fd = r->signals, .events = POLLIN}};
+                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                        _exit(1);
+                /* A jail whose job's process somebody has killed is of no use. */
+                if (fds[1].revents)
+                        _exit(1);
+                if (fds[0].revents)
+                        return;
+        }
+}
+
+_Noreturn void reaper_run(Reaper *r, const Plan *plan, int calls_fd)
+{
+        Listener listener = {
+                .watch = plan->watch,
+                .refusals = r->refusals,
+                .refusals_size = r->refusals_size,
+                .calls_fd = calls_fd,
+                .ledger = r->ledger,
+        };
+        _cleanup_error_ Error e = ERROR_NULL;
+        int exec_failed;
+
+        if (plan->listen && plan->watch == JAIL_WATCH_RECORD)
+                record(r, plan);
+        step_done(&r->ledger->steps, STEP_REAPER);
+
+        pid_t job = spawn_run(&r->job, plan, &exec_failed, &e);
+        if (job < 0)
+                fail(r->control, exec_failed ? REAPER_EXEC_FAILED : REAPER_SETUP_FAILED, exec_failed, &e);
+        step_done(&r->ledger->steps, STEP_EXECUTED);
+        tell(r->control, &(ReaperMessage){.kind = REAPER_STARTED});
 
         /* The job's ends of its pipes must be the job's alone: their closing means something. */
         close_range(0, 2, 0);
-        close_fd(s.confinement.ruleset);
+        close_fd(r->job.confinement.ruleset);
         confine_drop_capabilities(capabilities_for(plan));
-        listener.fd = s.listener;
-        listener_tell_program(&listener, job, s.program);
-        watch(job, control_fd, signal_fd, &listener);
+        listener.fd = r->job.listener;
+        listener_tell_program(&listener, job, r->job.program);
+        watch(job, r->control, r->signals, &listener);
 }

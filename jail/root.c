@@ -137,9 +137,15 @@ static int build(Tree *t, Root *root)
             (r = tree_bind_own(t, "tmp", "/tmp", tree_writable(t, "/tmp"))) < 0 ||
             (r = tree_bind_own(t, "output", "/output", tree_writable(t, "/output"))) < 0 ||
             (r = root_add_tmpfs(t)) < 0 || (r = tree_bind_own(t, "input", "/input", READ_ONLY)) < 0 ||
-            (r = root_add_inputs(t, root)) < 0 || (r = root_add_binds(t)) < 0 || (r = root_hide(t)) < 0 ||
-            (r = root_limit(t->context, t->tmpfs, &t->plan->limits, t->error)) < 0)
+            (r = root_add_inputs(t, root)) < 0 || (r = root_add_binds(t)) < 0 || (r = root_hide(t)) < 0)
                 return r;
+        if (t->plan->waits) {
+                root->context = take_fd(t->context);
+                if ((root->input = openat(t->tmpfs, "input", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+                        return tree_failed(t, -errno, "/input");
+        } else if ((r = root_limit(t->context, t->tmpfs, &t->plan->limits, t->error)) < 0) {
+                return r;
+        }
         root->output = openat(t->tmpfs, "output", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return root->output < 0 ? tree_failed(t, -errno, "/output") : 0;
 }
@@ -157,7 +163,7 @@ int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Roo
                 .tree = -1,
                 .error = e,
         };
-        Root root = {-1, -1, {0}};
+        Root root = {-1, -1, -1, -1, {0}};
 
         for (size_t i = 0; i < JAIL_INPUTS_MAX; i++)
                 root.archives[i] = -1;

@@ -20,6 +20,7 @@ typedef struct RootSources {
 typedef struct Root {
         int tree;                    /* the new root, to pivot into */
         int output;                  /* the directory behind /output */
+        int input, context;          /* of a jail that waits: the directory behind /input; the tmpfs, for root_limit() */
         int archives[JAIL_INPUTS_MAX]; /* where to unpack, -1 for inputs that are files */
 } Root;
 

@@ -10,8 +10,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+static bool fd_is_readable(int fd)
+{
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        return poll(&p, 1, 0) > 0;
+}
 
 /* ---- what the caller is told ---- */
 
@@ -52,11 +60,10 @@ static RunningJail *jail_done(RunningJail *j)
         close_fd(j->process.pidfd);
         close_fd(j->process.control);
         close_fd(j->cgroup);
+        close_fd(j->peak);
         close_fd(j->ids.fd);
-        close_fd(j->output);
-        plan_done(&j->plan);
-        if (j->plan_map)
-                munmap(j->plan_map, j->plan_size);
+        close_many(j->doors, DOORS);
+        plan_file_done(&j->file);
         if (j->ledger)
                 munmap(j->ledger, sizeof *j->ledger);
         error_clear(&j->error);
@@ -75,6 +82,15 @@ void running_jail_kill(RunningJail *j, JailReason verdict)
         if (j->cgroup >= 0)
                 cgroup_kill(j->cgroup);
         syscall(SYS_pidfd_send_signal, j->process.pidfd, SIGKILL, NULL, 0);
+}
+
+/* It cannot be had: whatever of it runs is ended. */
+static void jail_fail(RunningJail *j, Error *e)
+{
+        j->setup_failed = true;
+        j->error = *e;
+        *e = ERROR_NULL;
+        running_jail_kill(j, JAIL_SETUP_FAILED);
 }
 
 /* Which of the things that are known decides. What the job itself did comes first: a limit that struck while it was
@@ -129,7 +145,10 @@ static void account(RunningJail *j)
                 o->cpu_system_usec = j->last.cpu_system_usec;
         }
         if (j->cgroup >= 0)
-                cgroup_account(j->cgroup, o, &oom_killed);
+                cgroup_account(j->cgroup, j->peak, o, &oom_killed);
+        if (j->kind > 0)
+                cgroup_account_without(o, &j->before);
+        o->warm = j->kind > 0;
         decide(j, oom_killed, o);
         o->setup_usec = (running ? j->started_usec : j->ended_usec) - j->received_usec;
         o->wall_usec = running ? j->ended_usec - j->started_usec : JAIL_UNKNOWN;
@@ -148,7 +167,10 @@ void running_jail_gone(Launcher *l, RunningJail *j)
         }
         step_done(&j->ledger->steps, STEP_CGROUP_GONE);
         j->outcome.steps = j->ledger->steps;
-        send_ended(l, j->id, &j->outcome, sentence(j, &j->outcome), j->started_usec > 0 ? j->output : -1);
+        if (j->id > 0)
+                send_ended(l, j->id, &j->outcome, sentence(j, &j->outcome),
+                           j->started_usec > 0 ? j->doors[DOOR_OUTPUT] : -1);
+        l->busy_usec = monotonic_usec();
         for (RunningJail **at = &l->jails; *at; at = &(*at)->next)
                 if (*at == j) {
                         *at = j->next;
@@ -167,35 +189,58 @@ static void jail_exited(Launcher *l, RunningJail *j)
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.pidfd, NULL);
         j->ended_usec = monotonic_usec();
         step_done(&j->ledger->steps, STEP_GONE);
+        if (j->phase == PHASE_BUILDING && !j->killed)
+                warm_failed(l, j->kind);
+        bool waited = j->phase == PHASE_WAITING;
         /* The accounts are read before the group goes, and are complete: nothing in there runs any more. */
         account(j);
         step_done(&j->ledger->steps, STEP_ACCOUNTS);
         j->phase = PHASE_GONE;
+        if (waited)
+                warm_tell(l, j->kind);
         running_jail_gone(l, j);
 }
 
 /* ---- the life of a jail ---- */
 
+/* What was counted until here is not the job's, and nothing happens any more until that comes. */
+static void jail_waits(Launcher *l, RunningJail *j)
+{
+        bool oom_killed;
+
+        j->phase = PHASE_WAITING;
+        j->before = outcome_unknown();
+        if (j->cgroup >= 0) {
+                cgroup_account(j->cgroup, -1, &j->before, &oom_killed);
+                j->peak = cgroup_forget_peak(j->cgroup);
+        }
+        warm_tell(l, j->kind);
+}
+
 static void jail_message(Launcher *l, RunningJail *j)
 {
         ReaperMessage m;
-        size_t n_fds = 1;
-        int fd = -1;
-        ssize_t n = receive_message(j->process.control, &m, sizeof m, &fd, &n_fds);
+        int doors[DOORS];
+        size_t n_doors = DOORS;
+        ssize_t n = receive_message(j->process.control, &m, sizeof m, doors, &n_doors);
 
         if (n != sizeof m) {
                 /* Its end is seen by the pidfd. */
                 epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.control, NULL);
                 j->process.control = close_fd(j->process.control);
-                close_fd(n > 0 && n_fds ? fd : -1);
+                if (n > 0)
+                        close_many(doors, n_doors);
                 return;
         }
         m.text[sizeof m.text - 1] = '\0';
         j->last = m;
         switch (m.kind) {
         case REAPER_BUILT:
-                j->output = n_fds ? fd : -1;
+                memcpy(j->doors, doors, n_doors * sizeof *doors);
                 return;
+        case REAPER_WAITS:
+                jail_waits(l, j);
+                break;
         case REAPER_STARTED:
                 j->phase = PHASE_RUNNING;
                 j->started_usec = monotonic_usec();
@@ -215,18 +260,28 @@ static void jail_message(Launcher *l, RunningJail *j)
                 step_done(&j->ledger->steps, STEP_ENDED);
                 break;
         }
-        close_fd(n_fds ? fd : -1);
+        close_many(doors, n_doors);
 }
 
-static int make_jail(Launcher *l, RunningJail *j, const int *fds, size_t n_fds, Error *e)
+static RunningJail *jail_new(uint64_t id, Phase phase)
 {
-        int r = map_file(fds[START_PLAN], PLAN_SIZE_MAX, (const void **)&j->plan_map, &j->plan_size);
+        RunningJail *j = calloc(1, sizeof *j);
 
-        if (r >= 0)
-                r = plan_unpack(j->plan_map, j->plan_size, &j->plan);
+        if (!j)
+                return NULL;
+        *j = (RunningJail){
+                .id = id, .phase = phase, .process = {-1, -1, -1}, .cgroup = -1, .peak = -1, .ids = IDS_NULL};
+        for (size_t i = 0; i < DOORS; i++)
+                j->doors[i] = -1;
+        j->received_usec = monotonic_usec();
+        return j;
+}
+
+static int make_jail(Launcher *l, RunningJail *j, const Plan *plan, const int *fds, size_t n_fds, Error *e)
+{
+        int r = ids_take(plan->ids, &l->next_ids, &j->ids, e);
+
         if (r < 0)
-                return error_errno(e, r, "reading the plan");
-        if ((r = ids_take(j->plan.ids, &l->next_ids, &j->ids, e)) < 0)
                 return r;
         j->ledger = mmap(NULL, sizeof *j->ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (j->ledger == MAP_FAILED) {
@@ -235,62 +290,129 @@ static int make_jail(Launcher *l, RunningJail *j, const int *fds, size_t n_fds, 
         }
         if (l->cgroups.fd >= 0) {
                 snprintf(j->cgroup_name, sizeof j->cgroup_name, "%" PRIu64, l->next_number++);
-                j->cgroup = cgroup_make(&l->cgroups, j->cgroup_name, &j->plan, e);
+                j->cgroup = cgroup_make(&l->cgroups, j->cgroup_name, e);
                 if (j->cgroup < 0)
                         return j->cgroup;
+                r = cgroup_limit(j->cgroup, plan, e);
         }
         j->ledger->steps.done_usec[STEP_RECEIVED] = j->received_usec;
         step_done(&j->ledger->steps, STEP_CGROUP);
         const Launch launch = {
-                .plan = &j->plan,
+                .plan = plan,
                 .fds = fds,
                 .n_fds = n_fds,
                 .cgroup = j->cgroup,
                 .ids = &j->ids,
                 .ledger = j->ledger,
         };
-        r = launch_start(&launch, &j->process, e);
+        if (r >= 0)
+                r = launch_start(&launch, &j->process, e);
         if (r < 0 && j->process.pid < 0 && j->cgroup >= 0)
                 cgroup_remove(&l->cgroups, j->cgroup_name);
         return r;
 }
 
-void running_jail_start(Launcher *l, uint64_t id, const int *fds, size_t n_fds)
+/* From here on it has an end that is seen, even if it is ended at once. `r`: of its making. */
+static void jail_begin(Launcher *l, RunningJail *j, int r, Error *e)
 {
-        _cleanup_(jail_donep) RunningJail *j = calloc(1, sizeof *j);
-        _cleanup_error_ Error e = ERROR_NULL;
-        int r = -EPROTO;
-
-        if (!j)
-                return;
-        *j = (RunningJail){.id = id, .process = {-1, -1, -1}, .cgroup = -1, .ids = IDS_NULL, .output = -1};
-        j->received_usec = monotonic_usec();
-        if (n_fds >= START_INPUTS)
-                r = make_jail(l, j, fds, n_fds, &e);
-        if (r < 0 && j->process.pid < 0) {
-                Outcome o = outcome_unknown();
-                o.reason = JAIL_SETUP_FAILED;
-                o.setup_usec = monotonic_usec() - j->received_usec;
-                send_ended(l, id, &o, error_text(&e), -1);
-                return;
-        }
         if (launcher_watch(l, j->process.control, j) < 0 || launcher_watch(l, j->process.pidfd, j) < 0)
-                r = error_oom(&e);
-        if (r < 0) {
-                j->setup_failed = true;
-                j->error = e;
-                e = ERROR_NULL;
-                running_jail_kill(j, JAIL_SETUP_FAILED);
-        }
+                r = error_oom(e);
         j->next = l->jails;
-        l->jails = take(j);
+        l->jails = j;
+        if (r < 0)
+                jail_fail(j, e);
 }
 
-static bool fd_is_readable(int fd)
+int running_jail_make_warm(Launcher *l, const WarmKind *kind, uint64_t stamp)
 {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
+        _cleanup_(jail_donep) RunningJail *j = jail_new(0, PHASE_BUILDING);
+        _cleanup_error_ Error e = ERROR_NULL;
 
-        return poll(&p, 1, 0) > 0;
+        if (!j)
+                return -ENOMEM;
+        j->kind = kind->number;
+        j->stamp = stamp;
+        int r = make_jail(l, j, &kind->file.plan, NULL, 0, &e);
+        if (r < 0 && j->process.pid < 0)
+                return r;
+        jail_begin(l, take(j), r, &e);
+        return 0;
+}
+
+/* False: it is not possible, and nothing has happened. */
+static bool hand_over(RunningJail *j, uint64_t id, uint64_t received_usec, PlanFile *file, const int *fds, size_t n_fds)
+{
+        int mounts[JAIL_INPUTS_MAX], r = 0;
+        Error e = ERROR_NULL;
+
+        if (!handover_begin(&file->plan, fds, n_fds, mounts)) {
+                close_many(mounts, JAIL_INPUTS_MAX);
+                return false;
+        }
+        j->id = id;
+        j->phase = PHASE_SETUP;
+        j->received_usec = received_usec;
+        j->file = *file;
+        *file = (PlanFile){0};
+        memset(&j->ledger->steps, 0, sizeof j->ledger->steps);
+        j->ledger->steps.done_usec[STEP_RECEIVED] = received_usec;
+        step_done(&j->ledger->steps, STEP_SOURCES);
+        if (j->cgroup >= 0)
+                r = cgroup_limit(j->cgroup, &j->file.plan, &e);
+        if (r >= 0)
+                r = handover_send(j->process.control, &j->file.plan, fds, j->doors, mounts, &j->ids, &e);
+        close_many(mounts, JAIL_INPUTS_MAX);
+        if (r < 0)
+                jail_fail(j, &e);
+        return true;
+}
+
+/* The pipes for output are the library's own. Who opens /dev/stdout opens the pipe anew, and needs the right. */
+static int open_streams(const int *fds)
+{
+        struct stat st;
+
+        for (size_t i = START_STDOUT; i <= START_STDERR; i++)
+                if (fstat(fds[i], &st) < 0 || (S_ISFIFO(st.st_mode) && fchmod(fds[i], 0666) < 0))
+                        return -errno;
+        return 0;
+}
+
+static int start(Launcher *l, uint64_t id, uint64_t kind, const int *fds, size_t n_fds, Error *e)
+{
+        _cleanup_(jail_donep) RunningJail *j = jail_new(id, PHASE_SETUP);
+        int r = !j ? -ENOMEM : n_fds < START_INPUTS ? -EPROTO : plan_file_open(fds[START_PLAN], &j->file);
+
+        if (r < 0)
+                return error_errno(e, r, "reading the plan");
+        if ((r = open_streams(fds)) < 0)
+                return error_errno(e, r, "standard streams");
+        RunningJail *warm = kind > 0 ? warm_find(l, kind) : NULL;
+        if (warm && hand_over(warm, id, j->received_usec, &j->file, fds, n_fds))
+                return 0;
+        r = make_jail(l, j, &j->file.plan, fds, n_fds, e);
+        if (r < 0 && j->process.pid < 0)
+                return r;
+        jail_begin(l, take(j), r, e);
+        return 0;
+}
+
+void running_jail_start(Launcher *l, uint64_t id, uint64_t kind, const int *fds, size_t n_fds)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        uint64_t received_usec = l->busy_usec = monotonic_usec();
+
+        if (start(l, id, kind, fds, n_fds, &e) >= 0)
+                return;
+        Outcome o = outcome_unknown();
+        o.reason = JAIL_SETUP_FAILED;
+        o.setup_usec = monotonic_usec() - received_usec;
+        send_ended(l, id, &o, error_text(&e), -1);
+}
+
+bool running_jail_is_alive(const RunningJail *j)
+{
+        return !j->killed && !fd_is_readable(j->process.pidfd) && !fd_is_readable(j->process.control);
 }
 
 void running_jail_event(Launcher *l, RunningJail *j)

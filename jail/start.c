@@ -141,25 +141,72 @@ static bool listens(const JailSpec *spec)
         return spec->policy->listen || spec->watch == JAIL_WATCH_RECORD;
 }
 
+int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *e)
+{
+        int r = policy_compile(policy, e);
+
+        if (r < 0)
+                return r;
+        *ret = (Plan){
+                .ids = l->host.ids,
+                .controllers = l->host.controllers,
+                .landlock_abi = l->host.landlock_abi,
+                .limits = jail_limits_none,
+                .filter = policy->filter,
+                .filter_size = policy->filter_size,
+                .listen = policy->listen,
+                .refusals = policy->refusals,
+                .refusals_size = policy->n_refusals * sizeof *policy->refusals,
+                .capabilities = policy->capabilities,
+                .read_only = policy->read_only,
+                .writable = policy->writable,
+                .message_queues = filter_allows_number(policy, SYS_mq_open),
+                .writable_root = strv_contains(policy->writable, "/"),
+                .tmpfs = policy->tmpfs,
+                .hidden = policy->hidden,
+                .execute = policy->execute,
+                .devices = policy->devices,
+        };
+        return 0;
+}
+
+int plan_seal(const Plan *plan, Error *e)
+{
+        _cleanup_strv_ char **writable = NULL;
+        _cleanup_packer_ Packer p = {0};
+        Plan sealed = *plan;
+
+        /* The root is not bound, but has a layer. */
+        if (strv_add_new(&writable, plan->writable) < 0)
+                return error_oom(e);
+        strv_remove(writable, "/");
+        sealed.writable = writable;
+        plan_pack(&p, &sealed);
+        if (p.failed)
+                return error_oom(e);
+        if (p.size > PLAN_SIZE_MAX)
+                return error_set(e, -E2BIG, "the command and its environment are too long");
+        int fd = sealed_file("plan", p.data, p.size);
+        return fd < 0 ? error_errno(e, fd, "writing the plan") : fd;
+}
+
 static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *root, const JailLimits *limits, Error *e)
 {
-        const JailPolicy *policy = spec->policy;
         const ImageConfig *image = &root->image.config;
-        _cleanup_strv_ char **environment = NULL, **inputs = NULL, **binds = NULL, **writable_paths = NULL, **command = NULL;
-        _cleanup_packer_ Packer p = {0};
+        _cleanup_strv_ char **environment = NULL, **inputs = NULL, **binds = NULL, **command = NULL;
         const char *directory = spec->working_directory ? spec->working_directory : image->working_directory;
-        uint64_t writable = 0;
-        int r = make_command(spec, image, &command);
+        Plan plan;
+        int r = plan_of_policy(l, spec->policy, &plan, e);
 
+        if (r < 0)
+                return r;
+        r = make_command(spec, image, &command);
         if (r >= 0)
                 r = make_environment(image->environment, spec->environment, &environment);
-        if (r >= 0)
-                r = strv_add_new(&writable_paths, policy->writable);
         if (r < 0)
                 return error_oom(e);
         if (!command)
                 return error_set(e, -EINVAL, "command: there is none, and the root names none");
-        strv_remove(writable_paths, "/");
         for (size_t i = 0; i < spec->n_inputs; i++)
                 if (strv_add(&inputs, spec->inputs[i].name) < 0)
                         return error_oom(e);
@@ -167,44 +214,21 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *ro
                 if (strv_add(&binds, spec->binds[i].inside) < 0)
                         return error_oom(e);
                 if (spec->binds[i].writable)
-                        writable |= UINT64_C(1) << i;
+                        plan.binds_writable |= UINT64_C(1) << i;
         }
-        plan_pack(&p, &(Plan){
-                              .limits = *limits,
-                              .ids = ids_for(l, spec),
-                              .controllers = l->host.controllers,
-                              .command = command,
-                              .environment = environment,
-                              .working_directory = directory ? directory : "/work",
-                              .filter = policy->filter,
-                              .filter_size = policy->filter_size,
-                              .unpack_filter = l->unpack_filter,
-                              .unpack_filter_size = l->unpack_filter_size,
-                              .listen = listens(spec),
-                              .watch = spec->watch,
-                              .refusals = policy->refusals,
-                              .refusals_size = policy->n_refusals * sizeof *policy->refusals,
-                              .landlock_abi = l->host.landlock_abi,
-                              .capabilities = policy->capabilities,
-                              .read_only = policy->read_only,
-                              .writable = writable_paths,
-                              .message_queues = filter_allows_number(policy, SYS_mq_open),
-                              .writable_root = strv_contains(policy->writable, "/"),
-                              .root = root->kind,
-                              .tmpfs = policy->tmpfs,
-                              .hidden = policy->hidden,
-                              .execute = policy->execute,
-                              .devices = policy->devices,
-                              .inputs = inputs,
-                              .binds = binds,
-                              .binds_writable = writable,
-                      });
-        if (p.failed)
-                return error_oom(e);
-        if (p.size > PLAN_SIZE_MAX)
-                return error_set(e, -E2BIG, "the command and its environment are too long");
-        int fd = sealed_file("plan", p.data, p.size);
-        return fd < 0 ? error_errno(e, fd, "writing the plan") : fd;
+        plan.limits = *limits;
+        plan.ids = ids_for(l, spec);
+        plan.command = command;
+        plan.environment = environment;
+        plan.working_directory = directory ? directory : "/work";
+        plan.unpack_filter = l->unpack_filter;
+        plan.unpack_filter_size = l->unpack_filter_size;
+        plan.listen = listens(spec);
+        plan.watch = spec->watch;
+        plan.root = root->kind;
+        plan.inputs = inputs;
+        plan.binds = binds;
+        return plan_seal(&plan, e);
 }
 
 static Jail *jail_new(JailLauncher *l, const JailEvents *events, void *userdata)
@@ -277,6 +301,7 @@ static int send_start(Jail *j, const JailSpec *spec, int plan, int stdin_fd, con
                 fds[n++] = calls;
         pack_number(&p, LAUNCHER_START);
         pack_number(&p, j->id);
+        pack_number(&p, warm_kind_for(j->launcher, spec));
         return p.failed ? -ENOMEM : send_message(j->launcher->socket, p.data, p.size, fds, n);
 }
 
@@ -290,8 +315,6 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         if (l->dead)
                 return error_set(e, -ECONNRESET, "the launcher of the jails has died");
         jail_limits_default(&limits, &spec->policy->limits);
-        if ((r = policy_compile(spec->policy, e)) < 0)
-                return r;
         if (!l->unpack_filter && has_archive(spec) && (r = filter_for_unpacking(&l->unpack_filter, &l->unpack_filter_size, e)) < 0)
                 return r;
 

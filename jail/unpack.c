@@ -33,14 +33,20 @@ static _Noreturn void unpack_child(const Plan *plan, int archive_fd, int dir_fd,
         int keep[] = {archive_fd, dir_fd, pipe_fd};
 
         close_others(keep, ELEMENTS(keep));
-        int r = confine_resources(1);
+        int r = confine_resources();
 
+        if (r >= 0)
+                r = confine_processes(1);
         if (r >= 0 && plan->landlock_abi > 0) {
                 step = "making a Landlock ruleset";
                 r = confinement.ruleset = landlock_for_unpacking(plan->landlock_abi, dir_fd);
         }
         if (r >= 0)
-                r = confine_apply(&confinement, &step);
+                r = confine_enter(&confinement, &step);
+        if (r >= 0) {
+                step = "loading the system call filter";
+                r = confine_filter(&confinement);
+        }
         if (r < 0)
                 error_errno(&e, r, "%s", step);
         else

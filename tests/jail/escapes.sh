@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Runs the escape suite (escapes.c, where cases and verdicts are explained), and judges each case from outside too.
 #
-#   escapes.sh [--tap] [--only REGEX] [--policy NAME]...   our own jail, else under the policies python and strict
+#   escapes.sh [--tap] [--only REGEX] [--policy NAME]...   our own jail, else under the policies python and strict;
+#                                                          "warm": under python, one that was there before its job
 #   escapes.sh [--only REGEX] --with COMMAND               another sandbox: the command line before the command
 #
 # REGEX is matched with "class: case". COMMAND is read as a shell reads it, and may speak of $place, the directory with
@@ -77,10 +78,12 @@ set_sandbox() {
                 command+=("$inside")
                 return
         fi
-        command=("$build/skep-jail" --policy "$pass" --allow-missing="$missing" --report "$place/report" --wall "$1"
+        local own=(skep-jail --policy "$pass" --bind "$place/readonly" ${writable:+--bind-rw "$place/writable"})
+        # What is to be bound is known only with the job.
+        [ "$pass" != warm ] || own=(warm-jail --policy python)
+        command=("$build/${own[0]}" "${own[@]:1}" --allow-missing="$missing" --report "$place/report" --wall "$1"
                 --pids 30 --memory 256M --disk 64M --files 2000 --input escapes="$place/program"
-                --bind "$place/readonly" ${writable:+--bind-rw "$place/writable"} ${2:+--output "$place/output"}
-                -- /input/escapes)
+                ${2:+--output "$place/output"} -- /input/escapes)
 }
 
 # Runs one case, or some with commas between, as long as it may: what comes of it is in a directory.
@@ -309,7 +312,7 @@ start_canaries
 if [ -n "$with" ]; then
         passes=("${with%% *}")
 else
-        [ ${#passes[@]} -gt 0 ] || passes=(python strict)
+        [ ${#passes[@]} -gt 0 ] || passes=(python strict warm)
         missing=$(find_missing)
         # Where the file system has no id-mapped mounts, there is no writable directory.
         pass=python

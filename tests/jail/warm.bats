@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A job in a jail that was there before it: the same as any other, but sooner. (What it must hold: escapes.sh.)
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export BEFORE=$(leftovers)
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        report=$BATS_TEST_TMPDIR/report.json
+}
+
+# Runs in a jail that waits for it, with the payload at /input/payload.
+warm() {
+        timeout 60 "$build/warm-jail" --allow-missing="$MISSING" --report "$report" --input payload="$payload" "$@"
+}
+
+start() {
+        json_get start "$report"
+}
+
+reason() {
+        json_get reason "$report"
+}
+
+@test "a job gets a jail that was there before, and its report says so" {
+        run warm -- sh -c 'echo here; exit 7' </dev/null
+        [ "$status" -eq 7 ]
+        [ "$output" = here ]
+        [ "$(start)" = warm ]
+        [ "$(reason)" = exited ]
+}
+
+@test "it sees what a job in a new jail sees" {
+        cat > look <<'END'
+id; pwd; env | sort; uname -n; ls -lan / /dev /work /tmp /output /input | sed 's/^\([^ ]*\) *[0-9]* /\1 /; s/ [A-Z][a-z][a-z] .*:../ /'
+sed 's/ [0-9]*:[0-9]* / /; s/^[0-9]* [0-9]* //; s/,size=[^ ,]*//; s/,nr_inodes=[^ ,]*//' /proc/self/mountinfo | sort
+grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Uid|Gid|Pid|PPid|Shd|Sig)' /proc/self/status; cat /proc/self/cgroup; ulimit -a
+ls /proc/self/fd | tr '\n' ' '; cat /proc/self/oom_score_adj; ls -l /proc/self/ns | wc -l; umask
+END
+        "$build/skep-jail" --allow-missing="$MISSING" --input payload="$payload" --input look=look -- sh /input/look > cold < /dev/null
+        warm --input look=look -- sh /input/look > warm < /dev/null
+        diff cold warm
+        [ "$(wc -l < warm)" -gt 60 ]
+        [ "$(start)" = warm ]
+}
+
+@test "inputs, archives, standard input, variables, directory and results" {
+        mkdir -p tree/below && echo deep > tree/below/file && echo typed > given && chmod 755 given
+        run warm --input tree/=tree --input given=given --setenv WORD=said --chdir /input/tree/below --output out -- \
+                sh -c 'cat file; cat /input/given; test -x /input/given && cat; echo $WORD; echo kept > /output/result' < given
+        [ "$status" -eq 0 ]
+        [ "${lines[*]}" = "deep typed typed said" ]
+        [ "$(cat out/result)" = kept ]
+        [ "$(start)" = warm ]
+        echo piped | warm -- cat > from-pipe
+        [ "$(cat from-pipe)" = piped ]
+}
+
+@test "inputs and standard input are read-only" {
+        echo one > given && chmod 666 given
+        run warm --input given=given -- sh -c 'echo two > /input/given; touch /input/new; rm /input/given
+                truncate -s 0 /proc/self/fd/0; echo x > /proc/self/fd/0; umount /input/given; cat /input/given' < given
+        [ "${lines[-1]}" = one ]
+        [ "$(cat given)" = one ]
+        [ "$(start)" = warm ]
+}
+
+@test "an input that has to be copied, or a bind, takes a new jail" {
+        echo private > given && chmod 600 given
+        run warm --input given=given -- cat /input/given </dev/null
+        [ "$output" = private ]
+        [ "$(start)" = cold ]
+        run warm --bind "$PWD":/work/here -- ls /work/here </dev/null
+        [ "$status" -eq 0 ]
+        [ "$(start)" = cold ]
+}
+
+@test "the limits are the job's" {
+        run warm --disk 1M -- dd if=/dev/zero of=/work/big bs=64k count=64 </dev/null
+        [[ $output == *"No space left"* ]]
+        [ "$(start)" = warm ]
+        run warm --files 20 -- sh -c 'for i in $(seq 50); do : > /tmp/$i || break; done; ls /tmp | wc -l' </dev/null
+        [ "${lines[-1]}" -ge 15 ] && [ "${lines[-1]}" -le 20 ]
+        run warm --disk 64M -- dd if=/dev/zero of=/work/big bs=1M count=60 </dev/null
+        [ "$status" -eq 0 ]
+        run warm --pids 5 -- sh -c 'for i in 1 2 3 4 5 6 7; do sleep 5 & done; wait' </dev/null
+        [[ $output == *ork* ]]
+        run warm --wall 300ms -- sleep 20 </dev/null
+        [ "$status" -eq 124 ]
+        [ "$(reason)" = wall-limit ]
+        run warm --cpu-time 300ms -- sh -c 'while :; do :; done' </dev/null
+        [ "$status" -eq 124 ]
+        [ "$(reason)" = cpu-limit ]
+        [ "$(start)" = warm ]
+        run warm --output-limit 1000 -- head -c 5000 /dev/zero </dev/null
+        [ "$(json_get stdout_bytes "$report")" = 1000 ]
+}
+
+@test "memory is limited, where its controller is" {
+        [[ ,$MISSING, != *,memory,* ]] || skip "this host has no memory controller"
+        run warm --memory 32M -- /input/payload memory 64 </dev/null
+        [ "$(reason)" = oom ]
+        [ "$(start)" = warm ]
+}
+
+@test "refused calls are counted" {
+        run warm -- /input/payload ptrace 3 </dev/null
+        [ "$(json_get denied_syscalls.ptrace "$report")" = 3 ]
+        [ "$(start)" = warm ]
+}
+
+@test "what making the jail has cost is not in the job's accounts" {
+        run warm -- true </dev/null
+        [ "$(start)" = warm ]
+        "$build/skep-jail" --allow-missing="$MISSING" --report cold.json -- true < /dev/null
+        [ "$(json_get setup_usec "$report")" -gt 0 ]
+        used() { echo $(($(json_get cpu_user_usec "$1") + $(json_get cpu_system_usec "$1"))); }
+        [ "$(used "$report")" -lt "$(used cold.json)" ]
+}
+
+@test "no two jobs share a jail" {
+        run warm --jobs 6 -- sh -c 'ls -A /tmp /work /dev/shm /output | grep -c found; hostname; : > /tmp/found
+                : > /work/found; : > /dev/shm/found; : > /output/found; cat /proc/sys/kernel/random/boot_id > /dev/null' </dev/null
+        [ "$status" -eq 0 ]
+        [ "$(printf '%s\n' "${lines[@]}" | sort -u | tr '\n' ' ')" = "0 skep " ]
+        [ "${#lines[@]}" -eq 12 ]
+}
+
+@test "a program that is not there, and a directory that is not" {
+        run -127 warm -- nonesuch </dev/null
+        [[ $output == *"nonesuch: not found in the jail"* ]]
+        run warm -- /etc/passwd </dev/null
+        [ "$status" -eq 126 ]
+        run warm --chdir /nowhere -- true </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *"/nowhere"* ]]
+        [ "$(start)" = warm ]
+}
+
+@test "nothing is left when the caller is killed at any moment" {
+        for ms in 0 5 10 15 20 25 30 40 50 60 80 100; do
+                timeout -s KILL "$(printf '0.%03d' "$ms")" "$build/warm-jail" --allow-missing="$MISSING" --jobs 50 \
+                        --input payload="$payload" -- true </dev/null >/dev/null 2>&1 || true
+        done
+        for _ in $(seq 50); do
+                [ "$(leftovers)" != "$BEFORE" ] || break
+                sleep 0.1
+        done
+        [ "$(leftovers)" = "$BEFORE" ]
+}
+
+@test "nothing is left of all this" {
+        [ "$(leftovers)" = "$BEFORE" ]
+}
