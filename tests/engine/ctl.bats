@@ -404,3 +404,42 @@ complete_line() { # words
         kill -TERM $pid
         wait $pid
 }
+
+@test "logs shows both streams in the order in which they were written, and when" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in 1 2 3 4 5; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done; printf end"]}')
+        expected=$(for i in 1 2 3 4 5; do echo "out $i"; echo "err $i"; done; echo end)
+        [ "$(ctl logs -f "$id" 2>&1)" = "$expected" ]
+        [ "$(ctl logs "$id" 2>&1)" = "$expected" ]
+        ctl --utc logs --timestamps "$id" > stamped 2>&1
+        [ "$(sed 's/^[-0-9]*T[:0-9]*\.[0-9]\{6\}Z //' stamped)" = "$expected" ]
+        sort -c stamped
+        TZ=Asia/Tokyo ctl logs --timestamps --stdout "$id" | grep -q '+0900 out 1'
+}
+
+@test "an index that is damaged loses nothing of the output" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "seq 20000; seq 20000 >&2"]}')
+        ctl wait "$id"
+        seq 20000 > expected
+        for damage in "truncate -s 100" "truncate -s 0" "dd if=/dev/urandom bs=4800 count=1 status=none conv=notrunc of="; do
+                case $damage in
+                *=) eval "$damage$state/jobs/$id/1/index" ;;
+                *) $damage "$state/jobs/$id/1/index" ;;
+                esac
+                ctl logs "$id" > out 2> err
+                cmp out expected
+                cmp err expected
+        done
+        truncate -s 0 "$state/jobs/$id/1/index"
+        refuse "no times were kept" logs --timestamps "$id"
+}
+
+@test "a great deal of output on both streams is followed byte by byte" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in $(seq 40); do head -c 50000 /dev/zero; head -c 50000 /dev/zero >&2; done; echo end"], "limits": {"output": "100M"}}')
+        ctl logs -f "$id" > out 2> err
+        { head -c 2000000 /dev/zero; echo end; } | cmp - out
+        head -c 2000000 /dev/zero | cmp - err
+        # A reader that is slow, and one that goes away.
+        ctl logs "$id" 2> /dev/null | { sleep 0.5; cmp - out; }
+        ctl logs "$id" 2> err2 | head -c 10 > /dev/null
+        cmp err err2
+}
