@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define WORKERS_MAX 100000 /* the supervisor has a limit of its own */
-#define IN_FLIGHT 32 /* the supervisor lets go of who lets more answers lie */
+#define IN_FLIGHT 32       /* the supervisor lets go of who lets more answers lie */
 
 typedef struct Action {
         const char *command, *method;
@@ -157,6 +157,7 @@ int command_govern(const Context *context, int argc, char **argv, Error *e)
         if ((scale && (r = count_parse(argv[1], 0, WORKERS_MAX, &workers, e)) < 0) ||
             (r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        r = scale ? client_call(bus, &reply, e, method, "u", (uint32_t)workers) : client_call(bus, &reply, e, method, "");
+        r = scale ? client_call(bus, &reply, e, method, "u", (uint32_t)workers)
+                  : client_call(bus, &reply, e, method, "");
         return r >= 0 && strcmp(method, "Reload") == 0 ? print_later(context, reply, e) : r;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* skepctl wait: until all jobs have ended. Each call waits for some of them, the first that have not: all have to end
- * anyway, and a hundred thousand ids in every call would be most of the work. Of the others signals tell: when their turn
- * comes, the supervisor may have forgotten them, since it keeps only so many that have ended. */
+ * anyway, and a hundred thousand ids in every call would be most of the work. Of the others signals tell: when their
+ * turn comes, the supervisor may have forgotten them, since it keeps only so many that have ended. */
 
 #include "engine/base/id.h"
 #include "engine/base/strv.h"
@@ -14,7 +14,7 @@
 #include <search.h>
 #include <string.h>
 
-#define WAIT_USEC (UINT64_C(20) * 1000000)       /* under the default timeout of calls */
+#define WAIT_USEC (UINT64_C(20) * 1000000)      /* under the default timeout of calls */
 #define WAIT_SHOWN_USEC (UINT64_C(1) * 1000000) /* where one sees how far it is */
 #define AT_ONCE 500
 
@@ -25,9 +25,9 @@ typedef struct Awaited {
 
 typedef struct Waiting {
         sd_bus *bus;
-        Awaited *jobs; /* each once */
+        Awaited *jobs;            /* each once */
         size_t n, first, n_ended; /* those before `first` have ended */
-        void *by_id; /* tsearch(3) */
+        void *by_id;              /* tsearch(3) */
         bool all_succeeded;
 } Waiting;
 
@@ -103,7 +103,8 @@ static int find_unknown(Waiting *w, int code, Error *e)
                 if (w->jobs[i].ended)
                         continue;
                 n++;
-                if (client_find_job(w->bus, w->jobs[i].id, &path, &own) < 0 && take_signals(w) >= 0 && !w->jobs[i].ended)
+                if (client_find_job(w->bus, w->jobs[i].id, &path, &own) < 0 && take_signals(w) >= 0 &&
+                    !w->jobs[i].ended)
                         return error_set(e, code, "%s", error_text(&own));
         }
         return w->n_ended == before ? code : 0;

@@ -22,15 +22,17 @@ static char *join(const char *why, const char *more)
 /* What is free of the pool beside what it needs, where that is too little. */
 static char *describe_room(const Resources *r, const Demand *demand)
 {
-        uint64_t memory = r->used.memory_bytes < r->total.memory_bytes ? r->total.memory_bytes - r->used.memory_bytes : 0,
+        uint64_t memory = r->used.memory_bytes < r->total.memory_bytes ? r->total.memory_bytes - r->used.memory_bytes
+                                                                       : 0,
                  cpu = r->used.cpu_milli < r->total.cpu_milli ? r->total.cpu_milli - r->used.cpu_milli : 0;
         char *text = NULL;
         int n;
 
         if (demand->memory_bytes > memory) {
-                _cleanup_free_ char *needed = size_format(demand->memory_bytes >> 20 << 20), *free_ = size_format(memory >> 20 << 20);
+                _cleanup_free_ char *needed = size_format(demand->memory_bytes >> 20 << 20),
+                                    *left = size_format(memory >> 20 << 20);
                 n = asprintf(&text, "for memory: it needs %s, and %s of the pool's are free", needed ? needed : "?",
-                             free_ ? free_ : "?");
+                             left ? left : "?");
         } else {
                 n = asprintf(&text, "for processors: it needs %.2f, and %.2f of the pool's are free",
                              (double)demand->cpu_milli / 1000, (double)cpu / 1000);

@@ -24,7 +24,8 @@ static void split(const uint8_t *data, size_t size)
 /* What is shown on a terminal: the same however it comes in pieces, and nothing that it obeys but colours. */
 static void filter(const uint8_t *data, size_t size)
 {
-        _cleanup_free_ char *whole = malloc(2 * TERMINAL_FILTER_ROOM(size)), *pieces = malloc(2 * TERMINAL_FILTER_ROOM(size));
+        _cleanup_free_ char *whole = malloc(2 * TERMINAL_FILTER_ROOM(size)),
+                            *pieces = malloc(2 * TERMINAL_FILTER_ROOM(size));
         TerminalFilter one = {0}, many = {0};
         size_t n, at = 0;
 
@@ -38,7 +39,8 @@ static void filter(const uint8_t *data, size_t size)
         if (n != at || memcmp(whole, pieces, n) != 0)
                 abort();
         for (size_t i = 0; i < n; i++)
-                if (whole[i] == '\033' ? i + 1 == n || whole[i + 1] != '[' : (unsigned char)whole[i] < 0x20 && !strchr("\n\t\r", whole[i]))
+                if (whole[i] == '\033' ? i + 1 == n || whole[i + 1] != '['
+                                       : (unsigned char)whole[i] < 0x20 && !strchr("\n\t\r", whole[i]))
                         abort();
 }
 
