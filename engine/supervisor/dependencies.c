@@ -36,11 +36,13 @@ static int add_child(Job *parent, Job *child)
         return 0;
 }
 
-static void remove_child(Job *parent, const Job *child)
+static void remove_child(Supervisor *s, Job *parent, const Job *child)
 {
         for (size_t i = 0; i < parent->n_children; i++)
                 if (parent->children[i] == child) {
                         parent->children[i] = parent->children[--parent->n_children];
+                        if (parent->n_children == 0)
+                                retention_parent_freed(s, parent);
                         return;
                 }
 }
@@ -85,7 +87,7 @@ void dependencies_ended(Supervisor *s, Job *job)
         for (size_t i = 0; i < job->spec.n_after; i++) {
                 Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
                 if (parent)
-                        remove_child(parent, job);
+                        remove_child(s, parent, job);
         }
         for (size_t i = 0; i < job->n_children; i++) {
                 Job *child = job->children[i];

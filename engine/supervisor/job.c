@@ -112,14 +112,27 @@ size_t job_table_after(const JobTable *table, const char *id)
         return i < table->n && strcmp(table->jobs[i]->id.text, id) == 0 ? i + 1 : i;
 }
 
-void job_table_remove(JobTable *table, Job *job)
+static int by_id(const void *a, const void *b)
 {
-        size_t i = lower_bound(table, job->id.text);
+        return strcmp((*(Job *const *)a)->id.text, (*(Job *const *)b)->id.text);
+}
 
-        if (i == table->n || table->jobs[i] != job)
-                return;
-        memmove(&table->jobs[i], &table->jobs[i + 1], (table->n - i - 1) * sizeof *table->jobs);
-        table->n--;
+void job_table_remove(JobTable *table, Job **jobs, size_t n)
+{
+        size_t to = 0;
+
+        qsort(jobs, n, sizeof *jobs, by_id);
+        for (size_t i = 0; i < n; i++) {
+                size_t at = lower_bound(table, jobs[i]->id.text),
+                       next = i + 1 < n ? lower_bound(table, jobs[i + 1]->id.text) : table->n;
+                if (i == 0)
+                        to = at;
+                /* What stands between this one and the next; the array behind it is still as it was. */
+                memmove(&table->jobs[to], &table->jobs[at + 1], (next - at - 1) * sizeof *table->jobs);
+                to += next - at - 1;
+        }
+        if (n)
+                table->n = to;
 }
 
 void job_table_done(JobTable *table)

@@ -69,7 +69,8 @@ typedef struct Job {
         bool in_batch; /* that is being stored */
         bool ended;      /* it will have the state `ending` as soon as that is stored */
         JobState ending;
-        TAILQ_ENTRY(Job) queue;
+        bool in_retention;
+        TAILQ_ENTRY(Job) queue; /* of those that wait for their start, or of those that have ended */
 } Job;
 
 Job *job_free(Job *job); /* returns NULL */
@@ -87,6 +88,6 @@ int job_table_add(JobTable *table, Job *job);
 Job *job_table_get(const JobTable *table, const char *id);
 /* The index of the first job after an id (which need not exist); 0 for "". */
 size_t job_table_after(const JobTable *table, const char *id);
-/* Takes a job out; it is the caller's then. */
-void job_table_remove(JobTable *table, Job *job);
+/* Takes jobs out, in one pass; they are the caller's then. Sorts `jobs`. */
+void job_table_remove(JobTable *table, Job **jobs, size_t n);
 void job_table_done(JobTable *table);

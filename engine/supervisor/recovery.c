@@ -127,6 +127,5 @@ int recovery_run(Supervisor *s, Error *e)
                 return r;
         blobs_sweep(s->blobs);
         output_sweep(s->outputs, is_known, &s->jobs);
-        supervisor_forget_oldest(s);
-        return 0;
+        return retention_start(s) < 0 ? error_oom(e) : 0;
 }

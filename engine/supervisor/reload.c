@@ -73,7 +73,7 @@ int supervisor_reload(Supervisor *s, char ***later, Error *e)
                 log_info("the configuration was read again");
         if (s->events)
                 s->events->reloaded(s->events_userdata);
-        supervisor_forget_oldest(s);
+        retention_run(s);
         supervisor_dispatch(s);
         return 0;
 }

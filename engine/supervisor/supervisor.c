@@ -384,6 +384,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
                 return error_oom(e);
         *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .config = config, .started_usec = realtime_usec()};
         STAILQ_INIT(&s->acknowledgements);
+        TAILQ_INIT(&s->ended);
         resources_set_total(&s->queue.resources, config->pool.memory_bytes, config->pool.cpu_overcommit_milli);
         s->policy_directories = place_policies(e);
         if (!s->policy_directories)
@@ -428,6 +429,7 @@ Supervisor *supervisor_free(Supervisor *s)
         attempts_forget_acknowledgements(s);
         submissions_end(s);
         inputs_end(s);
+        sd_event_source_disable_unref(s->retention);
         submission_forget_keys(s);
         job_table_done(&s->jobs);
         queue_done(&s->queue);

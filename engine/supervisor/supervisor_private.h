@@ -20,6 +20,9 @@ struct Supervisor {
         int lock, outputs;
         char **policy_directories;
         KnownPolicy *policies;
+        struct JobList ended;       /* in the order of their ends (retention.c) */
+        uint64_t n_ended;           /* of that list */
+        sd_event_source *retention; /* timer */
         IdMaker ids;
         JobTable jobs;
         Queue queue;
@@ -92,8 +95,16 @@ void supervisor_set_timers(Supervisor *supervisor, Job *job);
 /* Ends a job for good: its state is `state` as soon as that is stored. Takes `report` over. */
 void supervisor_finish(Supervisor *supervisor, Job *job, JobState state, char *report);
 
-/* Counts a job that had ended when it was loaded. */
-void supervisor_forget_oldest(Supervisor *supervisor);
+/* ---- retention.c ---- */
+
+/* A job has its final state, and is remembered from here on; it may be gone when this returns. */
+void retention_add(Supervisor *supervisor, Job *job);
+/* No job is to run after this one any more. It may be gone when this returns. */
+void retention_parent_freed(Supervisor *supervisor, Job *job);
+/* The jobs that had ended when they were loaded. -ENOMEM. */
+int retention_start(Supervisor *supervisor);
+/* Forgets what is too old or too much. */
+void retention_run(Supervisor *supervisor);
 
 /* Jobs that an earlier supervisor on this state directory has left: those that had not ended go on. */
 int recovery_run(Supervisor *supervisor, Error *e);

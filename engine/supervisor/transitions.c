@@ -75,29 +75,6 @@ bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
         return true;
 }
 
-static void forget(Supervisor *s, Job *job)
-{
-        store_remove(s->store, &job->id);
-        output_remove(s->outputs, &job->id);
-        submission_forget_key(s, job);
-        account_close(job);
-        job_table_remove(&s->jobs, job);
-        job_free(job);
-        s->n_finished--;
-}
-
-/* Nothing unbounded: the oldest that have ended make room. */
-void supervisor_forget_oldest(Supervisor *s)
-{
-        for (size_t i = 0; s->n_finished > s->config->retention.count && i < s->jobs.n; i++) {
-                Job *job = s->jobs.jobs[i];
-                if (!job_state_is_final(job->state) || job->n_children > 0)
-                        continue;
-                forget(s, job);
-                i--;
-        }
-}
-
 /* The end is on the disk. */
 static void on_ended(const Error *error _unused_, void *userdata)
 {
@@ -111,7 +88,7 @@ static void on_ended(const Error *error _unused_, void *userdata)
         dependencies_ended(s, job);
         if (s->events)
                 s->events->finished(job, s->events_userdata);
-        supervisor_forget_oldest(s);
+        retention_add(s, job);
 }
 
 void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
@@ -259,15 +236,5 @@ int supervisor_requeue(Supervisor *s, Job *job)
         } else if (job->state == JOB_BACKOFF) {
                 on_due(NULL, 0, job);
         }
-        return 0;
-}
-
-int supervisor_forget(Supervisor *s, Job *job)
-{
-        if (!job_state_is_final(job->state))
-                return -EBUSY;
-        if (job->n_children > 0)
-                return -ENOTEMPTY;
-        forget(s, job);
         return 0;
 }

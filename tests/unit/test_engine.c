@@ -99,11 +99,19 @@ START_TEST(test_jobs_are_found_by_id)
         }
         ck_assert_ptr_null(job_table_get(&table, "01"));
         ck_assert_uint_eq(job_table_after(&table, ""), 0);
-        Job *removed = table.jobs[7];
-        job_table_remove(&table, removed);
-        ck_assert_ptr_null(job_table_get(&table, ids[7].text));
-        ck_assert_ptr_nonnull(job_table_get(&table, ids[8].text));
-        job_free(removed);
+        static const size_t out[] = {499, 7, 8, 0, 250};
+        Job *removed[ELEMENTS(out)];
+        for (size_t i = 0; i < ELEMENTS(out); i++)
+                removed[i] = table.jobs[out[i]];
+        job_table_remove(&table, removed, ELEMENTS(out));
+        ck_assert_uint_eq(table.n, ELEMENTS(ids) - ELEMENTS(out));
+        for (size_t i = 0; i < ELEMENTS(out); i++) {
+                ck_assert_ptr_null(job_table_get(&table, ids[out[i]].text));
+                job_free(removed[i]);
+        }
+        for (size_t i = 1; i < 499; i++)
+                if (i != 7 && i != 8 && i != 250)
+                        ck_assert_str_eq(job_table_get(&table, ids[i].text)->id.text, ids[i].text);
         job_table_done(&table);
 }
 END_TEST

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Jobs that have ended are remembered, with their reports and output, until they are too old or too many; the oldest go
+ * first. They stand in a list, in the order of their ends, so that only its head has to be looked at: when another job
+ * ends, and when the time of the head has come. A job that others are to run after leaves the list, and is
+ * not counted, until those have ended. What one turn of the event loop does is bounded: what remains is done in the
+ * next. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FORGOTTEN_AT_ONCE 32
+#define TIMER_ACCURACY_USEC USEC_PER_SECOND
+
+static void leave_list(Supervisor *s, Job *job)
+{
+        TAILQ_REMOVE(&s->ended, job, queue);
+        job->in_retention = false;
+        s->n_ended--;
+}
+
+static void forget(Supervisor *s, Job *job)
+{
+        if (job->in_retention)
+                leave_list(s, job);
+        store_remove(s->store, &job->id);
+        output_remove(s->outputs, &job->id);
+        submission_forget_key(s, job);
+        account_close(job);
+        s->n_finished--;
+}
+
+/* The table is an array: many are taken out in one pass. */
+static void remove_forgotten(Supervisor *s, Job **jobs, size_t n)
+{
+        job_table_remove(&s->jobs, jobs, n);
+        for (size_t i = 0; i < n; i++)
+                job_free(jobs[i]);
+}
+
+static bool is_too_old(const Supervisor *s, const Job *job, uint64_t now_usec)
+{
+        return job->finished_usec + s->config->retention.age_usec <= now_usec;
+}
+
+/* When there are too many, some more go than must: so that not each end of a job costs a pass over the table. */
+static uint64_t count_wanted(const Supervisor *s)
+{
+        uint64_t most = s->config->retention.count, more = most / 64;
+
+        return s->n_ended <= most ? most : most - (more < FORGOTTEN_AT_ONCE ? more : FORGOTTEN_AT_ONCE - 1);
+}
+
+static int on_due(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Sets the timer to the end of the oldest, or to at once. */
+static void wait_for_oldest(Supervisor *s, bool at_once)
+{
+        const Job *oldest = TAILQ_FIRST(&s->ended);
+        uint64_t now = realtime_usec(), due = oldest ? oldest->finished_usec + s->config->retention.age_usec : 0;
+        int r = 0;
+
+        if (!oldest) {
+                if (s->retention)
+                        sd_event_source_set_enabled(s->retention, SD_EVENT_OFF);
+                return;
+        }
+        uint64_t wait = at_once || due <= now ? 0 : due - now;
+        if (!s->retention)
+                r = sd_event_add_time_relative(s->event, &s->retention, CLOCK_MONOTONIC, wait, TIMER_ACCURACY_USEC,
+                                               on_due, s);
+        else if ((r = sd_event_source_set_time_relative(s->retention, wait)) >= 0)
+                r = sd_event_source_set_enabled(s->retention, SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_error("jobs that have ended are not forgotten: %s", strerror(-r));
+}
+
+void retention_run(Supervisor *s)
+{
+        uint64_t now = realtime_usec(), wanted = count_wanted(s);
+        Job *gone[FORGOTTEN_AT_ONCE], *job;
+        size_t n = 0, looked_at = 0;
+
+        while ((job = TAILQ_FIRST(&s->ended)) && looked_at < FORGOTTEN_AT_ONCE &&
+               (s->n_ended > wanted || is_too_old(s, job, now))) {
+                looked_at++;
+                if (job->n_children > 0) {
+                        leave_list(s, job);
+                        continue;
+                }
+                forget(s, job);
+                gone[n++] = job;
+        }
+        if (n)
+                remove_forgotten(s, gone, n);
+        wait_for_oldest(s, looked_at == FORGOTTEN_AT_ONCE);
+}
+
+static int on_due(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        retention_run(userdata);
+        return 0;
+}
+
+void retention_add(Supervisor *s, Job *job)
+{
+        const Job *last = TAILQ_LAST(&s->ended, JobList);
+        bool first = !last;
+
+        /* One that had left the list is as a rule among the oldest. */
+        if (last && last->finished_usec > job->finished_usec)
+                TAILQ_INSERT_HEAD(&s->ended, job, queue);
+        else
+                TAILQ_INSERT_TAIL(&s->ended, job, queue);
+        job->in_retention = true;
+        s->n_ended++;
+        if (s->n_ended > s->config->retention.count)
+                retention_run(s);
+        else if (first)
+                wait_for_oldest(s, false);
+}
+
+void retention_parent_freed(Supervisor *s, Job *job)
+{
+        if (job_state_is_final(job->state) && !job->in_retention)
+                retention_add(s, job);
+}
+
+static int by_end(const void *a, const void *b)
+{
+        const Job *one = *(Job *const *)a, *other = *(Job *const *)b;
+
+        return one->finished_usec < other->finished_usec ? -1 : one->finished_usec > other->finished_usec;
+}
+
+int retention_start(Supervisor *s)
+{
+        Job **jobs = calloc(s->jobs.n + 1, sizeof *jobs);
+        size_t n = 0;
+
+        if (!jobs)
+                return -ENOMEM;
+        for (size_t i = 0; i < s->jobs.n; i++)
+                if (job_state_is_final(s->jobs.jobs[i]->state) && !s->jobs.jobs[i]->in_retention)
+                        jobs[n++] = s->jobs.jobs[i];
+        qsort(jobs, n, sizeof *jobs, by_end);
+        for (size_t i = 0; i < n; i++) {
+                TAILQ_INSERT_TAIL(&s->ended, jobs[i], queue);
+                jobs[i]->in_retention = true;
+                s->n_ended++;
+        }
+        free(jobs);
+        retention_run(s);
+        return 0;
+}
+
+int supervisor_forget(Supervisor *s, Job *job)
+{
+        if (!job_state_is_final(job->state))
+                return -EBUSY;
+        if (job->n_children > 0)
+                return -ENOTEMPTY;
+        forget(s, job);
+        remove_forgotten(s, &job, 1);
+        return 0;
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# How long jobs are remembered that have ended.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        export state=$BATS_TEST_TMPDIR/state SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+}
+
+teardown() {
+        stop_engine
+}
+
+# start CONFIGURATION
+start() {
+        echo "$1" > skepd.json
+        start_engine --config skepd.json
+}
+
+known() {
+        ctl list --json | wc -l
+}
+until_known() {
+        for i in $(seq 100); do [ "$(known)" -eq "$1" ] && return; sleep 0.1; done
+        echo "$(known) jobs are known, not $1"
+        return 1
+}
+
+@test "the oldest that have ended make room, with their output" {
+        start '{"retention": {"count": 3}}'
+        head -c 1000 /dev/zero > input
+        for i in $(seq 8); do echo '{"command": ["sh", "-c", "echo x > /output/f"]}'; done | ctl submit - --input i=input > ids
+        ctl wait $(tail -1 ids)
+        until_known 3
+        [ "$(ls state/jobs | wc -l)" -eq 3 ]
+        [ "$(ls state/blobs | wc -l)" -eq 0 ]
+        for id in $(ctl list --json | json_lines id); do [ -e "state/jobs/$id/1/files" ]; done
+        run -125 ctl status "$(head -1 ids)"
+        [ "$(sqlite3 state/jobs.db 'SELECT count(*) FROM jobs')" -eq 3 ]
+        [ "$(sqlite3 state/jobs.db 'SELECT count(*) FROM attempts')" -eq 3 ]
+}
+
+json_lines() { # KEY
+        python3 -c 'import json, sys
+for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
+}
+
+@test "what is older goes, and nothing else" {
+        start '{"retention": {"age": "2s"}}'
+        old=$(echo '{"command": ["true"]}' | ctl submit -)
+        long=$(echo '{"command": ["sleep", "6"]}' | ctl submit -)
+        ctl wait "$old"
+        ctl status "$old" > /dev/null
+        until_known 1
+        [ "$(ls state/jobs)" = "$long" ]
+        ctl wait "$long"
+        ctl status "$long" > /dev/null
+        until_known 0
+        [ "$(ls state/jobs | wc -l)" -eq 0 ]
+}
+
+@test "a reload and a restart keep to what is said then" {
+        start '{"retention": {"count": 100}}'
+        for i in $(seq 70); do echo '{"command": ["true"]}'; done | ctl submit - > ids
+        ctl wait $(cat ids)
+        [ "$(known)" -eq 70 ]
+        echo '{"retention": {"count": 60}}' > skepd.json
+        ctl reload
+        until_known 60
+        echo '{"retention": {"count": 2}}' > skepd.json
+        stop_engine
+        start_engine --config skepd.json
+        until_known 2
+        # Those that ended last.
+        ctl list --json | json_lines finished_usec | sort -n | head -1 > oldest
+        [ "$(ls state/jobs | wc -l)" -eq 2 ]
+}
+
+@test "the output of a job stays until those that run after it have ended" {
+        start '{"retention": {"count": 1}}'
+        parent=$(echo '{"command": ["sh", "-c", "echo kept > /output/f"]}' | ctl submit -)
+        ctl wait "$parent"
+        slow=$(echo '{"command": ["sleep", "4"]}' | ctl submit -)
+        child=$(echo "{\"command\": [\"cat\", \"/input/before/f\"], \"after\": {\"before\": \"$parent\", \"slow\": \"$slow\"}}" | ctl submit -)
+        for i in 1 2 3; do ctl run -- true < /dev/null; done
+        [ "$(ctl status --json "$child" | json_get state)" = waiting ]
+        ctl wait "$child"
+        [ "$(ctl logs "$child")" = kept ]
+        until_known 1
+        run -125 ctl status "$parent"
+}
+
+@test "a waiting child keeps its parent through a restart" {
+        start '{"retention": {"count": 1}}'
+        parent=$(echo '{"command": ["sh", "-c", "echo kept > /output/f"]}' | ctl submit -)
+        ctl wait "$parent"
+        ctl pause
+        child=$(echo "{\"command\": [\"cat\", \"/input/before/f\"], \"after\": {\"before\": \"$parent\"}}" | ctl submit -)
+        stop_engine
+        start_engine --config skepd.json
+        ctl wait "$child"
+        [ "$(ctl logs "$child")" = kept ]
+        until_known 1
+}
+
+@test "a job that has ended can be forgotten, one that others run after cannot" {
+        start '{}'
+        parent=$(echo '{"command": ["true"]}' | ctl submit -)
+        ctl wait "$parent"
+        ctl pause
+        child=$(echo "{\"command\": [\"true\"], \"after\": {\"before\": \"$parent\"}}" | ctl submit -)
+        run ctl rm "$parent"
+        [ "$status" -ne 0 ]
+        [[ $output == *"run after it"* ]]
+        run ctl rm "$child"
+        [[ $output == *"has not ended"* ]]
+        ctl resume
+        ctl wait "$child"
+        ctl rm "$parent" "$child"
+        [ "$(known)" -eq 0 ]
+        [ "$(ls state/jobs | wc -l)" -eq 0 ]
+}
