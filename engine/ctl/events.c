@@ -39,6 +39,7 @@ typedef struct Events {
         Table *table;
         Event *past; /* those that were shown first: a signal may tell of them again */
         size_t n, room, wanted;
+        uint64_t last_usec; /* of the newest that was shown */
         int error; /* while following */
 } Events;
 
@@ -85,6 +86,8 @@ static int print_event(Events *v, uint64_t usec, bool finished, json_object *job
         const char *state = json_text(job, "state");
         char buffer[48];
 
+        if (usec > v->last_usec)
+                v->last_usec = usec;
         if (v->context->json) {
                 print_json_form(usec, finished, job);
                 return 0;
@@ -140,6 +143,13 @@ static int add_past(Events *v, json_object *job, const char *key, bool finished,
         return 0;
 }
 
+static void forget_past(Events *v)
+{
+        for (size_t i = 0; i < v->n; i++)
+                json_object_put(v->past[i].job);
+        v->n = 0;
+}
+
 /* A job that came before may have ended since: so all of them are looked through. */
 static int read_past(Events *v, uint64_t since_usec, Error *e)
 {
@@ -148,6 +158,7 @@ static int read_past(Events *v, uint64_t since_usec, Error *e)
 
         if (!cursor)
                 return error_oom(e);
+        forget_past(v);
         do {
                 _cleanup_json_ json_object *jobs = NULL;
                 if ((r = client_list_jobs(v->bus, NULL, PAGE_JOBS, &cursor, &jobs, e)) < 0)
@@ -218,7 +229,10 @@ static int follow(Events *v, Error *e)
                         r = sd_bus_wait(v->bus, UINT64_MAX);
                 if (r >= 0 || r == -EINTR)
                         continue;
-                if ((r = client_reconnect(v->context->address, r, &v->bus, e)) < 0 || (r = subscribe(v, e)) < 0)
+                /* What has come and ended meanwhile is shown as well. */
+                v->wanted = NUMBER_MAX;
+                if ((r = client_reconnect(v->context->address, r, &v->bus, e)) < 0 || (r = subscribe(v, e)) < 0 ||
+                    (r = read_past(v, v->last_usec + 1, e)) < 0)
                         return r;
         }
 }
@@ -253,8 +267,7 @@ int command_events(const Context *context, int argc, char **argv, Error *e)
                    : o.follow             ? NUMBER_FOLLOWING
                                           : NUMBER_DEFAULT;
         r = show(&v, &o, e);
-        for (size_t i = 0; i < v.n; i++)
-                json_object_put(v.past[i].job);
+        forget_past(&v);
         free(v.past);
         if (v.table)
                 table_free(v.table);

@@ -175,6 +175,14 @@ static int bus_timeout_msec(const Follow *f)
         return until_usec > now ? (int)((until_usec - now) / 1000) + 1 : 0;
 }
 
+/* One of our own outputs: that it takes more, if something waits for that, and that its reader has gone. */
+static struct pollfd poll_of(const Stream *stream)
+{
+        if (!stream || stream->sink.broken)
+                return (struct pollfd){.fd = -1};
+        return (struct pollfd){.fd = stream->sink.fd, .events = is_waiting(stream) ? POLLOUT : 0};
+}
+
 /* Returns 0 when nothing came in time. */
 static int wait_for_something(Follow *f, bool late)
 {
@@ -183,8 +191,8 @@ static int wait_for_something(Follow *f, bool late)
                 {.fd = f->ended ? -1 : sd_bus_get_fd(f->bus), .events = (short)(events < 0 ? POLLIN : events)},
                 {.fd = f->inotify_fd, .events = POLLIN},
                 {.fd = f->signal_fd, .events = POLLIN},
-                {.fd = is_waiting(f->streams[0]) ? 1 : -1, .events = POLLOUT},
-                {.fd = is_waiting(f->streams[1]) ? 2 : -1, .events = POLLOUT},
+                poll_of(f->streams[0]),
+                poll_of(f->streams[1]),
         };
         int n = poll(fds, ELEMENTS(fds), timeout);
 
@@ -194,7 +202,19 @@ static int wait_for_something(Follow *f, bool late)
                 take_changes(f);
         if (fds[2].revents)
                 take_signal(f);
+        for (int i = 0; i < 2; i++)
+                if (fds[3 + i].revents & (POLLERR | POLLHUP))
+                        f->streams[i]->sink.broken = true;
         return n;
+}
+
+/* Who only looks on does not look on for a reader that has gone: as in `skepctl logs -f ID | head -1`. */
+static bool reader_has_gone(const Follow *f)
+{
+        for (int i = 0; i < 2; i++)
+                if (!f->options->cancel_on_signal && f->streams[i] && f->streams[i]->sink.broken)
+                        return true;
+        return false;
 }
 
 static int loop(Follow *f, Error *e)
@@ -211,6 +231,8 @@ static int loop(Follow *f, Error *e)
                 bool more = attempt_output_has_more(&f->output, f->streams);
                 /* After a signal, a reader that is stuck is not waited for. */
                 if (f->ended && (f->interrupted || (!full && !more && !f->next)))
+                        return 0;
+                if (!f->ended && reader_has_gone(f))
                         return 0;
                 if (f->next && !more && (r = begin_next(f, e)) < 0)
                         return r;
@@ -283,7 +305,7 @@ static int run(Follow *f, bool follow, uint32_t attempt, Error *e)
         if (r >= 0)
                 r = loop(f, e);
         /* The job may have ended while its last attempt was not yet the one that is shown. */
-        if (r >= 0 && follow && !f->interrupted && (r = look_for_attempt(f, e)) >= 0)
+        if (r >= 0 && follow && f->ended && !f->interrupted && (r = look_for_attempt(f, e)) >= 0)
                 r = loop(f, e);
         if (r >= 0 && show_last(f) < 0)
                 return error_oom(e);

@@ -214,6 +214,16 @@ on_terminal() { # command, as a line for sh
         wait $!
 }
 
+@test "logs -f ends with its reader" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in $(seq 600); do echo $i; sleep 0.2; done"]}')
+        [ "$(ctl logs -f "$id" | head -1)" = 1 ]
+        silent=$(ctl submit - <<< '{"command": ["sh", "-c", "echo begun; sleep 600"]}')
+        [ "$(ctl logs -f "$silent" | head -1)" = begun ]
+        ctl cancel "$silent"
+        [ "$(ctl status --json "$id" | json_get state)" = running ]
+        ctl cancel "$id"
+}
+
 @test "a second Ctrl-C leaves at once, with 130" {
         ctl run --name stubborn -- sh -c 'trap "" TERM INT; sleep 60' < /dev/null 3>&- &
         for i in $(seq 100); do ctl list --state running --name stubborn --ids | grep -q . && break; sleep 0.1; done
@@ -374,7 +384,12 @@ complete_line() { # words
         id=$(ctl submit - <<< '{"command": ["true"], "name": "followed"}')
         ctl wait "$id"
         for i in $(seq 100); do [ "$(grep -c "$id" out)" -eq 2 ] && break; sleep 0.1; done
+        restart_engine
+        after=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$after"
+        for i in $(seq 100); do [ "$(grep -c "$after" out)" -eq 2 ] && break; sleep 0.1; done
         kill $!
+        [ "$(grep -c "$after" out)" -eq 2 ]
         [ "$(grep "$id" out | head -1 | json_get event)" = submitted ]
         [ "$(grep "$id" out | tail -1 | json_get state)" = succeeded ]
 }
