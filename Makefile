@@ -6,9 +6,10 @@
 #   make check-python  CPython's own tests in jails, as root
 #   make check-vm      the tests and more in a virtual machine with systemd; make vm: a shell there
 #   make escapes       hostile programs in our jail, or in another sandbox: WITH='bwrap --unshare-all …'
-#   make fuzz          the parsers, SECONDS=30 each
+#   make fuzz          the parsers, and the engine by its D-Bus interface, SECONDS=30 each
 #   make bench-jail    what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
 #   make bench-scaler  the forecast beside reacting and the day before: TRACES='a.csv b.csv' DELAYS='60 300'
+#   make bench-engine  what the engine costs, beside bubblewrap and beanstalkd, as root: PERCENT=100 PART='rates latency …'
 #   make install       DESTDIR= PREFIX=/usr
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
@@ -132,7 +133,7 @@ $(BUILD)/submit-raw $(BUILD)/listen $(BUILD)/polkit:
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
 BENCH_PROGRAMS := $(addprefix $(BUILD)/,payload bench-nothing bench-floor bench-jail)
-TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submit-raw listen polkit) $(BENCH_PROGRAMS)
+TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submit-raw listen polkit bench-engine) $(BENCH_PROGRAMS)
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
@@ -148,7 +149,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
 	        -Wno-missing-prototypes -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS)) -lm
 fuzz:
 	@CC=clang packaging/deps.sh
-	@$(MAKE) --no-print-directory -s $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
+	@$(MAKE) --no-print-directory -s all $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
 	@tests/fuzz/run.sh $(SECONDS)
 
 # What a jail costs. The floor is what is made with the least, so it is built as such.
@@ -173,6 +174,16 @@ bench-jail: deps
 bench-scaler: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) $(BUILD)/skep-forecast
 	@tests/bench/scaler.sh "$(DELAYS)" $(TRACES)
+
+# What the engine costs.
+BENCH_ENGINE := $(call objects,$(call sources,tests/bench-engine) $(addprefix tests/bench/,command.c library.c peers.c samples.c))
+$(BUILD)/bench-engine: $(BENCH_ENGINE) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3) -lm
+PERCENT ?= 100
+PART ?=
+bench-engine: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/bench-nothing $(BUILD)/bench-engine
+	@tests/bench-engine/run.sh $(PERCENT) $(PART)
 
 deps:
 	@CC="$(CC)" packaging/deps.sh
@@ -231,5 +242,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler install
+.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler bench-engine install
 .SECONDARY:

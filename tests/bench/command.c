@@ -78,3 +78,23 @@ int command_run(Command *c, uint64_t *ret_usec, uint64_t *ret_cpu_usec, Error *e
         *ret_usec = monotonic_usec() - start;
         return 0;
 }
+
+int command_run_many(Command *c, size_t runs, size_t at_once, Error *e)
+{
+        size_t running = 0, started = 0;
+        uint64_t cpu_usec;
+        pid_t pid;
+
+        while (started < runs || running > 0) {
+                for (; running < at_once && started < runs; running++, started++) {
+                        int r = command_start(c, &pid);
+                        if (r < 0)
+                                return error_errno(e, r, "%s", c->argv[0]);
+                }
+                int r = command_wait(-1, &pid, &cpu_usec, e);
+                if (r < 0)
+                        return r;
+                running--;
+        }
+        return 0;
+}

@@ -27,3 +27,6 @@ int command_wait(pid_t pid, pid_t *ret, uint64_t *ret_cpu_usec, Error *e);
 
 /* Runs it to its end. */
 int command_run(Command *c, uint64_t *ret_usec, uint64_t *ret_cpu_usec, Error *e);
+
+/* Runs it `runs` times, so many at a time. */
+int command_run_many(Command *c, size_t runs, size_t at_once, Error *e);

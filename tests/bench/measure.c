@@ -108,26 +108,6 @@ static int try_all(Bench *b, Error *e)
         return run_floor(b, e);
 }
 
-static int run_two_at_a_time(Command *c, size_t runs, Error *e)
-{
-        size_t running = 0, started = 0;
-        uint64_t cpu_usec;
-        pid_t pid;
-
-        while (started < runs || running > 0) {
-                for (; running < 2 && started < runs; running++, started++) {
-                        int r = command_start(c, &pid);
-                        if (r < 0)
-                                return error_errno(e, r, "%s", c->argv[0]);
-                }
-                int r = command_wait(-1, &pid, &cpu_usec, e);
-                if (r < 0)
-                        return r;
-                running--;
-        }
-        return 0;
-}
-
 /* Runs per second, in blocks that take turns. */
 static int measure_rates(Bench *b, size_t runs, Error *e)
 {
@@ -143,7 +123,7 @@ static int measure_rates(Bench *b, size_t runs, Error *e)
                         if (b->absent[compared[k]])
                                 continue;
                         start = monotonic_usec();
-                        r = run_two_at_a_time(&b->commands[compared[k]], block, e);
+                        r = command_run_many(&b->commands[compared[k]], block, 2, e);
                         usec[compared[k]] += monotonic_usec() - start;
                 }
                 if (r < 0)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Many jobs, after which supervisor, workers and launchers hold what they held after the first of them:
+soak.py ADDRESS PID JOBS FIRST"""
+
+import json
+import os
+import sys
+import time
+
+import wire
+
+address, supervisor, jobs, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+BATCH = 250
+GROWTH_MAX = 1.1
+SLACK_KIB = 256  # a page more here or there, of processes that have some MiB
+SPECS = [json.dumps(spec) for spec in (
+    {"command": ["true"], "policy": "strict"},
+    {"command": ["sh", "-c", "echo out; echo err >&2; echo kept > /output/f"], "policy": "strict"},
+    {"command": ["cat"], "stdin": "x" * 1000, "policy": "strict"},
+    {"command": ["false"], "policy": "strict", "retry": {"attempts": 2, "backoff": "1ms", "on": ["exited"]}},
+    {"command": ["no-such-program"], "policy": "strict"},
+)]
+
+
+def status(pid, key):
+    with open(f"/proc/{pid}/status") as f:
+        return next((line.split()[1] for line in f if line.startswith(key + ":")), "0")
+
+
+def family():
+    """Supervisor, workers and launchers, by name. What a launcher has forked are jails."""
+    found = {supervisor: "skepd"}
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            name, parent = status(pid, "Name"), int(status(pid, "PPid"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if (name, found.get(parent)) in (("skep-worker", "skepd"), ("skep-launcher", "skep-worker")):
+            found[pid] = name
+    return found
+
+
+def measure():
+    """By kind of process: how many, their memory, their descriptors."""
+    kinds = {}
+    for pid, name in family().items():
+        kind = kinds.setdefault(name, [0, 0, 0])
+        kind[0] += 1
+        kind[1] += int(status(pid, "VmRSS"))
+        kind[2] += len(os.listdir(f"/proc/{pid}/fd"))
+    return kinds
+
+
+def run(connection, n):
+    while n > 0:
+        batch = [(SPECS[i % len(SPECS)], []) for i in range(min(n, BATCH))]
+        reply = connection.manager("SubmitBatch", "a(sa(ss))", batch)
+        assert not reply.error, reply.body
+        left = set(reply.body[0])
+        while left:
+            message = connection.read()
+            if message.fields.get(3) == "JobFinished":
+                left.discard(message.body[0])
+        n -= len(batch)
+
+
+
+c = wire.Connection(address)
+c.manager("Subscribe")
+run(c, first)
+time.sleep(3)  # for what is cleared up afterwards
+before = measure()
+start = time.monotonic()
+run(c, jobs - first)
+rate = (jobs - first) / (time.monotonic() - start)
+time.sleep(3)  # for what is cleared up afterwards
+after = measure()
+wrong = []
+for name, (n, memory, descriptors) in after.items():
+    _, memory_before, descriptors_before = before[name]
+    print(f"{n} {name}: {memory_before} KiB and {descriptors_before} descriptors after {first} jobs, {memory} KiB and {descriptors} after {jobs}")
+    if n != before[name][0]:
+        wrong.append(f"{name}: one of them has died")
+    if memory > memory_before * GROWTH_MAX + SLACK_KIB * n:
+        wrong.append(f"{name}: {memory - memory_before} KiB more")
+    if descriptors > descriptors_before:
+        wrong.append(f"{name}: {descriptors - descriptors_before} descriptors more")
+print(f"{rate:.0f} jobs a second")
+print("\n".join(wrong))
+sys.exit(1 if wrong or set(before) != {"skepd", "skep-worker", "skep-launcher"} else 0)
