@@ -2,11 +2,12 @@
 # An engine for a file of tests: with $state, $SKEP_ADDRESS and $MISSING set.
 
 start_engine() {
+        rm -f "$BATS_FILE_TMPDIR/ready" # of the one before
         "$build/skepd" --embedded --state "$state" --socket "$BATS_FILE_TMPDIR/engine.sock" --allow-missing="$MISSING" \
                 "$@" > "$BATS_FILE_TMPDIR/ready" 2> "$BATS_FILE_TMPDIR/log" 3>&- &
         echo $! > "$BATS_FILE_TMPDIR/pid"
         for i in $(seq 100); do
-                grep -q ready "$BATS_FILE_TMPDIR/ready" && return
+                grep -qs ready "$BATS_FILE_TMPDIR/ready" && return
                 sleep 0.1
         done
         cat "$BATS_FILE_TMPDIR/log" >&2
