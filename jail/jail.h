@@ -126,9 +126,10 @@ typedef enum JailReason {
         JAIL_SETUP_FAILED,
         JAIL_EXEC_FAILED,
         JAIL_LOST,
-        /* Never a jail's own: an engine says them of a job that it did not start. */
+        /* Never a jail's own: an engine says them of a job that it did not start... */
         JAIL_DEPENDENCY,
         JAIL_DEADLINE,
+        JAIL_OUTPUT_FAILED, /* ... and this of one whose /output is too large, or nested too deep, to be kept */
         JAIL_REASON_MAX,
 } JailReason;
 

@@ -16,6 +16,7 @@ static const char *const reason_names[JAIL_REASON_MAX] = {
         [JAIL_LOST] = "lost",
         [JAIL_DEPENDENCY] = "dependency",
         [JAIL_DEADLINE] = "deadline",
+        [JAIL_OUTPUT_FAILED] = "output-failed",
 };
 
 const char *jail_reason_name(JailReason reason)

@@ -124,7 +124,7 @@ static int read_reasons(json_object *value, const char *path, void *target_set, 
                     reason == JAIL_DEADLINE)
                         return json_error(path, e,
                                           "\"%s\" is no reason that is worth another attempt; there are exited, "
-                                          "signalled, oom, wall-limit, cpu-limit, setup-failed, exec-failed and lost",
+                                          "signalled, oom, wall-limit, cpu-limit, setup-failed, exec-failed, output-failed and lost",
                                           names[i]);
                 set |= 1U << reason;
         }

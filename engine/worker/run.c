@@ -94,12 +94,21 @@ static void *pack_thread(void *argument)
         return NULL;
 }
 
-/* What the job has made could not be kept: however it ended, it has not succeeded. */
-static void mark_lost(json_object *report, const char *text)
+/* What the job has made could not be kept: then it has not succeeded. Where that is not its own doing, another attempt
+ * may bring more. */
+static void output_failed(Run *run, int r, const char *text)
 {
-        json_add_string(report, "reason", jail_reason_name(JAIL_LOST));
-        json_add_number(report, "exit_code", UINT64_MAX);
-        json_add_string(report, "message", text);
+        bool own = r == -E2BIG || r == -ELOOP;
+        json_object *reason = NULL, *code = NULL;
+
+        json_object_object_get_ex(run->report, "reason", &reason);
+        json_object_object_get_ex(run->report, "exit_code", &code);
+        if (reason && strcmp(json_object_get_string(reason), jail_reason_name(JAIL_EXITED)) == 0 &&
+            json_object_get_int(code) == 0) {
+                json_add_string(run->report, "reason", jail_reason_name(own ? JAIL_OUTPUT_FAILED : JAIL_LOST));
+                json_add_number(run->report, "exit_code", UINT64_MAX);
+        }
+        json_add_string(run->report, "message", text);
 }
 
 static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
@@ -110,9 +119,9 @@ static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t
         run->packing = false;
         if (run->pack_error.code < 0) {
                 error_prefix(&run->pack_error, "keeping /output");
-                mark_lost(run->report, error_text(&run->pack_error));
+                output_failed(run, run->pack_error.code, error_text(&run->pack_error));
                 if (ftruncate(run->files, 0) < 0)
-                        mark_lost(run->report, "keeping /output failed, and so did removing half of it");
+                        output_failed(run, -errno, "keeping /output failed, and so did removing half of it");
         }
         return run_finish(run);
 }
@@ -160,9 +169,10 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         if (directory >= 0) {
                 run->rules = (ArchiveRules){.max_bytes = jail_output_bytes_max(jail),
                                             .max_entries = jail_output_files_max(jail)};
-                if (start_packing(run, directory) >= 0)
+                int r = start_packing(run, directory);
+                if (r >= 0)
                         return;
-                mark_lost(run->report, "keeping /output failed");
+                output_failed(run, r, "keeping /output failed");
         }
         run_finish(run);
 }

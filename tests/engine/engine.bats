@@ -320,6 +320,9 @@ setup() {
         run ctl run --disk 1M --output out -- truncate -s 3G /output/x </dev/null
         [ "$status" -eq 125 ]
         [[ $output == *"keeping /output"* ]]
+        id=$(ctl list --json | tail -1 | json_get id)
+        [ "$(ctl status --json "$id" | json_get report.reason)" = output-failed ]
+        [ "$(ctl status --json "$id" | json_get attempt)" = 1 ] # another would do the same
         [ "$(du -sk "$state/jobs" | cut -f1)" -lt 100000 ]
 }
 
