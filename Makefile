@@ -101,8 +101,9 @@ $(BUILD)/skep-forecast: $(FORECAST) $(BUILD)/libscaler.a $(BUILD)/libbase.a
 
 UNIT := $(call objects,$(call sources,tests/unit))
 UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c)) $(filter-out %/main.o,$(CTL))
+UNIT_WORKER := $(call objects,engine/worker/files.c)
 UNIT_FORECAST := $(call objects,$(addprefix engine/scaler/cli/,replay.c trace.c))
-$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_CLI) $(UNIT_FORECAST) $(BUILD)/libscaler.a \
+$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_WORKER) $(UNIT_CLI) $(UNIT_FORECAST) $(BUILD)/libscaler.a \
                     $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3 check) -lpthread -lm
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.

@@ -40,6 +40,14 @@ for target in build/fuzz/*; do
         fuzz_size) printf '1.5GiB' > "$place/$name/a"; printf '1min 30s' > "$place/$name/b" ;;
         fuzz_image | fuzz_layer) PYTHONPATH=tests/jail PYTHONDONTWRITEBYTECODE=1 python3 tests/fuzz/image_seeds.py "$place/$name" "$name" ;;
         fuzz_trace) printf 'time,count\n0,1\n60,2\n120,0\n300,9\n' > "$place/$name/trace" ;;
+        fuzz_message)
+                # HELLO, WELCOME, ATTEMPTS, STARTED and REPORT: who sends it and when, the kind, its fields
+                printf '\1\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0001\0' > "$place/$name/hello"
+                printf '\2\2\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0' > "$place/$name/welcome"
+                printf '\25\11\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\0%024d' 0 | tr 0 '\0' > "$place/$name/attempts"
+                printf '\27\7\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\0\1\0\0\0\0\0\0\0' > "$place/$name/started"
+                printf '\27\10\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0a\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0{}\0' > "$place/$name/report"
+                ;;
         fuzz_archive) tar -C tests -cf "$place/$name/tar" demo ;;
         esac
         if "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -artifact_prefix=build/ "$place/$name" > "$place/log" 2>&1; then

@@ -10,7 +10,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 
 static const ArchiveRules generous = {.symlinks = true, .max_bytes = 1 << 20, .max_entries = 100};
 
@@ -128,6 +131,74 @@ START_TEST(test_what_is_neither_file_nor_directory_is_left_out)
         assert_ok(archive_unpack(fd, to, &rules, &e), &e);
         ck_assert_int_eq(fstatat(to, "plain", &st, 0), 0);
         ck_assert_int_lt(fstatat(to, "link", &st, AT_SYMLINK_NOFOLLOW), 0);
+}
+END_TEST
+
+static void make_socket(int dir, const char *name)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
+        ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+START_TEST(test_a_hostile_tree_does_no_harm)
+{
+        const ArchiveRules rules = {.max_bytes = 2 << 20, .max_entries = 50};
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+        _cleanup_free_ char *text = NULL;
+        uint64_t skipped = 0;
+        struct stat st;
+
+        make_socket(from, "socket");
+        ck_assert_int_eq(mknodat(from, "fifo", S_IFIFO | 0666, 0), 0);
+        unsigned made = 2;
+        made += mknodat(from, "zero", S_IFCHR | 0666, makedev(1, 5)) == 0;
+        ck_assert_int_eq(symlinkat("..", from, "up"), 0);
+        ck_assert_int_eq(symlinkat("/proc/self/mem", from, "memory"), 0);
+        made += 2;
+        write_file(from, "a\nb\033[2J", "odd", 0644);
+        write_file(from, "-rf", "dash", 0644);
+        /* A second name of a file is a copy of it: so it is counted again. */
+        write_file(from, "first", "linked", 0600);
+        ck_assert_int_eq(linkat(from, "first", from, "second", 0), 0);
+        assert_ok(archive_pack(from, fd, &rules, &skipped, &e), &e);
+        ck_assert_uint_eq(skipped, made);
+        lseek(fd, 0, SEEK_SET);
+        assert_ok(archive_unpack(fd, to, &rules, &e), &e);
+        ck_assert_int_eq(read_file_at(to, "a\nb\033[2J", 100, &text, NULL), 0);
+        ck_assert_str_eq(text, "odd");
+        ck_assert_int_eq(fstatat(to, "second", &st, 0), 0);
+        ck_assert_uint_eq(st.st_nlink, 1);
+        ck_assert_int_eq(unlinkat(from, "a\nb\033[2J", 0), 0);
+
+        /* What is refused is named, and its name does no harm either. */
+        write_file(from, "x\033]0;owned\007", "", 0644);
+        _cleanup_close_ int sparse = openat(from, "x\033]0;owned\007", O_WRONLY);
+        ck_assert_int_eq(ftruncate(sparse, (off_t)1 << 40), 0);
+        assert_refused(archive_pack(from, fd, &rules, NULL, &e), &e, "too large");
+        ck_assert_ptr_nonnull(strstr(error_text(&e), "owned"));
+        ck_assert_ptr_null(strchr(error_text(&e), '\033'));
+}
+END_TEST
+
+START_TEST(test_many_files_end_at_their_limit)
+{
+        const ArchiveRules rules = {.max_bytes = 1 << 20, .max_entries = 1000};
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
+        struct stat st;
+
+        for (int i = 0; i < 20000; i++) {
+                char name[16];
+                snprintf(name, sizeof name, "%d", i);
+                ck_assert_int_eq(mknodat(from, name, S_IFREG | 0644, 0), 0);
+        }
+        assert_refused(archive_pack(from, fd, &rules, NULL, &e), &e, "too many files");
+        fstat(fd, &st);
+        ck_assert_int_lt(st.st_size, 2 << 20);
 }
 END_TEST
 
@@ -261,6 +332,8 @@ Suite *archive_suite(void)
         tcase_set_timeout(tests, 60);
         tcase_add_test(tests, test_a_tree_comes_back_as_it_was);
         tcase_add_test(tests, test_what_is_neither_file_nor_directory_is_left_out);
+        tcase_add_test(tests, test_a_hostile_tree_does_no_harm);
+        tcase_add_test(tests, test_many_files_end_at_their_limit);
         tcase_add_test(tests, test_packing_holds_its_limits);
         tcase_add_test(tests, test_members_that_lead_out_are_refused);
         tcase_add_test(tests, test_a_file_over_a_link_replaces_the_link);

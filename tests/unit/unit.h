@@ -22,6 +22,8 @@ Suite *config_suite(void);
 Suite *scaler_suite(void);
 Suite *ctl_suite(void);
 Suite *queue_suite(void);
+Suite *pool_suite(void);
+Suite *output_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
 #define assert_refused(call, e, part)                                                              \

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/base/remove_tree.h"
+#include "engine/supervisor/output.h"
+#include "engine/worker/files.h"
+#include "tests/unit/unit.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char directory[] = "/tmp/skep-output-XXXXXX";
+static const Id job = {"01kfz0000000000000000000aa"};
+static int outputs = -1;
+
+static void set_up(void)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        strcpy(directory + strlen(directory) - 6, "XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        outputs = output_directory_new(directory, &e);
+        assert_ok(outputs, &e);
+}
+
+static void tear_down(void)
+{
+        outputs = close_fd(outputs);
+        remove_tree_at(AT_FDCWD, directory);
+}
+
+static void open_files(Files *f)
+{
+        files_init(f, output_open(outputs, &job, 1, OUTPUT_STDOUT, true), output_open(outputs, &job, 1, OUTPUT_STDERR, true),
+                   output_open(outputs, &job, 1, OUTPUT_INDEX, true));
+}
+
+typedef struct Record {
+        uint64_t time_usec, offset;
+        uint32_t length, stream;
+} Record;
+
+static size_t read_index(Record *ret, size_t room)
+{
+        _cleanup_close_ int fd = output_open(outputs, &job, 1, OUTPUT_INDEX, false);
+        ssize_t n = read_full(fd, ret, room * sizeof *ret);
+
+        ck_assert_int_ge(n, 0);
+        ck_assert_int_eq(n % INDEX_RECORD_BYTES, 0);
+        return (size_t)n / INDEX_RECORD_BYTES;
+}
+
+START_TEST(test_the_index_keeps_the_order_of_two_streams)
+{
+        Record records[8];
+        Files f;
+
+        open_files(&f);
+        files_write(&f, 1, "one", 3);
+        files_write(&f, 2, "error", 5);
+        files_write(&f, 1, "two", 3);
+        files_done(&f);
+        ck_assert_uint_eq(read_index(records, 8), 3);
+        ck_assert_uint_eq(le32toh(records[0].stream), 1);
+        ck_assert_uint_eq(le64toh(records[0].offset), 0);
+        ck_assert_uint_eq(le32toh(records[1].stream), 2);
+        ck_assert_uint_eq(le32toh(records[1].length), 5);
+        ck_assert_uint_eq(le64toh(records[2].offset), 3);
+        ck_assert_uint_le(le64toh(records[0].time_usec), le64toh(records[2].time_usec));
+        ck_assert_uint_gt(le64toh(records[0].time_usec), UINT64_C(1600000000000000));
+}
+END_TEST
+
+START_TEST(test_the_index_is_no_longer_than_the_output_may_be)
+{
+        static Record records[10000];
+        struct stat st;
+        Files f;
+
+        open_files(&f);
+        files_limit_index(&f, 100000);
+        for (int i = 0; i < 9000; i++)
+                files_write(&f, 1 + i % 2, "x", 1);
+        fstat(f.streams[0], &st);
+        ck_assert_int_eq(st.st_size, 4500);
+        ck_assert_uint_eq(read_index(records, 10000), 100000 / INDEX_RECORD_BYTES);
+        ck_assert_int_eq(f.index_error, 0);
+        files_done(&f);
+}
+END_TEST
+
+START_TEST(test_a_disk_that_is_full_takes_no_more_and_the_report_says_so)
+{
+        _cleanup_json_ json_object *report = json_object_new_object();
+        char data[3000] = "";
+        json_object *value;
+        struct stat st;
+        Files f;
+
+        /* As if that were all the room: what is written beyond fails in the midst. */
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){5000, 5000});
+        signal(SIGXFSZ, SIG_IGN);
+        open_files(&f);
+        for (int i = 0; i < 5; i++)
+                files_write(&f, 1, data, sizeof data);
+        files_write(&f, 2, "late", 4);
+        fstat(f.streams[0], &st);
+        ck_assert_int_eq(st.st_size, 5000);
+        json_add_string(report, "message", "before");
+        files_complete_report(&f, report);
+        json_object_object_get_ex(report, "stdout_bytes", &value);
+        ck_assert_int_eq(json_object_get_int(value), 5000);
+        json_object_object_get_ex(report, "stderr_bytes", &value);
+        ck_assert_int_eq(json_object_get_int(value), 0);
+        json_object_object_get_ex(report, "truncated", &value);
+        ck_assert(json_object_get_boolean(value));
+        json_object_object_get_ex(report, "message", &value);
+        ck_assert_ptr_nonnull(strstr(json_object_get_string(value), "before; the end of the output could not be written"));
+        files_done(&f);
+}
+END_TEST
+
+START_TEST(test_who_watches_is_told_that_no_more_comes)
+{
+        _cleanup_close_ int reader = output_open(outputs, &job, 1, OUTPUT_STDOUT, false);
+        _cleanup_close_ int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        struct inotify_event event;
+        char link[32];
+        Files f;
+
+        snprintf(link, sizeof link, "/proc/self/fd/%d", reader);
+        ck_assert_int_ge(inotify_add_watch(watch, link, IN_MODIFY | IN_CLOSE_WRITE), 0);
+        open_files(&f);
+        files_write(&f, 1, "x", 1);
+        ck_assert_int_eq(read(watch, &event, sizeof event), sizeof event);
+        ck_assert_uint_eq(event.mask, IN_MODIFY);
+        files_done(&f);
+        ck_assert_int_eq(read(watch, &event, sizeof event), sizeof event);
+        ck_assert_uint_eq(event.mask, IN_CLOSE_WRITE);
+}
+END_TEST
+
+/* A client that got a descriptor: another user, with nothing but that. */
+static int try_to_write(int fd)
+{
+        char link[32];
+
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        if (setgid(65534) < 0 || setuid(65534) < 0)
+                return 1;
+        if (write(fd, "x", 1) >= 0 || ftruncate(fd, 0) == 0 || open(link, O_WRONLY) >= 0 || open(link, O_RDWR) >= 0 ||
+            fchmod(fd, 0666) == 0)
+                return 2;
+        /* It may read and watch it, though. */
+        int watch = inotify_init1(IN_CLOEXEC);
+        return open(link, O_RDONLY) >= 0 && inotify_add_watch(watch, link, IN_MODIFY) >= 0 ? 0 : 3;
+}
+
+START_TEST(test_a_descriptor_that_is_handed_out_is_for_reading_alone)
+{
+        int status;
+
+        if (geteuid() != 0)
+                return;
+        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
+                _cleanup_close_ int fd = output_open(outputs, &job, 1, stream, false);
+                pid_t pid = fork();
+                if (pid == 0)
+                        _exit(try_to_write(fd));
+                ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+                ck_assert_int_eq(status, 0);
+        }
+}
+END_TEST
+
+START_TEST(test_an_attempt_begins_with_empty_files)
+{
+        _cleanup_close_ int first = output_open(outputs, &job, 1, OUTPUT_STDOUT, true);
+        struct stat st;
+
+        ck_assert_int_eq(write_full(first, "of an attempt that was forgotten", 32), 0);
+        _cleanup_close_ int again = output_open(outputs, &job, 1, OUTPUT_STDOUT, true),
+                            reader = output_open(outputs, &job, 1, OUTPUT_STDOUT, false);
+        ck_assert_int_eq(write_full(again, "new", 3), 0);
+        /* Whoever still writes the old one does not write into it. */
+        ck_assert_int_eq(write_full(first, "more", 4), 0);
+        ck_assert_int_eq(fstat(reader, &st), 0);
+        ck_assert_int_eq(st.st_size, 3);
+}
+END_TEST
+
+Suite *output_suite(void)
+{
+        Suite *suite = suite_create("output");
+        TCase *tests = tcase_create("output");
+
+        tcase_add_checked_fixture(tests, set_up, tear_down);
+        tcase_add_test(tests, test_the_index_keeps_the_order_of_two_streams);
+        tcase_add_test(tests, test_the_index_is_no_longer_than_the_output_may_be);
+        tcase_add_test(tests, test_a_disk_that_is_full_takes_no_more_and_the_report_says_so);
+        tcase_add_test(tests, test_who_watches_is_told_that_no_more_comes);
+        tcase_add_test(tests, test_a_descriptor_that_is_handed_out_is_for_reading_alone);
+        tcase_add_test(tests, test_an_attempt_begins_with_empty_files);
+        suite_add_tcase(suite, tests);
+        return suite;
+}
