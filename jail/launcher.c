@@ -77,7 +77,7 @@ static void close_down(Launcher *l)
                 running_jail_kill(j, JAIL_CANCELLED);
 }
 
-static void start(Launcher *l, Unpacker *u, const int *fds, size_t n_fds)
+static void start(Launcher *l, Unpacker *u, int *fds, size_t n_fds)
 {
         uint64_t id = unpack_number(u), kind = unpack_number(u);
 

@@ -176,6 +176,7 @@ void reaper_prepare(Reaper *r, const Plan *plan, int control_fd, ReaperLedger *l
                 .refusals_size = plan->refusals_size,
                 .job =
                         {
+                                .begun = &ledger->begun,
                                 .listener = -1,
                                 .pid = -1,
                                 .confinement =
@@ -227,6 +228,8 @@ _Noreturn void reaper_run(Reaper *r, const Plan *plan, int calls_fd)
         step_done(&r->ledger->steps, STEP_REAPER);
 
         pid_t job = spawn_run(&r->job, plan, &exec_failed, &e);
+        if (job == -ECHILD)
+                _exit(1);
         if (job < 0)
                 fail(r->control, exec_failed ? REAPER_EXEC_FAILED : REAPER_SETUP_FAILED, exec_failed, &e);
         step_done(&r->ledger->steps, STEP_EXECUTED);

@@ -29,6 +29,7 @@ typedef struct ReaperLedger {
         uint32_t denied[JAIL_SYSCALL_MAX]; /* by number */
         uint32_t denied_total;
         bool denied_more; /* than were counted */
+        bool begun;       /* the job's program is about to be executed */
         LaunchSteps steps;
 } ReaperLedger;
 

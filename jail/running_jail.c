@@ -55,6 +55,14 @@ static Outcome outcome_unknown(void)
 
 /* ---- the end of a jail ---- */
 
+static void forget_fds(RunningJail *j)
+{
+        close_many(j->fds, j->n_fds);
+        free(j->fds);
+        j->fds = NULL;
+        j->n_fds = 0;
+}
+
 static RunningJail *jail_done(RunningJail *j)
 {
         close_fd(j->process.pidfd);
@@ -63,6 +71,7 @@ static RunningJail *jail_done(RunningJail *j)
         close_fd(j->peak);
         close_fd(j->ids.fd);
         close_many(j->doors, DOORS);
+        forget_fds(j);
         plan_file_done(&j->file);
         if (j->ledger)
                 munmap(j->ledger, sizeof *j->ledger);
@@ -179,6 +188,15 @@ void running_jail_gone(Launcher *l, RunningJail *j)
         jail_done(j);
 }
 
+/* A jail that has waited was killed from outside before it could do anything for its job: that gets another one. */
+static void start_again(Launcher *l, RunningJail *j)
+{
+        if (!j->fds || j->ledger->begun || j->killed || j->setup_failed || j->exec_failed || l->closing)
+                return;
+        running_jail_start(l, j->id, 0, j->fds, j->n_fds);
+        j->id = 0;
+}
+
 static void jail_exited(Launcher *l, RunningJail *j)
 {
         siginfo_t info;
@@ -198,6 +216,7 @@ static void jail_exited(Launcher *l, RunningJail *j)
         j->phase = PHASE_GONE;
         if (waited)
                 warm_tell(l, j->kind);
+        start_again(l, j);
         running_jail_gone(l, j);
 }
 
@@ -242,6 +261,7 @@ static void jail_message(Launcher *l, RunningJail *j)
                 jail_waits(l, j);
                 break;
         case REAPER_STARTED:
+                forget_fds(j);
                 j->phase = PHASE_RUNNING;
                 j->started_usec = monotonic_usec();
                 j->cpu_check_usec = j->started_usec;
@@ -340,15 +360,18 @@ int running_jail_make_warm(Launcher *l, const WarmKind *kind, uint64_t stamp)
 }
 
 /* False: it is not possible, and nothing has happened. */
-static bool hand_over(RunningJail *j, uint64_t id, uint64_t received_usec, PlanFile *file, const int *fds, size_t n_fds)
+static bool hand_over(RunningJail *j, uint64_t id, uint64_t received_usec, PlanFile *file, int *fds, size_t n_fds)
 {
         int mounts[JAIL_INPUTS_MAX], r = 0;
         Error e = ERROR_NULL;
 
-        if (!handover_begin(&file->plan, fds, n_fds, mounts)) {
+        j->fds = handover_begin(&file->plan, fds, n_fds, mounts) ? malloc(n_fds * sizeof *fds) : NULL;
+        if (!j->fds) {
                 close_many(mounts, JAIL_INPUTS_MAX);
                 return false;
         }
+        for (j->n_fds = 0; j->n_fds < n_fds; j->n_fds++)
+                j->fds[j->n_fds] = take_fd(fds[j->n_fds]);
         j->id = id;
         j->phase = PHASE_SETUP;
         j->received_usec = received_usec;
@@ -360,7 +383,7 @@ static bool hand_over(RunningJail *j, uint64_t id, uint64_t received_usec, PlanF
         if (j->cgroup >= 0)
                 r = cgroup_limit(j->cgroup, &j->file.plan, &e);
         if (r >= 0)
-                r = handover_send(j->process.control, &j->file.plan, fds, j->doors, mounts, &j->ids, &e);
+                r = handover_send(j->process.control, &j->file.plan, j->fds, j->doors, mounts, &j->ids, &e);
         close_many(mounts, JAIL_INPUTS_MAX);
         if (r < 0)
                 jail_fail(j, &e);
@@ -378,7 +401,7 @@ static int open_streams(const int *fds)
         return 0;
 }
 
-static int start(Launcher *l, uint64_t id, uint64_t kind, const int *fds, size_t n_fds, Error *e)
+static int start(Launcher *l, uint64_t id, uint64_t kind, int *fds, size_t n_fds, Error *e)
 {
         _cleanup_(jail_donep) RunningJail *j = jail_new(id, PHASE_SETUP);
         int r = !j ? -ENOMEM : n_fds < START_INPUTS ? -EPROTO : plan_file_open(fds[START_PLAN], &j->file);
@@ -397,7 +420,7 @@ static int start(Launcher *l, uint64_t id, uint64_t kind, const int *fds, size_t
         return 0;
 }
 
-void running_jail_start(Launcher *l, uint64_t id, uint64_t kind, const int *fds, size_t n_fds)
+void running_jail_start(Launcher *l, uint64_t id, uint64_t kind, int *fds, size_t n_fds)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         uint64_t received_usec = l->busy_usec = monotonic_usec();

@@ -30,6 +30,8 @@ typedef struct RunningJail {
         uint64_t kind;    /* of warm jails; 0: it is none */
         uint64_t stamp;   /* of what it was made of: warm.c */
         Outcome before;   /* what its group had counted when the job came */
+        int *fds;         /* of the job, as in START, until it runs in a jail that has waited for it */
+        size_t n_fds;
         Ids ids;
         char cgroup_name[32];
         ReaperLedger *ledger;
@@ -71,8 +73,9 @@ int launcher_watch(Launcher *l, int fd, void *whose);
 void launcher_send(Launcher *l, Packer *p, const int *fds, size_t n_fds);
 
 /* Runs the job of a plan (its descriptors as in START): in a warm jail of the kind, where there is one and it is fit for
- * that, or in one that is made for it. What goes wrong is told to the caller. */
-void running_jail_start(Launcher *l, uint64_t id, uint64_t kind, const int *fds, size_t n_fds);
+ * that, or in one that is made for it. What goes wrong is told to the caller. Of the
+ * descriptors it takes what it needs longer. */
+void running_jail_start(Launcher *l, uint64_t id, uint64_t kind, int *fds, size_t n_fds);
 /* Begins to make one that waits for its job. Returns 0 or a negative errno. */
 int running_jail_make_warm(Launcher *l, const WarmKind *kind, uint64_t stamp);
 bool running_jail_is_alive(const RunningJail *j);

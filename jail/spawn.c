@@ -112,6 +112,7 @@ static int spawned(void *argument)
                 s->error = take_job(s);
         if (s->error < 0)
                 _exit(1);
+        *s->begun = true;
         s->error = exec_first(s->candidates, s->plan->environment, s->plan->command, &s->program);
         s->exec_failed = true;
         /* Directly: what a sanitizer calls before an _exit() may be refused, and there is nobody yet to refuse it. */
@@ -209,7 +210,7 @@ pid_t spawn_run(Spawn *s, const Plan *plan, int *ret_exec_failed, Error *e)
         if (r < 0)
                 return r;
         if (!s->program)
-                return error_set(e, -ECHILD, "the job's process was killed before it could start");
+                return -ECHILD;
         munmap(s->stack, STACK_SIZE);
         if (!s->exec_failed)
                 return s->pid;

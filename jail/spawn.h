@@ -6,6 +6,7 @@
 /* The job's process, from its start to the program in it. */
 typedef struct Spawn {
         Confinement confinement;
+        bool *begun;       /* becomes true when the program is about to be executed */
         const Plan *plan;  /* the job's; NULL until that is known */
         char **candidates; /* paths to try, in order */
         const char *step, *detail; /* what went wrong, with `error`: a negative errno, 0 once the program runs */
@@ -24,5 +25,6 @@ typedef struct Spawn {
 int spawn_ahead(Spawn *s, Error *e);
 
 /* Has it run the program of the plan, which stays in use. Returns its pid, or a negative errno; `*ret_exec_failed`, then,
- * is 0, or where it was the program that could not be executed, 126 or 127 as shells have it. */
+ * is 0, or where it was the program that could not be executed, 126 or 127 as shells have it. -ECHILD: somebody has killed
+ * it before. */
 pid_t spawn_run(Spawn *s, const Plan *plan, int *ret_exec_failed, Error *e);

@@ -39,11 +39,14 @@ static int spawn(const char *program, char **argv, pid_t *ret_pid)
 static int start(void *userdata, const char *socket_path, const char *name, pid_t *ret_pid)
 {
         const EmbeddedStarter *s = userdata;
-        char grace[32];
+        char grace[32], warm_maximum[32], warm_memory[32];
         char *argv[] = {(char *)"skep-worker", (char *)"--socket", (char *)socket_path, (char *)"--name", (char *)name,
-                        (char *)"--orphan-grace", grace, NULL};
+                        (char *)"--orphan-grace", grace, (char *)"--warm-maximum", warm_maximum,
+                        (char *)"--warm-memory", warm_memory, NULL};
 
-        snprintf(grace, sizeof grace, "%" PRIu64 "us", s->orphan_grace_usec);
+        snprintf(grace, sizeof grace, "%" PRIu64 "us", s->config->orphan_grace_usec);
+        snprintf(warm_maximum, sizeof warm_maximum, "%" PRIu64, s->config->warm.maximum);
+        snprintf(warm_memory, sizeof warm_memory, "%" PRIu64, s->config->warm.memory_bytes);
         int r = spawn(s->program, argv, ret_pid);
         if (r < 0)
                 return r;
@@ -62,12 +65,12 @@ static void end(void *userdata _unused_, const char *name _unused_, int pidfd, b
         syscall(SYS_pidfd_send_signal, pidfd, now ? SIGKILL : SIGTERM, NULL, 0);
 }
 
-int embedded_starter_init(EmbeddedStarter *s, uint64_t orphan_grace_usec, Error *e)
+int embedded_starter_init(EmbeddedStarter *s, const Config *config, Error *e)
 {
         *s = (EmbeddedStarter){
                 .starter = {.start = start, .end = end, .userdata = s},
                 .program = place_program("skep-worker", e),
-                .orphan_grace_usec = orphan_grace_usec,
+                .config = config,
         };
         if (!s->program)
                 return -ENOMEM;

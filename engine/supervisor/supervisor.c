@@ -367,8 +367,7 @@ static int start_pool(Supervisor *s, Error *e)
                 .maximum = s->config->workers.maximum,
                 .jobs_per_worker = s->config->pool.jobs_per_worker,
         };
-        int r = embedded_starter_init(&s->starter, s->config->orphan_grace_usec, e);
-
+        int r = embedded_starter_init(&s->starter, s->config, e);
 
         if (r >= 0)
                 r = pool_new(s->event, &pool, &attempts_events, s, &s->pool, e);

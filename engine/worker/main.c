@@ -21,6 +21,7 @@
 typedef struct WorkerOptions {
         const char *socket, *name;
         uint64_t orphan_grace_usec;
+        WarmLimits warm;
 } WorkerOptions;
 
 typedef struct Worker {
@@ -192,7 +193,7 @@ static int run(const WorkerOptions *o, Error *e)
         if (r >= 0 && (r = sd_event_add_signal(w.event, NULL, SIGTERM, NULL, NULL)) < 0)
                 error_errno(e, r, "event loop");
         if (r >= 0)
-                r = runs_new(w.event, &runs_events, &w, &w.runs, e);
+                r = runs_new(w.event, &o->warm, &runs_events, &w, &w.runs, e);
         if (r >= 0)
                 r = link_new(w.event, o->socket, o->name, &link_events, &w, &w.link, e);
         if (r >= 0) {
@@ -213,10 +214,22 @@ static int take_grace(const Option *option _unused_, const char *value, void *ta
         return duration_parse(value, &((WorkerOptions *)target)->orphan_grace_usec, e);
 }
 
+static int take_warm_maximum(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        return count_parse(value, 0, UINT16_MAX, &((WorkerOptions *)target)->warm.maximum, e);
+}
+
+static int take_warm_memory(const Option *option _unused_, const char *value, void *target, Error *e)
+{
+        return size_parse(value, &((WorkerOptions *)target)->warm.memory_bytes, e);
+}
+
 static const Option options_table[] = {
         {"socket", "PATH", NULL, option_set_string, offsetof(WorkerOptions, socket)},
         {"name", "NUMBER", NULL, option_set_string, offsetof(WorkerOptions, name)},
         {"orphan-grace", "DURATION", NULL, take_grace, 0},
+        {"warm-maximum", "NUMBER", NULL, take_warm_maximum, 0},
+        {"warm-memory", "SIZE", NULL, take_warm_memory, 0},
 };
 
 int main(int argc, char **argv)

@@ -39,6 +39,7 @@ typedef struct Run {
 struct Runs {
         sd_event *event;
         JailLauncher *launcher;
+        Warm *warm;
         sd_event_source *source;
         const RunsEvents *events;
         void *userdata;
@@ -240,7 +241,10 @@ static int start_jail(Run *run, const RunOrder *order, const int *fds, size_t n_
                 .n_inputs = n,
                 .allow_missing = order->allow_missing,
         };
-        return jail_start(run->runs->launcher, &spec, &jail_events, run, &run->jail, e);
+        int r = jail_start(run->runs->launcher, &spec, &jail_events, run, &run->jail, e);
+        if (r >= 0)
+                warm_used(run->runs->warm, policy);
+        return r;
 }
 
 static json_object *refusal(const RunOrder *order, const Error *e)
@@ -354,7 +358,7 @@ static int on_jails(sd_event_source *source _unused_, int fd _unused_, uint32_t 
         return r == -ECONNRESET ? sd_event_exit(runs->event, 1) : 0;
 }
 
-int runs_new(sd_event *event, const RunsEvents *events, void *userdata, Runs **ret, Error *e)
+int runs_new(sd_event *event, const WarmLimits *warm, const RunsEvents *events, void *userdata, Runs **ret, Error *e)
 {
         _cleanup_(runs_freep) Runs *runs = calloc(1, sizeof *runs);
 
@@ -362,6 +366,8 @@ int runs_new(sd_event *event, const RunsEvents *events, void *userdata, Runs **r
                 return error_oom(e);
         *runs = (Runs){.event = event, .events = events, .userdata = userdata};
         int r = jail_launcher_new(&(JailLauncherOptions){0}, &runs->launcher, e);
+        if (r >= 0)
+                r = warm_new(event, runs->launcher, warm, &runs->warm, e);
         if (r < 0)
                 return r;
         r = sd_event_add_io(event, &runs->source, jail_launcher_fd(runs->launcher), EPOLLIN, on_jails, runs);
@@ -374,6 +380,8 @@ int runs_new(sd_event *event, const RunsEvents *events, void *userdata, Runs **r
 Runs *runs_free(Runs *runs)
 {
         sd_event_source_unref(runs->source);
+        if (runs->warm)
+                warm_free(runs->warm);
         if (runs->launcher)
                 jail_launcher_free(runs->launcher);
         while (runs->list) {

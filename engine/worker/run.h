@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/worker/protocol.h"
+#include "engine/worker/warm.h"
 
 #include <systemd/sd-event.h>
 
@@ -16,7 +17,7 @@ typedef struct RunsEvents {
 } RunsEvents;
 
 /* Starts the launcher. Errors: as of jail_launcher_new(). */
-int runs_new(sd_event *event, const RunsEvents *events, void *userdata, Runs **ret, Error *e);
+int runs_new(sd_event *event, const WarmLimits *warm, const RunsEvents *events, void *userdata, Runs **ret, Error *e);
 /* Ends every job that runs, without reports. Returns NULL. */
 Runs *runs_free(Runs *runs);
 DEFINE_CLEANUP(Runs, runs_free)

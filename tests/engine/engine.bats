@@ -139,7 +139,7 @@ setup() {
         [ "$(json_get spec.meta.ticket job)" = 4711 ]
         [ "$(json_get report.exit_code job)" = 4 ]
         [ "$(json_get report.attempt job)" = 1 ]
-        [ "$(json_get report.start job)" = cold ]
+        [[ $(json_get report.start job) =~ ^(cold|warm)$ ]]
         [[ $(json_get report.worker job) =~ ^[12]$ ]]
         [ "$(json_get submitted_usec job)" -le "$(json_get started_usec job)" ]
         [ "$(json_get started_usec job)" -le "$(json_get finished_usec job)" ]

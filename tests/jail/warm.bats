@@ -81,6 +81,17 @@ END
         [ "$(start)" = cold ]
 }
 
+@test "a job gets no jail of another policy, or of what its own was before" {
+        run warm --keep python --policy strict -- sh -c 'cp /bin/true /tmp/t && /tmp/t' </dev/null
+        [ "$status" -eq 126 ]
+        [ "$(start)" = cold ]
+        cat > mine.json <<< '{"extends": "strict", "filesystem": {"execute": ["/tmp"]}}'
+        sed 's/, "filesystem".*}}/}/' mine.json > before.json
+        run warm --keep ./before.json --policy ./mine.json -- sh -c 'cp /bin/true /tmp/t && /tmp/t' </dev/null
+        [ "$status" -eq 0 ]
+        [ "$(start)" = cold ]
+}
+
 @test "the limits are the job's" {
         run warm --disk 1M -- dd if=/dev/zero of=/work/big bs=64k count=64 </dev/null
         [[ $output == *"No space left"* ]]

@@ -2,9 +2,9 @@
 
 /* Runs jobs as skep-jail does, with the same options, but each in a jail that was there before the job:
  *
- *   warm-jail [--jobs N] [the options of skep-jail] -- COMMAND…
+ *   warm-jail [--jobs N] [--keep POLICY] [the options of skep-jail] -- COMMAND…
  *
- * One jail is kept; a job is started when it is there. --jobs runs the job N times, one after the other. The exit status
+ * One jail is kept, of the job's policy or another; a job is started when it is there. --jobs runs the job N times, one after the other. The exit status
  * and the report are the last one's. */
 
 #include "engine/base/archive.h"
@@ -14,6 +14,7 @@
 #include "engine/base/places.h"
 #include "engine/base/sink.h"
 #include "engine/base/size.h"
+#include "engine/base/strv.h"
 #include "jail/cli/job_options.h"
 
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 typedef struct WarmOptions {
         JobOptions job;
         uint64_t jobs;
+        const char *keep;
 } WarmOptions;
 
 typedef struct Job {
@@ -150,24 +152,29 @@ static int run_job(JailLauncher *launcher, JailPolicy *policy, Job *job, Error *
 
 static int run(const WarmOptions *o, Job *job, Error *e)
 {
-        _cleanup_policy_ JailPolicy *policy = NULL;
+        _cleanup_policy_ JailPolicy *policy = NULL, *kept = NULL;
         _cleanup_launcher_ JailLauncher *launcher = NULL;
-        char **directories = place_policies(e);
+        _cleanup_strv_ char **directories = place_policies(e);
         int r = directories ? jail_policy_load(o->job.policy, directories, &policy, e) : -ENOMEM;
 
         if (r >= 0)
+                r = jail_policy_load(o->keep ? o->keep : o->job.policy, directories, &kept, e);
+        if (r >= 0)
                 r = jail_launcher_new(&(JailLauncherOptions){.cgroup = o->job.cgroup}, &launcher, e);
         if (r >= 0)
-                r = jail_launcher_keep_warm(launcher, policy, 1, e);
+                r = jail_launcher_keep_warm(launcher, kept, 1, e);
         for (uint64_t i = 0; r >= 0 && i < o->jobs; i++)
-                if ((r = wait_for_jail(launcher, policy, e)) >= 0)
+                if ((r = wait_for_jail(launcher, kept, e)) >= 0)
                         r = run_job(launcher, policy, job, e);
         return r;
 }
 
 int main(int argc, char **argv)
 {
-        static const Option more[] = {{"jobs", "N", NULL, take_jobs, 0}};
+        static const Option more[] = {
+                {"jobs", "N", NULL, take_jobs, 0},
+                {"keep", "POLICY", NULL, option_set_string, offsetof(WarmOptions, keep)},
+        };
         WarmOptions options = {.job = {.policy = "python"}, .jobs = 1};
         _cleanup_error_ Error e = ERROR_NULL;
         Job job = {.options = &options.job, .status = 2};
