@@ -60,6 +60,9 @@ int client_report(sd_bus *bus, const char *path, json_object **ret, Error *e);
 /* A descriptor of what an attempt (0: the last) has written; owned by the caller. Returns it, or a negative errno. */
 int client_open_output(sd_bus *bus, const char *path, const char *stream, uint32_t attempt, Error *e);
 
+/* Why it does not run yet, "" where it does; owned by the caller. */
+int client_waiting(sd_bus *bus, const char *path, char **ret, Error *e);
+
 /* The attempt that runs, or was the last; at least 1. */
 int client_attempt(sd_bus *bus, const char *path, uint32_t *ret, Error *e);
 

@@ -67,6 +67,14 @@ int client_attempt(sd_bus *bus, const char *path, uint32_t *ret, Error *e)
         return 0;
 }
 
+int client_waiting(sd_bus *bus, const char *path, char **ret, Error *e)
+{
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_get_property_string(bus, ENGINE_NAME, path, ENGINE_JOB, "Waiting", &error, ret);
+
+        return r < 0 ? error_set(e, r, "%s", error.message ? error.message : strerror(-r)) : 0;
+}
+
 int client_open_output(sd_bus *bus, const char *path, const char *stream, uint32_t attempt, Error *e)
 {
         _cleanup_message_ sd_bus_message *reply = NULL;

@@ -40,7 +40,7 @@ typedef struct Events {
         Event *past; /* those that were shown first: a signal may tell of them again */
         size_t n, room, wanted;
         uint64_t last_usec; /* of the newest that was shown */
-        int error; /* while following */
+        int error;          /* while following */
 } Events;
 
 static int take_number(const Option *option _unused_, const char *value, void *target, Error *e)

@@ -9,6 +9,7 @@
 #include "engine/base/clock.h"
 #include "engine/ctl/attempt_output.h"
 #include "engine/ctl/client.h"
+#include "engine/ctl/progress.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -33,7 +34,9 @@ typedef struct Follow {
         bool asked;         /* a call of Wait is under way */
         bool look;          /* it was answered, and the job has not ended */
         uint64_t wait_usec; /* how long the next call waits */
-        int error;          /* of a call */
+        bool tell;          /* why it does not run yet, on a terminal */
+        Progress progress;
+        int error; /* of a call */
         sd_bus_slot *waiting;
 } Follow;
 
@@ -105,6 +108,24 @@ static void take_changes(Follow *f)
         f->wait_usec = WAIT_SHORT_USEC;
 }
 
+/* Says why the job does not run yet, as long as it does not. */
+static int tell_why(Follow *f, Error *e)
+{
+        _cleanup_free_ char *why = NULL;
+        int r = client_waiting(f->bus, f->path, &why, e);
+
+        if (r < 0)
+                return r;
+        if (*why) {
+                progress_say(&f->progress, why);
+                return 0;
+        }
+        progress_clear(&f->progress);
+        f->tell = false;
+        f->wait_usec = WAIT_USEC;
+        return 0;
+}
+
 /* Is it another attempt that runs now? Then that one is followed, once all of this one has been shown. */
 static int look_for_attempt(Follow *f, Error *e)
 {
@@ -114,7 +135,7 @@ static int look_for_attempt(Follow *f, Error *e)
         f->look = false;
         if (r >= 0 && attempt != f->output.attempt)
                 f->next = attempt;
-        return r;
+        return r >= 0 && f->tell ? tell_why(f, e) : r;
 }
 
 static int begin_next(Follow *f, Error *e)
@@ -225,6 +246,8 @@ static int loop(Follow *f, Error *e)
         for (;;) {
                 if (!f->ended && (r = talk(f, e)) < 0)
                         return r;
+                if (attempt_output_has_more(&f->output, f->streams) || f->ended)
+                        progress_clear(&f->progress);
                 if (attempt_output_pass(&f->output, f->streams, whole || f->ended || f->next) < 0)
                         return error_oom(e);
                 bool full = is_waiting(f->streams[0]) || is_waiting(f->streams[1]);
@@ -294,6 +317,9 @@ static int run(Follow *f, bool follow, uint32_t attempt, Error *e)
 {
         int r = prepare(f, follow, e);
 
+        f->tell = follow && f->progress.enabled;
+        if (f->tell)
+                f->wait_usec = WAIT_BETWEEN_USEC;
         if (r >= 0 && attempt == 0)
                 r = client_attempt(f->bus, f->path, &attempt, e);
         if (r >= 0)
@@ -321,9 +347,11 @@ static int do_follow(sd_bus **bus, const char *path, bool follow, uint32_t attem
                     .output = ATTEMPT_OUTPUT_NULL,
                     .inotify_fd = -1,
                     .signal_fd = -1,
-                    .wait_usec = WAIT_USEC};
+                    .wait_usec = WAIT_USEC,
+                    .progress = progress_begin("waiting")};
         int r = run(&f, follow, attempt, e);
 
+        progress_clear(&f.progress);
         if (ret_interrupted)
                 *ret_interrupted = f.interrupted;
         sd_bus_slot_unref(f.waiting);

@@ -40,6 +40,8 @@ static int take_states(const Option *option, const char *value, void *target, Er
         _cleanup_strv_ char **states = NULL;
         int r = strv_split(value, ',', &states) < 0 ? error_oom(e) : 0;
 
+        if (r >= 0 && !states)
+                r = error_set(e, -EINVAL, "which state?");
         for (size_t i = 0; r >= 0 && states && states[i]; i++)
                 r = add_filter(target, option->name, states[i], e);
         return r;

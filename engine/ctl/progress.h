@@ -15,5 +15,7 @@ typedef struct Progress {
 
 Progress progress_begin(const char *what);
 void progress_show(Progress *progress, size_t done, size_t all);
+/* Where nobody knows how far: a sentence, with what is escaped that a terminal would obey. */
+void progress_say(Progress *progress, const char *sentence);
 /* Before anything else is printed, and at the end. */
 void progress_clear(Progress *progress);

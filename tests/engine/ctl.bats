@@ -58,6 +58,7 @@ on_terminal() { # command, as a line for sh
         refuse "no such state" list --state lost
         refuse "is no time" list --since tomorrow
         refuse "needs a value" list --since
+        refuse "which state" list --state ""
         refuse "not built yet" forecast
         refuse "not built yet" agents
         refuse "not reached at" --address /nonexistent/socket list
@@ -261,6 +262,15 @@ on_terminal() { # command, as a line for sh
         ids=$(for i in 1 2; do echo '{"command": ["sleep", "1"]}'; done | ctl submit -)
         run ctl wait $ids
         [ -z "$output" ]
+}
+
+@test "run says on a terminal why the job does not run yet" {
+        ctl pause
+        { sleep 3; ctl resume; } 3>&- &
+        on_terminal "$build/skepctl run -- echo done"
+        [ "$status" -eq 0 ]
+        [[ $output == *"waiting "*" s: the engine is paused"*$'\r\e[K'"done"* ]]
+        wait
 }
 
 # What bash offers for a line whose last word is being typed: words split as bash splits them.
