@@ -67,12 +67,12 @@ static int set_capabilities(uint64_t usable, uint64_t kept)
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* Drops from the bounding set what is not kept; ends at the first number that the kernel does not know. */
-static int drop_bounding(uint64_t kept)
+int confine_bound(uint64_t set, uint64_t kept)
 {
         for (unsigned long c = 0; c < 64; c++) {
-                if (kept & (UINT64_C(1) << c))
+                if (!(set & ~kept & (UINT64_C(1) << c)))
                         continue;
+                /* EINVAL: the kernel knows no more of them. */
                 if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
                         return errno == EINVAL && c > 0 ? 0 : -errno;
         }
@@ -97,7 +97,7 @@ static int set_ids(uint32_t id, bool keep_groups)
 
 /* Ids change while the capabilities for it are still there; then the sets are cut down to what is kept, and locked:
  * no bit that could bring one back by a file, by uid 0 or by an ambient set can be changed again. */
-static int become(uint32_t id, bool keep_groups, uint64_t kept)
+static int become(uint32_t id, bool keep_groups, uint64_t bounds, uint64_t kept)
 {
         const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -105,7 +105,7 @@ static int become(uint32_t id, bool keep_groups, uint64_t kept)
         const uint64_t for_securebits = UINT64_C(1) << CAP_SETPCAP;
         int r;
 
-        if ((r = drop_bounding(kept)) < 0)
+        if ((r = confine_bound(bounds, kept)) < 0)
                 return r;
         if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
                 return -errno;
@@ -135,7 +135,7 @@ int confine_enter(const Confinement *c, const char **ret_step)
         int r;
 
         *ret_step = "changing ids and dropping capabilities";
-        if ((r = become(c->id, c->keep_groups, c->capabilities)) < 0)
+        if ((r = become(c->id, c->keep_groups, c->bounds, c->capabilities)) < 0)
                 return r;
         *ret_step = "setting no_new_privs";
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -150,10 +150,8 @@ int confine_enter(const Confinement *c, const char **ret_step)
 
 int confine_drop_capabilities(uint64_t kept)
 {
-        int r = drop_bounding(kept);
+        int r = set_capabilities(kept, 0);
 
-        if (r >= 0)
-                r = set_capabilities(kept, 0);
         if (r >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 r = -errno;
         return r;

@@ -9,6 +9,7 @@
 typedef struct Confinement {
         uint32_t id;           /* user and group */
         bool keep_groups;      /* who may not map groups may not drop them; user_namespaces(7) */
+        uint64_t bounds;       /* what is left in the bounding set: see confine_bound() */
         uint64_t capabilities; /* that are kept: 1 << CAP_… */
         int ruleset;           /* Landlock's; -1: none */
         const void *filter;    /* struct sock_filter[]; NULL: none */
@@ -16,6 +17,10 @@ typedef struct Confinement {
         unsigned listener_flags; /* of seccomp(2): with a listener; 0: without */
         LaunchSteps *steps;
 } Confinement;
+
+/* Cuts the bounding set, of which `set` is left, down to `kept`. A call for each: so the jail's first process does it once,
+ * for all that come of it. */
+int confine_bound(uint64_t set, uint64_t kept);
 
 /* Limits that are no cgroup's: no core, nor a program for crashes; descriptors. */
 int confine_resources(void);
@@ -28,5 +33,5 @@ int confine_enter(const Confinement *confinement, const char **ret_step);
  * (CLOEXEC), or 0 where none was asked for, or a negative errno. */
 int confine_filter(const Confinement *confinement);
 
-/* No capability but `kept` for this process from here on, and none for what it executes. */
+/* No capability but `kept` for this process from here on, which executes nothing. */
 int confine_drop_capabilities(uint64_t kept);

@@ -91,6 +91,11 @@ static int allow_each(Rules *rules, char *const *paths, uint64_t rights)
         return r;
 }
 
+static uint64_t execution(const Plan *plan, const char *path)
+{
+        return strv_contains(plan->execute, path) ? LANDLOCK_ACCESS_FS_EXECUTE : 0;
+}
+
 /* Where /usr is not merged, these belong to it. */
 static const char *const system_paths[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
 
@@ -111,7 +116,7 @@ static int allow_system(Rules *rules, uint64_t rights)
 static int allow_root(Rules *rules, const Plan *plan)
 {
         static const char *const ours[] = {"dev", "proc", "work", "tmp", "output", "input"};
-        uint64_t rights = READ | (strv_contains(plan->execute, "/usr") ? LANDLOCK_ACCESS_FS_EXECUTE : 0);
+        uint64_t rights = READ | execution(plan, "/usr");
         _cleanup_closedir_ DIR *dir = opendir("/");
         int r = dir ? 0 : error_errno(rules->error, -errno, "the root");
 
@@ -140,8 +145,9 @@ static int add_rules(Rules *rules, const Plan *plan)
                 return r;
 
         /* Names may be listed everywhere: what is not for the job is not in the tree. */
-        if ((r = allow(rules, "/", LANDLOCK_ACCESS_FS_READ_DIR)) < 0 || (r = allow_system(rules, READ)) < 0 ||
-            (r = allow(rules, "/etc", READ)) < 0 || (r = allow(rules, "/input", READ)) < 0 ||
+        if ((r = allow(rules, "/", LANDLOCK_ACCESS_FS_READ_DIR)) < 0 ||
+            (r = allow_system(rules, READ | execution(plan, "/usr"))) < 0 || (r = allow(rules, "/etc", READ)) < 0 ||
+            (r = allow(rules, "/input", READ | execution(plan, "/input"))) < 0 ||
             (r = allow(rules, "/proc", READ)) < 0 || (r = allow(rules, "/dev", USE_FILE)) < 0)
                 return r;
         /* Where their file system is mounted does not matter to mq_open(), which takes the kernel's own mount of it; but a
@@ -152,11 +158,12 @@ static int add_rules(Rules *rules, const Plan *plan)
                 if ((r = allow(rules, writable[i], CHANGE)) < 0)
                         return r;
         if ((r = allow_each(rules, plan->read_only, READ)) < 0 || (r = allow_each(rules, plan->writable, CHANGE)) < 0 ||
-            (r = allow_each(rules, plan->tmpfs, CHANGE)) < 0 ||
-            (r = allow_each(rules, plan->execute, LANDLOCK_ACCESS_FS_EXECUTE)) < 0)
+            (r = allow_each(rules, plan->tmpfs, CHANGE)) < 0)
                 return r;
-        if (strv_contains(plan->execute, "/usr") && (r = allow_system(rules, LANDLOCK_ACCESS_FS_EXECUTE)) < 0)
-                return r;
+        for (size_t i = 0; plan->execute && plan->execute[i]; i++)
+                if (strcmp(plan->execute[i], "/usr") != 0 && strcmp(plan->execute[i], "/input") != 0 &&
+                    (r = allow(rules, plan->execute[i], LANDLOCK_ACCESS_FS_EXECUTE)) < 0)
+                        return r;
         for (size_t i = 0; plan->binds && plan->binds[i]; i++) {
                 bool change = plan->binds_writable & (UINT64_C(1) << i);
                 /* What the caller binds, he means to use: programs among it. */

@@ -16,6 +16,7 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/strv.h"
+#include "jail/confine.h"
 #include "jail/handover.h"
 #include "jail/ids.h"
 #include "jail/loopback.h"
@@ -224,7 +225,8 @@ static int become_root_of_jail(const Launch *l, Error *e)
         if ((l->ids->kind != IDS_CALLER && syscall(SYS_setgroups, 0, NULL) < 0) || setresgid(id, id, id) < 0 ||
             setresuid(id, id, id) < 0)
                 return error_errno(e, -errno, "becoming root of the jail");
-        return 0;
+        int r = confine_bound(~UINT64_C(0), l->plan->capabilities);
+        return r < 0 ? error_errno(e, r, "bounding capabilities") : 0;
 }
 
 static int set_host_name(Error *e)

@@ -180,11 +180,12 @@ int launcher_new(int socket_fd, bool here, Launcher **ret)
 Launcher *launcher_free(Launcher *l)
 {
         warm_done(l);
-        watchdog_end(&l->watchdog);
+        watchdog_dismiss(&l->watchdog);
         cgroup_tree_remove(&l->cgroups);
         close_fd(l->timer);
         close_fd(l->epoll);
         close_fd(l->socket);
+        watchdog_end(&l->watchdog);
         free(l);
         return NULL;
 }

@@ -183,6 +183,7 @@ void reaper_prepare(Reaper *r, const Plan *plan, int control_fd, ReaperLedger *l
                                         {
                                                 .id = JAIL_AGENT_ID,
                                                 .keep_groups = plan->ids == IDS_CALLER,
+                                                .bounds = plan->capabilities,
                                                 .capabilities = plan->capabilities,
                                                 .ruleset = -1,
                                                 .filter = plan->filter,

@@ -24,6 +24,7 @@ static _Noreturn void unpack_child(const Plan *plan, int archive_fd, int dir_fd,
         Confinement confinement = {
                 .id = ids_inside(plan->ids, JAIL_UNPACK_ID),
                 .keep_groups = plan->ids == IDS_CALLER,
+                .bounds = plan->capabilities,
                 .ruleset = -1,
                 .filter = plan->unpack_filter,
                 .filter_size = plan->unpack_filter_size,

@@ -99,10 +99,14 @@ void watchdog_start(Watchdog *w, const CgroupTree *tree)
         *w = (Watchdog){pid, fds[1], memory};
 }
 
-void watchdog_end(Watchdog *w)
+void watchdog_dismiss(Watchdog *w)
 {
         if (w->pid >= 0)
                 kill(w->pid, SIGKILL);
+}
+
+void watchdog_end(Watchdog *w)
+{
         while (w->pid >= 0 && waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         close_fd(w->pipe);

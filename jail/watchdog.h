@@ -15,9 +15,10 @@ typedef struct Watchdog {
 
 #define WATCHDOG_NULL ((Watchdog){-1, -1, NULL})
 
-/* The tree is borrowed until watchdog_end(). Without a watchdog nothing is worse but the end by SIGKILL, after which the
+/* The tree is borrowed until watchdog_dismiss(). Without a watchdog nothing is worse but the end by SIGKILL, after which the
  * next launcher removes the groups: so no error is returned. */
 void watchdog_start(Watchdog *w, const CgroupTree *tree);
 
-/* Ends it, when nothing is left to remove. */
+/* Sends it away, when all that is left to remove is about to be; and waits, as the last of all, until it has gone. */
+void watchdog_dismiss(Watchdog *w);
 void watchdog_end(Watchdog *w);
