@@ -211,7 +211,7 @@ judge_outside() { # HOW DIRECTORY
 known() {
         [ -z "$with" ] || return 1
         case $label in
-        lock-file | lock-record | watch-files | flush-file) echo "locks, watches and flushes are of the inodes of the host's /usr" ;;
+        lock-file | lock-record | watch-files | flush-file) echo "locks, watches and flushes are of the host's own /usr: skep-policy(5)" ;;
         *) return 1 ;;
         esac
 }

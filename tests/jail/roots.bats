@@ -94,6 +94,14 @@ with_programs() {
         [ -e /usr/bin/cat ]
 }
 
+@test "under a root of its own, a job's locks, watches and flushes reach nobody else" {
+        run "$top/tests/jail/escapes.sh" --tap --only 'files: (lock-|watch-|flush|lease)' --policy "$(writable)"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        [ "$(grep -c '^ok ' <<< "$output")" -eq 7 ]
+        [ "$(grep -c '^not ok ' <<< "$output")" -eq 0 ]
+}
+
 @test "an image file is the root: squashfs and erofs" {
         command -v mksquashfs >/dev/null && command -v mkfs.erofs >/dev/null || skip "squashfs-tools or erofs-utils are not installed"
         mksquashfs "$tree" tree.squashfs -quiet -no-progress >/dev/null

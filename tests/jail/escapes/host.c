@@ -39,7 +39,7 @@
 
 typedef struct Canaries {
         const char *place;
-        char name[48]; /* of queues and abstract sockets: "/skep-escapes-PID" */
+        char name[48]; /* of queues and abstract sockets: "/skep-escapes-PID-NUMBER" */
         key_t key;
         int shm, sem, msg, log, listeners[LISTENERS], port;
         mqd_t queue;
@@ -327,11 +327,14 @@ int host_canaries(const char *place, const char *program)
 {
         Canaries c = {.place = place, .shm = -1, .sem = -1, .msg = -1, .log = -1};
         struct sigaction action = {.sa_handler = end};
+        struct timespec now;
 
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGINT, &action, NULL);
-        snprintf(c.name, sizeof c.name, "/skep-escapes-%d", getpid());
+        /* Another suite's may have the same process id, in a namespace of its own. */
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        snprintf(c.name, sizeof c.name, "/skep-escapes-%d-%lx", getpid(), now.tv_nsec);
         if (put_files(&c) < 0 || make_ipc(&c) < 0) {
                 fprintf(stderr, "escapes: the host's side cannot be made: %s\n", strerror(errno));
                 remove_all(&c);
