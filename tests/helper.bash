@@ -56,10 +56,12 @@ leftovers() {
         done
         for group in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'skep-[0-9]*' 2>/dev/null); do
                 pid=${group##*/skep-}
-                exe=$(readlink "/proc/${pid%%-*}/exe") || exe=$build/gone
+                pid=${pid%%-*}
+                # Somebody else's, where it cannot be read.
+                exe=$(readlink "/proc/$pid/exe") || { [ -d "/proc/$pid" ] && continue; exe=$build/gone; }
                 case $exe in "$build"/*) echo "$group" ;; esac
         done
         # At the places of a jail, or over the root: what else is mounted meanwhile is none of ours.
         awk '$5 ~ "^/(work|tmp|output|input|usr|etc|dev|proc|dev/shm)?$" { n++ } END { print n }' /proc/self/mountinfo
-        [ -n "$others" ] || ls /run/skep 2>/dev/null | grep -vx jail-ids || true
+        [ -n "$others" ] || [ "$(id -u)" -ne 0 ] || ls /run/skep 2>/dev/null | grep -vx jail-ids || true
 }

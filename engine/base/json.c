@@ -103,6 +103,8 @@ int json_parse_file(const char *file, json_object **ret, Error *e)
 
         if (r == -EFBIG)
                 return error_set(e, r, "%s: longer than %u bytes", file, JSON_TEXT_MAX);
+        if (r == -EINVAL)
+                return error_set(e, r, "%s is not a regular file", file);
         if (r < 0)
                 return error_errno(e, r, "%s", file);
         r = json_parse_text(text, size, ret, e);

@@ -227,5 +227,6 @@ int command_image(int argc, char **argv, Error *e)
                 return list(argc - 1, argv + 1, e);
         if (strcmp(name, "rm") == 0)
                 return rm(argc - 1, argv + 1, e);
-        return error_set(e, -EINVAL, "image %s: there are import, list and rm; see skep-jail image --help", name);
+        return error_set(e, -EINVAL, "image%s%s: there are import, list and rm; see skep-jail image --help", *name ? " " : "",
+                         name);
 }

@@ -23,7 +23,7 @@ if [ -n "$missing" ]; then
         DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null
 fi
 
-packages="systemd systemd-sysv dbus polkitd linux-image-cloud-amd64 udev bats python3 procps iproute2 kmod
+packages="systemd systemd-sysv libpam-systemd dbus dbus-user-session uidmap polkitd linux-image-cloud-amd64 udev bats python3 procps iproute2 kmod
 libseccomp2 libcap2 libjson-c5 libsystemd0 libarchive13 libnettle8 libsubunit0 libasan8 libubsan1 gawk sqlite3"
 
 echo "Making the machine for tests (about a minute, once)."
@@ -39,7 +39,12 @@ cp "$root"/boot/initrd.img-* $place/initrd
 echo skep-vm > "$root/etc/hostname"
 mkdir -p "$root/skep"
 printf '/dev/vda / ext4 rw 0 1\n/dev/vdb /skep ext4 rw 0 2\n' > "$root/etc/fstab"
-useradd --root "$root" --create-home plain
+# An ordinary user as the distribution makes them, with subordinate ids; with a systemd of its own also without a login.
+useradd --root "$root" --create-home --shell /bin/bash plain
+grep -q '^plain:' "$root/etc/subuid" || echo plain:100000:65536 >> "$root/etc/subuid"
+grep -q '^plain:' "$root/etc/subgid" || echo plain:100000:65536 >> "$root/etc/subgid"
+mkdir -p "$root/var/lib/systemd/linger"
+touch "$root/var/lib/systemd/linger/plain"
 usermod --root "$root" --password "" root
 cat > "$root/etc/systemd/system/skep-tests.service" <<'U'
 [Unit]
