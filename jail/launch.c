@@ -240,12 +240,13 @@ static int begin_as_user(const Launch *l, Sources *s, int control, Error *e)
         int none[2];
         int r = receive_part(control, none, 0, e);
 
-        if (r >= 0)
-                r = become_root_of_jail(l, e);
+        /* While we have the caller's id: root of the jail may have another, which finds nothing in a home that is private. */
         if (r >= 0)
                 r = open_sources(l, 0, s, e);
         if (r >= 0)
                 r = take_stdin(s, e);
+        if (r >= 0)
+                r = become_root_of_jail(l, e);
         return r < 0 ? r : loopback_up(e);
 }
 
