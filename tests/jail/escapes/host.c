@@ -273,7 +273,7 @@ static void beat(Canaries *c)
         int file = open(COMMON_FILE, O_RDONLY | O_CLOEXEC);
         expect(c, 3, read(file, &first, 1) == 1, "read " COMMON_FILE);
         expect(c, 4, flock(file, LOCK_EX | LOCK_NB) == 0, "lock " COMMON_FILE);
-        /* Where it may be opened to write at all: not while it is executed, or on a host whose /usr is read-only. */
+        /* Where it may be opened to write at all: not on a host whose /usr is read-only. */
         int writable = open(COMMON_FILE, O_RDWR | O_CLOEXEC);
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         expect(c, 5, writable < 0 || fcntl(writable, F_SETLK, &lock) == 0, "lock " COMMON_FILE " in part");

@@ -4,8 +4,9 @@
 /* The host's side of the escape suite: what is put there to be found, and how it is seen whether it was. */
 
 /* A file that every sandbox has to show, and the host uses: read and locked all the time while the suite runs. */
-#define COMMON_DIRECTORY "/usr/bin"
-#define COMMON_FILE COMMON_DIRECTORY "/env"
+/* No program: the host's side opens it to write, and what is open so cannot be executed by anybody. */
+#define COMMON_DIRECTORY "/usr/lib"
+#define COMMON_FILE COMMON_DIRECTORY "/os-release"
 
 #define CANARY_MAX 64 /* bytes of a message */
 #define HOST_BYSTANDER "escapes-bystander"    /* its name */
