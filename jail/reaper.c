@@ -6,6 +6,7 @@
 #include "engine/base/fd.h"
 #include "jail/landlock.h"
 #include "jail/listener.h"
+#include "jail/resident.h"
 
 #include <linux/capability.h>
 #include <linux/keyctl.h>
@@ -77,6 +78,7 @@ static _Noreturn void end(int control_fd, int status)
 
 static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *listener)
 {
+        bool shrunk = false;
         int status = 0;
 
         for (;;) {
@@ -85,8 +87,13 @@ static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *
                         {.fd = control_fd, .events = POLLIN},
                         {.fd = listener->fd, .events = POLLIN},
                 };
-                if (poll(fds, ELEMENTS(fds), -1) < 0 && errno != EINTR)
+                int n = poll(fds, ELEMENTS(fds), shrunk ? -1 : RESIDENT_MSEC);
+                if (n < 0 && errno != EINTR)
                         _exit(1);
+                if (n == 0) {
+                        resident_shrink();
+                        shrunk = true;
+                }
                 if (fds[2].revents & POLLIN)
                         listener_serve(listener);
                 else if (fds[2].revents)

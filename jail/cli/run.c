@@ -13,6 +13,7 @@
 #include "jail/cli/job_options.h"
 #include "jail/cli/relay.h"
 #include "jail/launcher.h"
+#include "jail/resident.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -220,6 +221,8 @@ static void stop_source(Source *source)
 
 static int loop(Run *run, JailLauncher *launcher, int signal_fd, Error *e)
 {
+        bool shrunk = false;
+
         while (wants_to_go_on(run)) {
                 Source *source = &run->source;
                 bool full = source->start < source->size;
@@ -232,9 +235,16 @@ static int loop(Run *run, JailLauncher *launcher, int signal_fd, Error *e)
                         /* Without events: whether the job still reads. */
                         {.fd = source->to, .events = full ? POLLOUT : 0},
                 };
-                int timeout_msec = run->give_up_usec ? (int)(READER_GRACE_USEC / USEC_PER_MSEC) : -1;
-                if (poll(fds, ELEMENTS(fds), timeout_msec) < 0 && errno != EINTR)
+                int timeout_msec = run->give_up_usec ? (int)(READER_GRACE_USEC / USEC_PER_MSEC)
+                                   : shrunk          ? -1
+                                                     : RESIDENT_MSEC;
+                int n = poll(fds, ELEMENTS(fds), timeout_msec);
+                if (n < 0 && errno != EINTR)
                         return error_errno(e, -errno, "poll");
+                if (n == 0 && !shrunk) {
+                        resident_shrink();
+                        shrunk = true;
+                }
                 if (fds[1].revents)
                         take_signal(run, signal_fd);
                 if (fds[0].revents) {

@@ -657,6 +657,20 @@ P
         [ "$(leftovers)" = "$BEFORE" ]
 }
 
+@test "a jail that waits for a long job gives back the memory of its program" {
+        ldd "$build/skep-jail" 2>&1 | grep -q statically || skip "with the sanitizers it is large"
+        "$build/skep-jail" --policy strict --allow-missing="$MISSING" -- sleep 20 < /dev/null 3>&- &
+        for _ in $(seq 100); do
+                sleep 0.1
+                reaper=$(pgrep -P $! skep-reaper) || continue
+                sizes=$(awk '/^RssFile/ { if ($2 > 800) n++ } END { print n + 0 }' /proc/$!/status "/proc/$reaper/status")
+                [ "$sizes" -gt 0 ] || break
+        done
+        kill $!
+        wait $! || true
+        [ "$sizes" -eq 0 ]
+}
+
 @test "many jails at once" {
         for i in $(seq 10); do
                 "$build/skep-jail" --allow-missing="$MISSING" -- sh -c "sleep 0.5; echo $i" </dev/null > out.$i &
