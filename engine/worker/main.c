@@ -12,11 +12,13 @@
 #include "engine/base/size.h"
 #include "engine/worker/link.h"
 #include "engine/worker/run.h"
+#include "engine/worker/unit.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <systemd/sd-daemon.h>
 
 typedef struct WorkerOptions {
         const char *socket, *name;
@@ -178,6 +180,7 @@ static int run(const WorkerOptions *o, Error *e)
 {
         Worker w = {.orphan_grace_usec = o->orphan_grace_usec};
         _cleanup_close_ int lock = -1;
+        _cleanup_free_ char *cgroup = NULL;
         sigset_t set;
         int r = sd_event_default(&w.event);
 
@@ -193,10 +196,13 @@ static int run(const WorkerOptions *o, Error *e)
         if (r >= 0 && (r = sd_event_add_signal(w.event, NULL, SIGTERM, NULL, NULL)) < 0)
                 error_errno(e, r, "event loop");
         if (r >= 0)
-                r = runs_new(w.event, &o->warm, &runs_events, &w, &w.runs, e);
+                r = unit_enter_cgroup(&cgroup, e);
+        if (r >= 0)
+                r = runs_new(w.event, cgroup, &o->warm, &runs_events, &w, &w.runs, e);
         if (r >= 0)
                 r = link_new(w.event, o->socket, o->name, &link_events, &w, &w.link, e);
         if (r >= 0) {
+                sd_notify(0, "READY=1");
                 consider_end(&w);
                 r = sd_event_loop(w.event);
         }

@@ -16,8 +16,9 @@ typedef struct RunsEvents {
         void (*ended)(const char *job, uint64_t attempt, const char *report, void *userdata);
 } RunsEvents;
 
-/* Starts the launcher. Errors: as of jail_launcher_new(). */
-int runs_new(sd_event *event, const WarmLimits *warm, const RunsEvents *events, void *userdata, Runs **ret, Error *e);
+/* Starts the launcher; `cgroup` as in JailLauncherOptions. Errors: as of jail_launcher_new(). */
+int runs_new(sd_event *event, const char *cgroup, const WarmLimits *warm, const RunsEvents *events, void *userdata,
+             Runs **ret, Error *e);
 /* Ends every job that runs, without reports. Returns NULL. */
 Runs *runs_free(Runs *runs);
 DEFINE_CLEANUP(Runs, runs_free)
