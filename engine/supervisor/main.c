@@ -138,6 +138,12 @@ static int on_end(sd_event_source *source _unused_, const struct signalfd_siginf
 {
         Daemon *d = userdata;
 
+        /* Units go on with their jobs, and find the next supervisor. */
+        if (d->config->workers.start == START_UNITS) {
+                sd_notify(0, "STOPPING=1");
+                supervisor_leave_workers(d->supervisor);
+                return sd_event_exit(d->event, 0);
+        }
         /* A second one means it. */
         if (d->drain_until_usec)
                 return sd_event_exit(d->event, 0);
@@ -213,16 +219,6 @@ static int say_ready(Daemon *d, const Options *o, Error *e)
         return 0;
 }
 
-static int check_home(const Options *o, const Config *config, Error *e)
-{
-        bool units = config->workers.start == START_UNITS || (config->workers.start == START_AUTO && !o->embedded);
-
-        return units ? error_set(e, -ENOSYS,
-                                 "workers.start: workers as units of systemd are not built yet: \"embedded\" "
-                                 "lets the supervisor start them itself")
-                     : 0;
-}
-
 static int serve(const Options *o, Config *config, Error *e)
 {
         _cleanup_(supervisor_freep) Supervisor *supervisor = NULL;
@@ -230,15 +226,14 @@ static int serve(const Options *o, Config *config, Error *e)
         const BusOptions bus_options = {
                 .message_bus = !o->embedded || o->bus, .address = o->bus, .is_private = o->embedded};
         Daemon d = {.config = config};
-        int r = check_home(o, config, e);
+        int r = sd_event_default(&d.event);
 
-        if (r < 0)
-                return r;
-        r = sd_event_default(&d.event);
         if (r < 0)
                 return error_errno(e, r, "event loop");
         block_signals();
         umask(022);
+        if (config->workers.start == START_AUTO)
+                config->workers.start = o->embedded ? START_EMBEDDED : START_UNITS;
         r = supervisor_new(d.event, config, &supervisor, e);
         if (r >= 0)
                 r = bus_new(d.event, &bus_options, supervisor, &bus, e);

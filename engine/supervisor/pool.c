@@ -84,6 +84,7 @@ static void worker_free(PoolWorker *w)
         TAILQ_REMOVE(&w->pool->workers, w, entry);
         pool_worker_disconnect(w);
         pool_worker_unwatch(w);
+        free(w->why);
         free(w);
 }
 
@@ -109,7 +110,8 @@ static int adopt(PoolWorker *w, pid_t pid)
         /* As long as it has the lock, it is the one whose pid this was, and no later process of the same. */
         if (find_holder(w->pool, w->number) != pid)
                 return -ESRCH;
-        pool_set_state(w, WORKER_STARTING);
+        if (w->state == WORKER_GONE)
+                pool_set_state(w, WORKER_STARTING);
         return pool_worker_watch(w, pid, take_fd(pidfd));
 }
 
@@ -205,22 +207,62 @@ static void restart_later(PoolWorker *w)
                 log_error("worker %s: its timer cannot be set", w->name);
 }
 
+/* Said once, however often it is tried. */
+static void note_failure(PoolWorker *w, const char *why)
+{
+        if (!w->why || strcmp(w->why, why) != 0)
+                log_error("worker %s cannot be started: %s", w->name, why);
+        free(w->why);
+        w->why = strdup(why);
+}
+
 static int start_worker(PoolWorker *w)
 {
         const PoolStarter *starter = w->pool->starter;
         pid_t pid;
-        int r = starter->start(starter->userdata, w->pool->socket_path, w->name, &pid);
 
         w->began_usec = monotonic_usec();
         w->started_usec = realtime_usec();
-        if (r >= 0) {
+        int r = starter->start(starter->userdata, w->pool, w->name, &pid);
+        if (r >= 0 || r == -EINPROGRESS) {
                 pool_set_state(w, WORKER_STARTING);
                 pool_worker_expect(w, START_USEC);
-                return pool_worker_watch(w, pid, r);
+                return r >= 0 ? pool_worker_watch(w, pid, r) : 0;
         }
-        log_error("worker %s cannot be started: %s", w->name, strerror(-r));
+        note_failure(w, strerror(-r));
         restart_later(w);
         return r;
+}
+
+void pool_worker_failed(Pool *pool, const char *name, const char *why)
+{
+        PoolWorker *w;
+
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                if (strcmp(w->name, name) == 0)
+                        break;
+        /* One that has come has come, whatever is said of its start. */
+        if (!w || w->pid > 0 || w->state == WORKER_GONE)
+                return;
+        bool drained = w->state == WORKER_DRAINING;
+        note_failure(w, why);
+        pool_worker_unwatch(w);
+        pool_set_state(w, WORKER_GONE);
+        if (drained)
+                worker_free(w);
+        else
+                restart_later(w);
+}
+
+void pool_note_start(PoolWorker *w)
+{
+        Pool *pool = w->pool;
+        uint64_t usec = monotonic_usec() - w->began_usec, faded = pool->start_usec - pool->start_usec / 8;
+
+        free(w->why);
+        w->why = NULL;
+        /* The slow ones count: who plans ahead must not be late. */
+        pool->start_usec = usec > faded ? usec : faded;
 }
 
 void pool_worker_ended(PoolWorker *w)
@@ -442,10 +484,25 @@ const char *pool_worker_name(const PoolWorker *w)
         return w->name;
 }
 
+const char *pool_socket_path(const Pool *pool)
+{
+        return pool->socket_path;
+}
+
+uint64_t pool_start_usec(const Pool *pool)
+{
+        return pool->start_usec;
+}
+
 PoolWorkerStatus pool_worker_status(const PoolWorker *w)
 {
         return (PoolWorkerStatus){
-                .state = w->state, .pid = w->pid, .running = w->running, .started_usec = w->started_usec};
+                .state = w->state,
+                .pid = w->pid,
+                .running = w->running,
+                .started_usec = w->started_usec,
+                .why = w->why,
+        };
 }
 
 PoolWorker *pool_find_room(Pool *pool)

@@ -21,10 +21,11 @@ typedef enum WorkerState {
 
 const char *worker_state_name(WorkerState state);
 
-/* How workers come to be and are ended: behind this are processes (starter_embedded.h). */
+/* How workers come to be and are ended: behind this are processes (starter_embedded.h) or units (starter_units.h). */
 typedef struct PoolStarter {
-        /* Starts the worker of this name, which then connects to the socket. Returns a pidfd of it, or a negative errno. */
-        int (*start)(void *userdata, const char *socket_path, const char *name, pid_t *ret_pid);
+        /* Starts the worker of this name, which then connects to pool_socket_path(). Returns a pidfd of it; or -EINPROGRESS:
+         * it comes by itself, or pool_worker_failed(); or another negative errno. */
+        int (*start)(void *userdata, Pool *pool, const char *name, pid_t *ret_pid);
         /* Ends it; `now`: without letting it clean up. Also for workers that this starter has not started. */
         void (*end)(void *userdata, const char *name, int pidfd, bool now);
         void *userdata;
@@ -70,6 +71,15 @@ typedef struct PoolSize {
 
 PoolSize pool_size(const Pool *pool);
 
+/* Where workers connect. */
+const char *pool_socket_path(const Pool *pool);
+
+/* A worker that was being started does not come; it is tried again after a pause. */
+void pool_worker_failed(Pool *pool, const char *name, const char *why);
+
+/* How long a worker takes from its start until it can take jobs, as seen lately; 0: none was started yet. */
+uint64_t pool_start_usec(const Pool *pool);
+
 /* The workers, by their numbers; NULL behind the last one. */
 PoolWorker *pool_next_worker(const Pool *pool, const PoolWorker *before);
 
@@ -81,6 +91,7 @@ typedef struct PoolWorkerStatus {
         pid_t pid;             /* 0: none */
         uint64_t running;      /* jobs */
         uint64_t started_usec; /* CLOCK_REALTIME; 0: an earlier supervisor has started it */
+        const char *why;       /* it could not be started the last time; NULL: it could */
 } PoolWorkerStatus;
 
 PoolWorkerStatus pool_worker_status(const PoolWorker *worker);

@@ -26,6 +26,7 @@ struct PoolWorker {
         uint64_t began_usec;             /* monotonic */
         uint64_t restart_usec;           /* the pause before the next start */
         sd_event_source *timer;          /* until it is started again; until it must have said something, or ended */
+        char *why;                       /* it could not be started; NULL: it could */
 
         int socket; /* -1: not connected */
         sd_event_source *io;
@@ -55,6 +56,7 @@ struct Pool {
         sd_event_source *accepting;
         struct PoolWorkerList workers; /* by their numbers */
         uint64_t target, minimum, maximum, jobs_per_worker;
+        uint64_t start_usec; /* pool_start_usec() */
         bool settled;
 };
 
@@ -67,6 +69,9 @@ void pool_check_settled(Pool *pool);
 
 /* Starts and drains, until there are as many as are wanted. */
 void pool_balance(Pool *pool);
+
+/* A worker that was started has said what it has. */
+void pool_note_start(PoolWorker *worker);
 
 /* The process of a worker has ended, and its socket is closed. */
 void pool_worker_ended(PoolWorker *worker);

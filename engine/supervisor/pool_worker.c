@@ -62,6 +62,10 @@ static int on_silent(sd_event_source *source _unused_, uint64_t usec _unused_, v
         PoolWorker *w = userdata;
 
         w->timer = sd_event_source_disable_unref(w->timer);
+        if (w->pidfd < 0) {
+                pool_worker_failed(w->pool, w->name, "it was started, and does not come");
+                return 0;
+        }
         log_error("worker %s: it does not %s; it is ended", w->name,
                   w->phase == PHASE_WORK ? "end" : "connect, or does not say what it has");
         end_process(w);
@@ -122,6 +126,8 @@ static void get_to_work(PoolWorker *w)
         Pool *pool = w->pool;
 
         w->phase = PHASE_WORK;
+        if (w->state == WORKER_STARTING && !w->awaited)
+                pool_note_start(w);
         w->awaited = false;
         w->timer = sd_event_source_disable_unref(w->timer);
         if (w->state == WORKER_DRAINING)

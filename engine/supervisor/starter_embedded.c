@@ -36,11 +36,11 @@ static int spawn(const char *program, char **argv, pid_t *ret_pid)
         return r;
 }
 
-static int start(void *userdata, const char *socket_path, const char *name, pid_t *ret_pid)
+static int start(void *userdata, Pool *pool, const char *name, pid_t *ret_pid)
 {
         const EmbeddedStarter *s = userdata;
         char grace[32], warm_maximum[32], warm_memory[32];
-        char *argv[] = {(char *)"skep-worker", (char *)"--socket", (char *)socket_path, (char *)"--name", (char *)name,
+        char *argv[] = {(char *)"skep-worker", (char *)"--socket", (char *)pool_socket_path(pool), (char *)"--name", (char *)name,
                         (char *)"--orphan-grace", grace, (char *)"--warm-maximum", warm_maximum,
                         (char *)"--warm-memory", warm_memory, NULL};
 

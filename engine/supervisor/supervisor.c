@@ -28,8 +28,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SETTING_INTAKE "intake" /* "open", "paused" or "draining" */
-
 /* ---- giving jobs to workers ---- */
 
 static int open_stdin(const Supervisor *s, const Job *job)
@@ -294,7 +292,6 @@ void supervisor_pause(Supervisor *s, bool paused, bool draining)
 {
         s->paused = paused;
         s->draining = draining;
-        store_set(s->store, SETTING_INTAKE, paused ? "paused" : draining ? "draining" : "open");
         supervisor_dispatch(s);
 }
 
@@ -357,33 +354,32 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
 
 /* ---- start and end ---- */
 
+/* Processes of our own, or units of systemd. */
+static int choose_starter(Supervisor *s, const PoolStarter **ret, Error *e)
+{
+        bool units = s->config->workers.start == START_UNITS;
+        int r = units ? unit_starter_new(s->event, s->config, &s->units, e)
+                      : embedded_starter_init(&s->starter, s->config, e);
+
+        *ret = units ? unit_starter_interface(s->units) : &s->starter.starter;
+        return r;
+}
+
 static int start_pool(Supervisor *s, Error *e)
 {
-        const PoolOptions pool = {
+        PoolOptions pool = {
                 .state_directory = s->config->state_directory,
-                .starter = &s->starter.starter,
                 .workers = s->config->workers.minimum,
                 .minimum = s->config->workers.minimum,
                 .maximum = s->config->workers.maximum,
                 .jobs_per_worker = s->config->pool.jobs_per_worker,
         };
-        int r = embedded_starter_init(&s->starter, s->config, e);
+        int r = choose_starter(s, &pool.starter, e);
 
         if (r >= 0)
                 r = pool_new(s->event, &pool, &attempts_events, s, &s->pool, e);
         if (r >= 0 && pool_is_settled(s->pool))
                 attempts_settle(s);
-        return r;
-}
-
-/* Who has paused the engine does not expect it to go on because of a restart. */
-static int read_settings(Supervisor *s, Error *e)
-{
-        _cleanup_free_ char *intake = NULL;
-        int r = store_get(s->store, SETTING_INTAKE, &intake, e);
-
-        s->paused = intake && strcmp(intake, "paused") == 0;
-        s->draining = intake && strcmp(intake, "draining") == 0;
         return r;
 }
 
@@ -412,8 +408,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         if ((r = s->lock = state_directory_lock(config->state_directory, e)) < 0 ||
             (r = s->outputs = output_directory_new(config->state_directory, e)) < 0 ||
             (r = blobs_new(event, config->state_directory, &s->blobs, e)) < 0 ||
-            (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = read_settings(s, e)) < 0 ||
-            (r = recovery_run(s, e)) < 0 ||
+            (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = recovery_run(s, e)) < 0 ||
             (r = start_pool(s, e)) < 0)
                 return r;
         *ret = take(s);
@@ -444,7 +439,6 @@ Supervisor *supervisor_free(Supervisor *s)
         submissions_end(s);
         inputs_end(s);
         sd_event_source_disable_unref(s->retention);
-        cache_end(s);
         submission_forget_keys(s);
         job_table_done(&s->jobs);
         queue_done(&s->queue);
@@ -454,6 +448,7 @@ Supervisor *supervisor_free(Supervisor *s)
         known_policies_free(s->policies);
         strv_free(s->policy_directories);
         embedded_starter_done(&s->starter);
+        unit_starter_freep(&s->units);
         close_fd(s->outputs);
         close_fd(s->lock);
         free(s);

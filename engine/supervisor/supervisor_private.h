@@ -5,6 +5,7 @@
  * a job), submission.c and batch.c (up to its admission) and recovery.c (what an earlier supervisor has left). */
 
 #include "engine/supervisor/starter_embedded.h"
+#include "engine/supervisor/starter_units.h"
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
 
@@ -32,6 +33,7 @@ struct Supervisor {
         uint64_t n_unstarted;                     /* jobs that are taken and have neither been started nor ended */
         Store *store;
         EmbeddedStarter starter;
+        UnitStarter *units; /* instead; or NULL */
         Pool *pool;
         STAILQ_HEAD(, Acknowledgement) acknowledgements; /* of reports that are being stored */
         Blobs *blobs;
@@ -40,7 +42,6 @@ struct Supervisor {
         void *events_userdata;
         void *inputs; /* tsearch(3), by blob and tenant (inputs.c) */
         size_t n_added;
-        void *cache; /* tsearch(3), by digest (cache.c) */
         void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
         bool settled; /* it is known what runs */
         bool leaving; /* ending without the workers */
@@ -80,10 +81,6 @@ int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy 
 /* Puts a job that is stored at the end of its queue; supervisor_dispatch() is the caller's. The job is the
  * supervisor's then. -ENOMEM. */
 int supervisor_admit(Supervisor *supervisor, Job *job);
-
-/* Puts a job that is queued where it waits for its start, before or behind those like it. It may end at once, by the result
- * cache. */
-void supervisor_enter_queue(Supervisor *supervisor, Job *job, bool first);
 
 /* Puts a job into a state that is not final; false where it may not come to it. */
 bool supervisor_set_state(Supervisor *supervisor, Job *job, JobState state);
@@ -143,22 +140,6 @@ void account_add_output(Job *job, uint64_t bytes);
 /* It is on no account any more; account_revoke(): it was never taken. */
 void account_close(Job *job);
 void account_revoke(Job *job);
-
-/* ---- cache.c ---- */
-
-/* Whether results under the job's policy can be kept at all. -EINVAL. */
-int cache_check(const Job *job, Error *e);
-/* A job is about to wait for its start: true when it does not have to, since it has a result (and has ended), or follows one
- * that is the same. */
-bool cache_enter(Supervisor *supervisor, Job *job);
-/* A job does not follow another any more; nor do others follow it. */
-void cache_unfollow(Supervisor *supervisor, Job *job);
-void cache_leave(Supervisor *supervisor, Job *job);
-/* A job has ended, now or before this process began. */
-void cache_ended(Supervisor *supervisor, Job *job);
-/* Its result will be gone. */
-void cache_forget(Supervisor *supervisor, Job *job);
-void cache_end(Supervisor *supervisor);
 
 /* ---- inputs.c ---- */
 
