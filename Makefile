@@ -11,6 +11,7 @@
 #   make bench-scaler  the forecast beside reacting and the day before: TRACES='a.csv b.csv' DELAYS='60 300'
 #   make bench-engine  what the engine costs, beside bubblewrap and beanstalkd, as root: PERCENT=100 PART='rates latency …'
 #   make install       DESTDIR= PREFIX=/usr
+#   make deb           Debian packages, in build/deb
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
 
@@ -216,13 +217,25 @@ $(BUILD)/man/%: docs/man/%.scd
 	@mkdir -p $(@D)
 	scdoc < $< > $@
 
+man: $(MAN)
+
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 install: all $(MAN)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd skep-forecast)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack \
 	        skep-worker)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
 	install -Dm644 engine/ctl/skepctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/skepctl
+	install -Dm644 -t $(DESTDIR)$(UNITDIR) $(addprefix units/,skepd.service skepd.socket skep-worker@.service skep.slice)
+	install -Dm644 units/skep.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/skep.conf
+	install -Dm644 units/skep.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/skep.conf
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/system.d units/org.skep.Engine1.conf
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/system-services units/org.skep.Engine1.service
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/polkit-1/actions units/org.skep.engine1.policy
 	for page in $(MAN); do install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page; done
+
+deb:
+	@packaging/deb/build.sh $(VERSION)
 
 # Everything is rebuilt when compiler or flags change.
 FLAGS := $(CC) $(CFLAGS) $(HARDENING) $(OWN_CFLAGS) $(OWN_LDFLAGS)
@@ -243,5 +256,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler bench-engine install
+.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler bench-engine install man deb
 .SECONDARY:

@@ -64,5 +64,12 @@ verdict "skep-jail(1) has every option" \
                         grep -qF -e "*$option*" docs/man/skep-jail.1.scd || echo "$option"
                 done)"
 
+# What stands in packaging/deb is spread over its two packages: a new page must be in one of them.
+verdict "every manual page is in a package" \
+        "$(for page in docs/man/*.scd; do
+                name=$(basename "$page" .scd)
+                grep -qE "man/man./$name\$|^usr/share/man/man${name##*.}\$" packaging/deb/*.install || echo "$name"
+        done)"
+
 echo "1..$n"
 exit $failed
