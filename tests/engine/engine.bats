@@ -83,7 +83,10 @@ setup() {
 
 @test "Ctrl-C cancels the job" {
         ctl run --name interrupted -- sleep 30 </dev/null 3>&- &
-        sleep 1
+        for i in $(seq 100); do
+                [[ $(ctl list --json --state running) == *'"name":"interrupted"'* ]] && break
+                sleep 0.1
+        done
         pkill -INT -f 'skepctl run --name interrupted'
         status=0
         wait $! || status=$?
