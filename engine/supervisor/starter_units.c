@@ -182,9 +182,8 @@ static int write_options(const Config *c)
         if (read_file_at(AT_FDCWD, OPTIONS_FILE, OPTIONS_MAX, &before, NULL) >= 0 && strcmp(before, text) == 0)
                 return 0;
         /* In one step: systemd may read it for another unit. */
-        if (unlink(OPTIONS_FILE ".new") < 0 && errno != ENOENT)
-                return -errno;
-        int r = write_new_file(AT_FDCWD, OPTIONS_FILE ".new", text, 0644);
+        _cleanup_close_ int fd = open(OPTIONS_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+        int r = fd < 0 ? -errno : write_full(fd, text, strlen(text));
         return r < 0 ? r : rename(OPTIONS_FILE ".new", OPTIONS_FILE) < 0 ? -errno : 0;
 }
 
