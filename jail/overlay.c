@@ -38,8 +38,9 @@ int overlay_mount(int tmpfs, const char *name, int lower, bool in_user_namespace
 
         if (work < 0)
                 return work;
-        /* Overlays show the upper layer's owner and mode at the root. */
-        if (fstat(bottom, &st) < 0 || fchownat(top, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0)
+        /* Overlays show the upper layer's owner and mode at the root. A user's own id may have none in the jail (EINVAL). */
+        if (fstat(bottom, &st) < 0 ||
+            (fchownat(top, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) < 0 && !(in_user_namespace && errno == EINVAL)))
                 return -errno;
         /* By descriptors, so that no name is looked up twice. */
         snprintf(paths[0], sizeof paths[0], "/proc/self/fd/%d", bottom);

@@ -66,11 +66,12 @@ held() {
 }
 
 @test "the launcher lives in a delegated scope, which goes with it" {
-        jail -- sleep 3 &
-        sleep 2
+        jail -- sleep 100 &
+        for _ in $(seq 300); do [ -n "$(systemctl list-units --no-legend 'skep-jails-*.scope')" ] && break; sleep 0.1; done
         [ -n "$(systemctl list-units --no-legend 'skep-jails-*.scope')" ]
-        wait
+        kill -TERM $!
+        wait $! || true
         for i in $(seq 50); do [ -z "$(systemctl list-units --no-legend 'skep-jails-*.scope')" ] && break; sleep 0.2; done
         [ -z "$(systemctl list-units --no-legend 'skep-jails-*.scope')" ]
-        [ -z "$(find /sys/fs/cgroup -name 'skep-[0-9]*' -type d)" ]
+        [ -z "$(find /sys/fs/cgroup/system.slice -name 'skep-[0-9]*' -type d)" ]
 }

@@ -39,6 +39,7 @@ cp "$root"/boot/initrd.img-* $place/initrd
 echo skep-vm > "$root/etc/hostname"
 mkdir -p "$root/skep"
 printf '/dev/vda / ext4 rw 0 1\n/dev/vdb /skep ext4 rw 0 2\n' > "$root/etc/fstab"
+useradd --root "$root" --create-home alone
 # An ordinary user as the distribution makes them, with subordinate ids; with a systemd of its own also without a login.
 useradd --root "$root" --create-home --shell /bin/bash plain
 grep -q '^plain:' "$root/etc/subuid" || echo plain:100000:65536 >> "$root/etc/subuid"

@@ -40,9 +40,9 @@ load ../helper
 
 @test "doctor tells a user without a systemd of his own how to start it" {
         cd "$BATS_TEST_TMPDIR"
-        run runuser -u plain -- "$build/skep-jail" doctor --json
+        run runuser -u alone -- "$build/skep-jail" doctor --json
         printf '%s\n' "$output" > said
         [ "$(json_get layers.user.held said)" = yes ]
         [ "$(json_get layers.cgroup.held said)" = no ]
-        [[ $(json_get layers.cgroup.remedy said) == *"enable-linger plain"* ]]
+        [[ $(json_get layers.cgroup.remedy said) == *"enable-linger alone"* ]]
 }

@@ -80,10 +80,11 @@ held() {
 }
 
 @test "it lives in a scope of the user's systemd, which goes with it" {
-        jail -- sleep 3 &
-        for _ in $(seq 50); do [ -n "$(systemctl --user list-units --no-legend 'skep-jails-*.scope')" ] && break; sleep 0.1; done
+        jail -- sleep 100 &
+        for _ in $(seq 300); do [ -n "$(systemctl --user list-units --no-legend 'skep-jails-*.scope')" ] && break; sleep 0.1; done
         [ -n "$(systemctl --user list-units --no-legend 'skep-jails-*.scope')" ]
-        wait
+        kill -TERM $!
+        wait $! || true
         for _ in $(seq 50); do [ -z "$(systemctl --user list-units --no-legend 'skep-jails-*.scope')" ] && break; sleep 0.2; done
         [ -z "$(systemctl --user list-units --no-legend 'skep-jails-*.scope')" ]
         [ -z "$(find /sys/fs/cgroup -name 'skep-[0-9]*' -type d -user "$(id -un)")" ]
