@@ -63,3 +63,13 @@ leftovers() {
         awk '$5 ~ "^/(work|tmp|output|input|usr|etc|dev|proc|dev/shm)?$" { n++ } END { print n }' /proc/self/mountinfo
         [ -n "$others" ] || [ "$(id -u)" -ne 0 ] || ls /run/skep 2>/dev/null | grep -vx jail-ids || true
 }
+
+# What ends by itself has some time for it. BEFORE is what leftovers() said before.
+nothing_is_left() {
+        local i
+        for i in $(seq 100); do
+                [ "$(leftovers)" = "$BEFORE" ] && return
+                sleep 0.1
+        done
+        diff <(echo "$BEFORE") <(leftovers)
+}

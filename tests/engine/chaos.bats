@@ -13,5 +13,5 @@ load ../helper
                 [ "$(leftovers)" = "$BEFORE" ] && break
                 sleep 0.1
         done
-        [ "$(leftovers)" = "$BEFORE" ]
+        nothing_is_left
 }

@@ -65,7 +65,7 @@ $n" ]
         [ "$(stat -c %a "$state"/jobs.db* | sort -u)" = 600 ]
         stop_engine
         [ -z "$(ls "$state/blobs")" ]
-        [ "$(leftovers)" = "$BEFORE" ]
+        nothing_is_left
 }
 
 @test "an attempt that was lost has its report, and the next one is counted" {

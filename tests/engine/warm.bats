@@ -119,5 +119,5 @@ reach_waiting() { # how many, at least
                 [ "$(leftovers)" != "$BEFORE" ] || break
                 sleep 0.1
         done
-        [ "$(leftovers)" = "$BEFORE" ]
+        nothing_is_left
 }

@@ -91,5 +91,5 @@ P
 }
 
 @test "nothing is left of all this" {
-        [ "$(leftovers)" = "$BEFORE" ]
+        nothing_is_left
 }

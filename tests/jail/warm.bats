@@ -163,9 +163,9 @@ END
                 [ "$(leftovers)" != "$BEFORE" ] || break
                 sleep 0.1
         done
-        [ "$(leftovers)" = "$BEFORE" ]
+        nothing_is_left
 }
 
 @test "nothing is left of all this" {
-        [ "$(leftovers)" = "$BEFORE" ]
+        nothing_is_left
 }
