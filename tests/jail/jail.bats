@@ -669,8 +669,8 @@ P
                 sleep $delay
                 kill -KILL $! 2>/dev/null || true
         done
-        [ -z "$(pgrep -f 'sleep 62')" ]
         nothing_is_left
+        [ -z "$(pgrep -f 'sleep 62')" ]
 }
 
 @test "a jail that waits for a long job gives back the memory of its program" {
