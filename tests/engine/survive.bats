@@ -159,3 +159,49 @@ P
         ctl wait "$id"
         [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 3" ]
 }
+
+@test "a worker without a supervisor ends some time after its last job" {
+        echo '{"orphan_grace": "500ms", "workers": {"minimum": 1}}' > config.json
+        state=$PWD/state
+        "$build/skepd" --embedded --config config.json --state "$state" --socket "$PWD/s" --allow-missing="$MISSING" > ready 2> log 3>&- &
+        pid=$!
+        for i in $(seq 100); do grep -q ready ready && break; sleep 0.1; done
+        export SKEP_ADDRESS=unix:path=$PWD/s
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 5; echo end"]}')
+        reach "$id" running
+        kill -KILL $pid
+        wait $pid || true
+        sleep 1
+        [ "$(workers | wc -l)" -eq 1 ] # not before
+        for i in $(seq 100); do [ -n "$(workers)" ] || break; sleep 0.1; done
+        [ -z "$(workers)" ]
+        [ "$(cat "state/jobs/$id/1/stdout")" = end ]
+        grep -q 'no supervisor has come' log
+}
+
+@test "a full disk costs the end of the output, and no job; the intake recovers by itself" {
+        mkdir small
+        mount -t tmpfs -o size=8M tmpfs small
+        state=$PWD/small/state
+        "$build/skepd" --embedded --workers 1 --state "$state" --socket "$PWD/s" --allow-missing="$MISSING" > ready 2> log 3>&- &
+        pid=$!
+        for i in $(seq 100); do grep -q ready ready && break; sleep 0.1; done
+        export SKEP_ADDRESS=unix:path=$PWD/s
+        head -c 4M /dev/zero > small/filler
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo begin; head -c 6M /dev/zero; sleep 1; exit 3"]}')
+        for i in $(seq 100); do [ "$(df --output=avail small | tail -1)" -eq 0 ] && break; sleep 0.1; done
+        [ "$(df --output=avail small | tail -1)" -eq 0 ]
+        run ctl submit - <<< '{"command": ["true"]}'
+        [ "$status" -eq 125 ]
+        sleep 2
+        [ "$(field "$id" 'job["state"]')" = running ]
+        rm small/filler
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"], job["report"]["exit_code"], job["report"]["truncated"]')" = "failed 1 3 True" ]
+        [[ $(field "$id" 'job["report"]["message"]') == *"end of the output could not be written"*"No space left"* ]]
+        [ "$(stat -c %s "$state/jobs/$id/1/stdout")" -eq "$(field "$id" 'job["report"]["stdout_bytes"]')" ]
+        ctl run -- true < /dev/null
+        kill -TERM $pid
+        wait $pid
+        umount small
+}
