@@ -87,13 +87,8 @@ static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *
                         {.fd = control_fd, .events = POLLIN},
                         {.fd = listener->fd, .events = POLLIN},
                 };
-                int n = poll(fds, ELEMENTS(fds), shrunk ? -1 : RESIDENT_MSEC);
-                if (n < 0 && errno != EINTR)
+                if (resident_poll(fds, ELEMENTS(fds), &shrunk) < 0 && errno != EINTR)
                         _exit(1);
-                if (n == 0) {
-                        resident_shrink();
-                        shrunk = true;
-                }
                 if (fds[2].revents & POLLIN)
                         listener_serve(listener);
                 else if (fds[2].revents)

@@ -235,16 +235,10 @@ static int loop(Run *run, JailLauncher *launcher, int signal_fd, Error *e)
                         /* Without events: whether the job still reads. */
                         {.fd = source->to, .events = full ? POLLOUT : 0},
                 };
-                int timeout_msec = run->give_up_usec ? (int)(READER_GRACE_USEC / USEC_PER_MSEC)
-                                   : shrunk          ? -1
-                                                     : RESIDENT_MSEC;
-                int n = poll(fds, ELEMENTS(fds), timeout_msec);
+                int n = run->give_up_usec ? poll(fds, ELEMENTS(fds), (int)(READER_GRACE_USEC / USEC_PER_MSEC))
+                                          : resident_poll(fds, ELEMENTS(fds), &shrunk);
                 if (n < 0 && errno != EINTR)
                         return error_errno(e, -errno, "poll");
-                if (n == 0 && !shrunk) {
-                        resident_shrink();
-                        shrunk = true;
-                }
                 if (fds[1].revents)
                         take_signal(run, signal_fd);
                 if (fds[0].revents) {

@@ -679,7 +679,7 @@ P
         for _ in $(seq 100); do
                 sleep 0.1
                 reaper=$(pgrep -P $! skep-reaper) || continue
-                sizes=$(awk '/^RssFile/ { if ($2 > 800) n++ } END { print n + 0 }' /proc/$!/status "/proc/$reaper/status")
+                sizes=$(awk '/^RssFile/ { if ($2 > 400) n++ } END { print n + 0 }' /proc/$!/status "/proc/$reaper/status")
                 [ "$sizes" -gt 0 ] || break
         done
         kill $!
