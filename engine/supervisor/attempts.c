@@ -195,7 +195,16 @@ static void on_room(void *userdata)
         supervisor_dispatch(userdata);
 }
 
+static void on_changed(const PoolWorker *worker, PoolChange change, void *userdata)
+{
+        const Supervisor *s = userdata;
+
+        if (s->events)
+                s->events->worker_changed(worker, change, s->events_userdata);
+}
+
 const PoolEvents attempts_events = {
+        .changed = on_changed,
         .has_room = on_room,
         .started = on_started,
         .reported = on_reported,

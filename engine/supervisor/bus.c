@@ -69,16 +69,21 @@ static void on_finished(Job *job, void *userdata)
         bus_signal_job_finished(userdata, job);
 }
 
+static void on_worker_changed(const PoolWorker *worker, PoolChange change, void *userdata)
+{
+        bus_worker_changed(userdata, worker, change);
+}
+
 static void on_reloaded(void *userdata)
 {
-        static const char *const changed[] = {"PoolMinimum", "PoolMaximum", NULL};
+        static const char *const changed[] = {"PoolMinimum", "PoolMaximum", "PoolTarget", NULL};
 
         bus_clients_resolve(userdata);
         bus_signal_changed(userdata, changed);
 }
 
 static const SupervisorEvents supervisor_events = {
-        .admitted = on_admitted, .finished = on_finished, .reloaded = on_reloaded};
+        .admitted = on_admitted, .finished = on_finished, .reloaded = on_reloaded, .worker_changed = on_worker_changed};
 
 /* ---- start and end ---- */
 
@@ -89,6 +94,10 @@ int bus_link_add_objects(BusLink *link)
         if ((r = sd_bus_add_object_vtable(link->bus, NULL, BUS_PATH, BUS_MANAGER, bus_manager_vtable, link)) < 0 ||
             (r = sd_bus_add_fallback_vtable(link->bus, NULL, BUS_JOB_PATH, BUS_JOB, bus_job_vtable, bus_job_find,
                                             link)) < 0 ||
+            (r = sd_bus_add_fallback_vtable(link->bus, NULL, BUS_WORKER_PATH, BUS_WORKER, bus_worker_vtable,
+                                            bus_worker_find, link)) < 0 ||
+            (r = sd_bus_add_node_enumerator(link->bus, NULL, BUS_WORKER_PATH, bus_worker_enumerate, link)) < 0 ||
+            (r = sd_bus_add_object_manager(link->bus, NULL, BUS_PATH)) < 0 ||
             (r = sd_bus_add_object_vtable(link->bus, NULL, "/org/freedesktop/LogControl1",
                                           "org.freedesktop.LogControl1", bus_log_vtable, link)) < 0)
                 return r;

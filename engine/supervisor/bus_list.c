@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ListJobs of the Manager: pages of jobs, in the order of their ids. */
+/* What the Manager lists: jobs, in pages, in the order of their ids; tenants; policies. */
 
 #include "engine/supervisor/bus_private.h"
+
+#include "engine/base/clock.h"
 
 #include <string.h>
 
@@ -110,6 +112,95 @@ int bus_method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error 
         if (r >= 0)
                 r = append_jobs(reply, link, &filter, cursor,
                                 limit == 0 || limit > JOBS_PER_LIST ? JOBS_PER_LIST : limit);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r < 0 ? r : 1;
+}
+
+/* ---- tenants ---- */
+
+static int append_limits(sd_bus_message *reply, const TenantLimits *limits)
+{
+        const struct {
+                const char *name;
+                uint64_t value;
+        } all[] = {
+                {"running", limits->running},
+                {"queued", limits->queued},
+                {"submissions_per_minute", limits->submissions_per_minute},
+                {"spec_bytes", limits->spec_bytes},
+                {"input_bytes", limits->input_bytes},
+                {"output_bytes", limits->output_bytes},
+        };
+        int r;
+
+        if ((r = sd_bus_message_open_container(reply, 'e', "sv")) < 0 ||
+            (r = sd_bus_message_append(reply, "s", "limits")) < 0 ||
+            (r = sd_bus_message_open_container(reply, 'v', "a{st}")) < 0 ||
+            (r = sd_bus_message_open_container(reply, 'a', "{st}")) < 0)
+                return r;
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(all); i++)
+                if (all[i].value != TENANT_UNLIMITED)
+                        r = sd_bus_message_append(reply, "{st}", all[i].name, all[i].value);
+        for (int level = 0; r >= 0 && level < 3; level++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int append_tenant(sd_bus_message *reply, const Tenant *tenant)
+{
+        int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "name", "s", tenant->name, "weight", "t",
+                                          tenant->rules.weight, "queued", "t", tenant->queued, "running", "t",
+                                          tenant->running, "used_usec", "t", tenant->used_usec);
+        if (r >= 0)
+                r = append_limits(reply, &tenant->rules.limits);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int bus_method_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        const BusLink *link = userdata;
+        const Tenants *tenants = supervisor_tenants(bus_supervisor(link));
+        bool all = monotonic_usec() < link->client->operator_until_usec;
+        sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < tenants_count(tenants); i++)
+                if (all || caller_may_act(&link->client->caller, tenants_at(tenants, i)->name))
+                        r = append_tenant(reply, tenants_at(tenants, i));
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r < 0 ? r : 1;
+}
+
+/* ---- policies ---- */
+
+static int append_policy(const JailPolicy *policy, void *userdata)
+{
+        return sd_bus_message_append(userdata, "(sss)", jail_policy_name(policy), jail_policy_digest(policy),
+                                     jail_policy_description(policy));
+}
+
+int bus_method_list_policies(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        if (r >= 0)
+                r = supervisor_each_policy(bus_supervisor(userdata), append_policy, reply);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
         if (r >= 0)
                 r = sd_bus_send(NULL, reply, NULL);
         sd_bus_message_unref(reply);

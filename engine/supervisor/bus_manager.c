@@ -6,6 +6,7 @@
 
 #include "engine/base/strv.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,8 +78,9 @@ static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _u
         r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job)
                                            : supervisor_hold(supervisor, job, strcmp(member, "Hold") == 0);
         if (r < 0)
-                return sd_bus_reply_method_errorf(
-                        m, BUS_ERROR("WrongState"), "job %s has ended, and stays as it is: submit it again", job->id.text);
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"),
+                                                  "job %s has ended, and stays as it is: submit it again",
+                                                  job->id.text);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -180,6 +182,27 @@ static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _
         return sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_scale(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        static const char *const changed[] = {"PoolTarget", NULL};
+        BusLink *link = userdata;
+        const PoolSize size = pool_size(supervisor_pool(bus_supervisor(link)));
+        uint32_t workers;
+        int r = bus_authorize(link, m, ACTION_MANAGE_POOL, method_scale);
+
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        if ((r = sd_bus_message_read(m, "u", &workers)) < 0)
+                return r;
+        if (supervisor_scale(bus_supervisor(link), workers) < 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INVALID_ARGS,
+                                                  "the pool may have %" PRIu64 " to %" PRIu64
+                                                  " workers, as workers.minimum and workers.maximum say",
+                                                  size.minimum, size.maximum);
+        bus_signal_changed(link->owner, changed);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -212,17 +235,14 @@ static int get_count(sd_bus *bus _unused_, const char *path _unused_, const char
                      const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
         const SupervisorStatus status = supervisor_status(bus_supervisor(userdata));
-        const Config *config = supervisor_config(bus_supervisor(userdata));
+        const PoolSize size = pool_size(supervisor_pool(bus_supervisor(userdata)));
         const struct {
                 const char *name;
                 uint64_t value;
         } counts[] = {
-                {"Workers", status.workers},
-                {"Queued", status.queued},
-                {"Running", status.running},
-                {"Finished", status.finished},
-                {"PoolMinimum", config->workers.minimum},
-                {"PoolMaximum", config->workers.maximum},
+                {"Workers", status.workers},   {"Queued", status.queued},     {"Running", status.running},
+                {"Finished", status.finished}, {"PoolMinimum", size.minimum}, {"PoolMaximum", size.maximum},
+                {"PoolTarget", size.target},
         };
 
         for (size_t i = 0; i < ELEMENTS(counts); i++)
@@ -266,12 +286,17 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetJob", ID, SD_BUS_RESULT("o", job), method_get_job, OPEN),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("a{sv}", filter, "s", cursor, "u", limit),
                                 SD_BUS_RESULT("aa{sv}", jobs, "s", next), bus_method_list_jobs, OPEN),
+        SD_BUS_METHOD_WITH_ARGS("ListTenants", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", tenants),
+                                bus_method_list_tenants, OPEN),
+        SD_BUS_METHOD_WITH_ARGS("ListPolicies", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sss)", policies),
+                                bus_method_list_policies, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_ARGS("as", ids, "t", timeout_usec), SD_BUS_RESULT("a(ss)", ended),
                                 method_wait, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_subscribe, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, OPEN),
+        SD_BUS_METHOD_WITH_ARGS("Scale", SD_BUS_ARGS("u", workers), SD_BUS_NO_RESULT, method_scale, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", needs_restart), method_reload, OPEN),
         SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", config), method_get_config, OPEN),
         SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("s", id), 0),
@@ -279,6 +304,7 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartedUSec", "t", get_started, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Workers", "u", get_count, 0, 0),
+        SD_BUS_PROPERTY("PoolTarget", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("PoolMinimum", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("PoolMaximum", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Queued", "u", get_count, 0, 0),

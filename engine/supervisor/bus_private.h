@@ -14,6 +14,8 @@
 #define BUS_JOB_PATH BUS_PATH "/job"
 #define BUS_MANAGER "org.skep.Engine1.Manager"
 #define BUS_JOB "org.skep.Engine1.Job"
+#define BUS_WORKER_PATH BUS_PATH "/worker"
+#define BUS_WORKER "org.skep.Engine1.Worker"
 #define BUS_ERROR(name) "org.skep.Engine1.Error." name
 
 typedef struct BusClient BusClient;
@@ -29,6 +31,7 @@ typedef struct BusLink {
         bool is_peer;
         unsigned granted;  /* polkit has just said yes to these actions, for this message */
         Job *job;          /* found for this message */
+        const PoolWorker *worker; /* likewise */
 } BusLink;
 
 /* What is kept for one client: a connection to the socket, or a name on the message bus. */
@@ -157,13 +160,19 @@ int bus_authorize(BusLink *link, sd_bus_message *message, BusAction action, sd_b
 
 /* ---- interfaces: the userdata is a BusLink ---- */
 
-extern const sd_bus_vtable bus_manager_vtable[], bus_job_vtable[];
+extern const sd_bus_vtable bus_manager_vtable[], bus_job_vtable[], bus_worker_vtable[];
 extern const sd_bus_vtable bus_log_vtable[]; /* org.freedesktop.LogControl1; no userdata */
 extern const sd_bus_vtable bus_driver_vtable[]; /* org.freedesktop.DBus, for peers: bus_driver.c */
 
 /* The Job behind an object path, for those who may see it: sd_bus_object_find_t. */
 int bus_job_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
                  sd_bus_error *error);
+
+/* The same for a worker; their paths, sd_bus_node_enumerator_t; and what has become of one. */
+int bus_worker_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
+                    sd_bus_error *error);
+int bus_worker_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error);
+void bus_worker_changed(Bus *bus, const PoolWorker *worker, PoolChange change);
 
 /* Finds a job by its id, or a start of it, and asks polkit where it is another's. 1: it is there; 0 and negative as
  * bus_authorize(). */
@@ -182,3 +191,5 @@ int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_method_add_input(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_method_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_method_list_policies(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -16,21 +16,15 @@ static int add(char ***problems, const Error *e)
 }
 
 /* Every policy, and with them the groups of system calls. What a policy has and this host has not is only said. */
-static int check_policies(const char *directory, char *const *directories, char ***problems)
+static int check_policies(char *const *directories, char ***problems)
 {
-        _cleanup_closedir_ DIR *dir = opendir(directory);
-        int r = 0;
+        _cleanup_strv_ char **names = NULL;
+        int r = supervisor_policy_names(directories, &names);
 
-        for (struct dirent *d; r >= 0 && dir && (d = readdir(dir));) {
+        for (size_t i = 0; r >= 0 && names && names[i]; i++) {
                 _cleanup_error_ Error e = ERROR_NULL;
                 _cleanup_policy_ JailPolicy *policy = NULL;
-                const char *ending = strchr(d->d_name, '.');
-                if (!ending || strcmp(ending, ".json") != 0 || strcmp(d->d_name, "syscall-groups.json") == 0)
-                        continue;
-                _cleanup_free_ char *name = strndup(d->d_name, (size_t)(ending - d->d_name));
-                if (!name)
-                        return -ENOMEM;
-                if (jail_policy_load(name, directories, &policy, &e) >= 0)
+                if (jail_policy_load(names[i], directories, &policy, &e) >= 0)
                         supervisor_log_notes(policy);
                 else
                         r = add(problems, &e);
@@ -83,8 +77,8 @@ int check_all(const Config *config, char ***problems, Error *e)
         _cleanup_strv_ char **directories = place_policies(e);
         int r = directories ? check_default_policy(config, directories, problems) : -ENOMEM;
 
-        for (size_t i = 0; r >= 0 && directories[i]; i++)
-                r = check_policies(directories[i], directories, problems);
+        if (r >= 0)
+                r = check_policies(directories, problems);
         if (r >= 0)
                 r = check_tenants(config, problems);
         if (r >= 0)

@@ -22,7 +22,7 @@
 #endif
 
 #define DRAIN_CHECK_USEC (20 * USEC_PER_MSEC)
-#define STATUS_USEC (30 * USEC_PER_SECOND)
+#define STATUS_USEC (2 * USEC_PER_SECOND)
 
 typedef struct Options {
         ConfigSources sources;
@@ -121,7 +121,10 @@ typedef struct Daemon {
         sd_event *event;
         Config *config;
         Supervisor *supervisor;
+        bool embedded;
         uint64_t drain_until_usec;
+        SupervisorStatus said; /* to systemd */
+        sd_event_source *saying;
 } Daemon;
 
 static int on_drain(sd_event_source *source, uint64_t usec _unused_, void *userdata)
@@ -138,8 +141,8 @@ static int on_end(sd_event_source *source _unused_, const struct signalfd_siginf
 {
         Daemon *d = userdata;
 
-        /* Units go on with their jobs, and find the next supervisor. */
-        if (d->config->workers.start == START_UNITS) {
+        /* Workers go on with their jobs, and find the next supervisor. */
+        if (!d->embedded || d->config->workers.start == START_UNITS) {
                 sd_notify(0, "STOPPING=1");
                 supervisor_leave_workers(d->supervisor);
                 return sd_event_exit(d->event, 0);
@@ -191,28 +194,48 @@ static void block_signals(void)
         signal(SIGPIPE, SIG_IGN);
 }
 
-/* Every so often, where systemd wants to see that we are alive; what it shows beside that is as old. */
-static int say_status(sd_event_source *source, uint64_t usec _unused_, void *userdata)
-{
-        const SupervisorStatus status = supervisor_status(((Daemon *)userdata)->supervisor);
+/* ---- what systemd is told ---- */
 
-        sd_notifyf(0, "STATUS=%" PRIu64 " running, %" PRIu64 " waiting, %" PRIu64 " workers", status.running,
-                   status.queued, status.workers);
-        int r = sd_event_source_set_time_relative(source, STATUS_USEC);
-        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+static int say_status(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        Daemon *d = userdata;
+
+        d->said = supervisor_status(d->supervisor);
+        sd_notifyf(0, "STATUS=%" PRIu64 " running, %" PRIu64 " waiting, %" PRIu64 " workers%s", d->said.running,
+                   d->said.queued, d->said.workers,
+                   d->said.draining ? ", draining"
+                   : d->said.paused ? ", paused"
+                                    : "");
+        return 0;
 }
 
-static int say_ready(Daemon *d, const Options *o, Error *e)
+/* After every event: when there is something new, it is said a little later, with all that has come then. */
+static int on_event(sd_event_source *source _unused_, void *userdata)
+{
+        Daemon *d = userdata;
+        const SupervisorStatus now = supervisor_status(d->supervisor);
+        int enabled = SD_EVENT_OFF;
+
+        if (now.running == d->said.running && now.queued == d->said.queued && now.workers == d->said.workers &&
+            now.paused == d->said.paused && now.draining == d->said.draining)
+                return 0;
+        if (sd_event_source_get_enabled(d->saying, &enabled) < 0 || enabled != SD_EVENT_OFF)
+                return 0;
+        int r = sd_event_source_set_time_relative(d->saying, STATUS_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(d->saying, SD_EVENT_ONESHOT);
+}
+
+static int say_ready(Daemon *d, Error *e)
 {
         int r = sd_event_set_watchdog(d->event, true);
 
-        /* Without systemd nobody reads the status, and nothing wakes us. */
-        if (r >= 0 && getenv("NOTIFY_SOCKET"))
-                r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, 0, STATUS_USEC, say_status, d);
+        if (r >= 0 && getenv("NOTIFY_SOCKET") &&
+            (r = sd_event_add_time_relative(d->event, &d->saying, CLOCK_MONOTONIC, 0, 0, say_status, d)) >= 0)
+                r = sd_event_add_post(d->event, NULL, on_event, d);
         if (r < 0)
                 return error_errno(e, r, "event loop");
         sd_notify(0, "READY=1");
-        if (o->embedded) {
+        if (d->embedded) {
                 puts("ready");
                 fflush(stdout);
         }
@@ -225,7 +248,7 @@ static int serve(const Options *o, Config *config, Error *e)
         _cleanup_(bus_freep) Bus *bus = NULL;
         const BusOptions bus_options = {
                 .message_bus = !o->embedded || o->bus, .address = o->bus, .is_private = o->embedded};
-        Daemon d = {.config = config};
+        Daemon d = {.config = config, .embedded = o->embedded};
         int r = sd_event_default(&d.event);
 
         if (r < 0)
@@ -241,7 +264,7 @@ static int serve(const Options *o, Config *config, Error *e)
         if (r >= 0)
                 r = watch_signals(&d, e);
         if (r >= 0)
-                r = say_ready(&d, o, e);
+                r = say_ready(&d, e);
         if (r >= 0 && (r = sd_event_loop(d.event)) < 0)
                 error_errno(e, r, "event loop");
         /* What hangs on the loop goes before it. */
@@ -249,6 +272,7 @@ static int serve(const Options *o, Config *config, Error *e)
                 bus = bus_free(bus);
         if (supervisor)
                 supervisor = supervisor_free(supervisor);
+        sd_event_source_disable_unref(d.saying);
         sd_event_unref(d.event);
         return r;
 }

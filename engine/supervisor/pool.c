@@ -47,6 +47,7 @@ void pool_set_state(PoolWorker *w, WorkerState state)
         if (!(transitions[w->state] & TO(state)))
                 log_error("worker %s: %s cannot become %s", w->name, state_names[w->state], state_names[state]);
         w->state = state;
+        w->pool->events->changed(w, POOL_WORKER_STATE, w->pool->userdata);
 }
 
 /* ---- the set ---- */
@@ -76,11 +77,13 @@ static PoolWorker *worker_new(Pool *pool, unsigned number)
                 TAILQ_INSERT_BEFORE(after, w, entry);
         else
                 TAILQ_INSERT_TAIL(&pool->workers, w, entry);
+        pool->events->changed(w, POOL_WORKER_ADDED, pool->userdata);
         return w;
 }
 
 static void worker_free(PoolWorker *w)
 {
+        w->pool->events->changed(w, POOL_WORKER_REMOVED, w->pool->userdata);
         TAILQ_REMOVE(&w->pool->workers, w, entry);
         pool_worker_disconnect(w);
         pool_worker_unwatch(w);
@@ -340,6 +343,15 @@ int pool_scale(Pool *pool, uint64_t workers)
         pool->target = workers;
         pool_balance(pool);
         return 0;
+}
+
+void pool_set_limits(Pool *pool, uint64_t minimum, uint64_t maximum)
+{
+        uint64_t target = pool->target < minimum ? minimum : pool->target > maximum ? maximum : pool->target;
+
+        pool->minimum = minimum;
+        pool->maximum = maximum;
+        pool_scale(pool, target);
 }
 
 /* ---- start and end ---- */

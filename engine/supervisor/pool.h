@@ -31,7 +31,11 @@ typedef struct PoolStarter {
         void *userdata;
 } PoolStarter;
 
+typedef enum PoolChange { POOL_WORKER_ADDED, POOL_WORKER_STATE, POOL_WORKER_REMOVED } PoolChange;
+
 typedef struct PoolEvents {
+        /* What can be seen of a worker is another now. */
+        void (*changed)(const PoolWorker *worker, PoolChange change, void *userdata);
         void (*has_room)(void *userdata); /* a worker can take a job */
         void (*started)(PoolWorker *worker, const char *job, uint64_t attempt, void *userdata);
         /* Until pool_acknowledge(), the worker keeps the report, and `reported` may come again. */
@@ -64,6 +68,9 @@ bool pool_is_settled(const Pool *pool);
 /* How many workers there shall be: they are started at once, and ended when their jobs have ended. -ERANGE below the
  * minimum or above the maximum. */
 int pool_scale(Pool *pool, uint64_t workers);
+
+/* There may be so few and so many of them: the number that shall be follows, if it must. */
+void pool_set_limits(Pool *pool, uint64_t minimum, uint64_t maximum);
 
 typedef struct PoolSize {
         uint64_t connected, target, minimum, maximum;

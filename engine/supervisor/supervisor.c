@@ -176,46 +176,6 @@ void supervisor_dispatch(Supervisor *s)
         s->dispatching = false;
 }
 
-/* ---- policies ---- */
-
-void supervisor_log_notes(const JailPolicy *policy)
-{
-        for (char *const *note = jail_policy_notes(policy); note && *note; note++)
-                log_warning("policy %s: %s", jail_policy_name(policy), *note);
-}
-
-void known_policies_free(KnownPolicy *list)
-{
-        while (list) {
-                KnownPolicy *known = list;
-                list = known->next;
-                jail_policy_unref(known->policy);
-                free(known);
-        }
-}
-
-int supervisor_find_policy(Supervisor *s, const char *name, JailPolicy **ret, Error *e)
-{
-        JailPolicy *policy;
-
-        for (KnownPolicy *known = s->policies; known; known = known->next)
-                if (strcmp(jail_policy_name(known->policy), name) == 0) {
-                        *ret = jail_policy_ref(known->policy);
-                        return 0;
-                }
-        int r = jail_policy_load(name, s->policy_directories, &policy, e);
-        if (r < 0)
-                return r;
-        supervisor_log_notes(policy);
-        KnownPolicy *known = malloc(sizeof *known);
-        if (known) {
-                *known = (KnownPolicy){s->policies, jail_policy_ref(policy)};
-                s->policies = known;
-        }
-        *ret = policy;
-        return 0;
-}
-
 /* ---- tenants ---- */
 
 Tenants *supervisor_tenants(const Supervisor *s)

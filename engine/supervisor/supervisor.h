@@ -16,6 +16,7 @@ typedef struct SupervisorEvents {
         void (*admitted)(const Job *job, void *userdata); /* it is stored, and has its place */
         void (*finished)(Job *job, void *userdata);
         void (*reloaded)(void *userdata);
+        void (*worker_changed)(const PoolWorker *worker, PoolChange change, void *userdata);
 } SupervisorEvents;
 
 /* The configuration must live as long as the supervisor, which reads what may change each time that it is used. */
@@ -116,6 +117,15 @@ SupervisorStatus supervisor_status(const Supervisor *supervisor);
 /* Takes no more submissions and starts nothing more. */
 void supervisor_close_intake(Supervisor *supervisor);
 
+/* ---- policies.c ---- */
+
 /* For the log: what a policy says and cannot be had on this host, a line each. A policy is loaded once, so that they are said
  * once. */
 void supervisor_log_notes(const JailPolicy *policy);
+
+/* The names of all policies that have a file in these directories, sorted. -ENOMEM. */
+int supervisor_policy_names(char *const *directories, char ***ret);
+
+/* Calls `each` for every policy that jobs can name, until it returns a negative errno. */
+typedef int (*SupervisorEachPolicy)(const JailPolicy *policy, void *userdata);
+int supervisor_each_policy(Supervisor *supervisor, SupervisorEachPolicy each, void *userdata);

@@ -223,12 +223,55 @@ teardown() {
         id=$(submit games)
         for address in "$BUS" "unix:path=$place/engine.sock"; do
                 for object in "/org/skep/Engine1 org.skep.Engine1.Manager" "/org/skep/Engine1/job/$id org.skep.Engine1.Job" \
+                        "/org/skep/Engine1/worker/1 org.skep.Engine1.Worker" \
                         "/org/freedesktop/LogControl1 org.freedesktop.LogControl1"; do
                         set -- $object
                         busctl --address="$address" introspect org.skep.Engine1 "$1" > members
                         python3 "$BATS_TEST_DIRNAME/interface.py" "$top/docs/org.skep.Engine1.md" "$2" < members
                 done
         done
+}
+
+@test "workers come and go under the object manager, and the pool is scaled" {
+        "$build/listen" "unix:path=$place/engine.sock" > peer 3>&- &
+        one=$!
+        "$build/listen" "$BUS" > bus 3>&- &
+        two=$!
+        for file in peer bus; do for i in $(seq 100); do grep -q listening $file && break; sleep 0.1; done; done
+        run as games Scale u 3
+        [ "$status" -ne 0 ]
+        as root Scale u 3
+        [ "$(property games /org/skep/Engine1 org.skep.Engine1.Manager PoolTarget)" = "u 3" ]
+        for i in $(seq 100); do [ "$(property games /org/skep/Engine1/worker/3 org.skep.Engine1.Worker State)" = 's "ready"' ] && break; sleep 0.1; done
+        [ "$(property games /org/skep/Engine1/worker/3 org.skep.Engine1.Worker State)" = 's "ready"' ]
+        [[ $(property games /org/skep/Engine1/worker/3 org.skep.Engine1.Worker MemoryBytes) =~ ^t\ [1-9] ]]
+        busctl --address="$BUS" call org.skep.Engine1 /org/skep/Engine1 org.freedesktop.DBus.ObjectManager GetManagedObjects > objects
+        grep -q '/org/skep/Engine1/worker/3' objects
+        run ! grep /job/ objects
+        as root Scale u 2
+        for i in $(seq 100); do property games /org/skep/Engine1/worker/3 org.skep.Engine1.Worker State 2>/dev/null || break; sleep 0.1; done
+        run property games /org/skep/Engine1/worker/3 org.skep.Engine1.Worker State
+        [ "$status" -ne 0 ]
+        for file in peer bus; do
+                for i in $(seq 50); do grep -q InterfacesRemoved $file && break; sleep 0.1; done
+                grep -q InterfacesAdded $file
+                grep -q InterfacesRemoved $file
+                grep -q '^PropertiesChanged org.skep.Engine1.Worker' $file
+                grep -q '^PropertiesChanged org.skep.Engine1.Manager' $file
+        done
+        kill $one $two
+        run busctl --address="$BUS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager Scale u 51
+        [ "$status" -ne 0 ]
+        [[ $output == *"2 to 50"* ]]
+}
+
+@test "tenants and policies are listed" {
+        run as games ListTenants
+        [[ $output == *'"name" s "players" "weight" t 3 '* && $output != *daemons* ]]
+        run as root ListTenants
+        [[ $output == *players* ]]
+        run as games ListPolicies
+        for policy in strict python agent build service; do [[ $output == *"\"$policy\" \"sha256:"* ]]; done
 }
 
 @test "the log's level and target can be set, by root" {

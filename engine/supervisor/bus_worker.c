@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.skep.Engine1.Worker: the workers of the pool, under the ObjectManager of the engine. */
+
+#include "engine/supervisor/bus_private.h"
+
+#include "engine/base/fd.h"
+#include "engine/base/strv.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const PoolWorker *find_worker(const BusLink *link, const char *name)
+{
+        const Pool *pool = supervisor_pool(bus_supervisor(link));
+
+        for (const PoolWorker *w = pool_next_worker(pool, NULL); w; w = pool_next_worker(pool, w))
+                if (strcmp(pool_worker_name(w), name) == 0)
+                        return w;
+        return NULL;
+}
+
+int bus_worker_find(sd_bus *bus _unused_, const char *path, const char *interface _unused_, void *userdata,
+                    void **ret_found, sd_bus_error *error _unused_)
+{
+        BusLink *link = userdata;
+
+        link->worker =
+                path[strlen(BUS_WORKER_PATH)] == '/' ? find_worker(link, path + strlen(BUS_WORKER_PATH "/")) : NULL;
+        *ret_found = link;
+        return link->worker != NULL;
+}
+
+int bus_worker_enumerate(sd_bus *bus _unused_, const char *prefix _unused_, void *userdata, char ***ret_nodes,
+                         sd_bus_error *error _unused_)
+{
+        const Pool *pool = supervisor_pool(bus_supervisor(userdata));
+        _cleanup_strv_ char **paths = NULL;
+
+        for (const PoolWorker *w = pool_next_worker(pool, NULL); w; w = pool_next_worker(pool, w))
+                if (strv_addf(&paths, BUS_WORKER_PATH "/%s", pool_worker_name(w)) < 0)
+                        return -ENOMEM;
+        *ret_nodes = take(paths);
+        return 0;
+}
+
+static int get_text(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                    const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        const PoolWorker *w = ((BusLink *)userdata)->worker;
+
+        return sd_bus_message_append(reply, "s",
+                                     strcmp(property, "Name") == 0 ? pool_worker_name(w)
+                                                                   : worker_state_name(pool_worker_status(w).state));
+}
+
+/* The process that the supervisor has started itself belongs to no unit of its own. */
+static int get_unit(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                    const char *property _unused_, sd_bus_message *reply, void *userdata _unused_,
+                    sd_bus_error *error _unused_)
+{
+        return sd_bus_message_append(reply, "s", "");
+}
+
+static int get_running(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                       const char *property _unused_, sd_bus_message *reply, void *userdata,
+                       sd_bus_error *error _unused_)
+{
+        return sd_bus_message_append(reply, "u", (uint32_t)pool_worker_status(((BusLink *)userdata)->worker).running);
+}
+
+static int get_started(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                       const char *property _unused_, sd_bus_message *reply, void *userdata,
+                       sd_bus_error *error _unused_)
+{
+        return sd_bus_message_append(reply, "t", pool_worker_status(((BusLink *)userdata)->worker).started_usec);
+}
+
+/* What of the process is in memory, proc(5): without its jails, which are processes of others. */
+static uint64_t read_memory(pid_t pid)
+{
+        char path[32], text[128] = "";
+        uint64_t pages = 0;
+
+        snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+        _cleanup_close_ int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        if (fd < 0 || read_full(fd, text, sizeof text - 1) <= 0 || sscanf(text, "%*u %" SCNu64, &pages) != 1)
+                return 0;
+        return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static int get_memory(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                      const char *property _unused_, sd_bus_message *reply, void *userdata,
+                      sd_bus_error *error _unused_)
+{
+        return sd_bus_message_append(reply, "t", read_memory(pool_worker_status(((BusLink *)userdata)->worker).pid));
+}
+
+const sd_bus_vtable bus_worker_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Name", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Unit", "s", get_unit, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Running", "u", get_running, 0, 0),
+        SD_BUS_PROPERTY("MemoryBytes", "t", get_memory, 0, 0),
+        SD_BUS_PROPERTY("StartedUSec", "t", get_started, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* ---- signals ---- */
+
+static void tell(BusLink *link, const char *path, PoolChange change)
+{
+        if (change == POOL_WORKER_ADDED)
+                sd_bus_emit_object_added(link->bus, path);
+        else if (change == POOL_WORKER_REMOVED)
+                sd_bus_emit_object_removed(link->bus, path);
+        else
+                sd_bus_emit_properties_changed(link->bus, path, BUS_WORKER, "State", NULL);
+}
+
+void bus_worker_changed(Bus *bus, const PoolWorker *worker, PoolChange change)
+{
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, BUS_WORKER_PATH "/%s", pool_worker_name(worker)) < 0) {
+                path = NULL;
+                return;
+        }
+        if (bus->message_bus.bus)
+                tell(&bus->message_bus, path, change);
+        for (BusClient *client = bus->clients; client; client = client->next)
+                if (client->link->is_peer && client->subscribed && bus_client_reads(client))
+                        tell(client->link, path, change);
+}
