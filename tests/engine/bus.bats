@@ -28,6 +28,7 @@ teardown_file() {
         kill -TERM "$(cat "$place/pid")"
         for i in $(seq 150); do kill -0 "$(cat "$place/pid")" 2>/dev/null || break; sleep 0.1; done
         kill "$(cat "$place/bus.pid")"
+        end_workers "$place/state"
         rm -rf "$place"
 }
 

@@ -26,3 +26,12 @@ stop_engine() {
 ctl() {
         timeout 60 "$build/skepctl" "$@"
 }
+
+# Those that a supervisor on this state directory has left for the next one.
+end_workers() {
+        local worker
+        for worker in $(pgrep -f -- "--socket $1/worker.sock "); do
+                kill -TERM "$worker"
+                for i in $(seq 100); do kill -0 "$worker" 2>/dev/null || break; sleep 0.1; done
+        done
+}

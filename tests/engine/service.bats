@@ -16,13 +16,13 @@ setup() {
 }
 
 teardown() {
-        [ -z "${pid:-}" ] || { kill -KILL "$pid" 2>/dev/null; wait "$pid" 2>/dev/null || true; }
-        # Workers that were left for the next supervisor.
-        for worker in $(pgrep -f "$PWD/state/worker.sock"); do kill -TERM "$worker" || true; done
+        [ -z "${pid:-}" ] || { kill -KILL "$(cat daemon)"; wait "$pid" || true; }
+        [ -z "${bus:-}" ] || kill "$bus"
+        end_workers "$PWD/state"
 }
 
 start() {
-        python3 "$BATS_TEST_DIRNAME/service.py" "$PWD" -- "$build/skepd" --state state --allow-missing="$MISSING" "$@" 2> log 3>&- &
+        python3 "$BATS_TEST_DIRNAME/service.py" "$PWD" -- "$build/skepd" --state "$PWD/state" --allow-missing="$MISSING" "$@" 2> log 3>&- &
         pid=$!
         for i in $(seq 100); do grep -q READY=1 notified 2>/dev/null && return; sleep 0.1; done
         cat log >&2
@@ -75,5 +75,4 @@ until_notified() {
         ctl wait "$id"
         [ "$(ctl logs "$id")" = $'begun\nended' ]
         [ "$(ctl status --json "$id" | json_get attempt)" = 1 ]
-        kill "$bus"
 }
