@@ -24,7 +24,7 @@ static char directory[] = "/tmp/skep-pool-XXXXXX";
 static sd_event *event;
 static Pool *pool;
 static Part part;
-static unsigned n_room, n_reported, n_claimed, n_settled, n_lost, n_spawned;
+static unsigned n_room, n_reported, n_claimed, n_settled, n_lost, n_spawned, n_there;
 static bool wanted; /* what is claimed */
 static char reported_by[8], report[64];
 
@@ -165,7 +165,14 @@ static void on_lost(PoolWorker *w _unused_, void *userdata _unused_)
         n_lost++;
 }
 
+static void on_changed(const PoolWorker *w _unused_, PoolChange change, void *userdata _unused_)
+{
+        n_there += change == POOL_WORKER_ADDED;
+        n_there -= change == POOL_WORKER_REMOVED;
+}
+
 static const PoolEvents events = {
+        .changed = on_changed,
         .has_room = on_room,
         .started = on_started,
         .reported = on_reported,
@@ -202,7 +209,7 @@ static void set_up(void)
         strcpy(directory + strlen(directory) - 6, "XXXXXX");
         ck_assert_ptr_nonnull(mkdtemp(directory));
         ck_assert_int_ge(sd_event_new(&event), 0);
-        n_room = n_reported = n_claimed = n_settled = n_lost = n_spawned = 0;
+        n_room = n_reported = n_claimed = n_settled = n_lost = n_spawned = n_there = 0;
         wanted = true;
         part = play_ready;
 }
@@ -236,7 +243,9 @@ START_TEST(test_workers_are_started_scaled_and_drained)
         make_pool(2);
         ck_assert(pool_is_settled(pool));
         loop_until(pool_size(pool).connected == 2);
+        ck_assert_uint_eq(n_there, 2);
         ck_assert_int_eq(pool_scale(pool, 4), 0);
+        ck_assert_uint_eq(n_there, 4);
         loop_until(pool_size(pool).connected == 4);
         ck_assert_int_eq(pool_scale(pool, 10), -ERANGE);
         ck_assert_uint_eq(pool_size(pool).target, 4);
