@@ -379,12 +379,14 @@ static bool hand_over(RunningJail *j, uint64_t id, uint64_t received_usec, PlanF
         *file = (PlanFile){0};
         memset(&j->ledger->steps, 0, sizeof j->ledger->steps);
         j->ledger->steps.done_usec[STEP_RECEIVED] = received_usec;
-        step_done(&j->ledger->steps, STEP_SOURCES);
         if (j->cgroup >= 0)
                 r = cgroup_limit(j->cgroup, &j->file.plan, &e);
+        step_done(&j->ledger->steps, STEP_SOURCES);
         if (r >= 0)
                 r = handover_send(j->process.control, &j->file.plan, j->fds, j->doors, mounts, &j->ids, &e);
         close_many(mounts, JAIL_INPUTS_MAX);
+        /* Its mounts go with its first process, and not when we come to close the last door. */
+        close_many(&j->doors[DOOR_INPUT], DOORS - DOOR_INPUT);
         if (r < 0)
                 jail_fail(j, &e);
         return true;

@@ -28,7 +28,9 @@ typedef struct Bench {
         bool absent[WHOLES]; /* others may not be here */
 
         Samples samples[WHOLES], library_samples, floor_samples, policy_compiled, policy_kept;
-        Steps steps;
+        Samples warm_samples, warm_reaped; /* as the caller sees it; from the hand-over to the end of its processes */
+        size_t n_cold;                     /* of those that should have been warm */
+        Steps steps, warm_steps;
         double library_rate, rates[WHOLES]; /* two at a time, runs per second; 0: not measured */
         Waiting waiting[WHOLES];
 } Bench;

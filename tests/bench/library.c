@@ -84,6 +84,15 @@ static int start_one(Series *s, Error *e)
         return 0;
 }
 
+static int serve(Library *l, Error *e)
+{
+        struct pollfd p = {.fd = jail_launcher_fd(l->launcher), .events = POLLIN};
+
+        if (poll(&p, 1, -1) < 0 && errno != EINTR)
+                return error_errno(e, -errno, "poll");
+        return jail_launcher_dispatch(l->launcher, e);
+}
+
 int library_run(Library *l, size_t total, size_t at_once, LibraryEnded ended, void *userdata, Error *e)
 {
         Series s = {.library = l, .to_start = total, .ended = ended, .userdata = userdata};
@@ -91,18 +100,25 @@ int library_run(Library *l, size_t total, size_t at_once, LibraryEnded ended, vo
 
         while (r >= 0 && s.to_start > 0 && s.running < at_once)
                 r = start_one(&s, e);
-        while (s.running > 0) {
-                struct pollfd p = {.fd = jail_launcher_fd(l->launcher), .events = POLLIN};
-                if (poll(&p, 1, -1) < 0 && errno != EINTR)
-                        return error_errno(e, -errno, "poll");
-                if ((r = jail_launcher_dispatch(l->launcher, e)) < 0)
+        while (s.running > 0)
+                if ((r = serve(l, e)) < 0)
                         return r;
-        }
         if (s.error.code < 0) {
                 *e = s.error;
                 return e->code;
         }
         return r;
+}
+
+int library_run_warm(Library *l, LibraryEnded ended, void *userdata, Error *e)
+{
+        int r = jail_launcher_keep_warm(l->launcher, l->policy, 1, e);
+
+        while (r >= 0 && jail_launcher_warm(l->launcher, l->policy) == 0)
+                r = serve(l, e);
+        if (r >= 0)
+                r = library_run(l, 1, 1, ended, userdata, e);
+        return r < 0 ? r : jail_launcher_keep_warm(l->launcher, l->policy, 0, e);
 }
 
 /* ---- its life ---- */

@@ -28,6 +28,9 @@ typedef struct LibraryRun {
 typedef void (*LibraryEnded)(const LibraryRun *run, void *userdata);
 int library_run(Library *l, size_t total, size_t at_once, LibraryEnded ended, void *userdata, Error *e);
 
+/* Runs one in a jail that was there before. None is made meanwhile, nor for the next run before that. */
+int library_run_warm(Library *l, LibraryEnded ended, void *userdata, Error *e);
+
 /* CPU time so far of this process, the launcher, and every jail that has ended. */
 uint64_t library_cpu_usec(const Library *l);
 

@@ -41,6 +41,24 @@ static int run_library(Bench *b, Error *e)
         return r;
 }
 
+static void keep_warm_run(const LibraryRun *run, void *userdata)
+{
+        Bench *b = userdata;
+
+        if (!run->report->warm)
+                b->n_cold++;
+        samples_add(&b->warm_samples, run->told_usec - run->asked_usec, 0);
+        samples_add(&b->warm_reaped, run->steps->done_usec[STEP_GONE] - run->steps->done_usec[STEP_RECEIVED], 0);
+        steps_add(&b->warm_steps, run);
+}
+
+static int run_warm(Bench *b, Error *e)
+{
+        int r = library_run_warm(&b->library, keep_warm_run, b, e);
+
+        return r < 0 || b->n_cold == 0 ? r : error_set(e, -EIO, "a job got no jail that was there before");
+}
+
 static int run_floor(Bench *b, Error *e)
 {
         FloorRun run;
@@ -53,7 +71,7 @@ static int run_floor(Bench *b, Error *e)
 
 static int run_one_of_process(Bench *b, size_t which, Error *e)
 {
-        return which == 0 ? run_library(b, e) : run_floor(b, e);
+        return which == 0 ? run_library(b, e) : which == 1 ? run_warm(b, e) : run_floor(b, e);
 }
 
 /* ---- series ---- */
@@ -86,10 +104,13 @@ void bench_forget(Bench *b)
         for (size_t i = 0; i < WHOLES; i++)
                 samples_done(&b->samples[i]);
         samples_done(&b->library_samples);
+        samples_done(&b->warm_samples);
+        samples_done(&b->warm_reaped);
         samples_done(&b->floor_samples);
         samples_done(&b->policy_compiled);
         samples_done(&b->policy_kept);
         steps_done(&b->steps);
+        steps_done(&b->warm_steps);
 }
 
 /* Others may not be here, or not work here; what is ours has to. */
@@ -159,11 +180,11 @@ int bench_measure(Bench *b, size_t runs, Error *e)
         int r;
 
         if ((r = try_all(b, e)) < 0 || (r = interleave(b, WHOLES, WARM_UP, run_command, e)) < 0 ||
-            (r = interleave(b, 2, WARM_UP, run_one_of_process, e)) < 0)
+            (r = interleave(b, 3, WARM_UP, run_one_of_process, e)) < 0)
                 return r;
         bench_forget(b);
         if ((r = interleave(b, WHOLES, runs, run_command, e)) < 0 ||
-            (r = interleave(b, 2, runs, run_one_of_process, e)) < 0 || (r = measure_rates(b, runs, e)) < 0 ||
+            (r = interleave(b, 3, runs, run_one_of_process, e)) < 0 || (r = measure_rates(b, runs, e)) < 0 ||
             (r = measure_waiting(b, e)) < 0)
                 return r;
         return policy_measure(b->folder, runs, &b->policy_compiled, &b->policy_kept, e);

@@ -53,10 +53,13 @@ void bench_print_tables(Bench *b)
                         samples_print(whole_names[i], &b->samples[i]);
         samples_print_head("in a running process, ms");
         samples_print("the library, one jail after another", &b->library_samples);
+        samples_print("the library, in a jail that was there before", &b->warm_samples);
+        samples_print("… from hand-over to reaped", &b->warm_reaped);
         samples_print("the floor", &b->floor_samples);
         samples_print("the policy read and compiled", &b->policy_compiled);
         samples_print("the policy as it was kept", &b->policy_kept);
-        steps_print(&b->steps);
+        steps_print(&b->steps, false);
+        steps_print(&b->warm_steps, true);
 
         printf("\ntwo at a time, runs per second: the library %.0f, skep-jail %.0f, bubblewrap %.0f\n", b->library_rate,
                b->rates[SKEP_JAIL], b->rates[BUBBLEWRAP]);
@@ -76,6 +79,7 @@ void bench_print_targets(Bench *b)
         print_ratio("median, skep-jail / crun", &b->samples[SKEP_JAIL], &b->samples[CRUN], 0.25);
         if (b->absent[BUBBLEWRAP])
                 return;
+        print_ratio("median, warm, hand-over to reaped / bubblewrap", &b->warm_reaped, &b->samples[BUBBLEWRAP], 0.15);
         print_ratio("median, skep-jail / bubblewrap", &b->samples[SKEP_JAIL], &b->samples[BUBBLEWRAP], 0.55);
         print_target("two at a time, the library / bubblewrap", b->library_rate / b->rates[BUBBLEWRAP], 1.5, false);
         print_target("waiting, RSS, skep-jail / bubblewrap", (double)ours->rss_bytes / (double)theirs->rss_bytes, 1,

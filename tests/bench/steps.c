@@ -33,6 +33,14 @@ static const char *const names[STEPS_MAX] = {
         [STEP_TOLD] = "the caller: wakes, pipes read to their end",
 };
 
+/* Where they are something else in a jail that was there before. */
+static const char *const warm_names[STEPS_MAX] = {
+        [STEP_SOURCES] = "plan read, inputs cloned, limits of the cgroup",
+        [STEP_DESCRIPTORS] = "inputs mounted, tmpfs limited, job handed over",
+        [STEP_REAPER] = "reaper: candidates for the program",
+        [STEP_EXECUTED] = "job: directory, filter, exec",
+};
+
 void steps_done(Steps *s)
 {
         for (size_t i = 0; i < STEPS_MAX; i++)
@@ -46,8 +54,12 @@ void steps_add(Steps *s, const LibraryRun *run)
         uint64_t last = run->sent_usec < done[STEP_RECEIVED] ? run->sent_usec : done[STEP_RECEIVED];
 
         samples_add(&s->samples[STEP_ASKED], last - run->asked_usec, 0);
-        for (size_t i = 0; i < LAUNCH_STEP_MAX; last = done[i++])
+        for (size_t i = 0; i < LAUNCH_STEP_MAX; i++) {
+                if (done[i] == 0)
+                        continue;
                 samples_add(&s->samples[i], done[i] - last, 0);
+                last = done[i];
+        }
         samples_add(&s->samples[STEP_TOLD], run->told_usec - last, 0);
 }
 
@@ -59,15 +71,16 @@ static void print(const char *name, Samples *s, double whole)
                median / whole * 100);
 }
 
-void steps_print(Steps *s)
+void steps_print(Steps *s, bool warm)
 {
         double whole = 0;
 
         for (size_t i = 0; i < STEPS_MAX; i++)
                 whole += samples_msec(&s->samples[i], 500);
-        printf("\n%-52s %8s %8s %8s\n", "steps of a jail of the library, us", "median", "95 %", "share");
+        printf("\n%-52s %8s %8s %8s\n", warm ? "steps of one that was there before, us" : "steps of a jail of the library, us", "median", "95 %", "share");
         print(names[STEP_ASKED], &s->samples[STEP_ASKED], whole);
         for (size_t i = 0; i < LAUNCH_STEP_MAX; i++)
-                print(names[i], &s->samples[i], whole);
+                if (s->samples[i].n > 0)
+                        print(warm && warm_names[i] ? warm_names[i] : names[i], &s->samples[i], whole);
         print(names[STEP_TOLD], &s->samples[STEP_TOLD], whole);
 }

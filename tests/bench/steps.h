@@ -4,6 +4,8 @@
 #include "tests/bench/library.h"
 #include "tests/bench/samples.h"
 
+#include <stdbool.h>
+
 /* Where the time of a jail goes. */
 
 enum { STEP_ASKED = LAUNCH_STEP_MAX, STEP_TOLD, STEPS_MAX }; /* of the caller: the first, and the last */
@@ -14,4 +16,5 @@ typedef struct Steps {
 
 void steps_done(Steps *s);
 void steps_add(Steps *s, const LibraryRun *run);
-void steps_print(Steps *s);
+/* `warm`: of jails that were there before, which have fewer. */
+void steps_print(Steps *s, bool warm);
