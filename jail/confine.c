@@ -16,18 +16,18 @@
 /* The calls are made directly: the process that runs this shares its memory with the reaper (see reaper.c), and libc's
  * own wrappers keep state there about threads and ids. */
 
-static int set_limit(int resource, rlim_t wanted)
+static int set_limit(pid_t pid, int resource, rlim_t wanted)
 {
         struct rlimit limit;
 
-        if (getrlimit(resource, &limit) < 0)
+        if (prlimit(pid, resource, NULL, &limit) < 0)
                 return -errno;
         /* Down only: up may need a privilege that is not there. */
         if (wanted < limit.rlim_max)
                 limit.rlim_max = wanted;
         if (wanted < limit.rlim_cur || limit.rlim_cur > limit.rlim_max)
                 limit.rlim_cur = limit.rlim_max;
-        return setrlimit(resource, &limit) < 0 ? -errno : 0;
+        return prlimit(pid, resource, &limit, NULL) < 0 ? -errno : 0;
 }
 
 /* With 0, the kernel writes no core; but where the host has a program for crashes (core_pattern with "|"), it is started
@@ -36,22 +36,22 @@ static int set_core_limit(void)
 {
         const struct rlimit one = {1, 1};
 
-        return setrlimit(RLIMIT_CORE, &one) < 0 ? set_limit(RLIMIT_CORE, 0) : 0;
+        return setrlimit(RLIMIT_CORE, &one) < 0 ? set_limit(0, RLIMIT_CORE, 0) : 0;
 }
 
 int confine_resources(void)
 {
         int r;
 
-        if ((r = set_core_limit()) < 0 || (r = set_limit(RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
-            (r = set_limit(RLIMIT_RTPRIO, 0)) < 0 || (r = set_limit(RLIMIT_NICE, 0)) < 0)
+        if ((r = set_core_limit()) < 0 || (r = set_limit(0, RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
+            (r = set_limit(0, RLIMIT_RTPRIO, 0)) < 0 || (r = set_limit(0, RLIMIT_NICE, 0)) < 0)
                 return r;
         return 0;
 }
 
-int confine_processes(uint64_t pids)
+int confine_processes(pid_t pid, uint64_t pids)
 {
-        return pids == JAIL_UNLIMITED ? 0 : set_limit(RLIMIT_NPROC, pids);
+        return pids == JAIL_UNLIMITED ? 0 : set_limit(pid, RLIMIT_NPROC, pids);
 }
 
 /* What is in `usable` and not in `kept` is gone with the next exec. */

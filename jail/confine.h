@@ -3,6 +3,8 @@
 
 #include "jail/plan.h"
 
+#include <sys/types.h>
+
 /* The last steps before a program in the jail starts, in the order in which each leaves the next possible:
  * resource limits, groups and ids, capabilities, no_new_privs, Landlock, the filter. Nothing is given back later. */
 
@@ -24,8 +26,8 @@ int confine_bound(uint64_t set, uint64_t kept);
 
 /* Limits that are no cgroup's: no core, nor a program for crashes; descriptors. */
 int confine_resources(void);
-/* Of processes and threads of this id; JAIL_UNLIMITED: none. Also later. */
-int confine_processes(uint64_t pids);
+/* Of processes and threads of its id, for a process (0: this one), also later. JAIL_UNLIMITED: no limit. */
+int confine_processes(pid_t pid, uint64_t pids);
 
 /* Ids to Landlock. Returns 0 or a negative errno, with `*ret_step` naming the step. */
 int confine_enter(const Confinement *confinement, const char **ret_step);

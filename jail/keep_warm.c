@@ -5,9 +5,11 @@
 
 #include "engine/base/fd.h"
 #include "jail/client.h"
+#include "jail/filter_reading.h"
 #include "jail/policy.h"
 
 #include <string.h>
+#include <sys/syscall.h>
 
 static WarmPolicy *find(const JailLauncher *l, const JailPolicy *policy)
 {
@@ -62,6 +64,8 @@ static int begin(JailLauncher *l, JailPolicy *policy, size_t n, Error *e)
         if (r < 0)
                 return r;
         plan.waits = true;
+        plan.waits_filtered = filter_allows_number(policy, SYS_futex) && filter_allows_number(policy, SYS_chdir) &&
+                              filter_allows_number(policy, SYS_execve);
         _cleanup_close_ int fd = plan_seal(&plan, e);
         if (fd < 0)
                 return fd;

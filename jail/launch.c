@@ -290,7 +290,7 @@ static _Noreturn void wait_for_job(const Launch *l, int control)
         int r = handover_receive(control, &job, &e);
         step(l, control, STEP_DESCRIPTORS, r < 0 ? r : take_stdio(job.fds, &e), &e);
         step(l, control, STEP_ARCHIVES, unpack_archives(&job.file.plan, job.archives, job.directories, &e), &e);
-        int still[] = {control, l->ids->fd, reaper.signals};
+        int still[] = {control, l->ids->fd, reaper.signals, reaper.job.listener};
         close_others(still, ELEMENTS(still));
         reaper_run(&reaper, &job.file.plan, -1);
 }

@@ -47,7 +47,7 @@ static void walk_bytes(Walk *w, const void **data, size_t *size)
 
 static void walk_plan(Walk *w, Plan *plan)
 {
-        uint64_t waits = plan->waits, controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root,
+        uint64_t waits = plan->waits, waits_filtered = plan->waits_filtered, controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root,
                  writable_root = plan->writable_root, watch = plan->watch, message_queues = plan->message_queues,
                  abi = (uint64_t)plan->landlock_abi;
         const void *limits = &plan->limits;
@@ -59,6 +59,7 @@ static void walk_plan(Walk *w, Plan *plan)
         else if (w->unpacker)
                 w->unpacker->failed = true;
         walk_number(w, &waits);
+        walk_number(w, &waits_filtered);
         walk_number(w, &controllers);
         walk_number(w, &listen);
         walk_number(w, &watch);
@@ -68,6 +69,7 @@ static void walk_plan(Walk *w, Plan *plan)
         walk_number(w, &writable_root);
         walk_number(w, &message_queues);
         plan->waits = waits != 0;
+        plan->waits_filtered = waits_filtered != 0;
         plan->root = (RootKind)root;
         plan->writable_root = writable_root != 0;
         plan->message_queues = message_queues != 0;

@@ -46,6 +46,7 @@ enum { START_PLAN, START_STDIN, START_STDOUT, START_STDERR, START_INPUTS };
 
 typedef struct Plan {
         bool waits; /* of a jail that is made before its job is known: what follows from the policy is all there is */
+        bool waits_filtered; /* the job's process can wait under its filter, which allows the calls that are left to do */
         JailLimits limits;
         unsigned controllers; /* of CgroupController: those that shall hold the limits */
         char **command;

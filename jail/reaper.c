@@ -162,7 +162,7 @@ static int prepare(Reaper *r, const Plan *plan, Error *e)
         prctl(PR_SET_DUMPABLE, 0);
         if (!plan->waits)
                 return 0;
-        int ahead = spawn_ahead(&r->job, e);
+        int ahead = spawn_ahead(&r->job, plan->waits_filtered, e);
         r->job.confinement.ruleset = close_fd(r->job.confinement.ruleset); /* the job's process is under it */
         return ahead;
 }

@@ -8,8 +8,8 @@
  *     here when the exec gives the job a table of its own without it. No message has to pass the filter;
  *   - nothing is copied that the exec would throw away.
  *
- * In a jail that waits for its job the child goes ahead to where the job must be known, and waits there. The two then take
- * turns: only one of them is ever at work, as they share all that a thread has for itself, errno among it.
+ * In a jail that waits for its job the child goes ahead to where the job must be known, and waits there: under the filter,
+ * where that allows to wait, and to go on. The two then take turns: only one of them is ever at work, as they share all that a thread has for itself, errno among it.
  *
  * The child's credentials are its own from the first change on. Nobody else is in the jail at that time; and having
  * changed its ids it cannot be traced (it is not "dumpable"), should that ever change. */
@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define STACK_SIZE ((size_t)256 << 10)
+#define USUAL_DIRECTORY "/work"
 
 enum { TURN_REAPER, TURN_JOB };
 
@@ -77,39 +78,68 @@ static int give_up_rights(Spawn *s)
         return r < 0 ? r : confine_enter(&s->confinement, &s->step);
 }
 
-/* What depends on the job, and the filter, under which that could not be done. */
-static int take_job(Spawn *s)
+static int enter_directory(Spawn *s, const char *directory)
 {
-        const Plan *plan = s->plan;
-
         s->step = "working directory ";
-        s->detail = plan->working_directory;
-        if (chdir(plan->working_directory) < 0)
-                return -errno;
-        s->step = "limiting the number of processes";
-        s->detail = "";
-        /* With the controller there is a cgroup's count; the other would only answer first, and less clearly. */
-        int r = confine_processes(plan->controllers & CONTROLLER_PIDS ? JAIL_UNLIMITED : plan->limits.pids);
-        if (r < 0)
-                return r;
+        s->detail = directory;
+        int r = chdir(directory) < 0 ? -errno : 0;
+        s->detail = r < 0 ? directory : "";
+        return r;
+}
+
+/* The very last, since it need not allow any of the calls above. */
+static int enter_filter(Spawn *s)
+{
         s->step = "loading the system call filter";
-        if ((r = confine_filter(&s->confinement)) >= 0 && s->confinement.listener_flags)
+        int r = confine_filter(&s->confinement);
+        if (r >= 0 && s->confinement.listener_flags)
                 s->listener = r;
         return r;
+}
+
+/* With the controller there is a cgroup's count; the other would only answer first, and less clearly. */
+static int limit_processes(Spawn *s, pid_t pid)
+{
+        s->step = "limiting the number of processes";
+        return confine_processes(pid, s->plan->controllers & CONTROLLER_PIDS ? JAIL_UNLIMITED : s->plan->limits.pids);
+}
+
+static int wait_for_job(Spawn *s)
+{
+        int r = s->filtered ? enter_directory(s, USUAL_DIRECTORY) : 0;
+
+        if (r >= 0 && s->filtered)
+                r = enter_filter(s);
+        s->error = r;
+        give_turn(s, TURN_REAPER);
+        if (r >= 0)
+                wait_while(&s->turn, TURN_REAPER);
+        return r;
+}
+
+static int become_job(Spawn *s)
+{
+        bool ahead = !s->plan;
+        int r = give_up_rights(s);
+
+        if (ahead && r < 0) {
+                s->error = r;
+                give_turn(s, TURN_REAPER);
+        }
+        if (r >= 0 && ahead)
+                r = wait_for_job(s);
+        if (r >= 0 && (!s->filtered || strcmp(s->plan->working_directory, USUAL_DIRECTORY) != 0))
+                r = enter_directory(s, s->plan->working_directory);
+        if (r >= 0 && !ahead)
+                r = limit_processes(s, 0);
+        return r >= 0 && !s->filtered ? enter_filter(s) : r;
 }
 
 static int spawned(void *argument)
 {
         Spawn *s = argument;
 
-        s->error = give_up_rights(s);
-        if (!s->plan) {
-                give_turn(s, TURN_REAPER);
-                if (s->error >= 0)
-                        wait_while(&s->turn, TURN_REAPER);
-        }
-        if (s->error >= 0)
-                s->error = take_job(s);
+        s->error = become_job(s);
         if (s->error < 0)
                 _exit(1);
         *s->begun = true;
@@ -179,8 +209,9 @@ static int early_error(const Spawn *s, Error *e)
         return s->error < 0 && !s->exec_failed ? error_errno(e, s->error, "%s%s", s->step, s->detail) : 0;
 }
 
-int spawn_ahead(Spawn *s, Error *e)
+int spawn_ahead(Spawn *s, bool filtered, Error *e)
 {
+        s->filtered = filtered;
         s->turn = TURN_JOB;
         int r = start(s, 0, e);
 
@@ -200,8 +231,10 @@ pid_t spawn_run(Spawn *s, const Plan *plan, int *ret_exec_failed, Error *e)
         if (!s->candidates)
                 return error_oom(e);
         if (s->pid >= 0) {
-                give_turn(s, TURN_JOB);
-                wait_while(&s->here, 1);
+                if ((s->error = limit_processes(s, s->pid)) >= 0) {
+                        give_turn(s, TURN_JOB);
+                        wait_while(&s->here, 1);
+                }
         } else {
                 r = start(s, CLONE_VFORK, e);
         }

@@ -6,6 +6,7 @@
 /* The job's process, from its start to the program in it. */
 typedef struct Spawn {
         Confinement confinement;
+        bool filtered; /* it waits under its filter already */
         bool *begun;       /* becomes true when the program is about to be executed */
         const Plan *plan;  /* the job's; NULL until that is known */
         char **candidates; /* paths to try, in order */
@@ -20,9 +21,9 @@ typedef struct Spawn {
         uint32_t here; /* 1 as long as it shares our memory: then the kernel makes it 0 (CLONE_CHILD_CLEARTID) */
 } Spawn;
 
-/* Starts it before the job is known: it takes its ids and gives up its rights, and waits. Error: the sentence names the
- * step. */
-int spawn_ahead(Spawn *s, Error *e);
+/* Starts it before the job is known: it takes its ids and gives up its rights, and waits; `filtered`: under its filter.
+ * Error: the sentence names the step. */
+int spawn_ahead(Spawn *s, bool filtered, Error *e);
 
 /* Has it run the program of the plan, which stays in use. Returns its pid, or a negative errno; `*ret_exec_failed`, then,
  * is 0, or where it was the program that could not be executed, 126 or 127 as shells have it. -ECHILD: somebody has killed

@@ -37,7 +37,7 @@ static _Noreturn void unpack_child(const Plan *plan, int archive_fd, int dir_fd,
         int r = confine_resources();
 
         if (r >= 0)
-                r = confine_processes(1);
+                r = confine_processes(0, 1);
         if (r >= 0 && plan->landlock_abi > 0) {
                 step = "making a Landlock ruleset";
                 r = confinement.ruleset = landlock_for_unpacking(plan->landlock_abi, dir_fd);

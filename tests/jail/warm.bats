@@ -126,6 +126,15 @@ END
         [ "$(start)" = warm ]
 }
 
+@test "a policy under which nothing can wait has jails that wait all the same" {
+        cat > few.json <<< '{"filesystem": {"execute": ["/input"]}, "syscalls": {"allow": ["execve", "exit_group", "write", "brk",
+                "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "readlinkat", "getrandom", "mprotect"]}}'
+        run warm --policy ./few.json -- /input/payload ptrace 2 </dev/null
+        [[ $output == *refused* ]]
+        [ "$(json_get denied_syscalls.ptrace "$report")" = 2 ]
+        [ "$(start)" = warm ]
+}
+
 @test "what making the jail has cost is not in the job's accounts" {
         run warm -- true </dev/null
         [ "$(start)" = warm ]
