@@ -30,7 +30,10 @@ Table *pool_table(json_object *workers, bool colour)
                 table_add(table, json_text(w, "name"), NULL);
                 table_add(table, json_text(w, "state"), state_colour(json_text(w, "state")));
                 table_add_number(table, json_number(w, "running"));
-                table_add_number(table, json_number(w, "warm"));
+                if (json_member(w, "warm"))
+                        table_add_number(table, json_number(w, "warm"));
+                else
+                        table_add(table, NULL, NULL);
                 table_add(table, memory && memory != UINT64_MAX ? amount_size(memory).text : NULL, NULL);
                 table_add(table, started && started <= now ? amount_duration(now - started).text : NULL, NULL);
                 table_add(table, json_text(w, "unit"), NULL);

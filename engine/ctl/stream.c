@@ -21,11 +21,17 @@ void stream_done(Stream *s)
         s->room = NULL;
 }
 
+/* What the filter has made of it in `room`; that may be nothing. */
+static int add_filtered(Stream *s, size_t size)
+{
+        return size > 0 ? sink_add(&s->sink, s->room, size) : 0;
+}
+
 static int add(Stream *s, const char *data, size_t size)
 {
         if (!s->filtered)
                 return sink_add(&s->sink, data, size);
-        return sink_add(&s->sink, s->room, terminal_filter_pass(&s->filter, data, size, s->room));
+        return add_filtered(s, terminal_filter_pass(&s->filter, data, size, s->room));
 }
 
 int stream_add(Stream *s, const char *data, size_t size, uint64_t realtime_usec)
@@ -52,5 +58,5 @@ int stream_add(Stream *s, const char *data, size_t size, uint64_t realtime_usec)
 
 int stream_end(Stream *s)
 {
-        return s->filtered ? sink_add(&s->sink, s->room, terminal_filter_end(&s->filter, s->room)) : 0;
+        return s->filtered ? add_filtered(s, terminal_filter_end(&s->filter, s->room)) : 0;
 }

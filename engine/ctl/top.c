@@ -184,7 +184,7 @@ static int show(Top *t, const TopOptions *o, Error *e)
 
         for (uint64_t n = 0; !t->quit && (o->number == 0 || n < o->number); n++) {
                 uint64_t until_usec = monotonic_usec() + INTERVAL_USEC;
-                int r = look(t, e);
+                int r = n > 0 ? look(t, e) : 0; /* the first was taken before */
                 if (r < 0)
                         return r;
                 if (!t->screen) {

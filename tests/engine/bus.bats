@@ -360,3 +360,29 @@ teardown() {
         for i in $(seq 100); do as games GetJob s "$id" 2>/dev/null && break; sleep 0.2; done
         as games GetJob s "$id"
 }
+
+@test "skepctl finds the engine on the system bus, and people act there as who they are" {
+        export DBUS_SYSTEM_BUS_ADDRESS=$BUS
+        unset SKEP_ADDRESS
+        chmod 755 "$PWD"
+        run run_as games "$build/skepctl" run --name played -- echo hello < /dev/null
+        [ "$output" = hello ]
+        setpriv --reuid games --regid games --clear-groups "$build/skepctl" events --json -f -n 0 > events 3>&- &
+        follower=$!
+        sleep 0.5
+        id=$(run_as games "$build/skepctl" submit - <<< '{"command": ["sh", "-c", "echo out; exit 3"]}')
+        run -1 run_as games "$build/skepctl" wait "$id"
+        [ "$(run_as games "$build/skepctl" logs "$id")" = out ]
+        [[ $(run_as games "$build/skepctl" status "$id") == *"tenant       players"* ]]
+        for i in $(seq 100); do grep -q '"finished"' events && break; sleep 0.1; done
+        kill $follower
+        grep -q "\"id\":\"$id\".*\"tenant\":\"players\",\"state\":\"failed\",\"reason\":\"exited\"" events
+        # Another's jobs, and the engine itself, are not his.
+        run run_as daemon "$build/skepctl" status "$id"
+        [ "$status" -eq 125 ]
+        run run_as games "$build/skepctl" pause
+        [ "$status" -eq 125 ]
+        [ "${#lines[@]}" -eq 1 ]
+        run "$build/skepctl" doctor
+        [[ $output == *"system bus  yes   org.skep.Engine1 is on it"*"supervisor  yes"* ]]
+}

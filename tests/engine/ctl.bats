@@ -246,7 +246,7 @@ on_terminal() { # command, as a line for sh
         sleep 0.2
         pid=$(cat "$BATS_FILE_TMPDIR/pid")
         kill -KILL "$pid"
-        while readlink "/proc/$pid/exe" > /dev/null; do sleep 0.05; done
+        while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
         start_engine
         wait $waiter
         wait $follower
@@ -383,11 +383,13 @@ complete_line() { # words
 @test "events tells what has come and ended, and what comes" {
         id=$(ctl submit - <<< '{"command": ["false"], "name": "eventful"}')
         run ctl wait "$id"
-        run ctl events -n 2
-        [[ ${lines[1]} == *" submitted "*"$id"*" eventful" ]]
-        [[ ${lines[2]} == *" failed "*"$id"*"exit 1"*" eventful" ]]
-        [ "$(ctl events --json -n 1 | json_get event)" = finished ]
-        [ "$(ctl events --json -n 1 | json_get reason)" = exited ]
+        [ "$(ctl events -n 2 | wc -l)" -eq 3 ]
+        run grep "$id" <<< "$(ctl events)"
+        [[ ${lines[0]} == *" submitted "*"$id"*" eventful" ]]
+        [[ ${lines[1]} == *" failed "*"$id"*"exit 1"*" eventful" ]]
+        ctl events --json | grep "$id" | tail -1 > last
+        [ "$(json_get event last)" = finished ]
+        [ "$(json_get reason last)" = exited ]
         [ "$(ctl events --json -n 0)" = "" ]
         "$build/skepctl" events --json -f -n 0 > out 3>&- &
         sleep 0.5

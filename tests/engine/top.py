@@ -186,7 +186,8 @@ def test_stop(program):
     top.shows("q quit")
     os.kill(top.pid, signal.SIGTSTP)
     top.until(lambda: 1049 not in top.screen.modes)
-    assert top.is_given_back() and 25 in top.screen.modes
+    top.until(top.is_given_back)
+    assert 25 in top.screen.modes
     os.kill(top.pid, signal.SIGCONT)
     top.until(lambda: 1049 in top.screen.modes)
     top.shows("q quit")
