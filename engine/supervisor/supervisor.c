@@ -382,11 +382,13 @@ void supervisor_leave_workers(Supervisor *s)
 
 Supervisor *supervisor_free(Supervisor *s)
 {
+        bool ending = s->pool && !s->leaving; /* without a pool: a start that failed, and workers go on */
+
         s->events = NULL;
         if (s->pool)
                 s->pool = pool_free(s->pool, s->leaving);
         /* What has not ended is for the next supervisor, and was not the fault of the job. */
-        for (size_t i = 0; !s->leaving && i < s->jobs.n; i++) {
+        for (size_t i = 0; ending && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
                 if (!job->ended && job_state_runs(job->state))
                         store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);

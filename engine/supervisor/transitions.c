@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define BACKOFF_MAX_USEC (3600 * USEC_PER_SECOND)
+#define UNSETTLED_USEC (100 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 static void enter_queue(Supervisor *s, Job *job, bool first)
@@ -131,10 +132,15 @@ static int on_due(sd_event_source *source _unused_, uint64_t usec _unused_, void
         return 0;
 }
 
-static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+static int on_deadline(sd_event_source *source, uint64_t usec _unused_, void *userdata)
 {
         Job *job = userdata;
 
+        /* It may have been started, by the supervisor before: one of its workers will say so. */
+        if (!job->supervisor->settled) {
+                int r = sd_event_source_set_time_relative(source, UNSETTLED_USEC);
+                return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        }
         job->deadline = sd_event_source_disable_unref(job->deadline);
         if (!job->ended && !job->worker)
                 supervisor_finish(job->supervisor, job, JOB_FAILED,

@@ -132,6 +132,42 @@ reach() { # id, state: waits for it
         start_engine --drain 0s
 }
 
+@test "a supervisor that cannot start changes nothing for what runs" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 4; echo end"]}')
+        reach "$id" running
+        kill_engine
+        mv "$state/worker.sock.lock" lock
+        mkdir "$state/worker.sock.lock"
+        run start_engine --drain 0s
+        [ "$status" -ne 0 ]
+        rmdir "$state/worker.sock.lock"
+        mv lock "$state/worker.sock.lock"
+        start_engine --drain 0s
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 1" ]
+        [ "$(ctl logs "$id")" = end ]
+}
+
+@test "a deadline is none for what was started before it, though that was not written down" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 4; echo end"], "deadline": "2s"}')
+        cp "$state/jobs.db" "$state/jobs.db-wal" . # as it is before the start
+        ctl resume
+        reach "$id" running
+        kill_engine
+        kill -STOP $(workers)
+        cp jobs.db jobs.db-wal "$state/"
+        rm -f "$state/jobs.db-shm"
+        start_engine --drain 0s
+        sleep 2.5
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "queued 0" ]
+        kill -CONT $(workers)
+        ctl resume
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 1" ]
+        [ "$(ctl logs "$id")" = end ]
+}
+
 @test "a stranger's connection to the workers' socket is closed, and harms nobody" {
         python3 - "$state/worker.sock" << 'P'
 import socket, sys
