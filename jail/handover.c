@@ -62,8 +62,8 @@ static int attach_inputs(const Plan *plan, const int *mounts, Error *e)
         return r;
 }
 
-/* A mount is attached only by who is in its namespace. The launcher has one thread, and nothing else to do meanwhile: it
- * goes there itself. The jail's paths are those that we have made: nobody else has been in there yet. */
+/* A mount is attached only by who is in its namespace. The launcher has one thread, and nothing else to do meanwhile:
+ * it goes there itself. The jail's paths are those that we have made: nobody else has been in there yet. */
 static int mount_inputs(const Plan *plan, int mounts_ns, const int *mounts, Error *e)
 {
         _cleanup_close_ int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);

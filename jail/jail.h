@@ -291,11 +291,11 @@ int jail_launcher_dispatch(JailLauncher *launcher, Error *e);
 int jail_start(JailLauncher *launcher, const JailSpec *spec, const JailEvents *events, void *userdata, Jail **ret,
                Error *e);
 
-/* Has the launcher keep `n` jails ready for jobs of a policy: made up to where the job must be known. jail_start() takes one
- * by itself, where there is one that fits (no `binds`, no `root` of the spec's own, no `watch` but to count); it is as any
- * other, is used once, and is replaced when nothing else is to be done. What cannot be kept is no error: then every start is
- * cold. 0: none any more. Only for root, for a launcher that is a process of its own, and over the host's root: otherwise
- * -EOPNOTSUPP. Other errors: -EINVAL, as of compiling the policy; -EAGAIN the launcher does not read just now. */
+/* Has the launcher keep `n` jails ready for jobs of a policy: made up to where the job must be known. jail_start() takes
+ * one by itself, where there is one that fits (no `binds`, no `root` of the spec's own, no `watch` but to count); it is as
+ * any other, is used once, and is replaced when nothing else is to be done. What cannot be kept is no error: then every
+ * start is cold. 0: none any more. Only for root, for a launcher that is a process of its own, and over the host's root:
+ * otherwise -EOPNOTSUPP. Other errors: as of compiling the policy; -EAGAIN the launcher does not read just now. */
 int jail_launcher_keep_warm(JailLauncher *launcher, JailPolicy *policy, size_t n, Error *e);
 
 /* How many of them are there, as far as is known. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The caller's side of warm jails: which policies the launcher keeps them for. They are known to it by numbers; the first
- * time, a plan goes along which has only what follows from the policy. */
+/* The caller's side of warm jails: which policies the launcher keeps them for. They are known to it by numbers; the
+ * first time, a plan goes along which has only what follows from the policy. */
 
 #include "engine/base/fd.h"
 #include "jail/client.h"
@@ -81,7 +81,8 @@ int jail_launcher_keep_warm(JailLauncher *l, JailPolicy *policy, size_t n, Error
         WarmPolicy *w = find(l, policy);
 
         if (l->here || l->host.ids != IDS_RANGE || !is_over_host(policy))
-                return error_set(e, -EOPNOTSUPP, "only root's launcher keeps jails warm, and only over the host's root");
+                return error_set(e, -EOPNOTSUPP,
+                                 "only root's launcher keeps jails warm, and only over the host's root");
         if (!w)
                 return n > 0 ? begin(l, policy, n, e) : 0;
         if (w->wanted == n)
@@ -104,7 +105,8 @@ size_t jail_launcher_warm(const JailLauncher *l, const JailPolicy *policy)
 
 uint64_t warm_kind_for(JailLauncher *l, const JailSpec *spec)
 {
-        WarmPolicy *w = spec->n_binds > 0 || spec->root || spec->watch != JAIL_WATCH_COUNT ? NULL : find(l, spec->policy);
+        WarmPolicy *w =
+                spec->n_binds > 0 || spec->root || spec->watch != JAIL_WATCH_COUNT ? NULL : find(l, spec->policy);
 
         if (!w)
                 return 0;

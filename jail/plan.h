@@ -24,7 +24,7 @@
 #include "jail/root_file.h"
 #include "jail/steps.h"
 
-#define LAUNCHER_VERSION 1
+#define LAUNCHER_VERSION 2
 #define LAUNCHER_SOCKET_FD 3
 #define LAUNCHER_MESSAGE_MAX ((size_t)8 << 10)
 #define PLAN_SIZE_MAX ((size_t)16 << 20)

@@ -207,7 +207,7 @@ static void jail_exited(Launcher *l, RunningJail *j)
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.pidfd, NULL);
         j->ended_usec = monotonic_usec();
         step_done(&j->ledger->steps, STEP_GONE);
-        if (j->phase == PHASE_BUILDING && !j->killed)
+        if ((j->phase == PHASE_BUILDING || j->phase == PHASE_WAITING) && !j->killed)
                 warm_failed(l, j->kind);
         bool waited = j->phase == PHASE_WAITING;
         /* The accounts are read before the group goes, and are complete: nothing in there runs any more. */

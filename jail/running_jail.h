@@ -14,9 +14,9 @@
 typedef enum Phase {
         PHASE_BUILDING, /* it is built before there is a job for it */
         PHASE_WAITING,  /* for a job */
-        PHASE_SETUP,   /* it is built for its job, or the job has been handed over */
-        PHASE_RUNNING, /* the program runs */
-        PHASE_GONE, /* every process has ended; its cgroup is being removed */
+        PHASE_SETUP,    /* it is built for its job, or the job has been handed over */
+        PHASE_RUNNING,  /* the program runs */
+        PHASE_GONE,     /* every process has ended; its cgroup is being removed */
 } Phase;
 
 typedef struct RunningJail {
@@ -72,9 +72,9 @@ int launcher_watch(Launcher *l, int fd, void *whose);
 /* To the caller; who does not read any more has gone. */
 void launcher_send(Launcher *l, Packer *p, const int *fds, size_t n_fds);
 
-/* Runs the job of a plan (its descriptors as in START): in a warm jail of the kind, where there is one and it is fit for
- * that, or in one that is made for it. What goes wrong is told to the caller. Of the
- * descriptors it takes what it needs longer. */
+/* Runs the job of a plan (its descriptors as in START): in a warm jail of the kind, where there is one and it is fit
+ * for that, or in one that is made for it. What goes wrong is told to the caller. Of the descriptors it takes what it
+ * needs longer. */
 void running_jail_start(Launcher *l, uint64_t id, uint64_t kind, int *fds, size_t n_fds);
 /* Begins to make one that waits for its job. Returns 0 or a negative errno. */
 int running_jail_make_warm(Launcher *l, const WarmKind *kind, uint64_t stamp);
@@ -92,7 +92,7 @@ void warm_keep(Launcher *l, uint64_t number, uint64_t wanted, int plan_fd);
 RunningJail *warm_find(Launcher *l, uint64_t kind);
 /* Tells the caller how many there are. */
 void warm_tell(Launcher *l, uint64_t kind);
-/* One could not be built. */
+/* One could not be built, or has died while it waited. */
 void warm_failed(Launcher *l, uint64_t kind);
 /* Has another one built if it is wanted, and nobody waits for the time that it takes. Returns when to look again. */
 uint64_t warm_refill(Launcher *l, uint64_t now);

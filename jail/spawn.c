@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The job is started as posix_spawn() does it: the child shares the reaper's memory and descriptors until it executes the
- * program, and the reaper sleeps until then. So
+/* The job is started as posix_spawn() does it: the child shares the reaper's memory and descriptors until it executes
+ * the program, and the reaper sleeps until then. So
  *
  *   - what goes wrong in the child is simply there afterwards, in the struct that both see;
  *   - the listener for refused calls, which only the filtered process can make, is in the table of both, and stays
  *     here when the exec gives the job a table of its own without it. No message has to pass the filter;
  *   - nothing is copied that the exec would throw away.
  *
- * In a jail that waits for its job the child goes ahead to where the job must be known, and waits there: under the filter,
- * where that allows to wait, and to go on. The two then take turns: only one of them is ever at work, as they share all that a thread has for itself, errno among it.
+ * In a jail that waits for its job the child goes ahead to where the job must be known, and waits there: under the
+ * filter, where that allows to wait, and to go on. The two then take turns: only one of them is ever at work, as they
+ * share all that a thread has for itself, errno among it.
  *
  * The child's credentials are its own from the first change on. Nobody else is in the jail at that time; and having
  * changed its ids it cannot be traced (it is not "dumpable"), should that ever change. */
@@ -187,8 +188,10 @@ static int describe_exec_failure(const Spawn *s, int status, Error *e)
         if (s->error == -ENOENT)
                 return error_set(e, s->error, "%s: not found in the jail", name);
         if (s->error == -EACCES)
-                return error_set(e, s->error, "%s: permission denied: it is not executable, or not where the policy lets "
-                                              "programs be executed", name);
+                return error_set(e, s->error,
+                                 "%s: permission denied: it is not executable, or not where the policy lets "
+                                 "programs be executed",
+                                 name);
         return error_errno(e, s->error, "%s", name);
 }
 

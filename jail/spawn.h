@@ -6,10 +6,10 @@
 /* The job's process, from its start to the program in it. */
 typedef struct Spawn {
         Confinement confinement;
-        bool filtered; /* it waits under its filter already */
-        bool *begun;       /* becomes true when the program is about to be executed */
-        const Plan *plan;  /* the job's; NULL until that is known */
-        char **candidates; /* paths to try, in order */
+        bool filtered;             /* it waits under its filter already */
+        bool *begun;               /* becomes true when the program is about to be executed */
+        const Plan *plan;          /* the job's; NULL until that is known */
+        char **candidates;         /* paths to try, in order */
         const char *step, *detail; /* what went wrong, with `error`: a negative errno, 0 once the program runs */
         int error;
         bool exec_failed;
@@ -25,7 +25,7 @@ typedef struct Spawn {
  * Error: the sentence names the step. */
 int spawn_ahead(Spawn *s, bool filtered, Error *e);
 
-/* Has it run the program of the plan, which stays in use. Returns its pid, or a negative errno; `*ret_exec_failed`, then,
- * is 0, or where it was the program that could not be executed, 126 or 127 as shells have it. -ECHILD: somebody has killed
- * it before. */
+/* Has it run the program of the plan, which stays in use. Returns its pid, or a negative errno; `*ret_exec_failed`,
+ * then, is 0, or where it was the program that could not be executed, 126 or 127 as shells have it. -ECHILD: somebody
+ * has killed it before. */
 pid_t spawn_run(Spawn *s, const Plan *plan, int *ret_exec_failed, Error *e);

@@ -2,9 +2,9 @@
 
 /* Jails that were made before their job: as many of a kind as the caller wants, each for one job.
  *
- * One takes as long to make as any, so it is made when that keeps nobody waiting: one at a time, when no job is about to
- * start, and none was started or has ended a moment ago. A program that has its jobs run one after the other without a
- * pause gets jails that are made for them; it would have to wait for the others just as long. */
+ * One takes as long to make as any, so it is made when that keeps nobody waiting: one at a time, when no job is about
+ * to start, and none was started or has ended a moment ago. A program that has its jobs run one after the other without
+ * a pause gets jails that are made for them; it would have to wait for the others just as long. */
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #define PAUSE_USEC (2 * USEC_PER_MSEC)
-#define RETRY_USEC (10 * USEC_PER_SECOND)
+#define RETRY_USEC USEC_PER_SECOND /* where one after the other ends before it is of use */
 
 static WarmKind *find_kind(const Launcher *l, uint64_t number)
 {
@@ -30,7 +30,8 @@ static size_t count(const Launcher *l, uint64_t number, bool built)
         size_t n = 0;
 
         for (const RunningJail *j = l->jails; j; j = j->next)
-                if (j->kind == number && !j->killed && (j->phase == PHASE_WAITING || (!built && j->phase == PHASE_BUILDING)))
+                if (j->kind == number && !j->killed &&
+                    (j->phase == PHASE_WAITING || (!built && j->phase == PHASE_BUILDING)))
                         n++;
         return n;
 }
@@ -51,8 +52,8 @@ static uint64_t stamp_of_all(char *const *paths, uint64_t stamp)
         return stamp;
 }
 
-/* What of the host is in such a jail, by its paths: where one means something else by now, a jail that waits has what it
- * meant before. */
+/* What of the host is in such a jail, by its paths: where one means something else by now, a jail that waits has what
+ * it meant before. */
 static uint64_t stamp_of_kind(const WarmKind *k)
 {
         static const char *const always[] = {"/usr", "/etc/ld.so.cache", "/etc/alternatives"};
@@ -181,7 +182,8 @@ uint64_t warm_refill(Launcher *l, uint64_t now)
         if (l->closing || !l->kinds || somebody_waits(l))
                 return USEC_INFINITY;
         for (WarmKind *k = l->kinds; k; k = k->next) {
-                uint64_t pause_end = l->busy_usec + PAUSE_USEC, due = k->retry_usec > pause_end ? k->retry_usec : pause_end;
+                uint64_t pause_end = l->busy_usec + PAUSE_USEC,
+                         due = k->retry_usec > pause_end ? k->retry_usec : pause_end;
                 if (count(l, k->number, false) >= k->wanted)
                         continue;
                 if (now >= due && running_jail_make_warm(l, k, stamp_of_kind(k)) >= 0)

@@ -5,9 +5,9 @@
  * it is halved, so that what nobody uses any more is gone within some minutes, and a burst that comes again soon finds
  * what the last one needed. Where the levels are more than what may be kept, the policies used last come first.
  *
- * Jails that wait hold memory that jobs may need. They are given up when the kernel says that processes are held up by the
- * lack of it (pressure stall information), here or in this worker's own cgroup, and are not made while less is available
- * than the configuration asks for. */
+ * Jails that wait hold memory that jobs may need. They are given up when the kernel says that processes are held up by
+ * the lack of it (pressure stall information), here or in this worker's own cgroup, and are not made while less is
+ * available than the configuration asks for. */
 
 #include "engine/worker/warm.h"
 
@@ -28,15 +28,15 @@
 enum { OF_HOST, OF_CGROUP, PRESSURES };
 
 typedef struct Use {
-        JailPolicy *policy; /* NULL: this and the following ones are free */
-        uint64_t level, peak; /* `peak`: of this period */
+        JailPolicy *policy;              /* NULL: this and the following ones are free */
+        uint64_t level, peak;            /* `peak`: of this period */
         uint64_t moment_usec, in_moment; /* when the moment began, and how many have started since */
 } Use;
 
 struct Warm {
         JailLauncher *launcher;
         WarmLimits limits;
-        Use uses[POLICIES_MAX]; /* the latest used first */
+        Use uses[POLICIES_MAX];  /* the latest used first */
         sd_event_source *period; /* enabled while anything is kept */
         sd_event_source *pressure[PRESSURES];
         int pressure_fds[PRESSURES];
@@ -178,7 +178,8 @@ int warm_new(sd_event *event, JailLauncher *launcher, const WarmLimits *limits, 
         if (!w)
                 return error_oom(e);
         *w = (Warm){.launcher = launcher, .limits = *limits, .pressure_fds = {-1, -1}};
-        int r = sd_event_add_time_relative(event, &w->period, CLOCK_MONOTONIC, PERIOD_USEC, USEC_PER_SECOND, on_period, w);
+        int r = sd_event_add_time_relative(event, &w->period, CLOCK_MONOTONIC, PERIOD_USEC, USEC_PER_SECOND, on_period,
+                                           w);
         if (r >= 0)
                 r = sd_event_source_set_enabled(w->period, SD_EVENT_OFF);
         if (r >= 0)

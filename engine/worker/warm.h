@@ -5,8 +5,8 @@
 
 #include <systemd/sd-event.h>
 
-/* Which jails a worker has its launcher keep ready, and how many: as many of each policy as were started at once of late,
- * and none while memory is short. */
+/* Which jails a worker has its launcher keep ready, and how many: as many of each policy as were started at once of
+ * late, and none while memory is short. */
 typedef struct Warm Warm;
 
 typedef struct WarmLimits {

@@ -4,8 +4,8 @@
  *
  *   warm-jail [--jobs N] [--keep POLICY] [the options of skep-jail] -- COMMAND…
  *
- * One jail is kept, of the job's policy or another; a job is started when it is there. --jobs runs the job N times, one after the other. The exit status
- * and the report are the last one's. */
+ * One jail is kept, of the job's policy or another; a job is started when it is there. --jobs runs the job N times, one
+ * after the other. The exit status and the report are the last one's. */
 
 #include "engine/base/archive.h"
 #include "engine/base/clock.h"
@@ -46,12 +46,13 @@ static int take_jobs(const Option *option _unused_, const char *value, void *tar
 
 static void keep_output(const Jail *jail, const char *path)
 {
-        const ArchiveRules rules = {.max_bytes = jail_output_bytes_max(jail), .max_entries = jail_output_files_max(jail)};
+        const ArchiveRules rules = {.max_bytes = jail_output_bytes_max(jail),
+                                    .max_entries = jail_output_files_max(jail)};
         _cleanup_close_ int archive = memfd_create("output", MFD_CLOEXEC);
         _cleanup_error_ Error e = ERROR_NULL;
 
-        if (archive_pack(jail_output_directory(jail), archive, &rules, NULL, &e) < 0 || lseek(archive, 0, SEEK_SET) < 0 ||
-            output_unpack(archive, path, &e) < 0)
+        if (archive_pack(jail_output_directory(jail), archive, &rules, NULL, &e) < 0 ||
+            lseek(archive, 0, SEEK_SET) < 0 || output_unpack(archive, path, &e) < 0)
                 fprintf(stderr, "warm-jail: %s\n", error_text(&e));
 }
 
