@@ -101,6 +101,8 @@ DEFINE_CLEANUP(JailPolicy, jail_policy_unref)
 
 const char *jail_policy_name(const JailPolicy *policy);
 const char *jail_policy_description(const JailPolicy *policy);
+/* "host", the absolute path of a directory or file, or the name of an image. */
+const char *jail_policy_root(const JailPolicy *policy);
 /* "sha256:…" of the resolved policy: equal digests mean equal jails. */
 const char *jail_policy_digest(const JailPolicy *policy);
 /* The resolved policy as JSON, without `extends` and with groups of system calls spelled out. */

@@ -246,6 +246,11 @@ const char *jail_policy_name(const JailPolicy *policy)
         return policy->name;
 }
 
+const char *jail_policy_root(const JailPolicy *policy)
+{
+        return policy->root ? policy->root : "host";
+}
+
 const char *jail_policy_description(const JailPolicy *policy)
 {
         return policy->description ? policy->description : "";

@@ -13,7 +13,8 @@ static const char *const state_names[JOB_STATE_MAX] = {
 
 static const unsigned transitions[JOB_STATE_MAX] = {
         [JOB_WAITING] = TO(JOB_QUEUED) | TO(JOB_CANCELLED) | TO(JOB_FAILED),
-        [JOB_QUEUED] = TO(JOB_STARTING) | TO(JOB_CANCELLED) | TO(JOB_FAILED),
+        /* Succeeded: by the result cache. */
+        [JOB_QUEUED] = TO(JOB_STARTING) | TO(JOB_SUCCEEDED) | TO(JOB_CANCELLED) | TO(JOB_FAILED),
         /* Back to the queue when somebody wants that; later, when the attempt failed and another may not. */
         [JOB_STARTING] = TO(JOB_RUNNING) | TO(JOB_QUEUED) | TO(JOB_BACKOFF) | TO(JOB_SUCCEEDED) | TO(JOB_FAILED) |
                          TO(JOB_CANCELLED),
@@ -57,6 +58,8 @@ Job *job_free(Job *job)
         tenant_unref(job->tenant);
         free(job->report);
         free(job->policy_name);
+        free(job->digest);
+        free(job->origin);
         free(job->children);
         sd_event_source_disable_unref(job->due);
         sd_event_source_disable_unref(job->deadline);

@@ -61,6 +61,9 @@ typedef struct Job {
                 uint64_t spec_bytes, output_bytes;
                 bool open, queued, running;
         } account; /* what of it is on its tenant's account (account.c) */
+        char *digest; /* of its run order, for the result cache; NULL: it does not ask for that */
+        char *origin; /* the job whose result it has from there; NULL: its own */
+        bool follows;  /* one that is the same, in the cache's list instead of the queue */
         Demand demand;
         Charge charge; /* while starting or running */
         uint64_t passes; /* so often another was started in its place, since there was no room for it */

@@ -15,6 +15,14 @@ char *job_report_complete(json_object *report, const Job *job, const char *worke
         return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
+char *job_report_cached(json_object *report, const char *origin)
+{
+        json_add_number(report, "attempt", 1);
+        json_add_bool(report, "cached", true);
+        json_add_string(report, "cached_from", origin);
+        return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
 char *job_report_own(const Job *job, JailReason reason, const char *message, const char *worker)
 {
         JailReport report;

@@ -10,6 +10,9 @@ char *job_report_complete(json_object *report, const Job *job, const char *worke
 /* The report of an attempt that no jail could report on. */
 char *job_report_own(const Job *job, JailReason reason, const char *message, const char *worker);
 
+/* That of a job which has the result of another, from the cache. */
+char *job_report_cached(json_object *report, const char *origin);
+
 /* The final state that a report means. */
 JobState job_report_state(json_object *report);
 

@@ -56,6 +56,48 @@ int output_open(int directory, const Id *job, uint64_t attempt, OutputStream str
         return fresh < 0 ? -errno : fresh;
 }
 
+static void name_file(char *ret, size_t size, const Id *job, uint64_t attempt, OutputStream stream)
+{
+        snprintf(ret, size, "%s/%" PRIu64 "/%s", job->text, attempt, stream_names[stream]);
+}
+
+int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt)
+{
+        char folder[ID_LENGTH + 32], source[ID_LENGTH + 64], target[ID_LENGTH + 64];
+
+        snprintf(folder, sizeof folder, "%s/%" PRIu64, to->text, to_attempt);
+        if ((mkdirat(directory, to->text, 0700) < 0 && errno != EEXIST) ||
+            (mkdirat(directory, folder, 0700) < 0 && errno != EEXIST))
+                return -errno;
+        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
+                name_file(source, sizeof source, from, from_attempt, stream);
+                name_file(target, sizeof target, to, to_attempt, stream);
+                if (linkat(directory, source, directory, target, 0) >= 0)
+                        continue;
+                int r = -errno;
+                while (stream-- > 0) {
+                        name_file(target, sizeof target, to, to_attempt, stream);
+                        unlinkat(directory, target, 0);
+                }
+                return r;
+        }
+        return 0;
+}
+
+uint64_t output_size(int directory, const Id *job, uint64_t attempt)
+{
+        char file[ID_LENGTH + 64];
+        uint64_t bytes = 0;
+        struct stat st;
+
+        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
+                name_file(file, sizeof file, job, attempt, stream);
+                if (fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        bytes += (uint64_t)st.st_size;
+        }
+        return bytes;
+}
+
 void output_remove(int directory, const Id *job)
 {
         remove_tree_at(directory, job->text);

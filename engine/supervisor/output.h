@@ -23,6 +23,12 @@ int output_directory_new(const char *state_directory, Error *e);
  * descriptor, or a negative errno. */
 int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool writing);
 
+/* Gives another job the same files. Errors: -EEXIST it has some, -ENOENT they are gone; then it has none of them. */
+int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt);
+
+/* What an attempt has left, in bytes. */
+uint64_t output_size(int directory, const Id *job, uint64_t attempt);
+
 void output_remove(int directory, const Id *job);
 
 /* Removes what belongs to none of the jobs that are kept. */

@@ -84,12 +84,15 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         if (tenants_get(s->tenants, stored->tenant, &job->tenant) < 0)
                 return error_oom(e);
         if ((r = copy(stored->policy, &job->policy_name, e)) < 0 ||
-            (stored->report && (r = copy(stored->report, &job->report, e)) < 0))
+            (stored->report && (r = copy(stored->report, &job->report, e)) < 0) ||
+            (stored->digest && (r = copy(stored->digest, &job->digest, e)) < 0) ||
+            (stored->origin && (r = copy(stored->origin, &job->origin, e)) < 0))
                 return r;
         int bad = spec_parse(stored->spec, &job->spec, &why);
         if (bad < 0 && (r = copy(stored->spec, &job->spec.text, e)) < 0)
                 return r;
         account_adopt(job);
+        account_add_output(job, stored->output_bytes);
         account_set_state(job, stored->state);
         id_continue(&s->ids, stored->id);
         if (bad >= 0 && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 && r != -EEXIST)
@@ -105,8 +108,8 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         job->ended = true;
         if (job_table_add(&s->jobs, job) < 0)
                 return error_oom(e);
-        take(job);
         s->n_finished++;
+        cache_ended(s, take(job));
         return 0;
 }
 

@@ -32,6 +32,7 @@ static void forget(Supervisor *s, Job *job)
         output_remove(s->outputs, &job->id);
         submission_forget_key(s, job);
         account_close(job);
+        cache_forget(s, job);
         s->n_finished--;
 }
 

@@ -203,7 +203,7 @@ static const JsonField fields[] = {
         {"agent", read_later, 0, false},
         {"arguments", read_later, 0, false},
         {"idempotency_key", read_key, offsetof(JobSpec, idempotency_key), false},
-        {"cache", read_later, 0, false},
+        {"cache", json_read_duration, offsetof(JobSpec, cache_usec), false},
         {"retry", read_retry, 0, false},
         {"after", read_after, 0, false},
         {"array", read_later, 0, false},

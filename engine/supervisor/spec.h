@@ -21,6 +21,7 @@ typedef struct JobSpec {
                 char *name, *id; /* what the job `id` left in /output is /input/<name>/ */
         } after[JAIL_INPUTS_MAX];
         size_t n_after;
+        uint64_t cache_usec;    /* a result of the same run order may be so old; 0: it is run in any case */
         uint64_t deadline_usec; /* after the submission; 0: none */
         struct {
                 uint64_t attempts;     /* at most so many end without success */

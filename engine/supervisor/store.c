@@ -13,34 +13,24 @@
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/log.h"
+#include "engine/supervisor/database.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
-#define SCHEMA 1
-#define APPLICATION_ID 0x536b6570 /* "Skep" */
 #define FILE_NAME "jobs.db"
-#define BUSY_MSEC 5000
 #define RETRY_SEC 1
 #define CHANGES_AT_ONCE 4096
-
-static const char schema[] =
-        "CREATE TABLE jobs (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, policy TEXT NOT NULL, spec TEXT NOT NULL,"
-        " inputs TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL, failures INTEGER NOT NULL,"
-        " submitted_usec INTEGER NOT NULL, started_usec INTEGER NOT NULL, finished_usec INTEGER NOT NULL,"
-        " due_usec INTEGER NOT NULL, held INTEGER NOT NULL) WITHOUT ROWID;"
-        "CREATE TABLE attempts (job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, attempt INTEGER NOT NULL,"
-        " report TEXT NOT NULL, PRIMARY KEY (job, attempt)) WITHOUT ROWID;";
 
 typedef enum ChangeKind {
         CHANGE_ADD,
         CHANGE_UPDATE,
         CHANGE_REMOVE,
+        CHANGE_SET, /* a setting of the engine */
         CHANGE_NOTHING, /* only to be told of */
         CHANGE_KIND_MAX,
 } ChangeKind;
@@ -49,9 +39,10 @@ typedef struct Change {
         STAILQ_ENTRY(Change) next;
         ChangeKind kind;
         Id id;
-        char *tenant, *policy, *spec, *inputs, *report;
+        char *tenant, *policy, *spec, *inputs, *report, *digest, *origin;
         JobState state;
-        uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held;
+        uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes;
+        char *setting, *value; /* instead, for CHANGE_SET */
         bool joined; /* the next one belongs to it */
         StoreDone done;
         void *userdata;
@@ -88,6 +79,10 @@ static Change *change_free(Change *c)
         free(c->spec);
         free(c->inputs);
         free(c->report);
+        free(c->digest);
+        free(c->origin);
+        free(c->setting);
+        free(c->value);
         error_clear(&c->error);
         free(c);
         return NULL;
@@ -104,107 +99,27 @@ static void list_free(struct ChangeList *list)
 
 /* ---- the database ---- */
 
-static int database_error(const char *path, sqlite3 *db, int code, Error *e)
-{
-        switch (code & 0xff) {
-        case SQLITE_CORRUPT:
-        case SQLITE_NOTADB:
-                return error_set(e, -EUCLEAN,
-                                 "%s is damaged (%s): \"sqlite3 %s .recover\" prints what can be saved of it; moved "
-                                 "away, it makes room for a new one",
-                                 path, sqlite3_errstr(code), path);
-        case SQLITE_BUSY:
-        case SQLITE_LOCKED:
-                return error_set(e, -EBUSY, "%s is in use by another program", path);
-        default:
-                return error_set(e, -EIO, "%s: %s", path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
-        }
-}
-
-static int run_sql(const char *path, sqlite3 *db, const char *sql, Error *e)
-{
-        int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-
-        return code == SQLITE_OK ? 0 : database_error(path, db, code, e);
-}
-
-static int read_pragma(const char *path, sqlite3 *db, const char *sql, int64_t *ret, Error *e)
-{
-        sqlite3_stmt *statement = NULL;
-        int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-
-        if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-                *ret = sqlite3_column_int64(statement, 0);
-                code = SQLITE_OK;
-        }
-        int r = code == SQLITE_OK ? 0 : database_error(path, db, code, e);
-        sqlite3_finalize(statement);
-        return r;
-}
-
-static int open_database(const char *path, int flags, sqlite3 **ret, Error *e)
-{
-        int code = sqlite3_open_v2(path, ret, flags | SQLITE_OPEN_NOMUTEX, NULL);
-
-        if (code != SQLITE_OK)
-                return database_error(path, *ret, code, e);
-        sqlite3_busy_timeout(*ret, BUSY_MSEC);
-        return run_sql(path, *ret, "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;", e);
-}
-
-/* Makes the tables of a new file, and refuses one that we cannot have written. */
-static int check_schema(const char *path, sqlite3 *db, Error *e)
-{
-        int64_t version = 0, application = 0, tables = 0;
-        char sql[128];
-        int r;
-
-        if ((r = read_pragma(path, db, "PRAGMA user_version", &version, e)) < 0 ||
-            (r = read_pragma(path, db, "PRAGMA application_id", &application, e)) < 0 ||
-            (r = read_pragma(path, db, "SELECT count(*) FROM sqlite_master", &tables, e)) < 0)
-                return r;
-        if (version > SCHEMA)
-                return error_set(e, -EPROTO,
-                                 "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %d): install "
-                                 "that version again",
-                                 path, version, SCHEMA);
-        if (tables > 0 && application != APPLICATION_ID)
-                return error_set(e, -EUCLEAN, "%s is the database of another program: move it away", path);
-        if (version == SCHEMA)
-                return 0;
-        /* From here on, a later schema adds its step for each one before it. */
-        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;", APPLICATION_ID,
-                 SCHEMA);
-        if ((r = run_sql(path, db, "BEGIN IMMEDIATE", e)) < 0 || (r = run_sql(path, db, schema, e)) < 0)
-                return r;
-        return run_sql(path, db, sql, e);
-}
-
-static int prepare(const char *path, sqlite3 *db, const char *sql, sqlite3_stmt **ret, Error *e)
-{
-        int code = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL);
-
-        return code == SQLITE_OK ? 0 : database_error(path, db, code, e);
-}
-
 static int prepare_all(Store *s, Error *e)
 {
         static const char *const texts[CHANGE_KIND_MAX] = {
-                [CHANGE_ADD] = "INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                [CHANGE_ADD] = "INSERT INTO jobs (id, tenant, policy, spec, inputs, state, digest, origin, attempt, failures,"
+                               " submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes)"
+                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
                 /* A final state never changes. */
-                [CHANGE_UPDATE] = "UPDATE jobs SET state = ?6, attempt = ?7, failures = ?8, started_usec = ?10,"
-                                  " finished_usec = ?11, due_usec = ?12, held = ?13"
-                                  " WHERE id = ?1 AND finished_usec = 0",
+                [CHANGE_UPDATE] = "UPDATE jobs SET state = ?6, digest = ?7, origin = ?8, attempt = ?9, failures = ?10,"
+                                  " started_usec = ?12, finished_usec = ?13, due_usec = ?14, held = ?15,"
+                                  " output_bytes = ?16 WHERE id = ?1 AND finished_usec = 0",
+                [CHANGE_SET] = "INSERT OR REPLACE INTO settings VALUES (?1, ?2)",
                 [CHANGE_REMOVE] = "DELETE FROM jobs WHERE id = ?1",
         };
         int r = 0;
 
         for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_NOTHING; kind++)
-                r = prepare(s->path, s->writing, texts[kind], &s->statements[kind], e);
+                r = database_prepare(s->path, s->writing, texts[kind], &s->statements[kind], e);
         if (r >= 0)
-                r = prepare(s->path, s->writing, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)", &s->attempt, e);
+                r = database_prepare(s->path, s->writing, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)", &s->attempt, e);
         return r < 0 ? r
-                     : prepare(s->path, s->reading, "SELECT report FROM attempts WHERE job = ?1 AND attempt = ?2",
+                     : database_prepare(s->path, s->reading, "SELECT report FROM attempts WHERE job = ?1 AND attempt = ?2",
                                &s->report, e);
 }
 
@@ -222,12 +137,15 @@ static int step(sqlite3_stmt *statement)
 static int write_change(Store *s, const Change *c)
 {
         sqlite3_stmt *statement = s->statements[c->kind];
+        const char *const texts[] = {c->kind == CHANGE_SET ? c->setting : c->id.text,
+                                     c->kind == CHANGE_SET ? c->value : c->tenant,
+                                     c->policy, c->spec, c->inputs, job_state_name(c->state), c->digest, c->origin};
+        const uint64_t numbers[] = {c->attempt,      c->failures,      c->submitted_usec, c->started_usec,
+                                    c->finished_usec, c->due_usec,      c->held,            c->output_bytes};
+        int known = sqlite3_bind_parameter_count(statement), index = 1;
+
         if (!statement)
                 return SQLITE_OK;
-        const char *const texts[] = {c->id.text, c->tenant, c->policy, c->spec, c->inputs, job_state_name(c->state)};
-        const uint64_t numbers[] = {c->attempt,      c->failures,      c->submitted_usec, c->started_usec,
-                                    c->finished_usec, c->due_usec,      c->held};
-        int known = sqlite3_bind_parameter_count(statement), index = 1;
 
         for (size_t i = 0; i < ELEMENTS(texts) && index <= known; i++, index++)
                 if (texts[i])
@@ -413,7 +331,7 @@ static char *keep(const char *text)
         return copy;
 }
 
-static void take_numbers(Change *c, const Job *job, JobState state)
+static void take_values(Change *c, const Job *job, JobState state)
 {
         c->state = state;
         c->attempt = job->attempt;
@@ -423,6 +341,9 @@ static void take_numbers(Change *c, const Job *job, JobState state)
         c->finished_usec = job->finished_usec;
         c->due_usec = job->due_usec;
         c->held = job->held;
+        c->output_bytes = job->account.output_bytes;
+        c->digest = keep(job->digest);
+        c->origin = keep(job->origin);
 }
 
 static Change *addition(const Job *job, StoreDone done, void *userdata)
@@ -430,7 +351,7 @@ static Change *addition(const Job *job, StoreDone done, void *userdata)
         Change *c = change_new(CHANGE_ADD, &job->id, done, userdata);
         _cleanup_free_ char *inputs = pack_inputs(job);
 
-        take_numbers(c, job, job->state);
+        take_values(c, job, job->state);
         c->tenant = keep(job->tenant->name);
         c->policy = keep(job->policy_name);
         c->spec = keep(job->spec.text);
@@ -463,7 +384,7 @@ void store_update(Store *s, const Job *job, JobState state, const char *report, 
 {
         Change *c = change_new(CHANGE_UPDATE, &job->id, done, userdata);
 
-        take_numbers(c, job, state);
+        take_values(c, job, state);
         c->report = keep(report);
         ask(s, c);
 }
@@ -476,6 +397,33 @@ void store_sync(Store *s, StoreDone done, void *userdata)
 void store_remove(Store *s, const Id *id)
 {
         ask(s, change_new(CHANGE_REMOVE, id, NULL, NULL));
+}
+
+void store_set(Store *s, const char *setting, const char *value)
+{
+        Change *c = change_new(CHANGE_SET, &(Id){0}, NULL, NULL);
+
+        c->setting = keep(setting);
+        c->value = keep(value);
+        ask(s, c);
+}
+
+int store_get(Store *s, const char *setting, char **ret, Error *e)
+{
+        sqlite3_stmt *row = NULL;
+        int r = database_prepare(s->path, s->reading, "SELECT value FROM settings WHERE name = ?1", &row, e), code;
+
+        *ret = NULL;
+        if (r < 0)
+                return r;
+        sqlite3_bind_text(row, 1, setting, -1, SQLITE_STATIC);
+        code = sqlite3_step(row);
+        if (code == SQLITE_ROW)
+                *ret = keep((const char *)sqlite3_column_text(row, 0));
+        else if (code != SQLITE_DONE)
+                r = database_error(s->path, s->reading, code, e);
+        sqlite3_finalize(row);
+        return r;
 }
 
 char *store_report(Store *s, const Id *id, uint64_t attempt)
@@ -492,29 +440,40 @@ char *store_report(Store *s, const Id *id, uint64_t attempt)
 
 /* ---- loading ---- */
 
+enum { ROW_ID, ROW_TENANT, ROW_POLICY, ROW_SPEC, ROW_INPUTS, ROW_STATE, ROW_DIGEST, ROW_ORIGIN, ROW_REPORT, ROW_TEXTS };
+#define ROW_TEXT_COLUMNS "id, tenant, policy, spec, inputs, state, digest, origin"
+#define ROW_NUMBER_COLUMNS                                                                                                  \
+        "attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes"
+
 static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *e)
 {
-        const char *texts[6];
+        const char *texts[ROW_TEXTS];
+        uint64_t numbers[8];
 
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < ROW_TEXTS; i++)
                 texts[i] = (const char *)sqlite3_column_text(row, i);
+        for (int i = 0; i < (int)ELEMENTS(numbers); i++)
+                numbers[i] = (uint64_t)sqlite3_column_int64(row, ROW_TEXTS + i);
         *ret = (StoredJob){
-                .id = texts[0],
-                .tenant = texts[1],
-                .policy = texts[2],
-                .spec = texts[3],
-                .inputs = texts[4],
-                .attempt = (uint64_t)sqlite3_column_int64(row, 6),
-                .failures = (uint64_t)sqlite3_column_int64(row, 7),
-                .submitted_usec = (uint64_t)sqlite3_column_int64(row, 8),
-                .started_usec = (uint64_t)sqlite3_column_int64(row, 9),
-                .finished_usec = (uint64_t)sqlite3_column_int64(row, 10),
-                .due_usec = (uint64_t)sqlite3_column_int64(row, 11),
-                .held = sqlite3_column_int64(row, 12) != 0,
-                .report = (const char *)sqlite3_column_text(row, 13),
+                .id = texts[ROW_ID],
+                .tenant = texts[ROW_TENANT],
+                .policy = texts[ROW_POLICY],
+                .spec = texts[ROW_SPEC],
+                .inputs = texts[ROW_INPUTS],
+                .digest = texts[ROW_DIGEST],
+                .origin = texts[ROW_ORIGIN],
+                .report = texts[ROW_REPORT],
+                .attempt = numbers[0],
+                .failures = numbers[1],
+                .submitted_usec = numbers[2],
+                .started_usec = numbers[3],
+                .finished_usec = numbers[4],
+                .due_usec = numbers[5],
+                .held = numbers[6] != 0,
+                .output_bytes = numbers[7],
         };
-        if (!texts[0] || !id_is_valid(texts[0]) || !texts[5] || !job_state_parse(texts[5], &ret->state))
-                return error_set(e, -EUCLEAN, "%s: job %s is damaged", path, texts[0] ? texts[0] : "without an id");
+        if (!ret->id || !id_is_valid(ret->id) || !texts[ROW_STATE] || !job_state_parse(texts[ROW_STATE], &ret->state))
+                return error_set(e, -EUCLEAN, "%s: job %s is damaged", path, ret->id ? ret->id : "without an id");
         return 0;
 }
 
@@ -522,10 +481,10 @@ int store_load(Store *s, int (*each)(const StoredJob *job, void *userdata, Error
 {
         sqlite3_stmt *row = NULL;
         int code = SQLITE_OK,
-            r = prepare(s->path, s->reading,
-                        "SELECT jobs.*, (SELECT report FROM attempts WHERE job = id ORDER BY attempts.attempt DESC"
-                        " LIMIT 1) FROM jobs ORDER BY id",
-                        &row, e);
+            r = database_prepare(s->path, s->reading,
+                                 "SELECT " ROW_TEXT_COLUMNS ", (SELECT report FROM attempts WHERE job = id"
+                                 " ORDER BY attempts.attempt DESC LIMIT 1), " ROW_NUMBER_COLUMNS " FROM jobs ORDER BY id",
+                                 &row, e);
 
         while (r >= 0 && (code = sqlite3_step(row)) == SQLITE_ROW) {
                 StoredJob job;
@@ -590,13 +549,13 @@ int store_open(sd_event *event, const char *state_directory, Store **ret, Error 
         if (r >= 0 && own < 0)
                 r = error_errno(e, -errno, "%s", s->path);
         if (r >= 0)
-                r = open_database(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
+                r = database_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
         if (r >= 0)
-                r = run_sql(s->path, s->writing, "PRAGMA journal_mode = WAL", e);
+                r = database_run(s->path, s->writing, "PRAGMA journal_mode = WAL", e);
         if (r >= 0)
-                r = check_schema(s->path, s->writing, e);
+                r = database_migrate(s->path, s->writing, e);
         if (r >= 0)
-                r = open_database(s->path, SQLITE_OPEN_READONLY, &s->reading, e);
+                r = database_open(s->path, SQLITE_OPEN_READONLY, &s->reading, e);
         if (r >= 0)
                 r = prepare_all(s, e);
         if (r >= 0)

@@ -17,6 +17,8 @@ typedef struct StoredJob {
         JobState state;
         uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec;
         bool held;
+        uint64_t output_bytes;
+        const char *digest, *origin; /* NULL: none */
         const char *report; /* of the last attempt that has one; NULL: none has */
 } StoredJob;
 
@@ -49,6 +51,10 @@ void store_sync(Store *store, StoreDone done, void *userdata);
 
 /* Forgets a job. */
 void store_remove(Store *store, const Id *id);
+
+/* A setting of the engine itself; NULL where it was never set. Owned by the caller. */
+void store_set(Store *store, const char *setting, const char *value);
+int store_get(Store *store, const char *setting, char **ret, Error *e);
 
 /* The report of an attempt; owned by the caller, NULL where there is none. */
 char *store_report(Store *store, const Id *id, uint64_t attempt);

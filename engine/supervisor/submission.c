@@ -112,6 +112,8 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
             (r = resources_check(&s->queue.resources, &spec->limits, e)) < 0)
                 return r;
         job->demand = resources_demand(&s->queue.resources, &spec->limits, job->policy);
+        if ((r = cache_check(job, e)) < 0)
+                return r;
         return account_open(s, job, e);
 }
 

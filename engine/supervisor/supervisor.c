@@ -28,6 +28,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SETTING_INTAKE "intake" /* "open", "paused" or "draining" */
+
 /* ---- giving jobs to workers ---- */
 
 static int open_stdin(const Supervisor *s, const Job *job)
@@ -252,6 +254,7 @@ void supervisor_pause(Supervisor *s, bool paused, bool draining)
 {
         s->paused = paused;
         s->draining = draining;
+        store_set(s->store, SETTING_INTAKE, paused ? "paused" : draining ? "draining" : "open");
         supervisor_dispatch(s);
 }
 
@@ -343,6 +346,17 @@ static int start_pool(Supervisor *s, Error *e)
         return r;
 }
 
+/* Who has paused the engine does not expect it to go on because of a restart. */
+static int read_settings(Supervisor *s, Error *e)
+{
+        _cleanup_free_ char *intake = NULL;
+        int r = store_get(s->store, SETTING_INTAKE, &intake, e);
+
+        s->paused = intake && strcmp(intake, "paused") == 0;
+        s->draining = intake && strcmp(intake, "draining") == 0;
+        return r;
+}
+
 int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
 {
         _cleanup_(supervisor_freep) Supervisor *s = calloc(1, sizeof *s);
@@ -368,7 +382,8 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         if ((r = s->lock = state_directory_lock(config->state_directory, e)) < 0 ||
             (r = s->outputs = output_directory_new(config->state_directory, e)) < 0 ||
             (r = blobs_new(event, config->state_directory, &s->blobs, e)) < 0 ||
-            (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = recovery_run(s, e)) < 0 ||
+            (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = read_settings(s, e)) < 0 ||
+            (r = recovery_run(s, e)) < 0 ||
             (r = start_pool(s, e)) < 0)
                 return r;
         *ret = take(s);
@@ -401,6 +416,7 @@ Supervisor *supervisor_free(Supervisor *s)
         submissions_end(s);
         inputs_end(s);
         sd_event_source_disable_unref(s->retention);
+        cache_end(s);
         submission_forget_keys(s);
         job_table_done(&s->jobs);
         queue_done(&s->queue);

@@ -42,6 +42,7 @@ struct Supervisor {
         void *events_userdata;
         void *inputs; /* tsearch(3), by blob and tenant (inputs.c) */
         size_t n_added;
+        void *cache; /* tsearch(3), by digest (cache.c) */
         void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
         bool settled; /* it is known what runs */
         bool leaving; /* ending without the workers */
@@ -81,6 +82,10 @@ int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy 
 /* Puts a job that is stored at the end of its queue; supervisor_dispatch() is the caller's. The job is the
  * supervisor's then. -ENOMEM. */
 int supervisor_admit(Supervisor *supervisor, Job *job);
+
+/* Puts a job that is queued where it waits for its start, before or behind those like it. It may end at once, by the result
+ * cache. */
+void supervisor_enter_queue(Supervisor *supervisor, Job *job, bool first);
 
 /* Puts a job into a state that is not final; false where it may not come to it. */
 bool supervisor_set_state(Supervisor *supervisor, Job *job, JobState state);
@@ -140,6 +145,22 @@ void account_add_output(Job *job, uint64_t bytes);
 /* It is on no account any more; account_revoke(): it was never taken. */
 void account_close(Job *job);
 void account_revoke(Job *job);
+
+/* ---- cache.c ---- */
+
+/* Whether results under the job's policy can be kept at all. -EINVAL. */
+int cache_check(const Job *job, Error *e);
+/* A job is about to wait for its start: true when it does not have to, since it has a result (and has ended), or follows one
+ * that is the same. */
+bool cache_enter(Supervisor *supervisor, Job *job);
+/* A job does not follow another any more; nor do others follow it. */
+void cache_unfollow(Supervisor *supervisor, Job *job);
+void cache_leave(Supervisor *supervisor, Job *job);
+/* A job has ended, now or before this process began. */
+void cache_ended(Supervisor *supervisor, Job *job);
+/* Its result will be gone. */
+void cache_forget(Supervisor *supervisor, Job *job);
+void cache_end(Supervisor *supervisor);
 
 /* ---- inputs.c ---- */
 

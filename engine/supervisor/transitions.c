@@ -16,9 +16,11 @@
 #define UNSETTLED_USEC (100 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
-static void enter_queue(Supervisor *s, Job *job, bool first)
+void supervisor_enter_queue(Supervisor *s, Job *job, bool first)
 {
-        if (!job->held && queue_add(&s->queue, job, first) < 0) {
+        if (job->held || cache_enter(s, job))
+                return;
+        if (queue_add(&s->queue, job, first) < 0) {
                 log_error("out of memory");
                 abort(); /* it is stored, and is in the queue again after the restart */
         }
@@ -34,11 +36,13 @@ static void take_room(Supervisor *s, Job *job)
 static void leave_place(Supervisor *s, Job *job)
 {
         queue_remove(&s->queue, job);
+        cache_unfollow(s, job);
         if (job->state == JOB_QUEUED) {
                 s->n_queued--;
         } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
                 s->n_running--;
                 queue_ended(&s->queue, job, monotonic_usec());
+                account_add_output(job, output_size(s->outputs, &job->id, job->attempt));
         }
         job->due = sd_event_source_disable_unref(job->due);
         job->due_usec = 0;
@@ -72,7 +76,7 @@ bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
         account_set_state(job, state);
         /* Back where it was: it has waited already. */
         if (state == JOB_QUEUED)
-                enter_queue(s, job, true);
+                supervisor_enter_queue(s, job, true);
         return true;
 }
 
@@ -86,6 +90,7 @@ static void on_ended(const Error *error _unused_, void *userdata)
         /* The job does not run again: what it was given is not needed any more. */
         inputs_take_back(s, job);
         s->n_finished++;
+        cache_ended(s, job);
         dependencies_ended(s, job);
         if (s->events)
                 s->events->finished(job, s->events_userdata);
@@ -201,8 +206,8 @@ int supervisor_admit(Supervisor *s, Job *job)
         if (job_table_add(&s->jobs, job) < 0)
                 return -ENOMEM;
         if (job->state == JOB_QUEUED) {
-                enter_queue(s, job, false);
                 s->n_queued++;
+                supervisor_enter_queue(s, job, false);
         } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
                 take_room(s, job);
         }
@@ -220,10 +225,11 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
                 return -EALREADY;
         if (job->held == held)
                 return 0;
-        queue_remove(&s->queue, job);
         job->held = held;
+        queue_remove(&s->queue, job);
+        cache_leave(s, job);
         if (job->state == JOB_QUEUED)
-                enter_queue(s, job, false);
+                supervisor_enter_queue(s, job, false);
         store_update(s->store, job, job->state, NULL, NULL, NULL);
         supervisor_dispatch(s);
         return 0;

@@ -116,6 +116,12 @@ reach() { # id, state: waits for it
         start_engine --drain 0s
         run ctl wait "$id"
         [ "$(field "$id" 'job["report"]["reason"]')" = deadline ]
+        # It has stayed paused.
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        sleep 0.5
+        [ "$(field "$id" 'job["state"]')" = queued ]
+        ctl resume
+        ctl wait "$id"
 }
 
 @test "the same key is the same job, for one tenant, also after a restart" {

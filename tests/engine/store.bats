@@ -195,6 +195,50 @@ $n" ]
         [[ $output == *newer*99* ]]
 }
 
+@test "a store of the first version becomes one of this version" {
+        start_engine
+        stop_engine
+        rm "$state"/jobs.db*
+        sqlite3 "$state/jobs.db" "
+                CREATE TABLE jobs (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, policy TEXT NOT NULL, spec TEXT NOT NULL,
+                        inputs TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL, failures INTEGER NOT NULL,
+                        submitted_usec INTEGER NOT NULL, started_usec INTEGER NOT NULL, finished_usec INTEGER NOT NULL,
+                        due_usec INTEGER NOT NULL, held INTEGER NOT NULL) WITHOUT ROWID;
+                CREATE TABLE attempts (job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, attempt INTEGER NOT NULL,
+                        report TEXT NOT NULL, PRIMARY KEY (job, attempt)) WITHOUT ROWID;
+                INSERT INTO jobs VALUES ('01kaaaaaaaaaaaaaaaaaaaaaaa', 'root', 'python', '{\"command\":[\"true\"]}', '[]',
+                        'queued', 0, 0, 1700000000000000, 0, 0, 0, 0);
+                INSERT INTO jobs VALUES ('01kaaaaaaaaaaaaaaaaaaaaaab', 'root', 'python', '{\"command\":[\"false\"]}', '[]',
+                        'failed', 1, 1, 1700000000000000, 1700000000000001, 1700000000000002, 0, 0);
+                INSERT INTO attempts VALUES ('01kaaaaaaaaaaaaaaaaaaaaaab', 1, '{\"reason\":\"exited\",\"exit_code\":1}');
+                PRAGMA application_id = 0x536b6570; PRAGMA user_version = 1;"
+        start_engine
+        ctl wait 01kaaaaaaaaaaaaaaaaaaaaaaa
+        [ "$(field 01kaaaaaaaaaaaaaaaaaaaaaab 'job["state"], job["report"]["exit_code"]')" = "failed 1" ]
+        stop_engine
+        [ "$(sqlite3 "$state/jobs.db" 'PRAGMA user_version; SELECT count(*) FROM jobs; SELECT count(*) FROM settings')" = "2
+2
+0" ]
+}
+
+@test "who has paused the engine finds it paused after a restart" {
+        start_engine
+        ctl pause
+        stop_engine
+        start_engine
+        id=$(echo '{"command": ["true"]}' | ctl submit -)
+        sleep 0.5
+        [ "$(field "$id" 'job["state"]')" = queued ]
+        ctl drain
+        ctl wait "$id"
+        crash_engine
+        start_engine
+        run ctl submit - <<< '{"command": ["true"]}'
+        [ "$status" -eq 125 ]
+        ctl resume
+        ctl run -- true
+}
+
 @test "a full disk stops the intake, not the running jobs, and is got over" {
         mkdir state
         # In a mount namespace of its own, so that nothing stays mounted.

@@ -76,7 +76,7 @@ START_TEST(test_a_final_state_never_changes)
                                 ck_assert(!job_state_may_become(from, to));
         ck_assert(job_state_may_become(JOB_QUEUED, JOB_STARTING));
         ck_assert(!job_state_may_become(JOB_QUEUED, JOB_RUNNING));
-        ck_assert(!job_state_may_become(JOB_QUEUED, JOB_SUCCEEDED));
+        ck_assert(!job_state_may_become(JOB_WAITING, JOB_SUCCEEDED));
         ck_assert(job_state_may_become(JOB_RUNNING, JOB_QUEUED));
 }
 END_TEST

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The result cache: a job that asks for it ("cache": "24h"), and that is the same as one of its tenant that has succeeded in
+ * that time, is not run, but has the other's report and output (the same files, by hard links).
+ *
+ * The same is what has the same digest: of everything that the run order says, and of the state of the root that it would run
+ * over, as far as one can tell that from its packages. What a job had from those that it ran after is known by the job that
+ * made it. A result that came from the cache counts as the one that it came from, so that whole chains are found again.
+ *
+ * Jobs that are the same and wait at the same time: the first leads, the others follow it outside of the queue. When it
+ * has succeeded, they have its result; when not, the next of them leads. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/digest.h"
+#include "engine/base/json.h"
+#include "engine/base/pack.h"
+#include "engine/base/places.h"
+#include "engine/base/strv.h"
+#include "engine/supervisor/job_report.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct CacheEntry {
+        char digest[DIGEST_HEX_SIZE];
+        Job *origin; /* that has succeeded; or NULL */
+        Job *leader; /* that waits or runs; or NULL */
+        struct JobList followers;
+} CacheEntry;
+
+/* ---- what is the same ---- */
+
+static const char *const package_databases[] = {
+        "/var/lib/dpkg/status",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "/var/lib/rpm/rpmdb.sqlite",
+};
+
+static void pack_stat(Packer *p, const struct stat *st)
+{
+        pack_number(p, st->st_dev);
+        pack_number(p, st->st_ino);
+        pack_number(p, (uint64_t)st->st_size);
+        pack_number(p, (uint64_t)st->st_mtim.tv_sec);
+        pack_number(p, (uint64_t)st->st_mtim.tv_nsec);
+}
+
+static int pack_host(Packer *p, Error *e)
+{
+        bool any = false;
+        struct stat st;
+
+        for (size_t i = 0; i < ELEMENTS(package_databases); i++)
+                if (stat(package_databases[i], &st) == 0) {
+                        pack_stat(p, &st);
+                        any = true;
+                }
+        return any ? 0 : error_set(e, -EINVAL, "cache: this host has no database of packages to know its state by");
+}
+
+/* An image is replaced as a whole; in a directory, anything could have changed. */
+static int pack_root(Packer *p, const JailPolicy *policy, Error *e)
+{
+        const char *root = jail_policy_root(policy);
+        _cleanup_free_ char *images = NULL, *path = NULL;
+        struct stat st;
+
+        if (strcmp(root, "host") == 0)
+                return pack_host(p, e);
+        if (root[0] != '/' && !(images = place_images(e)))
+                return -ENOMEM;
+        if (asprintf(&path, "%s%s%s", images ? images : "", images ? "/" : "", root) < 0) {
+                path = NULL;
+                return error_oom(e);
+        }
+        if (stat(path, &st) < 0)
+                return error_errno(e, -errno, "cache: the root %s", path);
+        if (!images && S_ISDIR(st.st_mode))
+                return error_set(e, -EINVAL,
+                                 "cache: the root of policy %s is a directory, and one cannot tell whether it has changed",
+                                 jail_policy_name(policy));
+        pack_stat(p, &st);
+        return 0;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static const char *origin_of(const Job *job)
+{
+        return job->origin ? job->origin : job->id.text;
+}
+
+static int make_digest(const Supervisor *s, Job *job, char ret[static DIGEST_HEX_SIZE])
+{
+        _cleanup_packer_ Packer p = {0};
+        _cleanup_strv_ char **environment = NULL;
+        const JobSpec *spec = &job->spec;
+
+        int r = pack_root(&p, job->policy, NULL);
+        if (r < 0 || strv_copy(spec->environment, &environment) < 0)
+                return r < 0 ? r : -ENOMEM;
+        if (environment)
+                qsort(environment, strv_length(environment), sizeof *environment, compare_texts);
+        pack_string(&p, job->tenant->name);
+        pack_string(&p, jail_policy_digest(job->policy));
+        pack_strings(&p, spec->command);
+        pack_strings(&p, environment);
+        pack_string(&p, spec->working_directory);
+        pack_string(&p, spec->stdin_text);
+        pack_strings(&p, spec->labels);
+        pack_bytes(&p, &spec->limits, sizeof spec->limits);
+        for (size_t i = 0; i < job->n_inputs; i++) {
+                pack_string(&p, job->inputs[i].name);
+                pack_string(&p, job->inputs[i].blob);
+        }
+        for (size_t i = 0; i < spec->n_after; i++) {
+                const Job *parent = job_table_get(&s->jobs, spec->after[i].id);
+                pack_string(&p, spec->after[i].name);
+                pack_string(&p, parent ? origin_of(parent) : NULL);
+        }
+        if (p.failed)
+                return -ENOMEM;
+        digest_hex(p.data, p.size, ret);
+        return 0;
+}
+
+int cache_check(const Job *job, Error *e)
+{
+        _cleanup_packer_ Packer p = {0};
+
+        return job->spec.cache_usec ? pack_root(&p, job->policy, e) : 0;
+}
+
+/* ---- entries ---- */
+
+static int compare_entries(const void *a, const void *b)
+{
+        return strcmp(((const CacheEntry *)a)->digest, ((const CacheEntry *)b)->digest);
+}
+
+static CacheEntry *find_entry(const Supervisor *s, const Job *job)
+{
+        CacheEntry key, *const *known;
+
+        if (!job->digest || strlen(job->digest) >= sizeof key.digest)
+                return NULL;
+        strcpy(key.digest, job->digest);
+        known = tfind(&key, &s->cache, compare_entries);
+        return known ? *known : NULL;
+}
+
+static CacheEntry *find_or_make_entry(Supervisor *s, const Job *job)
+{
+        CacheEntry *entry = find_entry(s, job);
+
+        if (entry || strlen(job->digest) >= sizeof entry->digest || !(entry = calloc(1, sizeof *entry)))
+                return entry;
+        strcpy(entry->digest, job->digest);
+        TAILQ_INIT(&entry->followers);
+        if (!tsearch(entry, &s->cache, compare_entries)) {
+                free(entry);
+                return NULL;
+        }
+        return entry;
+}
+
+static void free_unneeded(Supervisor *s, CacheEntry *entry)
+{
+        if (entry->origin || entry->leader || !TAILQ_EMPTY(&entry->followers))
+                return;
+        tdelete(entry, &s->cache, compare_entries);
+        free(entry);
+}
+
+void cache_end(Supervisor *s)
+{
+        tdestroy(s->cache, free);
+        s->cache = NULL;
+}
+
+/* ---- hits ---- */
+
+static char *make_report(const Job *origin)
+{
+        _cleanup_json_ json_object *report = NULL;
+
+        if (!origin->report || json_parse_text(origin->report, strlen(origin->report), &report, NULL) < 0)
+                return NULL;
+        return job_report_cached(report, origin_of(origin));
+}
+
+/* Gives a job the result of another. False where that is too old, or not there any more. */
+static bool hit(Supervisor *s, Job *job, const Job *origin)
+{
+        uint64_t now = realtime_usec();
+
+        if (!origin || now - origin->finished_usec > job->spec.cache_usec)
+                return false;
+        _cleanup_free_ char *report = make_report(origin), *name = strdup(origin_of(origin));
+        if (!report || !name || output_link(s->outputs, &origin->id, origin->attempt, &job->id, job->attempt + 1) < 0)
+                return false;
+        job->attempt++;
+        job->started_usec = now;
+        free(job->origin);
+        job->origin = take(name);
+        account_add_output(job, output_size(s->outputs, &job->id, job->attempt));
+        supervisor_finish(s, job, JOB_SUCCEEDED, take(report));
+        return true;
+}
+
+bool cache_enter(Supervisor *s, Job *job)
+{
+        char digest[DIGEST_HEX_SIZE];
+
+        if (!job->spec.cache_usec || !job->policy || make_digest(s, job, digest) < 0)
+                return false;
+        free(job->digest);
+        job->digest = strdup(digest);
+        CacheEntry *entry = job->digest ? find_or_make_entry(s, job) : NULL;
+        if (!entry)
+                return false;
+        if (hit(s, job, entry->origin))
+                return true;
+        if (entry->leader && entry->leader != job) {
+                TAILQ_INSERT_TAIL(&entry->followers, job, queue);
+                job->follows = true;
+                return true;
+        }
+        entry->leader = job;
+        return false;
+}
+
+void cache_unfollow(Supervisor *s, Job *job)
+{
+        CacheEntry *entry = job->follows ? find_entry(s, job) : NULL;
+
+        if (entry)
+                TAILQ_REMOVE(&entry->followers, job, queue);
+        job->follows = false;
+}
+
+/* Those that followed find a result now, or one of them leads. */
+static void go_on_without(Supervisor *s, CacheEntry *entry)
+{
+        struct JobList followers = TAILQ_HEAD_INITIALIZER(followers);
+
+        entry->leader = NULL;
+        TAILQ_CONCAT(&followers, &entry->followers, queue);
+        while (!TAILQ_EMPTY(&followers)) {
+                Job *job = TAILQ_FIRST(&followers);
+                TAILQ_REMOVE(&followers, job, queue);
+                job->follows = false;
+                supervisor_enter_queue(s, job, false);
+        }
+        free_unneeded(s, entry);
+}
+
+void cache_leave(Supervisor *s, Job *job)
+{
+        CacheEntry *entry = find_entry(s, job);
+
+        cache_unfollow(s, job);
+        if (entry && entry->leader == job)
+                go_on_without(s, entry);
+}
+
+void cache_ended(Supervisor *s, Job *job)
+{
+        CacheEntry *entry = job->digest && job->state == JOB_SUCCEEDED && !job->origin ? find_or_make_entry(s, job) : NULL;
+
+        if (entry)
+                entry->origin = job;
+        cache_leave(s, job);
+}
+
+void cache_forget(Supervisor *s, Job *job)
+{
+        CacheEntry *entry = find_entry(s, job);
+
+        if (!entry || entry->origin != job)
+                return;
+        entry->origin = NULL;
+        free_unneeded(s, entry);
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The result cache: what is the same, what is not, and what is gone.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export state=$BATS_FILE_TMPDIR/state
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        start_engine --drain 0s
+}
+
+teardown_file() {
+        stop_engine
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+field() { # id, expression on the job
+        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+# Submits a job, waits for it, and says where its result is from: its own id, or another's.
+origin() { # keys of the job, further options
+        local spec=$1 id
+        shift
+        id=$(ctl submit "$@" - <<< "{\"cache\": \"1h\", $spec}")
+        ctl wait "$id" > /dev/null
+        field "$id" 'job["report"].get("cached_from", job["id"])'
+}
+
+@test "the same job is not run again, and has the result of the first" {
+        spec='"command": ["sh", "-c", "date +%N; echo err >&2; date +%N > /output/f"]'
+        first=$(ctl submit - <<< "{\"cache\": \"1h\", $spec}")
+        ctl wait "$first"
+        second=$(ctl submit - <<< "{$spec, \"cache\": \"1h\", \"name\": \"other\", \"priority\": 3}")
+        ctl wait "$second"
+        [ "$second" != "$first" ]
+        [ "$(field "$second" 'job["state"], job["attempt"], job["report"]["cached"], job["report"]["cached_from"]')" = "succeeded 1 True $first" ]
+        [ "$(field "$first" 'job["report"]["cached"]')" = False ]
+        [ "$(field "$second" 'job["report"]["wall_usec"]')" = "$(field "$first" 'job["report"]["wall_usec"]')" ]
+        [ "$(ctl logs "$first" 2> e1)" = "$(ctl logs "$second" 2> e2)" ]
+        [ "$(cat e2)" = err ]
+        ctl output "$first" a
+        ctl output "$second" b
+        diff -r a b
+        # The same file, not a copy.
+        [ "$(stat -c %i "$state/jobs/$first/1/files")" = "$(stat -c %i "$state/jobs/$second/1/files")" ]
+        # Without the key it runs.
+        third=$(ctl submit - <<< "{$spec}")
+        ctl wait "$third"
+        [ "$(ctl logs "$third" 2>/dev/null)" != "$(ctl logs "$first" 2>/dev/null)" ]
+}
+
+@test "a result outlives its first job, and a restart" {
+        spec='"command": ["sh", "-c", "date +%N"], "labels": ["outlives"]'
+        first=$(origin "$spec")
+        stop_engine
+        start_engine --drain 0s
+        id=$(ctl submit - <<< "{\"cache\": \"1h\", $spec}")
+        ctl wait "$id"
+        [ "$(field "$id" 'job["report"]["cached_from"]')" = "$first" ]
+        ctl rm "$first"
+        [[ $(ctl logs "$id") =~ ^[0-9]+$ ]]
+        # It is not found by that any more: what has no output of its own any more is run.
+        [ "$(origin "$spec")" != "$first" ]
+}
+
+@test "what differs in anything that counts is run" {
+        base='"command": ["cat"], "stdin": "x"'
+        first=$(origin "$base")
+        [ "$(origin "$base")" = "$first" ]
+        for other in '"command": ["cat", "-"], "stdin": "x"' '"command": ["cat"], "stdin": "y"' "$base, \"environment\": {\"A\": \"1\"}" \
+                "$base, \"environment\": {\"A\": \"1\", \"B\": \"2\"}" "$base, \"working_directory\": \"/tmp\"" "$base, \"policy\": \"strict\"" \
+                "$base, \"labels\": [\"l\"]" "$base, \"limits\": {\"pids\": 20}" "$base, \"tenant\": \"other\""; do
+                id=$(origin "$other")
+                ! grep -qx "$id" seen 2>/dev/null
+                echo "$id" >> seen
+                [ "$(origin "$other")" = "$id" ]
+        done
+        ! grep -qx "$first" seen
+        # Not what it is called or how it is run, nor the order of the environment.
+        [ "$(origin "$base, \"environment\": {\"B\": \"2\", \"A\": \"1\"}")" = "$(sed -n 4p seen)" ]
+        [ "$(origin "$base, \"name\": \"n\", \"meta\": {\"a\": 1}, \"retry\": {\"attempts\": 1}")" = "$first" ]
+}
+
+@test "inputs count by what is in them" {
+        echo one > a
+        echo one > b
+        echo two > c
+        spec='"command": ["cat", "/input/f"]'
+        first=$(origin "$spec" --input f=a)
+        [ "$(origin "$spec" --input f=b)" = "$first" ]
+        [ "$(origin "$spec" --input f=c)" != "$first" ]
+        [ "$(origin "$spec" --input f=b --input g=b)" != "$first" ]
+}
+
+@test "what failed is run again, and so is what is too old" {
+        id=$(ctl submit - <<< '{"command": ["false"], "cache": "1h"}')
+        run ctl wait "$id"
+        id=$(ctl submit - <<< '{"command": ["false"], "cache": "1h"}')
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["report"]["cached"]')" = "failed False" ]
+        first=$(origin '"command": ["true"], "labels": ["old"]')
+        sleep 1.1
+        id=$(ctl submit - <<< '{"command": ["true"], "labels": ["old"], "cache": "1s"}')
+        ctl wait "$id"
+        [ "$(field "$id" 'job["report"]["cached"]')" = False ]
+        for wrong in 5 '"-1s"' true '"soon"'; do
+                run ctl submit - <<< "{\"command\": [\"true\"], \"cache\": $wrong}"
+                [ "$status" -eq 125 ]
+                [[ $output == *cache* ]]
+        done
+}
+
+@test "a result whose output is gone is none" {
+        first=$(origin '"command": ["echo", "gone"]')
+        rm "$state/jobs/$first/1/stdout"
+        id=$(origin '"command": ["echo", "gone"]')
+        [ "$id" != "$first" ]
+        [ "$(ctl logs "$id")" = gone ]
+}
+
+@test "those that are the same and wait at the same time run once" {
+        spec='{"command": ["sh", "-c", "sleep 1; date +%N"], "cache": "1h", "labels": ["flight"]}'
+        for i in 1 2 3 4 5 6; do echo "$spec"; done | ctl submit - > ids
+        ctl wait $(cat ids)
+        first=$(head -1 ids)
+        for id in $(tail -5 ids); do
+                [ "$(field "$id" 'job["report"]["cached_from"]')" = "$first" ]
+        done
+        # When the first comes to nothing, another takes its place.
+        spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["flight", "two"]}'
+        for i in 1 2 3; do echo "$spec"; done | ctl submit - > ids
+        ctl cancel "$(sed -n 2p ids)"
+        ctl cancel "$(sed -n 1p ids)"
+        ctl wait "$(sed -n 3p ids)"
+        [ "$(field "$(sed -n 3p ids)" 'job["report"]["cached"], job["attempt"]')" = "False 1" ]
+        [ "$(field "$(sed -n 2p ids)" 'job["state"]')" = cancelled ]
+        # One that is held keeps no other back.
+        ctl pause
+        spec='{"command": ["true"], "cache": "1h", "labels": ["flight", "three"]}'
+        printf '%s\n' "$spec" "$spec" | ctl submit - > ids
+        ctl hold "$(head -1 ids)"
+        ctl resume
+        ctl wait "$(tail -1 ids)"
+        ctl release "$(head -1 ids)"
+        ctl wait "$(head -1 ids)"
+        [ "$(field "$(head -1 ids)" 'job["report"]["cached_from"]')" = "$(tail -1 ids)" ]
+}
+
+@test "a chain is found again as a whole" {
+        chain='[{"command": ["sh", "-c", "date +%N > /output/f"], "cache": "1h", "labels": ["chain"]},
+                {"command": ["sh", "-c", "cat /input/a/f; date +%N"], "cache": "1h", "after": {"a": "#0"}}]'
+        ctl submit - <<< "$chain" > one
+        ctl wait $(cat one)
+        ctl submit - <<< "$chain" > two
+        ctl wait $(cat two)
+        [ "$(field "$(tail -1 two)" 'job["report"]["cached_from"]')" = "$(tail -1 one)" ]
+        [ "$(ctl logs "$(tail -1 two)")" = "$(ctl logs "$(tail -1 one)")" ]
+        # What runs after a result from the cache has its files.
+        id=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/a/f\"], \"after\": {\"a\": \"$(head -1 two)\"}}")
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = "$(ctl logs "$(head -1 two)"; ctl output "$(head -1 one)" o; cat o/f)" ]
+}
