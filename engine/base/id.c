@@ -2,6 +2,8 @@
 #include "engine/base/id.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -45,16 +47,54 @@ Id id_first_at(uint64_t realtime_usec)
         return id_of((unsigned __int128)(realtime_usec / 1000 & 0xffffffffffff) << 80);
 }
 
+/* The number behind "_": without zeros before it. */
+static bool read_index(const char *text, size_t *ret)
+{
+        size_t length = strspn(text, "0123456789");
+
+        if (length == 0 || length > ID_MEMBER_LENGTH - ID_LENGTH - 1 || text[length] || (text[0] == '0' && length > 1))
+                return false;
+        *ret = strtoul(text, NULL, 10);
+        return true;
+}
+
 bool id_is_valid(const char *text)
 {
-        return strlen(text) == ID_LENGTH && strspn(text, alphabet) == ID_LENGTH && text[0] <= '7';
+        size_t index;
+
+        if (strnlen(text, ID_LENGTH) != ID_LENGTH || strspn(text, alphabet) < ID_LENGTH || text[0] > '7')
+                return false;
+        return text[ID_LENGTH] == '\0' || (text[ID_LENGTH] == '_' && read_index(text + ID_LENGTH + 1, &index));
+}
+
+void id_of_member(const Id *array, size_t index, Id *ret)
+{
+        snprintf(ret->text, sizeof ret->text, "%.*s_%u", ID_LENGTH, array->text, (unsigned)(index % (ID_INDEX_MAX + 1)));
+}
+
+bool id_split(const char *text, Id *ret_array, size_t *ret_index)
+{
+        if (!id_is_valid(text) || !text[ID_LENGTH])
+                return false;
+        snprintf(ret_array->text, sizeof ret_array->text, "%.*s", ID_LENGTH, text);
+        return read_index(text + ID_LENGTH + 1, ret_index);
+}
+
+int id_compare(const char *a, const char *b)
+{
+        int r = strncmp(a, b, ID_LENGTH);
+
+        if (r || strnlen(a, ID_LENGTH) < ID_LENGTH)
+                return r;
+        size_t one = strlen(a), other = strlen(b);
+        return one != other ? (one < other ? -1 : 1) : strcmp(a + ID_LENGTH, b + ID_LENGTH);
 }
 
 void id_continue(IdMaker *maker, const char *newest)
 {
         unsigned __int128 value = 0;
 
-        for (const char *at = newest; *at; at++)
+        for (const char *at = newest; at < newest + ID_LENGTH; at++)
                 value = value << 5 | (unsigned)(strchr(alphabet, *at) - alphabet);
         maker->last_msec = (uint64_t)(value >> 80);
         maker->random_high = (uint64_t)(value >> 64) & 0xffff;

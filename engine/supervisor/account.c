@@ -26,28 +26,37 @@ static void set_place(Job *job, bool queued, bool running)
 void account_adopt(Job *job)
 {
         job->account.open = true;
-        job->account.spec_bytes = strlen(job->spec.text);
+        job->account.spec_bytes = job->member ? 0 : strlen(job->spec.text);
         job->tenant->spec_bytes += job->account.spec_bytes;
 }
 
 int account_open(Supervisor *s, Job *job, Error *e)
 {
-        uint64_t now = monotonic_usec();
-        int r = tenant_admit(job->tenant, job->policy_name, strlen(job->spec.text), now, e);
+        uint64_t now = monotonic_usec(), jobs = job->spec.array.count ? job->spec.array.count : 1;
+        int r = tenant_admit(job->tenant, job->policy_name, jobs, strlen(job->spec.text), now, e);
 
         if (r < 0)
                 return r;
-        if (s->n_unstarted >= s->config->queue.jobs)
+        if (s->n_unstarted + jobs > s->config->queue.jobs)
                 return error_set(e, -ENOSPC, "the queue is full: %" PRIu64 " jobs wait, and it takes no more; try again later",
                                  s->n_unstarted);
         account_adopt(job);
         tenant_count_submission(job->tenant, now);
-        set_place(job, true, false);
+        set_place(job, !job->spec.array.count, false);
         return 0;
+}
+
+void account_open_member(Job *member)
+{
+        member->account.open = true;
+        set_place(member, true, false);
 }
 
 void account_set_state(Job *job, JobState state)
 {
+        /* Its members wait and run, not the array. */
+        if (array_is_whole(job))
+                return;
         set_place(job, state == JOB_WAITING || state == JOB_QUEUED || state == JOB_BACKOFF,
                   state == JOB_STARTING || state == JOB_RUNNING);
 }

@@ -179,7 +179,7 @@ void attempts_settle(Supervisor *s)
         s->settled = true;
         for (size_t i = 0; i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
-                if (!job->ended && job_state_runs(job->state) && !job->worker)
+                if (!job->ended && job_state_runs(job->state) && !job->worker && !array_is_whole(job))
                         lose(s, job, "the worker that ran the job ended while there was no supervisor", NULL);
         }
         supervisor_dispatch(s);

@@ -195,6 +195,7 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
                 return r;
         r = submission_find_earlier(s, job, &earlier, e);
         if (r != 0) {
+                account_revoke(job);
                 job_free(job);
                 if (r < 0)
                         return r;
@@ -232,6 +233,8 @@ static int read_batch(Supervisor *s, const Caller *caller, Batch *batch, const B
         for (size_t i = 0; r >= 0 && i < batch->n; i++)
                 if (batch->items[i].job) {
                         batch->items[i].job->submitted_usec = now;
+                        if (batch->items[i].job->array)
+                                array_name(batch->items[i].job);
                         batch->jobs[batch->n_jobs++] = batch->items[i].job;
                 }
         return r;
@@ -253,7 +256,7 @@ static int admit_all(Supervisor *s, Batch *batch)
                 if (!job)
                         continue;
                 job->in_batch = false;
-                if (supervisor_admit(s, job) < 0)
+                if (supervisor_admit(s, job) < 0 || (job->array && array_admit(s, job) < 0))
                         return -ENOMEM;
                 batch->items[i].job = NULL;
                 inputs_use(s, job);

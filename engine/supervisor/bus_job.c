@@ -5,6 +5,7 @@
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/json.h"
+#include "engine/supervisor/array.h"
 
 #include <string.h>
 
@@ -143,6 +144,24 @@ static int get_time(sd_bus *bus _unused_, const char *path _unused_, const char 
         return sd_bus_message_append(reply, "t", usec);
 }
 
+/* How many members of an array are in which state; nothing of another job. */
+static int append_members(sd_bus_message *m, const Job *job)
+{
+        int r = sd_bus_message_open_container(m, 'a', "{su}");
+
+        for (JobState state = 0; r >= 0 && array_is_whole(job) && state < JOB_STATE_MAX; state++)
+                if (job->array->in_state[state] > 0)
+                        r = sd_bus_message_append(m, "{su}", job_state_name(state), (uint32_t)job->array->in_state[state]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int get_members(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                       const char *property _unused_, sd_bus_message *reply, void *userdata,
+                       sd_bus_error *error _unused_)
+{
+        return append_members(reply, ((BusLink *)userdata)->job);
+}
+
 const sd_bus_vtable bus_job_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("u", attempt), SD_BUS_RESULT("s", report), method_report,
@@ -158,6 +177,7 @@ const sd_bus_vtable bus_job_vtable[] = {
         SD_BUS_PROPERTY("Attempt", "u", get_number, 0, 0),
         SD_BUS_PROPERTY("Priority", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Held", "b", get_held, 0, 0),
+        SD_BUS_PROPERTY("Members", "a{su}", get_members, 0, 0),
         SD_BUS_PROPERTY("Waiting", "s", get_waiting, 0, 0),
         SD_BUS_PROPERTY("SubmittedUSec", "t", get_time, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("DueUSec", "t", get_time, 0, 0),
@@ -179,5 +199,18 @@ int bus_append_job(sd_bus_message *m, const Job *job)
                                           "priority", "u", (uint32_t)job->spec.priority, "submitted_usec", "t",
                                           job->submitted_usec, "started_usec", "t", job->started_usec, "finished_usec",
                                           "t", job->finished_usec, "report", "s", job->report ? job->report : "null");
+        if (r >= 0 && array_is_whole(job)) {
+                r = sd_bus_message_open_container(m, 'e', "sv");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", "array");
+                if (r >= 0)
+                        r = sd_bus_message_open_container(m, 'v', "a{su}");
+                if (r >= 0)
+                        r = append_members(m, job);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(m);
+        }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

@@ -102,6 +102,7 @@ static int make_digest(const Supervisor *s, Job *job, char ret[static DIGEST_HEX
         _cleanup_packer_ Packer p = {0};
         _cleanup_strv_ char **environment = NULL;
         const JobSpec *spec = &job->spec;
+        const Job *source = array_source(job);
 
         int r = pack_root(&p, job->policy, NULL);
         if (r < 0 || strv_copy(spec->environment, &environment) < 0)
@@ -116,9 +117,10 @@ static int make_digest(const Supervisor *s, Job *job, char ret[static DIGEST_HEX
         pack_string(&p, spec->stdin_text);
         pack_strings(&p, spec->labels);
         pack_bytes(&p, &spec->limits, sizeof spec->limits);
-        for (size_t i = 0; i < job->n_inputs; i++) {
-                pack_string(&p, job->inputs[i].name);
-                pack_string(&p, job->inputs[i].blob);
+        pack_string(&p, job->member ? job->id.text + ID_LENGTH : NULL);
+        for (size_t i = 0; i < source->n_inputs; i++) {
+                pack_string(&p, source->inputs[i].name);
+                pack_string(&p, source->inputs[i].blob);
         }
         for (size_t i = 0; i < spec->n_after; i++) {
                 const Job *parent = job_table_get(&s->jobs, spec->after[i].id);

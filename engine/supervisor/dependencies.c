@@ -53,12 +53,26 @@ static void fail(Supervisor *s, Job *job, const char *name, const char *id)
 
         if (asprintf(&why, "after.%s: job %s has not succeeded", name, id) < 0)
                 why = NULL;
-        supervisor_finish(s, job, JOB_FAILED, job_report_own(job, JAIL_DEPENDENCY, why, NULL));
+        if (!array_is_whole(job)) {
+                supervisor_finish(s, job, JOB_FAILED, job_report_own(job, JAIL_DEPENDENCY, why, NULL));
+                return;
+        }
+        for (size_t i = 0; i < job->array->count; i++) {
+                Job *member = job->array->members[i];
+                if (!member->ended)
+                        supervisor_finish(s, member, JOB_FAILED, job_report_own(member, JAIL_DEPENDENCY, why, NULL));
+        }
 }
 
 static void go_on(Supervisor *s, Job *job)
 {
-        if (job->state != JOB_WAITING || job->ended || job->n_awaited > 0)
+        if (job->ended || job->n_awaited > 0)
+                return;
+        if (array_is_whole(job)) {
+                array_start(s, job);
+                return;
+        }
+        if (job->state != JOB_WAITING)
                 return;
         supervisor_set_state(s, job, JOB_QUEUED);
         store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
@@ -66,6 +80,8 @@ static void go_on(Supervisor *s, Job *job)
 
 int dependencies_link(Supervisor *s, Job *job)
 {
+        if (job->member)
+                return 0; /* the array waits for all of them */
         for (size_t i = 0; i < job->spec.n_after; i++) {
                 Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
                 if (job->ended)
@@ -84,7 +100,7 @@ int dependencies_link(Supervisor *s, Job *job)
 
 void dependencies_ended(Supervisor *s, Job *job)
 {
-        for (size_t i = 0; i < job->spec.n_after; i++) {
+        for (size_t i = 0; !job->member && i < job->spec.n_after; i++) {
                 Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
                 if (parent)
                         remove_child(s, parent, job);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/supervisor/job.h"
+#include "engine/supervisor/array.h"
 
 #include <string.h>
 
@@ -54,7 +54,10 @@ bool job_state_may_become(JobState from, JobState to)
 
 Job *job_free(Job *job)
 {
-        spec_done(&job->spec);
+        if (job->array && !job->member)
+                array_free(job);
+        if (!job->member)
+                spec_done(&job->spec);
         tenant_unref(job->tenant);
         free(job->report);
         free(job->policy_name);
@@ -72,6 +75,21 @@ Job *job_free(Job *job)
         return NULL;
 }
 
+/* The first index whose id is not below. */
+static size_t lower_bound(const JobTable *table, const char *id)
+{
+        size_t low = 0, high = table->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (id_compare(table->jobs[middle]->id.text, id) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
 int job_table_add(JobTable *table, Job *job)
 {
         if (table->n == table->room) {
@@ -82,23 +100,14 @@ int job_table_add(JobTable *table, Job *job)
                 table->jobs = larger;
                 table->room = room;
         }
-        table->jobs[table->n++] = job;
+        /* As a rule at the end. Members of an array are not stored in their order. */
+        size_t at = table->n > 0 && id_compare(table->jobs[table->n - 1]->id.text, job->id.text) > 0
+                            ? lower_bound(table, job->id.text)
+                            : table->n;
+        memmove(&table->jobs[at + 1], &table->jobs[at], (table->n - at) * sizeof *table->jobs);
+        table->jobs[at] = job;
+        table->n++;
         return 0;
-}
-
-/* The first index whose id is not below. */
-static size_t lower_bound(const JobTable *table, const char *id)
-{
-        size_t low = 0, high = table->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                if (strcmp(table->jobs[middle]->id.text, id) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
 }
 
 Job *job_table_get(const JobTable *table, const char *id)
@@ -117,7 +126,7 @@ size_t job_table_after(const JobTable *table, const char *id)
 
 static int by_id(const void *a, const void *b)
 {
-        return strcmp((*(Job *const *)a)->id.text, (*(Job *const *)b)->id.text);
+        return id_compare((*(Job *const *)a)->id.text, (*(Job *const *)b)->id.text);
 }
 
 void job_table_remove(JobTable *table, Job **jobs, size_t n)

@@ -63,6 +63,10 @@ typedef struct Job {
         } account; /* what of it is on its tenant's account (account.c) */
         char *digest; /* of its run order, for the result cache; NULL: it does not ask for that */
         char *origin; /* the job whose result it has from there; NULL: its own */
+        struct JobArray *array; /* of an array and of its members (array.h); NULL: neither */
+        bool member;            /* of it; its specification is the array's */
+        bool let_in;            /* counts among those that may run at a time */
+        size_t index;
         bool follows;  /* one that is the same, in the cache's list instead of the queue */
         Demand demand;
         Charge charge; /* while starting or running */
@@ -79,7 +83,7 @@ typedef struct Job {
 Job *job_free(Job *job); /* returns NULL */
 DEFINE_CLEANUP(Job, job_free)
 
-/* All jobs, by id. Ids ascend, so that an array stays sorted by adding at its end. */
+/* All jobs, in the order of id_compare(). Ids ascend, so that it stays sorted by adding at its end. */
 typedef struct JobTable {
         Job **jobs; /* owned, and what they point to */
         size_t n, room;

@@ -15,6 +15,25 @@ char *job_report_complete(json_object *report, const Job *job, const char *worke
         return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
+char *job_report_array(const Job *array, const Job *first, const char *message)
+{
+        _cleanup_json_ json_object *report = NULL;
+        JailReason reason = JAIL_EXITED;
+
+        if (first && first->report && json_parse_text(first->report, strlen(first->report), &report, NULL) >= 0)
+                reason = job_report_reason(report);
+        char *text = job_report_own(array, reason, message, NULL);
+        if (first || !text)
+                return text;
+        _cleanup_json_ json_object *own = NULL;
+        int r = json_parse_text(text, strlen(text), &own, NULL);
+        free(text);
+        if (r < 0)
+                return NULL;
+        json_add_number(own, "exit_code", 0);
+        return job_report_complete(own, array, NULL);
+}
+
 char *job_report_cached(json_object *report, const char *origin)
 {
         json_add_number(report, "attempt", 1);

@@ -10,6 +10,9 @@ char *job_report_complete(json_object *report, const Job *job, const char *worke
 /* The report of an attempt that no jail could report on. */
 char *job_report_own(const Job *job, JailReason reason, const char *message, const char *worker);
 
+/* The report of an array that has ended: of `first`, the first member that did not succeed, or of success. */
+char *job_report_array(const Job *array, const Job *first, const char *message);
+
 /* That of a job which has the result of another, from the cache. */
 char *job_report_cached(json_object *report, const char *origin);
 

@@ -56,6 +56,18 @@ int output_open(int directory, const Id *job, uint64_t attempt, OutputStream str
         return fresh < 0 ? -errno : fresh;
 }
 
+int output_open_folder(int directory, const Id *job, uint64_t attempt)
+{
+        char folder[ID_LENGTH + 32];
+
+        snprintf(folder, sizeof folder, "%s/%" PRIu64, job->text, attempt);
+        if ((mkdirat(directory, job->text, 0700) < 0 && errno != EEXIST) ||
+            (mkdirat(directory, folder, 0700) < 0 && errno != EEXIST))
+                return -errno;
+        int fd = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? -errno : fd;
+}
+
 static void name_file(char *ret, size_t size, const Id *job, uint64_t attempt, OutputStream stream)
 {
         snprintf(ret, size, "%s/%" PRIu64 "/%s", job->text, attempt, stream_names[stream]);

@@ -23,6 +23,9 @@ int output_directory_new(const char *state_directory, Error *e);
  * descriptor, or a negative errno. */
 int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool writing);
 
+/* Opens the directory of an attempt, or makes it. Returns a descriptor or a negative errno. */
+int output_open_folder(int directory, const Id *job, uint64_t attempt);
+
 /* Gives another job the same files. Errors: -EEXIST it has some, -ENOENT they are gone; then it has none of them. */
 int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt);
 

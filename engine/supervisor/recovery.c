@@ -55,6 +55,10 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
 
         job->state = stored->state;
         bool lacks = bad < 0 || read_for_running(s, job, stored, &e) < 0;
+        if (!lacks && job->member && job->array->whole->ended) {
+                error_set(&e, -ENOENT, "the array cannot be run");
+                lacks = true;
+        }
         if (supervisor_admit(s, job) < 0)
                 return -ENOMEM;
         if (lacks)
@@ -88,15 +92,18 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
             (stored->digest && (r = copy(stored->digest, &job->digest, e)) < 0) ||
             (stored->origin && (r = copy(stored->origin, &job->origin, e)) < 0))
                 return r;
-        int bad = spec_parse(stored->spec, &job->spec, &why);
+        /* Members come behind their array. */
+        int bad = array_adopt(&s->jobs, job) >= 0 ? 0 : spec_parse(stored->spec, &job->spec, &why);
         if (bad < 0 && (r = copy(stored->spec, &job->spec.text, e)) < 0)
                 return r;
         account_adopt(job);
         account_add_output(job, stored->output_bytes);
         account_set_state(job, stored->state);
         id_continue(&s->ids, stored->id);
-        if (bad >= 0 && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 && r != -EEXIST)
+        if (bad >= 0 && !job->member && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 && r != -EEXIST)
                 return error_oom(e);
+        if (bad >= 0 && !job->member && job->spec.array.count && (r = array_make(job, false, e)) < 0)
+                return r;
         if (!job_state_is_final(stored->state)) {
                 r = take_unfinished(s, job, stored, bad, &why);
                 if (r < 0)
@@ -106,6 +113,8 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         }
         job->state = stored->state;
         job->ended = true;
+        if (job->member)
+                array_count(job);
         if (job_table_add(&s->jobs, job) < 0)
                 return error_oom(e);
         s->n_finished++;
@@ -122,6 +131,9 @@ int recovery_run(Supervisor *s, Error *e)
 {
         int r = store_load(s->store, take_job, s, e);
 
+        for (size_t i = 0; r >= 0 && i < s->jobs.n; i++)
+                if (array_is_whole(s->jobs.jobs[i]))
+                        r = array_adopted(s, s->jobs.jobs[i], e);
         /* In a batch, one may run after one that came behind it. */
         for (size_t i = 0; r >= 0 && i < s->jobs.n; i++)
                 if (!s->jobs.jobs[i]->ended && dependencies_link(s, s->jobs.jobs[i]) < 0)

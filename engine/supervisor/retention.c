@@ -3,7 +3,7 @@
 /* Jobs that have ended are remembered, with their reports and output, until they are too old or too many; the oldest go
  * first. They stand in a list, in the order of their ends, so that only its head has to be looked at: when another job
  * ends, and when the time of the head has come. A job that others are to run after leaves the list, and is
- * not counted, until those have ended. What one turn of the event loop does is bounded: what remains is done in the
+ * not counted, until those have ended. An array counts as its members; the last to have ended stays, however many these are. What one turn of the event loop does is bounded: what remains is done in the
  * next. */
 
 #include "engine/supervisor/supervisor_private.h"
@@ -17,18 +17,21 @@
 #define FORGOTTEN_AT_ONCE 32
 #define TIMER_ACCURACY_USEC USEC_PER_SECOND
 
+/* For how many jobs it counts. */
+static uint64_t size_of(const Job *job)
+{
+        return array_is_whole(job) ? job->array->count : 1;
+}
+
 static void leave_list(Supervisor *s, Job *job)
 {
         TAILQ_REMOVE(&s->ended, job, queue);
         job->in_retention = false;
-        s->n_ended--;
+        s->n_ended -= size_of(job);
 }
 
-static void forget(Supervisor *s, Job *job)
+static void forget_parts(Supervisor *s, Job *job)
 {
-        if (job->in_retention)
-                leave_list(s, job);
-        store_remove(s->store, &job->id);
         output_remove(s->outputs, &job->id);
         submission_forget_key(s, job);
         account_close(job);
@@ -36,9 +39,26 @@ static void forget(Supervisor *s, Job *job)
         s->n_finished--;
 }
 
+static void forget(Supervisor *s, Job *job)
+{
+        if (job->in_retention)
+                leave_list(s, job);
+        store_remove(s->store, &job->id);
+        for (size_t i = 0; array_is_whole(job) && i < job->array->count; i++)
+                forget_parts(s, job->array->members[i]);
+        forget_parts(s, job);
+}
+
 /* The table is an array: many are taken out in one pass. */
 static void remove_forgotten(Supervisor *s, Job **jobs, size_t n)
 {
+        for (size_t i = 0; i < n; i++) {
+                JobArray *array = array_is_whole(jobs[i]) ? jobs[i]->array : NULL;
+                if (array)
+                        job_table_remove(&s->jobs, array->members, array->count);
+                for (size_t k = 0; array && k < array->count; k++)
+                        job_free(array->members[k]);
+        }
         job_table_remove(&s->jobs, jobs, n);
         for (size_t i = 0; i < n; i++)
                 job_free(jobs[i]);
@@ -88,7 +108,7 @@ void retention_run(Supervisor *s)
         size_t n = 0, looked_at = 0;
 
         while ((job = TAILQ_FIRST(&s->ended)) && looked_at < FORGOTTEN_AT_ONCE &&
-               (s->n_ended > wanted || is_too_old(s, job, now))) {
+               ((s->n_ended > wanted && TAILQ_NEXT(job, queue)) || is_too_old(s, job, now))) {
                 looked_at++;
                 if (job->n_children > 0) {
                         leave_list(s, job);
@@ -119,7 +139,7 @@ void retention_add(Supervisor *s, Job *job)
         else
                 TAILQ_INSERT_TAIL(&s->ended, job, queue);
         job->in_retention = true;
-        s->n_ended++;
+        s->n_ended += size_of(job);
         if (s->n_ended > s->config->retention.count)
                 retention_run(s);
         else if (first)
@@ -147,13 +167,13 @@ int retention_start(Supervisor *s)
         if (!jobs)
                 return -ENOMEM;
         for (size_t i = 0; i < s->jobs.n; i++)
-                if (job_state_is_final(s->jobs.jobs[i]->state) && !s->jobs.jobs[i]->in_retention)
+                if (job_state_is_final(s->jobs.jobs[i]->state) && !s->jobs.jobs[i]->in_retention && !s->jobs.jobs[i]->member)
                         jobs[n++] = s->jobs.jobs[i];
         qsort(jobs, n, sizeof *jobs, by_end);
         for (size_t i = 0; i < n; i++) {
                 TAILQ_INSERT_TAIL(&s->ended, jobs[i], queue);
                 jobs[i]->in_retention = true;
-                s->n_ended++;
+                s->n_ended += size_of(jobs[i]);
         }
         free(jobs);
         retention_run(s);
@@ -162,6 +182,8 @@ int retention_start(Supervisor *s)
 
 int supervisor_forget(Supervisor *s, Job *job)
 {
+        if (job->member)
+                return -EXDEV;
         if (!job_state_is_final(job->state))
                 return -EBUSY;
         if (job->n_children > 0)

@@ -183,6 +183,25 @@ static int read_after(json_object *value, const char *path, void *target_spec, E
         return 0;
 }
 
+static int read_array_count(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        int r = json_read_count(value, path, target_uint64, e);
+
+        if (r >= 0 && *(uint64_t *)target_uint64 > ARRAY_MAX)
+                return json_error(path, e, "must be at most %d", ARRAY_MAX);
+        return r;
+}
+
+static int read_array(json_object *value, const char *path, void *target_spec, Error *e)
+{
+        static const JsonField keys[] = {
+                {"count", read_array_count, offsetof(JobSpec, array.count), true},
+                {"parallel", json_read_count, offsetof(JobSpec, array.parallel), false},
+        };
+
+        return json_read_object(value, path, keys, ELEMENTS(keys), target_spec, e);
+}
+
 static int read_later(json_object *value _unused_, const char *path, void *target _unused_, Error *e)
 {
         return error_set(e, -ENOSYS, "%s: not built yet", path);
@@ -206,7 +225,7 @@ static const JsonField fields[] = {
         {"cache", json_read_duration, offsetof(JobSpec, cache_usec), false},
         {"retry", read_retry, 0, false},
         {"after", read_after, 0, false},
-        {"array", read_later, 0, false},
+        {"array", read_array, 0, false},
         {"deadline", json_read_duration, offsetof(JobSpec, deadline_usec), false},
         {"budget", read_later, 0, false},
         {"root", read_later, 0, false},

@@ -21,6 +21,10 @@ typedef struct JobSpec {
                 char *name, *id; /* what the job `id` left in /output is /input/<name>/ */
         } after[JAIL_INPUTS_MAX];
         size_t n_after;
+        struct {
+                uint64_t count;    /* members; 0: it is no array */
+                uint64_t parallel; /* so many of them run at a time; 0: all */
+        } array;
         uint64_t cache_usec;    /* a result of the same run order may be so old; 0: it is run in any case */
         uint64_t deadline_usec; /* after the submission; 0: none */
         struct {
@@ -31,6 +35,7 @@ typedef struct JobSpec {
         char *text;        /* the whole of it as JSON, to show */
 } JobSpec;
 
+#define ARRAY_MAX 10000
 #define PRIORITY_MAX 100
 #define PRIORITY_DEFAULT 50
 

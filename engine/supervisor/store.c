@@ -9,6 +9,8 @@
 
 #include "engine/supervisor/store.h"
 
+#include "engine/supervisor/array.h"
+
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
@@ -110,7 +112,7 @@ static int prepare_all(Store *s, Error *e)
                                   " started_usec = ?12, finished_usec = ?13, due_usec = ?14, held = ?15,"
                                   " output_bytes = ?16 WHERE id = ?1 AND finished_usec = 0",
                 [CHANGE_SET] = "INSERT OR REPLACE INTO settings VALUES (?1, ?2)",
-                [CHANGE_REMOVE] = "DELETE FROM jobs WHERE id = ?1",
+                [CHANGE_REMOVE] = "DELETE FROM jobs WHERE id >= ?1 AND id < ?1 || '`'" /* and its members */,
         };
         int r = 0;
 
@@ -346,34 +348,46 @@ static void take_values(Change *c, const Job *job, JobState state)
         c->origin = keep(job->origin);
 }
 
-static Change *addition(const Job *job, StoreDone done, void *userdata)
+static Change *addition(const Job *job)
 {
-        Change *c = change_new(CHANGE_ADD, &job->id, done, userdata);
+        Change *c = change_new(CHANGE_ADD, &job->id, NULL, NULL);
         _cleanup_free_ char *inputs = pack_inputs(job);
 
         take_values(c, job, job->state);
         c->tenant = keep(job->tenant->name);
         c->policy = keep(job->policy_name);
-        c->spec = keep(job->spec.text);
+        c->spec = keep(job->member ? "" : job->spec.text);
         c->inputs = keep(inputs ? inputs : "[]");
         return c;
 }
 
-void store_add(Store *s, const Job *job, StoreDone done, void *userdata)
+void store_add(Store *s, Job *job, StoreDone done, void *userdata)
 {
-        ask(s, addition(job, done, userdata));
+        store_add_many(s, &job, 1, done, userdata);
+}
+
+/* Returns the last one of it. */
+static Change *append_addition(struct ChangeList *list, const Job *job)
+{
+        Change *c = addition(job);
+
+        c->joined = true;
+        STAILQ_INSERT_TAIL(list, c, next);
+        for (size_t i = 0; array_is_whole(job) && i < job->array->count; i++)
+                c = append_addition(list, job->array->members[i]);
+        return c;
 }
 
 void store_add_many(Store *s, Job *const *jobs, size_t n, StoreDone done, void *userdata)
 {
         struct ChangeList list = STAILQ_HEAD_INITIALIZER(list);
 
-        for (size_t i = 0; i < n; i++) {
-                bool last = i + 1 == n;
-                Change *c = addition(jobs[i], last ? done : NULL, last ? userdata : NULL);
-                c->joined = !last;
-                STAILQ_INSERT_TAIL(&list, c, next);
-        }
+        Change *last = NULL;
+        for (size_t i = 0; i < n; i++)
+                last = append_addition(&list, jobs[i]);
+        last->joined = false;
+        last->done = done;
+        last->userdata = userdata;
         pthread_mutex_lock(&s->lock);
         STAILQ_CONCAT(&s->asked, &list);
         pthread_cond_signal(&s->wake);

@@ -36,8 +36,8 @@ int store_load(Store *store, int (*each)(const StoredJob *job, void *userdata, E
 /* `error` has code 0 when the change is on the disk. */
 typedef void (*StoreDone)(const Error *error, void *userdata);
 
-/* A new job. It fails when the store cannot be written: -EIO. `done` comes once, later. */
-void store_add(Store *store, const Job *job, StoreDone done, void *userdata);
+/* A new job, with its members where it is an array. It fails when the store cannot be written: -EIO. `done` comes once, later. */
+void store_add(Store *store, Job *job, StoreDone done, void *userdata);
 
 /* So many new jobs: all are stored, or none. */
 void store_add_many(Store *store, Job *const *jobs, size_t n, StoreDone done, void *userdata);
@@ -49,7 +49,7 @@ void store_update(Store *store, const Job *job, JobState state, const char *repo
 /* `done` comes when all that was asked for before is on the disk. */
 void store_sync(Store *store, StoreDone done, void *userdata);
 
-/* Forgets a job. */
+/* Forgets a job, with its members. */
 void store_remove(Store *store, const Id *id);
 
 /* A setting of the engine itself; NULL where it was never set. Owned by the caller. */

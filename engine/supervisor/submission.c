@@ -114,7 +114,9 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
         job->demand = resources_demand(&s->queue.resources, &spec->limits, job->policy);
         if ((r = cache_check(job, e)) < 0)
                 return r;
-        return account_open(s, job, e);
+        if ((r = account_open(s, job, e)) < 0)
+                return r;
+        return spec->array.count ? array_make(job, true, e) : 0;
 }
 
 void submission_free(Submission *submission)
@@ -192,7 +194,8 @@ static void on_stored(const Error *error, void *userdata)
         int r = error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
 
         bool wanted = submission->submitted || has_twin(submission);
-        if (r >= 0 && wanted && ((r = supervisor_admit(s, job)) < 0 || (r = dependencies_link(s, job)) < 0))
+        if (r >= 0 && wanted && ((r = supervisor_admit(s, job)) < 0 || (job->array && (r = array_admit(s, job)) < 0) ||
+                                    (r = dependencies_link(s, job)) < 0))
                 error_oom(&e);
         if (r >= 0 && wanted) {
                 submission->job = NULL;
@@ -222,6 +225,8 @@ static int begin_storing(Submission *submission, Error *e)
         if (r < 0)
                 return error_errno(e, r, "making an id");
         job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
+        if (job->array)
+                array_name(job);
         submission->storing = true;
         store_add(s->store, job, on_stored, submission);
         return 0;

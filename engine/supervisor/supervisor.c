@@ -34,11 +34,13 @@
 
 static int open_stdin(const Supervisor *s, const Job *job)
 {
+        const Job *source = array_source(job);
+
         if (job->spec.stdin_text)
                 return sealed_file("stdin", job->spec.stdin_text, strlen(job->spec.stdin_text));
-        for (size_t i = 0; i < job->n_inputs; i++)
-                if (strcmp(job->inputs[i].name, "stdin") == 0)
-                        return blobs_open(s->blobs, job->inputs[i].blob);
+        for (size_t i = 0; i < source->n_inputs; i++)
+                if (strcmp(source->inputs[i].name, "stdin") == 0)
+                        return blobs_open(s->blobs, source->inputs[i].blob);
         int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
 }
@@ -46,6 +48,8 @@ static int open_stdin(const Supervisor *s, const Job *job)
 /* Opens what the run needs, in the order of RUN from RUN_STDOUT on. */
 static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names)
 {
+        const Job *source = array_source(job);
+
         for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
                 int fd = output_open(s->outputs, &job->id, job->attempt, stream, true);
                 if (fd < 0)
@@ -56,14 +60,14 @@ static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_
         if (fd < 0)
                 return fd;
         fds[(*n)++] = fd;
-        for (size_t i = 0; i < job->n_inputs; i++) {
-                if (strcmp(job->inputs[i].name, "stdin") == 0)
+        for (size_t i = 0; i < source->n_inputs; i++) {
+                if (strcmp(source->inputs[i].name, "stdin") == 0)
                         continue;
-                fd = blobs_open(s->blobs, job->inputs[i].blob);
+                fd = blobs_open(s->blobs, source->inputs[i].blob);
                 if (fd < 0)
                         return fd;
                 fds[(*n)++] = fd;
-                int r = strv_add(ret_names, job->inputs[i].name);
+                int r = strv_add(ret_names, source->inputs[i].name);
                 if (r < 0)
                         return r;
         }
@@ -91,7 +95,7 @@ static int open_results(const Supervisor *s, const Job *job, int *fds, size_t *n
 static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
 {
         _cleanup_strv_ char **names = NULL, **environment = NULL;
-        char attempt[24];
+        char attempt[24], index[24];
         int fds[RUN_FDS_MAX];
         size_t n = 0;
 
@@ -99,6 +103,9 @@ static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
         if (strv_copy(job->spec.environment, &environment) < 0 ||
             environment_set(&environment, "SKEP_JOB_ID", job->id.text) < 0 ||
             environment_set(&environment, "SKEP_ATTEMPT", attempt) < 0)
+                return -ENOMEM;
+        snprintf(index, sizeof index, "%zu", job->index);
+        if (job->member && environment_set(&environment, "SKEP_ARRAY_INDEX", index) < 0)
                 return -ENOMEM;
         int r = open_descriptors(s, job, fds, &n, &names);
         if (r >= 0)
@@ -221,6 +228,9 @@ int supervisor_find(const Supervisor *s, const Caller *caller, const char *id, J
         for (; i < s->jobs.n && strncmp(s->jobs.jobs[i]->id.text, id, length) == 0; i++) {
                 if (!supervisor_may_see(caller, s->jobs.jobs[i]))
                         continue;
+                /* Who writes a part of an array's id means the array. */
+                if (s->jobs.jobs[i]->member && length <= ID_LENGTH)
+                        continue;
                 if (found)
                         return -ENOTUNIQ;
                 found = s->jobs.jobs[i];
@@ -238,6 +248,11 @@ int supervisor_cancel(Supervisor *s, Job *job)
 {
         if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
+        if (array_is_whole(job)) {
+                for (size_t i = 0; i < job->array->count; i++)
+                        supervisor_cancel(s, job->array->members[i]);
+                return 0;
+        }
         if (job_state_runs(job->state)) {
                 job->cancelling = true;
                 job->requeueing = false;
@@ -405,7 +420,7 @@ Supervisor *supervisor_free(Supervisor *s)
         /* What has not ended is for the next supervisor, and was not the fault of the job. */
         for (size_t i = 0; ending && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
-                if (!job->ended && job_state_runs(job->state))
+                if (!job->ended && job_state_runs(job->state) && !array_is_whole(job))
                         store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
         }
         if (s->store)

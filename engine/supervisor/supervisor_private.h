@@ -6,6 +6,7 @@
 
 #include "engine/supervisor/starter_embedded.h"
 #include "engine/supervisor/starter_units.h"
+#include "engine/supervisor/array.h"
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
 
@@ -136,6 +137,8 @@ int submission_find_earlier(Supervisor *supervisor, Job *job, Job **ret, Error *
 
 /* Takes a new job on its tenant's account, if its ceilings allow that: -EPERM, -EDQUOT; -ENOSPC the engine's. */
 int account_open(Supervisor *supervisor, Job *job, Error *e);
+/* A member of an array, which has been taken as a whole. */
+void account_open_member(Job *member);
 /* The same for a job that is stored already. */
 void account_adopt(Job *job);
 /* The job is in this state. */

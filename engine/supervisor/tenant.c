@@ -38,7 +38,7 @@ static int check_rate(const Tenant *t, uint64_t now_usec, Error *e)
                          t->name, t->rules.limits.submissions_per_minute, seconds);
 }
 
-int tenant_admit(const Tenant *t, const char *policy, uint64_t spec_bytes, uint64_t now_usec, Error *e)
+int tenant_admit(const Tenant *t, const char *policy, uint64_t jobs, uint64_t spec_bytes, uint64_t now_usec, Error *e)
 {
         const TenantLimits *limits = &t->rules.limits;
 
@@ -47,11 +47,11 @@ int tenant_admit(const Tenant *t, const char *policy, uint64_t spec_bytes, uint6
                 return error_set(e, -EPERM, "policy: tenant %s may use %s, and not %s", t->name,
                                  permitted && *permitted ? permitted : "none", policy);
         }
-        if (t->queued >= limits->queued)
+        if (jobs > limits->queued || t->queued > limits->queued - jobs)
                 return error_set(e, -EDQUOT,
-                                 "tenant %s: it may have %" PRIu64 " jobs that wait, and has: try again when some have "
+                                 "tenant %s: it may have %" PRIu64 " jobs that wait, and has %" PRIu64 ": try again when some have "
                                  "been started",
-                                 t->name, limits->queued);
+                                 t->name, limits->queued, t->queued);
         if (spec_bytes > limits->spec_bytes || t->spec_bytes > limits->spec_bytes - spec_bytes)
                 return over_size(t, "the specifications of its jobs", limits->spec_bytes,
                                  "hand over long texts as inputs, or remove jobs that have ended", e);

@@ -40,9 +40,9 @@ typedef struct Tenant {
         uint64_t next_due_usec; /* CLOCK_MONOTONIC: when submissions would be back at the rate that is allowed */
 } Tenant;
 
-/* Whether the tenant may have so many jobs more, under this policy, with so many bytes of specification. -EPERM the policy
+/* Whether the tenant may have `jobs` more, under this policy, with so many bytes of specification. -EPERM the policy
  * is not permitted; -EDQUOT a ceiling is reached; the sentence says which, and what to do. */
-int tenant_admit(const Tenant *tenant, const char *policy, uint64_t spec_bytes, uint64_t now_usec, Error *e);
+int tenant_admit(const Tenant *tenant, const char *policy, uint64_t jobs, uint64_t spec_bytes, uint64_t now_usec, Error *e);
 
 /* One submission, counted against the rate; and one that came to nothing. */
 void tenant_count_submission(Tenant *tenant, uint64_t now_usec);

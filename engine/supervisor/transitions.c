@@ -18,7 +18,7 @@
 
 void supervisor_enter_queue(Supervisor *s, Job *job, bool first)
 {
-        if (job->held || cache_enter(s, job))
+        if (job->held || !array_may_enter(job) || cache_enter(s, job))
                 return;
         if (queue_add(&s->queue, job, first) < 0) {
                 log_error("out of memory");
@@ -35,6 +35,8 @@ static void take_room(Supervisor *s, Job *job)
 /* Out of the queue, or out of the count of those that run. */
 static void leave_place(Supervisor *s, Job *job)
 {
+        if (array_is_whole(job))
+                return;
         queue_remove(&s->queue, job);
         cache_unfollow(s, job);
         if (job->state == JOB_QUEUED) {
@@ -72,8 +74,10 @@ bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
         }
         if (state == JOB_QUEUED || state == JOB_BACKOFF)
                 job->started_usec = 0;
+        const JobState before = job->state;
         job->state = state;
         account_set_state(job, state);
+        array_moved(s, job, before, state);
         /* Back where it was: it has waited already. */
         if (state == JOB_QUEUED)
                 supervisor_enter_queue(s, job, true);
@@ -86,6 +90,7 @@ static void on_ended(const Error *error _unused_, void *userdata)
         Job *job = userdata;
         Supervisor *s = job->supervisor;
 
+        const JobState before = job->state;
         job->state = job->ending;
         /* The job does not run again: what it was given is not needed any more. */
         inputs_take_back(s, job);
@@ -94,7 +99,10 @@ static void on_ended(const Error *error _unused_, void *userdata)
         dependencies_ended(s, job);
         if (s->events)
                 s->events->finished(job, s->events_userdata);
-        retention_add(s, job);
+        if (job->member)
+                array_moved(s, job, before, job->state);
+        else
+                retention_add(s, job);
 }
 
 void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
@@ -111,6 +119,7 @@ void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
         free(job->report);
         job->report = report;
         store_update(s->store, job, state, report, on_ended, job);
+        array_left(s, job);
 }
 
 /* Twice as long after each failure, and not at the same moment for all that failed together. */
@@ -205,6 +214,13 @@ int supervisor_admit(Supervisor *s, Job *job)
 {
         if (job_table_add(&s->jobs, job) < 0)
                 return -ENOMEM;
+        if (array_is_whole(job)) {
+                if (s->events)
+                        s->events->admitted(job, s->events_userdata);
+                return 0;
+        }
+        if (job->member)
+                array_count(job);
         if (job->state == JOB_QUEUED) {
                 s->n_queued++;
                 supervisor_enter_queue(s, job, false);
@@ -223,12 +239,17 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
 {
         if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
+        if (array_is_whole(job))
+                for (size_t i = 0; i < job->array->count; i++)
+                        supervisor_hold(s, job->array->members[i], held);
         if (job->held == held)
                 return 0;
         job->held = held;
         queue_remove(&s->queue, job);
         cache_leave(s, job);
-        if (job->state == JOB_QUEUED)
+        if (held && job->state == JOB_QUEUED)
+                array_left(s, job);
+        if (job->state == JOB_QUEUED && !array_is_whole(job))
                 supervisor_enter_queue(s, job, false);
         store_update(s->store, job, job->state, NULL, NULL, NULL);
         supervisor_dispatch(s);
@@ -239,6 +260,11 @@ int supervisor_requeue(Supervisor *s, Job *job)
 {
         if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
+        if (array_is_whole(job)) {
+                for (size_t i = 0; i < job->array->count; i++)
+                        supervisor_requeue(s, job->array->members[i]);
+                return 0;
+        }
         if (job_state_runs(job->state) && !job->cancelling) {
                 job->requeueing = true;
                 /* It is to be known after a crash as well: then what the worker reports is no cancellation. */

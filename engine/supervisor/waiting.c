@@ -60,6 +60,12 @@ static char *describe_queued(const Supervisor *s, const Job *job)
 
         if (job->held)
                 return strdup("it is held, until it is released");
+        if (array_is_whole(job))
+                return strdup("for its members");
+        if (job->follows)
+                return strdup("for a job that is the same, whose result it will have");
+        if (job->member && !job->let_in)
+                return strdup("for other members of its array: as many run as may at a time");
         if (s->draining || s->closed)
                 return join("the engine is drained", place);
         if (s->paused)
@@ -86,7 +92,7 @@ char *supervisor_why_waiting(const Supervisor *s, const Job *job)
 
         switch (job->state) {
         case JOB_WAITING:
-                return asprintf(&text, "for %zu jobs that it is to run after", job->n_awaited) < 0 ? NULL : text;
+                return asprintf(&text, "for %zu jobs that it is to run after", array_source(job)->n_awaited) < 0 ? NULL : text;
         case JOB_QUEUED:
                 return describe_queued(s, job);
         case JOB_BACKOFF:

@@ -209,7 +209,7 @@ $n" ]
                 INSERT INTO jobs VALUES ('01kaaaaaaaaaaaaaaaaaaaaaaa', 'root', 'python', '{\"command\":[\"true\"]}', '[]',
                         'queued', 0, 0, 1700000000000000, 0, 0, 0, 0);
                 INSERT INTO jobs VALUES ('01kaaaaaaaaaaaaaaaaaaaaaab', 'root', 'python', '{\"command\":[\"false\"]}', '[]',
-                        'failed', 1, 1, 1700000000000000, 1700000000000001, 1700000000000002, 0, 0);
+                        'failed', 1, 1, $(date +%s)000000, $(date +%s)000001, $(date +%s)000002, 0, 0);
                 INSERT INTO attempts VALUES ('01kaaaaaaaaaaaaaaaaaaaaaab', 1, '{\"reason\":\"exited\",\"exit_code\":1}');
                 PRAGMA application_id = 0x536b6570; PRAGMA user_version = 1;"
         start_engine

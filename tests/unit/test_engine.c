@@ -116,6 +116,39 @@ START_TEST(test_jobs_are_found_by_id)
 }
 END_TEST
 
+START_TEST(test_members_of_an_array_have_ids_in_their_order)
+{
+        static const char array[] = "01kaaaaaaaaaaaaaaaaaaaaaaa";
+        static const char *const order[] = {"", "01ka", "01kaaaaaaaaaaaaaaaaaaaaaaa", "01kaaaaaaaaaaaaaaaaaaaaaaa_0",
+                                            "01kaaaaaaaaaaaaaaaaaaaaaaa_2", "01kaaaaaaaaaaaaaaaaaaaaaaa_10",
+                                            "01kaaaaaaaaaaaaaaaaaaaaaaa_9999", "01kaaaaaaaaaaaaaaaaaaaaaab"};
+        static const char *const wrong[] = {"01kaaaaaaaaaaaaaaaaaaaaaaa_", "01kaaaaaaaaaaaaaaaaaaaaaaa_01",
+                                            "01kaaaaaaaaaaaaaaaaaaaaaaa_1x", "01kaaaaaaaaaaaaaaaaaaaaaaa_-1",
+                                            "01kaaaaaaaaaaaaaaaaaaaaaaa_100000", "01kaaaaaaaaaaaaaaaaaaaaaaaa", "_1",
+                                            "01kaaaaaaaaaaaaaaaaaaaaaaa/1"};
+        Id id, member, back;
+        size_t index;
+
+        for (size_t i = 0; i < ELEMENTS(order); i++)
+                for (size_t k = 0; k < ELEMENTS(order); k++)
+                        ck_assert_int_eq(id_compare(order[i], order[k]) < 0, i < k);
+        for (size_t i = 0; i < ELEMENTS(wrong); i++)
+                ck_assert(!id_is_valid(wrong[i]));
+        strcpy(id.text, array);
+        ck_assert(id_is_valid(id.text) && !id_split(id.text, &back, &index));
+        id_of_member(&id, 9999, &member);
+        ck_assert_str_eq(member.text, order[6]);
+        ck_assert(id_is_valid(member.text) && id_split(member.text, &back, &index));
+        ck_assert_str_eq(back.text, array);
+        ck_assert_uint_eq(index, 9999);
+        /* The next id comes after the array of a member. */
+        IdMaker maker = {0};
+        id_continue(&maker, member.text);
+        ck_assert_int_eq(id_make(&maker, 0, &back), 0);
+        ck_assert_int_gt(id_compare(back.text, member.text), 0);
+}
+END_TEST
+
 START_TEST(test_a_run_order_comes_back_as_it_was)
 {
         char *command[] = {(char *)"a", NULL};
@@ -256,6 +289,7 @@ Suite *engine_suite(void)
         tcase_add_test(tests, test_a_bad_job_is_refused_with_its_key);
         tcase_add_test(tests, test_a_final_state_never_changes);
         tcase_add_test(tests, test_jobs_are_found_by_id);
+        tcase_add_test(tests, test_members_of_an_array_have_ids_in_their_order);
         tcase_add_test(tests, test_a_run_order_comes_back_as_it_was);
         tcase_add_test(tests, test_messages_are_for_one_side_and_in_turn);
         tcase_add_test(tests, test_a_report_has_a_size);

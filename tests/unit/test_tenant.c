@@ -162,9 +162,9 @@ START_TEST(test_what_files_leave_out_is_the_default_files)
         ck_assert_uint_eq(a->rules.limits.running, 2);
         ck_assert_uint_eq(a->rules.weight, 3);
         ck_assert_uint_eq(b->rules.limits.queued, 7);
-        assert_ok(tenant_admit(b, "python", 10, 0, &e), &e);
-        assert_refused(tenant_admit(b, "strict", 10, 0, &e), &e, "tenant b may use python, and not strict");
-        assert_refused(tenant_admit(a, "python", 10, 0, &e), &e, "may use none");
+        assert_ok(tenant_admit(b, "python", 1, 10, 0, &e), &e);
+        assert_refused(tenant_admit(b, "strict", 1, 10, 0, &e), &e, "tenant b may use python, and not strict");
+        assert_refused(tenant_admit(a, "python", 1, 10, 0, &e), &e, "may use none");
         put("default", "{\"users\": [\"50001\"]}");
         _cleanup_strv_ char **notes = NULL;
         assert_refused(tenants_load(tenants, folder, &notes, &e), &e, "default.json");
@@ -180,16 +180,16 @@ START_TEST(test_ceilings_are_held_and_say_what_to_do)
         put("a", "{\"limits\": {\"queued\": 2, \"spec_bytes\": \"1K\", \"input_bytes\": 100, \"output_bytes\": 1000}}");
         Tenants *tenants = load();
         ck_assert_int_eq(tenants_get(tenants, "a", &a), 0);
-        assert_ok(tenant_admit(a, "p", 1024, 0, &e), &e);
-        assert_refused(tenant_admit(a, "p", 1025, 0, &e), &e, "specifications of its jobs may take 1K");
-        assert_refused(tenant_admit(a, "p", UINT64_MAX, 0, &e), &e, "specifications");
+        assert_ok(tenant_admit(a, "p", 1, 1024, 0, &e), &e);
+        assert_refused(tenant_admit(a, "p", 1, 1025, 0, &e), &e, "specifications of its jobs may take 1K");
+        assert_refused(tenant_admit(a, "p", 1, UINT64_MAX, 0, &e), &e, "specifications");
         a->spec_bytes = 1000;
-        assert_refused(tenant_admit(a, "p", 25, 0, &e), &e, "specifications");
+        assert_refused(tenant_admit(a, "p", 1, 25, 0, &e), &e, "specifications");
         a->queued = 2;
-        assert_refused(tenant_admit(a, "p", 1, 0, &e), &e, "2 jobs that wait");
+        assert_refused(tenant_admit(a, "p", 1, 1, 0, &e), &e, "2 jobs that wait");
         a->queued = 0;
         a->output_bytes = 1000;
-        assert_refused(tenant_admit(a, "p", 1, 0, &e), &e, "remove jobs that have ended");
+        assert_refused(tenant_admit(a, "p", 1, 1, 0, &e), &e, "remove jobs that have ended");
         a->input_bytes = 60;
         assert_ok(tenant_check_input(a, 40, &e), &e);
         assert_refused(tenant_check_input(a, 41, &e), &e, "inputs");
@@ -207,15 +207,15 @@ START_TEST(test_a_rate_has_a_burst_of_a_minute_and_no_edge)
         put("a", "{\"limits\": {\"submissions_per_minute\": 60}}");
         Tenants *tenants = load();
         ck_assert_int_eq(tenants_get(tenants, "a", &a), 0);
-        for (; passed < 1000 && tenant_admit(a, "p", 1, now, NULL) >= 0; passed++)
+        for (; passed < 1000 && tenant_admit(a, "p", 1, 1, now, NULL) >= 0; passed++)
                 tenant_count_submission(a, now);
         ck_assert_uint_eq(passed, 60);
-        assert_refused(tenant_admit(a, "p", 1, now, &e), &e, "60 jobs a minute: try again in 1 s");
+        assert_refused(tenant_admit(a, "p", 1, 1, now, &e), &e, "60 jobs a minute: try again in 1 s");
         /* What came to nothing was none. */
         tenant_uncount_submission(a);
-        assert_ok(tenant_admit(a, "p", 1, now, &e), &e);
+        assert_ok(tenant_admit(a, "p", 1, 1, now, &e), &e);
         tenant_count_submission(a, now);
-        for (now += 10 * USEC_PER_SECOND, passed = 0; tenant_admit(a, "p", 1, now, NULL) >= 0; passed++)
+        for (now += 10 * USEC_PER_SECOND, passed = 0; tenant_admit(a, "p", 1, 1, now, NULL) >= 0; passed++)
                 tenant_count_submission(a, now);
         ck_assert_uint_eq(passed, 10);
         tenants_free(tenants);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/supervisor/job.h"
+
+/* Arrays: one specification, run many times. See array.c. */
+
+struct Supervisor;
+
+typedef struct JobArray {
+        Job *whole;
+        Job **members;
+        size_t count, parallel;
+        size_t in_state[JOB_STATE_MAX]; /* members */
+        size_t active;                  /* members that stand in the queue or run */
+        size_t next;                    /* no member before this one is to be let into the queue */
+        bool admitted, refilling;
+        bool ending;           /* all members have ended */
+        pid_t collector;       /* 0, or the process that puts together what they have left */
+        sd_event_source *collecting;
+} JobArray;
+
+/* The job whose inputs a job has: itself, or its array. */
+const Job *array_source(const Job *job);
+/* "array", and not one of its members. */
+bool array_is_whole(const Job *job);
+
+/* Gives the job of an array its members. `charge`: on their tenant's account, as new ones; else there is only room for them, until
+ * array_adopt() brings them. -ENOMEM. */
+int array_make(Job *whole, bool charge, Error *e);
+void array_free(Job *whole);
+/* The whole has its id, its state and its time now: so have the members. */
+void array_name(Job *whole);
+
+/* A member that was stored. -ENOENT it is of no array. */
+int array_adopt(const JobTable *table, Job *member);
+/* When all have been adopted. -EUCLEAN. */
+int array_adopted(struct Supervisor *supervisor, Job *whole, Error *e);
+
+/* The whole has been admitted: so are the members. -ENOMEM. */
+int array_admit(struct Supervisor *supervisor, Job *whole);
+/* What the array is to run after has succeeded. */
+void array_start(struct Supervisor *supervisor, Job *whole);
+
+/* Whether a job may stand in the queue now; a member that may not is let in later. */
+bool array_may_enter(Job *job);
+/* A member is there, and is to be counted; it changes its state; it waits for its start, or runs, no more. */
+void array_count(Job *member);
+void array_moved(struct Supervisor *supervisor, Job *member, JobState from, JobState to);
+void array_left(struct Supervisor *supervisor, Job *member);
+
+/* ---- array_output.c ---- */
+
+/* Puts together what the members have left. 0: that is nothing; 1: array_collected() will be called, with 0 or a negative errno. */
+int array_collect(struct Supervisor *supervisor, JobArray *array);
+void array_collected(struct Supervisor *supervisor, JobArray *array, int result);
+void array_stop_collecting(JobArray *array);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the members of an array have left in /output, as one archive with a directory for each: that is what the array itself has
+ * left. It is put together when the last member has ended, by a process of its own, since it takes as long as it takes; what it
+ * reads was made by jobs. */
+
+#include "engine/supervisor/supervisor_private.h"
+
+#include "engine/base/archive.h"
+#include "engine/base/fd.h"
+#include "engine/base/remove_tree.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define TREE "tree"
+#define DRAFT "draft"
+#define DONE "files"
+
+static const ArchiveRules no_limits = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX};
+
+/* What a member has left; -1 where that is nothing. */
+static int open_member(const Supervisor *s, const Job *member)
+{
+        struct stat st;
+
+        if (member->attempt == 0)
+                return -1;
+        int fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, false);
+        if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_size == 0))
+                fd = close_fd(fd);
+        return fd < 0 ? -1 : fd;
+}
+
+static int unpack_member(const Supervisor *s, const Job *member, int tree)
+{
+        _cleanup_close_ int fd = open_member(s, member), directory = -1;
+        char name[24];
+
+        if (fd < 0)
+                return 0;
+        snprintf(name, sizeof name, "%zu", member->index);
+        if (mkdirat(tree, name, 0700) < 0 ||
+            (directory = openat(tree, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+                return -errno;
+        return archive_unpack(fd, directory, &no_limits, NULL);
+}
+
+static int make_archive(const Supervisor *s, const JobArray *array, int folder)
+{
+        _cleanup_close_ int tree = -1, draft = -1;
+        int r = 0;
+
+        /* What an earlier try has left. */
+        remove_tree_at(folder, TREE);
+        unlinkat(folder, DRAFT, 0);
+        if (mkdirat(folder, TREE, 0700) < 0 ||
+            (tree = openat(folder, TREE, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
+            (draft = openat(folder, DRAFT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+                return -errno;
+        for (size_t i = 0; r >= 0 && i < array->count; i++)
+                r = unpack_member(s, array->members[i], tree);
+        if (r >= 0)
+                r = archive_pack(tree, draft, &no_limits, NULL, NULL);
+        remove_tree_at(folder, TREE);
+        if (r >= 0 && renameat(folder, DRAFT, folder, DONE) < 0)
+                r = -errno;
+        if (r < 0)
+                unlinkat(folder, DRAFT, 0);
+        return r;
+}
+
+static int on_collected(sd_event_source *source _unused_, const siginfo_t *info, void *userdata)
+{
+        JobArray *array = userdata;
+
+        array->collecting = sd_event_source_disable_unref(array->collecting);
+        array->collector = 0;
+        array_collected(array->whole->supervisor, array,
+                        info->si_code == CLD_EXITED ? -info->si_status : -EIO);
+        return 0;
+}
+
+int array_collect(Supervisor *s, JobArray *array)
+{
+        bool any = false;
+        int r;
+
+        for (size_t i = 0; !any && i < array->count; i++) {
+                int fd = open_member(s, array->members[i]);
+                any = fd >= 0;
+                close_fd(fd);
+        }
+        if (!any)
+                return 0;
+        _cleanup_close_ int folder = output_open_folder(s->outputs, &array->whole->id, array->whole->attempt);
+        if (folder < 0)
+                return folder;
+        array->collector = fork();
+        if (array->collector < 0)
+                return array->collector = 0, -errno;
+        if (array->collector == 0) {
+                int keep[] = {s->outputs, folder};
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                close_others(keep, ELEMENTS(keep));
+                _exit(-make_archive(s, array, folder) & 0xff);
+        }
+        r = sd_event_add_child(s->event, &array->collecting, array->collector, WEXITED, on_collected, array);
+        if (r < 0) {
+                array_stop_collecting(array);
+                return r;
+        }
+        return 1;
+}
+
+void array_stop_collecting(JobArray *array)
+{
+        array->collecting = sd_event_source_disable_unref(array->collecting);
+        if (array->collector > 0) {
+                kill(array->collector, SIGKILL);
+                waitpid(array->collector, NULL, 0);
+        }
+        array->collector = 0;
+}

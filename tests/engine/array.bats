@@ -1,0 +1,222 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Arrays: one id, many members.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+        export state=$BATS_FILE_TMPDIR/state
+        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        start_engine --drain 0s
+}
+
+teardown_file() {
+        stop_engine
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+}
+
+restart_engine() {
+        stop_engine
+        start_engine --drain 0s
+}
+
+field() { # id, expression on the job
+        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+states() { # id: of the members, by number
+        ctl list --json | python3 -c '
+import json, sys
+members = [job for job in map(json.loads, sys.stdin) if job["id"].startswith(sys.argv[1] + "_")]
+print(*[job["state"] for job in sorted(members, key=lambda job: int(job["id"].split("_")[1]))])' "$1"
+}
+
+reach() { # id, state: waits for it
+        for i in $(seq 100); do
+                [ "$(field "$1" 'job["state"]')" = "$2" ] && return
+                sleep 0.1
+        done
+        return 1
+}
+
+@test "an array has one id, and members that know their number" {
+        echo seed > seed
+        id=$(ctl submit --input seed=seed - <<< '{"command": ["sh", "-c", "cat /input/seed; echo $SKEP_ARRAY_INDEX $SKEP_JOB_ID"], "array": {"count": 12}, "name": "many"}')
+        [ "$(wc -w <<< "$id")" -eq 1 ]
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["report"]["reason"], job["report"]["exit_code"]')" = "succeeded exited 0" ]
+        for i in 0 7 11; do
+                [ "$(ctl logs "${id}_$i")" = "seed
+$i ${id}_$i" ]
+                [ "$(field "${id}_$i" 'job["state"], job["attempt"], job["spec"]["name"]')" = "succeeded 1 many" ]
+        done
+        # A part of the id is the array; members are in their order.
+        [ "$(field "${id:0:20}" 'job["id"]')" = "$id" ]
+        [ "$(ctl list --json | python3 -c 'import json, sys; print(*[job["id"].split("_")[1] for job in map(json.loads, sys.stdin) if job["id"].startswith(sys.argv[1] + "_")])' "$id")" = "0 1 2 3 4 5 6 7 8 9 10 11" ]
+        [ "$(ctl list --json | python3 -c 'import json, sys; print(*[job["array"] for job in map(json.loads, sys.stdin) if job["id"] == sys.argv[1]])' "$id")" = "{'succeeded': 12}" ]
+        run busctl --address="$SKEP_ADDRESS" get-property org.skep.Engine1 "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Members
+        [ "$output" = 'a{su} 1 "succeeded" 12' ]
+        for wrong in "${id}_12" "${id}_" "${id}_01" "${id}_-1" "${id}_99999999999"; do
+                run ctl status "$wrong"
+                [ "$status" -eq 125 ]
+        done
+        [ -z "$(ls "$state/blobs")" ]
+}
+
+@test "no more members run than are to run in parallel" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "0.2"], "array": {"count": 10, "parallel": 2}}')
+        ctl wait "$id"
+        ctl list --json | python3 -c '
+import json, sys
+jobs = [job for job in map(json.loads, sys.stdin) if job["id"].startswith(sys.argv[1] + "_")]
+steps = sorted([(job["started_usec"], 1) for job in jobs] + [(job["finished_usec"], -1) for job in jobs])
+now = most = 0
+for _, step in steps:
+    now += step
+    most = max(most, now)
+print(most)
+assert len(jobs) == 10 and most == 2' "$id"
+}
+
+@test "an array fails when one of its members does, and says which" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX -lt 3 || exit 5"], "array": {"count": 5}}')
+        run ctl wait "$id"
+        [ "$status" -eq 1 ]
+        [ "$(states "$id")" = "succeeded succeeded succeeded failed failed" ]
+        [ "$(field "$id" 'job["state"], job["report"]["reason"], job["report"]["message"]')" = "failed exited 2 of 5 members have failed; the first is ${id}_3" ]
+        # Each member is tried again by itself.
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX != 1 || test $SKEP_ATTEMPT = 3"], "array": {"count": 3}, "retry": {"attempts": 3, "backoff": "50ms", "on": ["exited"]}}')
+        ctl wait "$id"
+        [ "$(field "${id}_1" 'job["attempt"]')" = 3 ]
+        [ "$(field "${id}_2" 'job["attempt"]')" = 1 ]
+}
+
+@test "what is done to an array is done to all of it, and to a member to that alone" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "60"], "array": {"count": 6, "parallel": 2}}')
+        reach "$id" running
+        run ctl rm "$id"
+        [ "$status" -eq 125 ]
+        ctl hold "${id}_2"
+        ctl cancel "${id}_0"
+        reach "${id}_3" running
+        [ "$(field "${id}_2" 'job["state"]')" = queued ]
+        run ctl rm "${id}_0"
+        [ "$status" -eq 125 ]
+        [[ $output == *"member of an array"* ]]
+        ctl cancel "$id"
+        run ctl wait "$id"
+        [ "$status" -eq 1 ]
+        [ "$(states "$id")" = "cancelled cancelled cancelled cancelled cancelled cancelled" ]
+        ctl rm "$id"
+        run ctl status "${id}_4"
+        [ "$status" -eq 125 ]
+        [ -z "$(ls "$state/jobs" | grep "$id")" ]
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 4}}')
+        ctl hold "$id"
+        ctl resume
+        ctl run -- true
+        [ "$(states "$id")" = "queued queued queued queued" ]
+        ctl release "${id}_3"
+        ctl wait "${id}_3"
+        ctl release "$id"
+        ctl wait "$id"
+}
+
+@test "an array outlives its supervisor" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 0.3; echo $SKEP_ARRAY_INDEX"], "array": {"count": 30, "parallel": 4}}')
+        gone=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 3}}')
+        ctl wait "$gone"
+        ctl rm "$gone"
+        sleep 0.5
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        sleep 1
+        start_engine --drain 0s
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"]')" = succeeded ]
+        for i in 0 15 29; do
+                [ "$(ctl logs "${id}_$i")" = $i ]
+        done
+        restart_engine
+        [ "$(field "$id" 'job["state"]')" = succeeded ]
+        [ "$(states "$id" | wc -w)" -eq 30 ]
+        run ctl status "$gone"
+        [ "$status" -eq 125 ]
+        [ "$(sqlite3 "$state/jobs.db" "SELECT count(*) FROM jobs WHERE id LIKE '$gone%'")" = 0 ]
+}
+
+@test "arrays wait for others, and end with them" {
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; echo one > /output/f"]}')
+        id=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/a/f\"], \"array\": {\"count\": 3}, \"after\": {\"a\": \"$one\"}}")
+        [ "$(field "$id" 'job["state"]')" = waiting ]
+        ctl wait "$id"
+        [ "$(ctl logs "${id}_2")" = one ]
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; exit 1"]}')
+        id=$(ctl submit - <<< "{\"command\": [\"true\"], \"array\": {\"count\": 3}, \"after\": {\"a\": \"$one\"}}")
+        run ctl wait "$id"
+        [ "$(states "$id")" = "failed failed failed" ]
+        [ "$(field "$id" 'job["report"]["reason"]')" = dependency ]
+}
+
+@test "arrays come in batches, are known by keys, and their members have their own results in the cache" {
+        ctl submit - <<< '[{"command": ["true"], "array": {"count": 3}}, {"command": ["true"]}, {"command": ["true"], "array": {"count": 2}, "after": {"a": "#0", "b": "#1"}}]' > ids
+        [ "$(wc -l < ids)" -eq 3 ]
+        ctl wait $(cat ids)
+        [ "$(field "$(tail -1 ids)_1" 'job["state"]')" = succeeded ]
+        spec='{"command": ["sh", "-c", "date +%N"], "array": {"count": 3}, "idempotency_key": "an-array"}'
+        id=$(ctl submit - <<< "$spec")
+        [ "$(ctl submit - <<< "$spec")" = "$id" ]
+        ctl wait "$id"
+        spec='{"command": ["sh", "-c", "date +%N"], "array": {"count": 5, "parallel": 2}, "cache": "1h"}'
+        one=$(ctl submit - <<< "$spec")
+        ctl wait "$one"
+        two=$(ctl submit - <<< "$spec")
+        ctl wait "$two"
+        [ "$(ctl logs "${one}_4")" = "$(ctl logs "${two}_4")" ]
+        [ "$(ctl logs "${one}_4")" != "$(ctl logs "${one}_3")" ]
+}
+
+@test "what is no array is refused by its key, and a large one is one commit and one turn in the queue" {
+        for array in '{"count": 0}' '{"count": 10001}' '{"parallel": 2}' '{"count": 2, "parallel": 0}' '{"count": "3"}' '{"count": 3, "step": 2}' 5 '[1, 2]'; do
+                run ctl submit - <<< "{\"command\": [\"true\"], \"array\": $array}"
+                [ "$status" -eq 125 ]
+                [[ $output == *array* ]]
+        done
+        id=$(ctl submit - <<< '{"command": ["sleep", "60"], "array": {"count": 10000, "parallel": 3}, "priority": 0}')
+        ctl run -- true
+        ctl cancel "$id"
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["state"]')" = cancelled ]
+        ctl rm "$id"
+        ctl run -- true
+}
+
+@test "what the members have left is the array's, a directory each, and is there for those that run after it" {
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX = 1 || { mkdir /output/d; echo $SKEP_ARRAY_INDEX > /output/d/f; }"], "array": {"count": 11}}')
+        id=$(ctl submit - <<< "{\"command\": [\"sh\", \"-c\", \"cat /input/all/10/d/f /input/all/0/d/f; ls /input/all/1 | wc -l\"], \"after\": {\"all\": \"$one\"}}")
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = "10
+0
+0" ]
+        ctl output "$one" all
+        [ "$(cat all/7/d/f)" = 7 ]
+        [ "$(ls "$state/jobs/$one/1")" = files ]
+        restart_engine
+        id=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/all/3/d/f\"], \"after\": {\"all\": \"$one\"}}")
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = 3 ]
+        run ctl rm "$one"
+        [ ! -e "$state/jobs/$one" ]
+        [ -z "$(ls "$state/jobs" | grep "^$one")" ]
+        # A member can be run after, too.
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "echo $SKEP_ARRAY_INDEX > /output/f"], "array": {"count": 3}}')
+        id=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/a/f\"], \"after\": {\"a\": \"${one}_2\"}}")
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = 2 ]
+}
