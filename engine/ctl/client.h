@@ -15,8 +15,6 @@
 #define ENGINE_WORKER "org.skep.Engine1.Worker"
 #define PRIVATE_SOCKET "/run/skep/engine.sock"
 
-#define ID_LENGTH_MAX 40 /* of a job's, and of a member of an array */
-
 /* Connects to `address` (a D-Bus address or the path of a socket), else $SKEP_ADDRESS, else the system bus, else the
  * private socket. The caller owns `*ret`. Error: -ENOTCONN, with what was tried. */
 int client_connect(const char *address, sd_bus **ret, Error *e);

@@ -108,6 +108,16 @@ static void finish_job(json_object *job)
         }
 }
 
+/* The members of an array, by state: one key, whether it was a property or listed; and none for other jobs. */
+static void finish_array(json_object *job)
+{
+        json_object *members = json_member(job, "members");
+
+        if (json_object_is_type(members, json_type_object) && json_object_object_length(members) > 0)
+                json_object_object_add(job, "array", json_object_get(members));
+        json_object_object_del(job, "members");
+}
+
 int client_show_job(sd_bus *bus, const char *path, json_object **ret, Error *e)
 {
         _cleanup_json_ json_object *job = NULL, *report = NULL;
@@ -116,6 +126,7 @@ int client_show_job(sd_bus *bus, const char *path, json_object **ret, Error *e)
         if (r < 0 || (r = client_report(bus, path, &report, e)) < 0)
                 return r;
         finish_job(job);
+        finish_array(job);
         json_object_object_add(job, "report", take(report));
         *ret = take(job);
         return 0;

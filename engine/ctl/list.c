@@ -14,6 +14,7 @@
 #include "engine/ctl/since.h"
 #include "engine/ctl/table.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define PAGE_JOBS 500
@@ -21,6 +22,7 @@
 typedef struct ListOptions {
         char **filter; /* owned */
         uint64_t since_usec;
+        const char *array; /* whose members */
         bool ids;
 } ListOptions;
 
@@ -57,6 +59,7 @@ static const Option options_table[] = {
         {"tenant", "NAME", NULL, take_filter, 0},
         {"name", "NAME", NULL, take_filter, 0},
         {"since", "TIME", NULL, take_since, 0},
+        {"array", "ID", NULL, option_set_string, offsetof(ListOptions, array)},
         {"ids", NULL, NULL, option_set_flag, offsetof(ListOptions, ids)},
 };
 
@@ -64,6 +67,25 @@ static const TableColumn columns[] = {
         {"ID", false},  {"STATE", false},  {"REASON", false}, {"SUBMITTED", false},
         {"TOOK", true}, {"TENANT", false}, {"NAME", false},
 };
+
+/* How it has ended; of an array that has not, how far it is. */
+static const char *reason_text(json_object *job, char buffer[static 48])
+{
+        json_object *array = json_member(job, "array");
+        uint64_t ended = 0, all = 0;
+
+        if (json_number(job, "finished_usec") || !json_object_is_type(array, json_type_object))
+                return ending_text(json_member(job, "report"), buffer);
+        json_object_object_foreach(array, state, count)
+        {
+                bool final = strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
+                             strcmp(state, "cancelled") == 0;
+                all += json_object_get_uint64(count);
+                ended += final ? json_object_get_uint64(count) : 0;
+        }
+        snprintf(buffer, 48, "%" PRIu64 " of %" PRIu64, ended, all);
+        return buffer;
+}
 
 static void add_row(Table *table, json_object *job, bool utc)
 {
@@ -73,13 +95,29 @@ static void add_row(Table *table, json_object *job, bool utc)
 
         table_add(table, json_text(job, "id"), NULL);
         table_add(table, json_text(job, "state"), state_colour(json_text(job, "state")));
-        table_add(table, ending_text(json_member(job, "report"), buffer), NULL);
+        table_add(table, reason_text(job, buffer), NULL);
         table_add(table, amount_time(json_number(job, "submitted_usec"), utc).text, NULL);
         if (!finished)
                 finished = now;
         table_add(table, started && finished >= started ? amount_duration(finished - started).text : NULL, NULL);
         table_add(table, json_text(job, "tenant"), NULL);
         table_add(table, json_text(job, "name"), NULL);
+}
+
+/* Of a page that begins behind an array: only its members, which come first. True where they end. */
+static bool keep_members(json_object *jobs, const char *prefix)
+{
+        size_t n = json_object_array_length(jobs), kept = 0;
+
+        while (kept < n) {
+                const char *id = json_text(json_object_array_get_idx(jobs, kept), "id");
+                if (!id || strncmp(id, prefix, strlen(prefix)) != 0)
+                        break;
+                kept++;
+        }
+        if (kept < n)
+                json_object_array_del_idx(jobs, kept, n - kept);
+        return kept < n;
 }
 
 static int print_page(const Context *context, const ListOptions *o, json_object *jobs, Table *table, Error *e)
@@ -99,23 +137,43 @@ static int print_page(const Context *context, const ListOptions *o, json_object 
         return fflush(stdout) != 0 ? error_errno(e, -errno, "standard output") : 0;
 }
 
+/* Members have the id of their array, "_" and a number, and so are listed behind it. */
+static int find_array(const ListOptions *o, sd_bus *bus, char **cursor, char **ret_prefix, Error *e)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (!o->array)
+                return 0;
+        if ((r = client_find_job(bus, o->array, &path, e)) < 0)
+                return r;
+        free(*cursor);
+        *cursor = strdup(client_id_of(path));
+        if (!*cursor || asprintf(ret_prefix, "%s_", *cursor) < 0)
+                return error_oom(e);
+        return 0;
+}
+
 static int list(const Context *context, const ListOptions *o, Error *e)
 {
         _cleanup_(table_freep) Table *table = table_new(columns, ELEMENTS(columns), context->colour);
-        _cleanup_free_ char *cursor = since_cursor(o->since_usec);
+        _cleanup_free_ char *cursor = since_cursor(o->since_usec), *prefix = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
+        bool end = false;
         int r;
 
         if (!table || !cursor)
                 return error_oom(e);
-        if ((r = client_connect(context->address, &bus, e)) < 0)
+        if ((r = client_connect(context->address, &bus, e)) < 0 || (r = find_array(o, bus, &cursor, &prefix, e)) < 0)
                 return r;
         do {
                 _cleanup_json_ json_object *jobs = NULL;
-                if ((r = client_list_jobs(bus, o->filter, PAGE_JOBS, &cursor, &jobs, e)) < 0 ||
-                    (r = print_page(context, o, jobs, table, e)) < 0)
+                if ((r = client_list_jobs(bus, o->filter, PAGE_JOBS, &cursor, &jobs, e)) < 0)
                         return r;
-        } while (*cursor);
+                end = prefix && keep_members(jobs, prefix);
+                if ((r = print_page(context, o, jobs, table, e)) < 0)
+                        return r;
+        } while (*cursor && !end);
         return 0;
 }
 

@@ -119,6 +119,20 @@ static void print_spec(json_object *job)
                 print_line("attempt", "%" PRIu64, attempt);
 }
 
+/* Of an array, how many of its members are in which state. */
+static void print_members(json_object *job)
+{
+        json_object *array = json_member(job, "array");
+        _cleanup_strv_ char **parts = NULL;
+
+        if (!json_object_is_type(array, json_type_object))
+                return;
+        json_object_object_foreach(array, state, count)
+                strv_addf(&parts, "%" PRIu64 " %s", json_object_get_uint64(count), state);
+        _cleanup_free_ char *text = parts ? strv_join(parts, ", ") : NULL;
+        print_line("members", "%s (skepctl list --array %s)", text ? text : "-", json_text(job, "id"));
+}
+
 /* Whom it waits for: the states of those that it is to run after. */
 static int print_awaited(sd_bus *bus, json_object *job)
 {
@@ -149,6 +163,7 @@ static void print_job(const Context *context, sd_bus *bus, json_object *job)
         print_state(context, job);
         if (json_text(job, "waiting") && *json_text(job, "waiting"))
                 print_line("waits", "%s", json_text(job, "waiting"));
+        print_members(job);
         print_awaited(bus, job);
         print_times(context, job);
         print_spec(job);
