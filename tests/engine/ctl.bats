@@ -470,3 +470,75 @@ complete_line() { # words
         ctl logs "$id" 2> err2 | head -c 10 > /dev/null
         cmp err err2
 }
+
+# With a job that runs.
+watch_top() { # test
+        id=$(ctl submit - <<< '{"command": ["sleep", "600"], "name": "watched"}')
+        for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
+        run timeout 120 python3 "$top/tests/engine/top.py" "$build/skepctl" "$1"
+        ctl cancel "$id"
+        echo "$output"
+        [ "$status" -eq 0 ]
+}
+
+@test "top shows the pool, the tenants and what runs, until q" {
+        watch_top content
+}
+
+@test "top writes only the lines that have changed" {
+        watch_top changes
+}
+
+@test "top takes keys" {
+        watch_top keys
+}
+
+@test "top fits the terminal, also when that changes" {
+        watch_top sizes
+}
+
+@test "top gives the terminal back, whatever ends or stops it" {
+        watch_top signals
+        watch_top stop
+}
+
+@test "top elsewhere than on a terminal is one picture, or as many as asked for" {
+        run ctl top
+        [ "$status" -eq 0 ]
+        [[ $output == "skepd "*"workers: 2 of 2"* && $output != *$'\e'* ]]
+        [ "$(ctl top -n 2 | grep -c '^skepd ')" -eq 2 ]
+        ctl top --json -n 2 > objects
+        [ "$(wc -l < objects)" -eq 2 ]
+        [ "$(tail -1 objects | json_get engine.workers)" = 2 ]
+        [ "$(tail -1 objects | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["workers"]))')" -eq 2 ]
+        timeout 3 "$build/skepctl" top --json > objects || true
+        [ "$(wc -l < objects)" -ge 2 ]
+}
+
+@test "pool shows the workers, and scale changes how many there are" {
+        run ctl pool
+        [ "$status" -eq 0 ]
+        [ "${lines[0]}" = "2 workers, 2 wanted (2 to 50 are possible)" ]
+        [[ ${lines[1]} == "WORKER  STATE"*"JOBS  WARM"*"MEMORY"*"UP"*"UNIT"* ]]
+        [ "$(grep -c ' ready ' <<< "$output")" -eq 2 ]
+        ctl scale 3
+        for i in $(seq 100); do [ "$(ctl pool | grep -c ' ready ')" -eq 3 ] && break; sleep 0.1; done
+        [ "$(ctl pool --json | python3 -c 'import json, sys; pool = json.load(sys.stdin); print(pool["pool_target"], len(pool["workers"]))')" = "3 3" ]
+        refuse "2 to 50 workers" scale 60
+        refuse "out of range" scale 1000000
+        refuse "how many workers" scale
+        refuse "not a whole number" scale many
+        ctl scale 2
+        for i in $(seq 100); do [ "$(ctl pool | grep -c ' ready ')" -eq 2 ] && break; sleep 0.1; done
+        [ "$(ctl pool --json | json_get pool_target)" = 2 ]
+}
+
+@test "policies are listed, and completed" {
+        run ctl policies
+        [[ ${lines[0]} == NAME*DIGEST*DESCRIPTION ]]
+        [ "$(grep -c '^python  *sha256:[0-9a-f]\{12\} ' <<< "$output")" -eq 1 ]
+        ctl policies --json > objects
+        grep -q '^{"name":"strict","digest":"sha256:[0-9a-f]\{64\}","description":"' objects
+        [ "$(complete_line skepctl run --policy str)" = strict ]
+        complete_line skepctl run --policy "" | grep -qx python
+}
