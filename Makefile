@@ -135,7 +135,7 @@ $(BUILD)/submit-raw $(BUILD)/listen $(BUILD)/polkit:
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
 BENCH_PROGRAMS := $(addprefix $(BUILD)/,payload bench-nothing bench-floor bench-jail)
-TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker escapes submit-raw listen polkit bench-engine) $(BENCH_PROGRAMS)
+TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker warm-jail escapes submit-raw listen polkit bench-engine) $(BENCH_PROGRAMS)
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
@@ -209,7 +209,7 @@ vm: deps
 
 # Each attack, and what came of it inside and outside. WITH and PROGRAM as tests/jail/escapes.sh has them; "$$" is a "$".
 escapes: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/escapes
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/escapes $(BUILD)/warm-jail
 	@tests/jail/escapes.sh $${WITH:+--with "$$WITH"}
 
 MAN := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
