@@ -7,10 +7,12 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -28,9 +30,17 @@ static const Controller controllers[] = {
 
 /* ---- where ---- */
 
-/* Where cgroup2 is mounted: the fifth field of its line in mountinfo, proc(5). */
+/* systemd's places for it: alone, and beside the hierarchies of version 1. */
+static const char *const usual_places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+
+/* Elsewhere, it is the fifth field of its line in mountinfo, proc(5), which is long where there are many mounts. */
 char *cgroup_mount_point(void)
 {
+        for (size_t i = 0; i < ELEMENTS(usual_places); i++) {
+                struct statfs fs;
+                if (statfs(usual_places[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+                        return strdup(usual_places[i]);
+        }
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         _cleanup_free_ char *line = NULL;
         size_t room = 0;
@@ -159,19 +169,30 @@ static unsigned read_controllers(int fd, const char *file)
         return set;
 }
 
-/* One at a time: a controller that this group does not have must not keep the others away. */
-static void enable_controllers(int fd)
+/* Of those that a group has, and that are not enabled yet: gives them to the groups below it. Returns which of all they
+ * have then. One at a time: one that cannot be given must not keep the others away. */
+static unsigned enable_controllers(int fd, unsigned there, unsigned enabled)
 {
-        unsigned there = read_controllers(fd, "cgroup.controllers"),
-                 enabled = read_controllers(fd, "cgroup.subtree_control");
-
         for (size_t i = 0; i < ELEMENTS(controllers); i++) {
                 char word[16];
                 if (!(there & ~enabled & controllers[i].bit))
                         continue;
                 snprintf(word, sizeof word, "+%s", controllers[i].name);
-                write_file_at(fd, "cgroup.subtree_control", word);
+                if (write_file_at(fd, "cgroup.subtree_control", word) >= 0)
+                        enabled |= controllers[i].bit;
         }
+        return enabled;
+}
+
+/* Down to the groups of jails. */
+static unsigned hand_controllers_on(int base_fd, int tree_fd)
+{
+        unsigned there = read_controllers(base_fd, "cgroup.controllers");
+
+        if (there == 0)
+                return 0;
+        there = enable_controllers(base_fd, there, read_controllers(base_fd, "cgroup.subtree_control"));
+        return enable_controllers(tree_fd, there, 0);
 }
 
 /* False when it is still in the way of its removal. */
@@ -241,9 +262,12 @@ static int make_named(int base, char **ret_name)
  * this process lives in the base, it moves into a group beside those of its jails. */
 static int leave_base(const char *base, CgroupTree *tree, Error *e)
 {
-        _cleanup_free_ char *mounted_at = cgroup_mount_point(), *own = mounted_at ? own_path(mounted_at) : NULL;
+        _cleanup_free_ char *mounted_at = cgroup_mount_point();
 
-        if (!own || strcmp(own, base) != 0 || strcmp(own, mounted_at) == 0)
+        if (!mounted_at || strcmp(base, mounted_at) == 0)
+                return 0;
+        _cleanup_free_ char *own = own_path(mounted_at);
+        if (!own || strcmp(own, base) != 0)
                 return 0;
         if (mkdirat(tree->fd, "launcher", 0755) < 0 && errno != EEXIST)
                 return error_errno(e, -errno, "making a cgroup in %s", base);
@@ -278,9 +302,7 @@ int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
                 cgroup_tree_remove(&tree);
                 return r;
         }
-        enable_controllers(base_fd);
-        enable_controllers(tree.fd);
-        tree.controllers = read_controllers(tree.fd, "cgroup.subtree_control");
+        tree.controllers = hand_controllers_on(base_fd, tree.fd);
         *ret = tree;
         return 0;
 }

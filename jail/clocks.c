@@ -13,8 +13,15 @@ static uint64_t earliest(uint64_t a, uint64_t b)
         return a < b ? a : b;
 }
 
+static uint64_t processors(void)
+{
+        long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+        return n > 0 ? (uint64_t)n : 1;
+}
+
 /* Holds a jail against its clocks, and returns when to look again. */
-static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now, uint64_t processors)
+static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now)
 {
         const JailLimits *limits = &j->file.plan.limits;
         uint64_t next = USEC_INFINITY;
@@ -49,7 +56,7 @@ static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now, uint64_t
                         if (left == 0)
                                 running_jail_kill(j, JAIL_CPU_LIMIT);
                         /* All processors together cannot use it up before that. */
-                        uint64_t pause = left / processors;
+                        uint64_t pause = left / processors();
                         j->cpu_check_usec = now + (pause > CPU_CHECK_MIN_USEC ? pause : CPU_CHECK_MIN_USEC);
                 }
                 next = earliest(next, j->cpu_check_usec);
@@ -60,11 +67,10 @@ static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now, uint64_t
 void clocks_check(Launcher *l)
 {
         uint64_t now = monotonic_usec(), next = USEC_INFINITY;
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
         for (RunningJail *j = l->jails, *following; j; j = following) {
                 following = j->next;
-                next = earliest(next, check_clocks(l, j, now, processors > 0 ? (uint64_t)processors : 1));
+                next = earliest(next, check_clocks(l, j, now));
         }
         next = earliest(next, warm_refill(l, now));
         if (next == l->timer_usec)

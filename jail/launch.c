@@ -6,7 +6,8 @@
  * to the host's user namespace. It uses them to build the tree, and only then enters a user namespace of its own: from
  * there on it, and everything that comes of it, has no right over its own mounts, its network or its host name, not even
  * as root of the jail; and no mount had to be made from inside, where the kernel would forbid it once anything covers the
- * host's /proc. Its user and network namespaces the launcher makes meanwhile, since that takes as long as the mounts.
+ * host's /proc. Meanwhile the launcher makes the file system for the tree, then the user and network namespaces: that
+ * takes as long as the mounts.
  *
  * As an ordinary user, who has no privileges but in a user namespace of his own, it starts in one, to which the others
  * belong, and gives the privileges up with the capabilities. */
@@ -190,13 +191,30 @@ static int enter_cgroup_namespace(const Launch *l, Error *e)
         return 0;
 }
 
-/* Waits for the launcher's part: two namespaces, or as a user that the ids are mapped. */
-static int receive_namespaces(int control, int fds[static 2], size_t *n, Error *e)
+/* Waits for a part that is the launcher's: descriptors, or as a user that the ids are mapped. */
+static int receive_part(int control, int fds[static 2], size_t n, Error *e)
 {
         char go;
-        ssize_t r = receive_message(control, &go, 1, fds, n);
+        size_t got = n;
+        ssize_t r = receive_message(control, &go, 1, fds, &got);
 
-        return r == 1 ? 0 : error_set(e, r < 0 ? (int)r : -ECONNRESET, "the launcher made no namespaces");
+        if (r == 1 && got == n)
+                return 0;
+        close_many(fds, got);
+        return error_set(e, r < 0 ? (int)r : -ECONNRESET, "the launcher has not done its part");
+}
+
+/* Root's is made by the launcher meanwhile; a user's has to belong to the user's namespace. */
+static int take_tmpfs(const Launch *l, int control, RootTmpfs *ret, Error *e)
+{
+        int fds[2];
+
+        if (l->ids->kind != IDS_RANGE)
+                return root_make_tmpfs(l->plan, l->ids, ret, e);
+        int r = receive_part(control, fds, 2, e);
+        if (r >= 0)
+                *ret = (RootTmpfs){fds[0], fds[1]};
+        return r;
 }
 
 static int become_root_of_jail(const Launch *l, Error *e)
@@ -219,9 +237,8 @@ static int set_host_name(Error *e)
 /* As a user: the first thing to do, since every right depends on it. */
 static int begin_as_user(const Launch *l, Sources *s, int control, Error *e)
 {
-        size_t n = 0;
-        int none[2] = {-1, -1};
-        int r = receive_namespaces(control, none, &n, e);
+        int none[2];
+        int r = receive_part(control, none, 0, e);
 
         /* While we have the caller's id: root of the jail may have another, which finds nothing in a home that is private. */
         if (r >= 0)
@@ -236,13 +253,14 @@ static int begin_as_user(const Launch *l, Sources *s, int control, Error *e)
 /* As root: what comes last, since it gives away every right over what has been built. */
 static int finish_as_root(const Launch *l, int control, Error *e)
 {
-        int fds[2] = {-1, -1};
-        size_t n = ELEMENTS(fds);
-        int r = receive_namespaces(control, fds, &n, e);
+        int fds[2];
+        int r = receive_part(control, fds, 2, e);
 
-        if (r >= 0 && (setns(fds[1], CLONE_NEWNET) < 0 || setns(fds[0], CLONE_NEWUSER) < 0))
+        if (r < 0)
+                return r;
+        if (setns(fds[1], CLONE_NEWNET) < 0 || setns(fds[0], CLONE_NEWUSER) < 0)
                 r = error_errno(e, -errno, "entering the jail's namespaces");
-        close_many(fds, n);
+        close_many(fds, 2);
         return r < 0 ? r : become_root_of_jail(l, e);
 }
 
@@ -297,7 +315,8 @@ static _Noreturn void wait_for_job(const Launch *l, int control)
 
 static _Noreturn void inside(const Launch *l, Sources *s, int control)
 {
-        const RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, s->system, &s->root, &l->ledger->steps};
+        RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, s->system, &s->root,
+                               ROOT_TMPFS_NULL, &l->ledger->steps};
         bool root_user = l->ids->kind == IDS_RANGE;
         Error e = ERROR_NULL;
         Reaper reaper;
@@ -315,6 +334,7 @@ static _Noreturn void inside(const Launch *l, Sources *s, int control)
 
         /* With the host's privileges, or those that a user has in a namespace of his own. */
         step(l, control, STEP_CGROUP_NAMESPACE, enter_cgroup_namespace(l, &e), &e);
+        step(l, control, STEP_SKELETON, take_tmpfs(l, control, &sources.tmpfs, &e), &e);
         step(l, control, STEP_PLACES, root_build(l->plan, &sources, l->ids, &root, &e), &e);
         step(l, control, STEP_PIVOT, root_enter(&root, &e), &e);
         step(l, control, STEP_HOST_NAME, set_host_name(&e), &e);
@@ -337,23 +357,30 @@ static _Noreturn void inside(const Launch *l, Sources *s, int control)
 
 /* ---- in the launcher ---- */
 
-/* While the jail's first process makes its mounts. */
-static int give_namespaces(const Launch *l, pid_t pid, int control, Error *e)
+static int give_part(int control, int r, int *fds, size_t n, Error *e)
 {
-        int fds[2] = {-1, -1};
-        size_t n = 0;
-        int r;
-
-        if (l->ids->kind == IDS_RANGE) {
-                if ((r = fds[n++] = namespace_of_user(l->ids, e)) >= 0)
-                        r = fds[n++] = namespace_of_network(e);
-        } else {
-                r = ids_map(l->ids, pid, e);
-        }
         if (r >= 0 && (r = send_message(control, "", 1, fds, n)) < 0)
-                error_errno(e, r, "handing over the namespaces");
+                error_errno(e, r, "handing over to the jail's first process");
         close_many(fds, n);
         return r < 0 ? r : 0;
+}
+
+/* While the jail's first process leaves its caller. */
+static int give_tmpfs(const Launch *l, int control, Error *e)
+{
+        RootTmpfs tmpfs;
+        int r = root_make_tmpfs(l->plan, l->ids, &tmpfs, e);
+
+        return give_part(control, r, (int[]){tmpfs.mount, tmpfs.context}, 2, e);
+}
+
+/* While it makes its mounts. */
+static int give_namespaces(const Launch *l, int control, Error *e)
+{
+        int fds[2] = {namespace_of_user(l->ids, e), -1};
+        int r = fds[0] < 0 ? fds[0] : (fds[1] = namespace_of_network(e));
+
+        return give_part(control, r, fds, 2, e);
 }
 
 int launch_start(const Launch *l, Launched *ret, Error *e)
@@ -386,5 +413,8 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
                 inside(l, &sources, sockets[1]);
         close(sockets[1]);
         *ret = (Launched){.pid = pid, .pidfd = pidfd, .control = sockets[0]};
-        return give_namespaces(l, pid, sockets[0], e);
+        if (!root_user)
+                return give_part(sockets[0], ids_map(l->ids, pid, e), NULL, 0, e);
+        r = give_tmpfs(l, sockets[0], e);
+        return r < 0 ? r : give_namespaces(l, sockets[0], e);
 }

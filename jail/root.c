@@ -53,15 +53,36 @@ int root_limit(int context, int dir, const JailLimits *limits, Error *e)
         return r < 0 ? error_errno(e, r, "limiting the jail's tmpfs") : 0;
 }
 
-static int open_tmpfs(Tree *t)
+static Tree tree_null(const Plan *plan, const Ids *ids, Error *e)
+{
+        return (Tree){
+                .plan = plan,
+                .ids = ids,
+                .context = -1,
+                .tmpfs = -1,
+                .place = -1,
+                .skeleton = -1,
+                .tree = -1,
+                .error = e,
+        };
+}
+
+int root_make_tmpfs(const Plan *plan, const Ids *ids, RootTmpfs *ret, Error *e)
 {
         static const char *const options[] = {"mode", "0755", NULL};
+        Tree t = tree_null(plan, ids, e);
 
-        t->tmpfs = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID, &t->context);
-        if (t->tmpfs < 0)
-                return tree_failed(t, t->tmpfs, "making a tmpfs");
+        t.tmpfs = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID, &t.context);
+        int r = t.tmpfs < 0 ? error_errno(e, t.tmpfs, "making a tmpfs") : root_make_skeleton(&t);
+        *ret = (RootTmpfs){t.tmpfs, t.context};
+        return r;
+}
+
+static int attach_tmpfs(Tree *t)
+{
         /* At a place of this namespace that is always there, and where nothing is that is bound into a jail. */
         int r = mount_attach(t->tmpfs, AT_FDCWD, "/proc/fs");
+
         return r < 0 ? tree_failed(t, r, "mounting a tmpfs") : 0;
 }
 
@@ -121,9 +142,8 @@ static int build(Tree *t, Root *root)
         /* What is mounted from here on must not appear on the host. */
         if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return tree_failed(t, -errno, "making mounts private");
-        if ((r = open_tmpfs(t)) < 0 || (r = root_make_skeleton(t)) < 0 || (r = open_tree_of_root(t)) < 0)
+        if ((r = attach_tmpfs(t)) < 0 || (r = open_tree_of_root(t)) < 0)
                 return r;
-        step_done(t->sources->steps, STEP_SKELETON);
         if (t->plan->root == ROOT_HOST && (r = root_bind_system(t)) < 0)
                 return r;
         step_done(t->sources->steps, STEP_SYSTEM);
@@ -152,19 +172,12 @@ static int build(Tree *t, Root *root)
 
 int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Root *ret, Error *e)
 {
-        Tree t = {
-                .plan = plan,
-                .sources = sources,
-                .ids = ids,
-                .context = -1,
-                .tmpfs = -1,
-                .place = -1,
-                .skeleton = -1,
-                .tree = -1,
-                .error = e,
-        };
+        Tree t = tree_null(plan, ids, e);
         Root root = {-1, -1, -1, -1, {0}};
 
+        t.sources = sources;
+        t.tmpfs = sources->tmpfs.mount;
+        t.context = sources->tmpfs.context;
         for (size_t i = 0; i < JAIL_INPUTS_MAX; i++)
                 root.archives[i] = -1;
         int r = build(&t, &root);

@@ -6,7 +6,16 @@
 /* What a jail sees as its file system, built by the jail's first process in its new mount namespace, while it still
  * has the privileges of the launcher. */
 
-/* What the launcher has made ready, since only it can: clones of mounts of its own namespace. */
+/* The tmpfs that carries what is the jail's own, with the skeleton in it: detached, and the file system's context, by
+ * which it can be reconfigured. */
+typedef struct RootTmpfs {
+        int mount, context;
+} RootTmpfs;
+
+#define ROOT_TMPFS_NULL ((RootTmpfs){-1, -1})
+
+/* What the launcher has made ready: clones of mounts of its own namespace, which only it can make, and as root the
+ * tmpfs, since it has the time. */
 typedef struct RootSources {
         const int *inputs;       /* as in START; archives, and files that cannot be mounted */
         const int *input_mounts; /* detached mounts, -1 where the input is copied or unpacked */
@@ -14,6 +23,7 @@ typedef struct RootSources {
         const int *writable;     /* detached mounts of plan->writable */
         const int *system;       /* detached mounts of /usr and its like, where the host's root is to be writable */
         const int *root;         /* detached mount of the root; -1: the host's */
+        RootTmpfs tmpfs;         /* of root_make_tmpfs() */
         LaunchSteps *steps;
 } RootSources;
 
@@ -24,7 +34,10 @@ typedef struct Root {
         int archives[JAIL_INPUTS_MAX]; /* where to unpack, -1 for inputs that are files */
 } Root;
 
-/* Builds the tree below a tmpfs of this process's own mount namespace. The descriptors in `*ret` are the caller's. Error:
+/* Makes it: as root in the launcher, as a user in the jail's first process. */
+int root_make_tmpfs(const Plan *plan, const Ids *ids, RootTmpfs *ret, Error *e);
+
+/* Builds the tree below that tmpfs, in this process's own mount namespace. The descriptors in `*ret` are the caller's. Error:
  * the sentence names the path. */
 int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Root *ret, Error *e);
 

@@ -13,7 +13,7 @@ load ../helper
         [ "$status" -eq 0 ]
         # Peers may not be here, or not work here.
         for line in 'skep-jail --policy strict .* 2 ' 'the library, one jail after another .* 2 ' 'the floor .* 2 ' \
-                'in a jail that was there before .* 2 ' 'the policy as it was kept .* 2 ' 'root: tmpfs and skeleton ' \
+                'in a jail that was there before .* 2 ' 'the policy as it was kept .* 2 ' 'root: the launcher.s part: tmpfs and skeleton ' \
                 'two at a time, runs per second: the library [1-9]' \
                 'skep-jail --policy strict +[1-9][0-9]* +[1-9]' 'under load, 3 runs' 'median, the library / the floor .* at most +1.30'; do
                 [[ $output =~ $line ]]
