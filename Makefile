@@ -145,10 +145,12 @@ FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/
              $(call sources,engine/scaler) engine/scaler/cli/trace.c engine/scaler/cli/replay.c \
              $(filter-out %/main.c,$(call sources,jail/image_unpack))
 SECONDS ?= 30
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CODE)
+FUZZ_CFLAGS := $(filter-out -fsanitize% -fno-sanitize%,$(OWN_CFLAGS)) -g -O1 -fsanitize=address,undefined
+$(BUILD)/fuzz-objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	clang -g -O1 -fsanitize=fuzzer,address,undefined $(filter-out -fsanitize% -fno-sanitize%,$(OWN_CFLAGS)) $(PKG_CFLAGS) \
-	        -Wno-missing-prototypes -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS)) -lm
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(PKG_CFLAGS) -Wno-missing-prototypes -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/%: $(BUILD)/fuzz-objects/tests/fuzz/%.o $(patsubst %.c,$(BUILD)/fuzz-objects/%.o,$(FUZZ_CODE))
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS)) -lm
 fuzz:
 	@CC=clang packaging/deps.sh
 	@$(MAKE) --no-print-directory -s all $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))

@@ -191,10 +191,11 @@ START_TEST(test_many_files_end_at_their_limit)
         _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
         struct stat st;
 
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < 5000; i++) {
                 char name[16];
                 snprintf(name, sizeof name, "%d", i);
-                ck_assert_int_eq(mknodat(from, name, S_IFREG | 0644, 0), 0);
+                if (mknodat(from, name, S_IFREG | 0644, 0) < 0) /* a passing assertion writes to a file: too slow here */
+                        ck_abort_msg("%s: %s", name, strerror(errno));
         }
         assert_refused(archive_pack(from, fd, &rules, NULL, &e), &e, "too many files");
         fstat(fd, &st);

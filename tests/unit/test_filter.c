@@ -543,14 +543,14 @@ START_TEST(test_a_filter_that_no_kernel_takes_is_refused_in_a_sentence)
         size_t size = 0;
         FILE *f = open_memstream(&text, &size);
 
-        /* 30 calls, each with 50 values of its own, of two words */
+        /* 170 rules, each with six conditions of two words */
         fprintf(f, "{\"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [");
-        for (int i = 0; i < 30; i++) {
-                _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
+        for (int i = 0; i < 170; i++) {
+                _cleanup_free_ char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i % 30);
                 fprintf(f, "%s{\"name\": \"%s\", \"action\": \"SCMP_ACT_ERRNO\", \"args\": [", i ? ", " : "", name);
-                for (int k = 0; k < 50; k++)
-                        fprintf(f, "%s{\"index\": 1, \"value\": %ju, \"op\": \"SCMP_CMP_EQ\"}", k ? ", " : "",
-                                (uintmax_t)(k * 30 + i) << 31);
+                for (int k = 0; k < 6; k++)
+                        fprintf(f, "%s{\"index\": %d, \"value\": %ju, \"op\": \"SCMP_CMP_EQ\"}", k ? ", " : "", k,
+                                (uintmax_t)(i * 6 + k + 1) << 31);
                 fprintf(f, "]}");
         }
         fprintf(f, "]}}");
