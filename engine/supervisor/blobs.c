@@ -46,6 +46,7 @@ struct Blobs {
         sd_event *event;
         int directory;
         void *known; /* tsearch(3) of Blob */
+        bool held;
         BlobRequest *requests;
         size_t n_requests;
         uint64_t serial;
@@ -176,18 +177,41 @@ static int blob_ref(Blobs *blobs, const char *name)
         return 0;
 }
 
+static void remove_blob(Blobs *blobs, Blob *blob)
+{
+        tdelete(blob, &blobs->known, compare_blobs);
+        unlinkat(blobs->directory, blob->name, 0);
+        free(blob->name);
+        free(blob);
+}
+
 void blobs_unref(Blobs *blobs, const char *name)
 {
         const Blob key = {.name = (char *)name};
         Blob **known = tfind(&key, &blobs->known, compare_blobs);
 
-        if (!known || --(*known)->users > 0)
-                return;
-        Blob *blob = *known;
-        tdelete(&key, &blobs->known, compare_blobs);
-        unlinkat(blobs->directory, blob->name, 0);
-        free(blob->name);
-        free(blob);
+        if (known && --(*known)->users == 0 && !blobs->held)
+                remove_blob(blobs, *known);
+}
+
+static void find_unused(const void *node, VISIT which, void *ret)
+{
+        Blob *blob = *(Blob *const *)node;
+
+        if ((which == postorder || which == leaf) && blob->users == 0)
+                *(Blob **)ret = blob;
+}
+
+void blobs_hold(Blobs *blobs, bool held)
+{
+        blobs->held = held;
+        /* The tree cannot be changed while it is walked through; there are few of them. */
+        for (Blob *unused = NULL; !held; unused = NULL) {
+                twalk_r(blobs->known, find_unused, &unused);
+                if (!unused)
+                        return;
+                remove_blob(blobs, unused);
+        }
 }
 
 int blobs_adopt(Blobs *blobs, const char *name)

@@ -36,6 +36,9 @@ void blobs_sweep(Blobs *blobs);
 /* Its size. Returns 0 or a negative errno. */
 int blobs_size(const Blobs *blobs, const char *name, uint64_t *ret_bytes);
 
+/* While they are held, those that nobody needs any more stay: somebody copies them. */
+void blobs_hold(Blobs *blobs, bool held);
+
 /* Opens a blob for reading. Returns a descriptor or a negative errno. */
 int blobs_open(const Blobs *blobs, const char *name);
 

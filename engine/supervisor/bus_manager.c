@@ -220,6 +220,39 @@ static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error 
         return bus_reply_strings(m, later);
 }
 
+static void on_backup(int fd, const Error *error, void *userdata)
+{
+        BusPending *p = userdata;
+
+        if (fd >= 0)
+                sd_bus_reply_method_return(p->message, "h", fd);
+        else
+                bus_reply_error(p->message, error);
+        close_fd(fd);
+        p->is_backup = false; /* it is over */
+        bus_pending_free(p);
+}
+
+static int method_backup(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        BusLink *link = userdata;
+        int r = bus_authorize(link, m, ACTION_CONFIGURE, method_backup);
+
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        BusPending *p = bus_pending_new(link->client, m);
+        if (!p)
+                return 1;
+        r = supervisor_backup(bus_supervisor(link), on_backup, p, &e);
+        p->is_backup = r >= 0;
+        if (r >= 0)
+                return 1;
+        bus_pending_free(p);
+        return sd_bus_reply_method_errorf(m, r == -EBUSY ? SD_BUS_ERROR_LIMITS_EXCEEDED : BUS_ERROR("StoreFailed"),
+                                          "%s", error_text(&e));
+}
+
 static int method_get_config(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         _cleanup_free_ char *text = config_show(supervisor_config(bus_supervisor(userdata)));
@@ -301,6 +334,7 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Drain", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Scale", SD_BUS_ARGS("u", workers), SD_BUS_NO_RESULT, method_scale, OPEN),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", needs_restart), method_reload, OPEN),
+        SD_BUS_METHOD_WITH_ARGS("Backup", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", archive), method_backup, OPEN),
         SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", config), method_get_config, OPEN),
         SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("s", id), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobFinished", SD_BUS_ARGS("s", id, "s", state), 0),

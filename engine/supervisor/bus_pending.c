@@ -50,6 +50,8 @@ BusPending *bus_pending_free(BusPending *p)
                         p->client->n_pending--;
                         break;
                 }
+        if (p->is_backup)
+                supervisor_drop_backup(p->client->link->owner->supervisor);
         free_waiters(p);
         sd_event_source_disable_unref(p->timeout);
         sd_bus_slot_unref(p->slot);

@@ -128,6 +128,7 @@ struct BusPending {
         sd_bus_slot *slot; /* or: polkit is asked */
         unsigned action;
         sd_bus_message_handler_t again;
+        bool is_backup; /* or: the state is copied */
 };
 
 /* NULL when the client has as many as it may: then the message is answered with that. */

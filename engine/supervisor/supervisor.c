@@ -330,6 +330,38 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
         s->events_userdata = userdata;
 }
 
+/* ---- copies of the state ---- */
+
+void supervisor_drop_backup(Supervisor *s)
+{
+        if (!s->backup)
+                return;
+        s->backup = backup_free(s->backup);
+        blobs_hold(s->blobs, false);
+}
+
+static void on_backup(int fd, const Error *error, void *userdata)
+{
+        Supervisor *s = userdata;
+        BackupDone done = s->backup_done;
+
+        done(fd, error, s->backup_userdata);
+        supervisor_drop_backup(s);
+}
+
+int supervisor_backup(Supervisor *s, BackupDone done, void *userdata, Error *e)
+{
+        if (s->backup)
+                return error_set(e, -EBUSY, "a copy of the state is being made: try again later");
+        int r = backup_new(s->event, s->config->state_directory, on_backup, s, &s->backup, e);
+        if (r < 0)
+                return r;
+        blobs_hold(s->blobs, true);
+        s->backup_done = done;
+        s->backup_userdata = userdata;
+        return 0;
+}
+
 /* ---- start and end ---- */
 
 /* Processes of our own, or units of systemd. */
@@ -423,6 +455,7 @@ Supervisor *supervisor_free(Supervisor *s)
                 if (!job->ended && job_state_runs(job->state) && !array_is_whole(job))
                         store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
         }
+        supervisor_drop_backup(s);
         if (s->store)
                 store_close(s->store);
         if (s->blobs)

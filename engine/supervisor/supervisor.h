@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/supervisor/backup.h"
 #include "engine/supervisor/blobs.h"
 #include "engine/supervisor/config.h"
 #include "engine/supervisor/job.h"
@@ -116,6 +117,11 @@ SupervisorStatus supervisor_status(const Supervisor *supervisor);
 
 /* Takes no more submissions and starts nothing more. */
 void supervisor_close_intake(Supervisor *supervisor);
+
+/* Copies the state (backup.h). -EBUSY a copy is under way. `done` comes once, later, unless supervisor_drop_backup() comes
+ * before. */
+int supervisor_backup(Supervisor *supervisor, BackupDone done, void *userdata, Error *e);
+void supervisor_drop_backup(Supervisor *supervisor);
 
 /* ---- policies.c ---- */
 

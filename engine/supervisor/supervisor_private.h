@@ -38,6 +38,9 @@ struct Supervisor {
         Pool *pool;
         STAILQ_HEAD(, Acknowledgement) acknowledgements; /* of reports that are being stored */
         Blobs *blobs;
+        Backup *backup; /* NULL: none is under way */
+        BackupDone backup_done;
+        void *backup_userdata;
         Submission *submissions;
         const SupervisorEvents *events;
         void *events_userdata;

@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copies of the state that are made while it is in use.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        export state=$BATS_TEST_TMPDIR/state SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        start_engine
+}
+
+teardown() {
+        stop_engine
+}
+
+@test "a supervisor starts from a copy, and runs what had not ended" {
+        echo secret > input
+        done=$(echo '{"command": ["true"]}' | ctl submit -)
+        parent=$(echo '{"command": ["sh", "-c", "echo left > /output/f"]}' | ctl submit -)
+        ctl wait "$done" "$parent"
+        ctl pause
+        one=$(echo '{"command": ["cat", "/input/data"]}' | ctl submit --input data=input -)
+        two=$(echo '{"command": ["sha256sum", "/input/data"]}' | ctl submit --input data=input -)
+        child=$(echo "{\"command\": [\"cat\", \"/input/before/f\"], \"after\": {\"before\": \"$parent\"}}" | ctl submit -)
+        ctl backup copy.tar
+        [ "$(stat -c %a copy.tar)" = 600 ]
+        # What comes afterwards is not in it.
+        late=$(echo '{"command": ["true"]}' | ctl submit -)
+        tar tf copy.tar | sort > members
+        [ "$(grep -c '^blobs/' members)" -eq 1 ]
+        [ "$(grep -c '^jobs/' members)" -eq 1 ]
+        grep -q "^jobs/$parent/1/files$" members
+        [ "$(ls state | grep -c backup)" -eq 0 ]
+        stop_engine
+        mkdir -m 700 again
+        tar xf copy.tar -C again
+        state=$PWD/again start_engine
+        ctl resume
+        ctl wait "$one" "$two" "$child"
+        [ "$(ctl logs "$one")" = secret ]
+        [ "$(ctl logs "$child")" = left ]
+        [ "$(ctl status --json "$done" | json_get state)" = succeeded ]
+        run -125 ctl status "$late"
+        # Nobody needs it any more.
+        [ "$(ls again/blobs | wc -l)" -eq 0 ]
+}
+
+@test "copies that are made under load are whole, and hold up nothing" {
+        head -c 3000000 /dev/urandom > big
+        for i in $(seq 200); do echo '{"command": ["sh", "-c", "echo x"]}'; done | ctl submit - --input big=big > ids 3>&- &
+        submitting=$!
+        for i in 1 2 3 4 5; do ctl backup copy.$i.tar; done
+        wait $submitting
+        ctl wait $(cat ids) > /dev/null
+        for i in 1 2 3 4 5; do
+                mkdir -m 700 copy.$i
+                tar xf copy.$i.tar -C copy.$i
+                [ "$(sqlite3 copy.$i/jobs.db 'PRAGMA integrity_check')" = ok ]
+                # Every input that a job needs is there.
+                sqlite3 copy.$i/jobs.db "SELECT DISTINCT json_extract(input.value, '\$[1]') FROM jobs, json_each(jobs.inputs) AS input WHERE finished_usec = 0" |
+                        while read -r blob; do cmp "copy.$i/blobs/$blob" big; done
+        done
+        # What was kept for the copies goes after them.
+        [ "$(ls state/blobs | wc -l)" -eq 0 ]
+        [ "$(ls state | grep -c backup)" -eq 0 ]
+}
+
+@test "a caller who goes leaves nothing, and one copy is made at a time" {
+        ctl pause
+        for i in 1 2 3 4; do
+                head -c 60000000 /dev/urandom > big
+                echo '{"command": ["true"]}' | ctl submit - --input big=big
+        done
+        pid=$(cat "$BATS_FILE_TMPDIR/pid")
+        # SQLite keeps a descriptor of the store for the next time.
+        ctl backup copy.tar
+        before=$(ls "/proc/$pid/fd" | wc -l)
+        for i in $(seq 10); do
+                timeout -s KILL 0.05 "$build/skepctl" backup copy.tar || true
+        done
+        ctl backup copy.tar
+        [ "$(tar tf copy.tar | grep -c '^blobs/')" -eq 4 ]
+        for i in $(seq 50); do [ "$(ls "/proc/$pid/fd" | wc -l)" -le "$before" ] && break; sleep 0.1; done
+        [ "$(ls "/proc/$pid/fd" | wc -l)" -le "$before" ]
+        [ "$(awk '/VmHWM/ {print $2}' "/proc/$pid/status")" -lt 150000 ] || [ -n "${SAN:-}" ]
+}
+
+@test "a copy is for root" {
+        busctl --address="$SKEP_ADDRESS" introspect org.skep.Engine1 /org/skep/Engine1 | grep -q '^.Backup '
+        run setpriv --reuid nobody --regid nogroup --clear-groups "$build/skepctl" --address "$SKEP_ADDRESS" backup "$PWD/x"
+        [ "$status" -eq 125 ]
+        [ ! -e x ]
+}
