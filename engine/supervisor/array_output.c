@@ -27,13 +27,9 @@ static const ArchiveRules no_limits = {.max_bytes = UINT64_MAX, .max_entries = U
 /* What a member has left; -1 where that is nothing. */
 static int open_member(const Supervisor *s, const Job *member)
 {
-        struct stat st;
-
-        if (member->attempt == 0)
+        if (member->attempt == 0 || output_file_size(s->outputs, &member->id, member->attempt, OUTPUT_FILES) == 0)
                 return -1;
-        int fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, false);
-        if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_size == 0))
-                fd = close_fd(fd);
+        int fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, true);
         return fd < 0 ? -1 : fd;
 }
 

@@ -198,6 +198,23 @@ static char *make_report(const Job *origin)
         return job_report_cached(report, origin_of(origin));
 }
 
+/* The output that the report speaks of. */
+static bool has_output(const Supervisor *s, const Job *origin)
+{
+        static const char *const keys[] = {[OUTPUT_STDOUT] = "stdout_bytes", [OUTPUT_STDERR] = "stderr_bytes"};
+        _cleanup_json_ json_object *report = NULL;
+
+        if (!origin->report || json_parse_text(origin->report, strlen(origin->report), &report, NULL) < 0)
+                return false;
+        for (OutputStream stream = 0; stream < ELEMENTS(keys); stream++) {
+                json_object *bytes = NULL;
+                if (json_object_object_get_ex(report, keys[stream], &bytes) &&
+                    output_file_size(s->outputs, &origin->id, origin->attempt, stream) < (uint64_t)json_object_get_int64(bytes))
+                        return false;
+        }
+        return true;
+}
+
 /* Gives a job the result of another. False where that is too old, or not there any more. */
 static bool hit(Supervisor *s, Job *job, const Job *origin)
 {
@@ -206,7 +223,8 @@ static bool hit(Supervisor *s, Job *job, const Job *origin)
         if (!origin || now - origin->finished_usec > job->spec.cache_usec)
                 return false;
         _cleanup_free_ char *report = make_report(origin), *name = strdup(origin_of(origin));
-        if (!report || !name || output_link(s->outputs, &origin->id, origin->attempt, &job->id, job->attempt + 1) < 0)
+        if (!report || !name || !has_output(s, origin) ||
+            output_link(s->outputs, &origin->id, origin->attempt, &job->id, job->attempt + 1) < 0)
                 return false;
         job->attempt++;
         job->started_usec = now;

@@ -3,6 +3,7 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/remove_tree.h"
+#include "engine/worker/protocol.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -33,27 +34,14 @@ int output_directory_new(const char *state_directory, Error *e)
         return fd < 0 ? error_errno(e, -errno, "%s/jobs", state_directory) : fd;
 }
 
-int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool writing)
+int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool ended)
 {
-        char folder[ID_LENGTH + 32], file[ID_LENGTH + 64];
+        static const char nothing[1024]; /* a tar archive ends with two blocks of zeros */
+        int fd = run_output_open(directory, job->text, attempt, stream_names[stream], false, !ended);
 
-        snprintf(folder, sizeof folder, "%s/%" PRIu64, job->text, attempt);
-        snprintf(file, sizeof file, "%s/%s", folder, stream_names[stream]);
-        if ((mkdirat(directory, job->text, 0700) < 0 && errno != EEXIST) ||
-            (mkdirat(directory, folder, 0700) < 0 && errno != EEXIST))
-                return -errno;
-        const int flags = O_CREAT | O_CLOEXEC | O_NOFOLLOW | (writing ? O_WRONLY : O_RDONLY);
-        struct stat st;
-        _cleanup_close_ int fd = openat(directory, file, flags, 0644);
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        if (!writing || st.st_size == 0)
-                return take_fd(fd);
-        /* An attempt of this number was begun, and forgotten in a crash. Whoever has its file keeps that. */
-        if (unlinkat(directory, file, 0) < 0)
-                return -errno;
-        int fresh = openat(directory, file, flags | O_EXCL, 0644);
-        return fresh < 0 ? -errno : fresh;
+        if (fd != -ENOENT)
+                return fd;
+        return sealed_file(stream_names[stream], nothing, stream == OUTPUT_FILES ? sizeof nothing : 0);
 }
 
 int output_open_folder(int directory, const Id *job, uint64_t attempt)
@@ -77,6 +65,10 @@ int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *
 {
         char folder[ID_LENGTH + 32], source[ID_LENGTH + 64], target[ID_LENGTH + 64];
 
+        name_file(source, sizeof source, from, from_attempt, OUTPUT_STDOUT);
+        *strrchr(source, '/') = '\0';
+        if (faccessat(directory, source, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno; /* it has written nothing at all */
         snprintf(folder, sizeof folder, "%s/%" PRIu64, to->text, to_attempt);
         if ((mkdirat(directory, to->text, 0700) < 0 && errno != EEXIST) ||
             (mkdirat(directory, folder, 0700) < 0 && errno != EEXIST))
@@ -84,8 +76,8 @@ int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *
         for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
                 name_file(source, sizeof source, from, from_attempt, stream);
                 name_file(target, sizeof target, to, to_attempt, stream);
-                if (linkat(directory, source, directory, target, 0) >= 0)
-                        continue;
+                if (linkat(directory, source, directory, target, 0) >= 0 || errno == ENOENT)
+                        continue; /* what it did not write is not there */
                 int r = -errno;
                 while (stream-- > 0) {
                         name_file(target, sizeof target, to, to_attempt, stream);
@@ -96,17 +88,35 @@ int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *
         return 0;
 }
 
-uint64_t output_size(int directory, const Id *job, uint64_t attempt)
+void output_clear(int directory, const Id *job, uint64_t attempt)
 {
         char file[ID_LENGTH + 64];
-        uint64_t bytes = 0;
         struct stat st;
 
+        if (faccessat(directory, job->text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return;
         for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
                 name_file(file, sizeof file, job, attempt, stream);
-                if (fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0)
-                        bytes += (uint64_t)st.st_size;
+                if (fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0)
+                        unlinkat(directory, file, 0);
         }
+}
+
+uint64_t output_file_size(int directory, const Id *job, uint64_t attempt, OutputStream stream)
+{
+        char file[ID_LENGTH + 64];
+        struct stat st;
+
+        name_file(file, sizeof file, job, attempt, stream);
+        return fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+uint64_t output_size(int directory, const Id *job, uint64_t attempt)
+{
+        uint64_t bytes = 0;
+
+        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++)
+                bytes += output_file_size(directory, job, attempt, stream);
         return bytes;
 }
 

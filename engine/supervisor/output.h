@@ -9,7 +9,7 @@
 
 /* What attempts at jobs have written: state/jobs/<id>/<attempt>/{stdout,stderr,files,index}. The files are readable
  * for everybody in a directory that nobody can enter, so that a descriptor that was handed out can be watched, and not be opened
- * again for writing. `index` says when which piece of the two streams came: engine/worker/files.h. */
+ * again for writing. What nothing was written to is not there. `index` says when which piece of the two streams came: engine/worker/files.h. */
 
 typedef enum OutputStream { OUTPUT_STDOUT, OUTPUT_STDERR, OUTPUT_FILES, OUTPUT_INDEX, OUTPUT_STREAM_MAX } OutputStream;
 
@@ -19,17 +19,22 @@ int output_stream_parse(const char *name, OutputStream *ret);
 /* Opens the directory of all jobs in the state directory, or makes it. Returns a descriptor, or a negative errno. */
 int output_directory_new(const char *state_directory, Error *e);
 
-/* Opens a file for the worker that writes it, or for one who reads; it is made where it is not there yet. Returns a
- * descriptor, or a negative errno. */
-int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool writing);
+/* Opens a file for one who reads. One that is not there is made for the worker to write to, or (`ended`) stands for nothing
+ * that was written. Returns a descriptor, or a negative errno. */
+int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool ended);
 
 /* Opens the directory of an attempt, or makes it. Returns a descriptor or a negative errno. */
 int output_open_folder(int directory, const Id *job, uint64_t attempt);
 
-/* Gives another job the same files. Errors: -EEXIST it has some, -ENOENT they are gone; then it has none of them. */
+/* Before an attempt: one of the same number may have been begun, and forgotten in a crash. Whoever has its files keeps
+ * them. */
+void output_clear(int directory, const Id *job, uint64_t attempt);
+
+/* Gives another job the same files. Error: -EEXIST it has some; then it has none of them. */
 int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt);
 
-/* What an attempt has left, in bytes. */
+/* What an attempt has left, in bytes: in one of the files, in all. */
+uint64_t output_file_size(int directory, const Id *job, uint64_t attempt, OutputStream stream);
 uint64_t output_size(int directory, const Id *job, uint64_t attempt);
 
 void output_remove(int directory, const Id *job);

@@ -106,7 +106,7 @@ PoolWorkerStatus pool_worker_status(const PoolWorker *worker);
 /* The worker with the most room, or NULL where there is none. */
 PoolWorker *pool_find_room(Pool *pool);
 
-/* Hands a run order to a worker; the descriptors as in RUN, from RUN_STDOUT on, borrowed. -EAGAIN when the worker does
+/* Hands a run order to a worker; the descriptors as in RUN, from RUN_OUTPUT on, borrowed. -EAGAIN when the worker does
  * not read; -ENOTCONN it has just gone: another may take the job. */
 int pool_run(PoolWorker *worker, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds);
 void pool_cancel(PoolWorker *worker, const char *job, uint64_t attempt);

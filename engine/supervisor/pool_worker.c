@@ -281,23 +281,44 @@ static int send_policy(PoolWorker *w, const JailPolicy *policy)
         return r;
 }
 
+/* What RUN had in version 1 in the place of RUN_OUTPUT. */
+static int open_files(const RunOrder *order, int directory, int *fds, size_t *n)
+{
+        static const char *const names[] = {"stdout", "stderr", "files"};
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                fds[*n] = run_output_open(directory, order->job, order->attempt, names[i], true, true);
+                if (fds[*n] < 0)
+                        return fds[*n];
+                ++*n;
+        }
+        return 0;
+}
+
 static int send_run(PoolWorker *w, const RunOrder *order, const int *fds, size_t n_fds)
 {
         _cleanup_packer_ Packer document = {0};
-        int all[RUN_FDS_MAX];
-        size_t n = 0;
+        int all[RUN_FDS_MAX], r = 0;
+        size_t n = 0, own = 1;
 
         run_order_pack(&document, order);
-        if (document.failed || n_fds + 1 > RUN_FDS_MAX)
+        if (document.failed || n_fds + 1 + RUN_FDS_VERSION_1 > RUN_FDS_MAX)
                 return -ENOMEM;
-        _cleanup_close_ int fd = sealed_file("run", document.data, document.size);
-        if (fd < 0)
-                return fd;
-        all[n++] = fd;
-        for (size_t i = 0; i < n_fds; i++)
-                if (w->version >= 2 || RUN_STDOUT + i != RUN_INDEX)
-                        all[n++] = fds[i];
-        return send_to(w, &(WorkerMessage){.kind = WORKER_RUN}, all, n);
+        all[n] = sealed_file("run", document.data, document.size);
+        if (all[n] < 0)
+                return all[n];
+        n++;
+        if (w->version < 2) {
+                r = open_files(order, fds[0], all, &n);
+                own = n;
+                fds++;
+                n_fds--;
+        }
+        memcpy(&all[n], fds, n_fds * sizeof *fds);
+        if (r >= 0)
+                r = send_to(w, &(WorkerMessage){.kind = WORKER_RUN}, all, n + n_fds);
+        close_many(all, own);
+        return r;
 }
 
 int pool_run(PoolWorker *w, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds)

@@ -45,17 +45,16 @@ static int open_stdin(const Supervisor *s, const Job *job)
         return fd < 0 ? -errno : fd;
 }
 
-/* Opens what the run needs, in the order of RUN from RUN_STDOUT on. */
+/* Opens what the run needs, in the order of RUN from RUN_OUTPUT on. */
 static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names)
 {
         const Job *source = array_source(job);
 
-        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
-                int fd = output_open(s->outputs, &job->id, job->attempt, stream, true);
-                if (fd < 0)
-                        return fd;
-                fds[(*n)++] = fd;
-        }
+        output_clear(s->outputs, &job->id, job->attempt);
+        fds[*n] = fcntl(s->outputs, F_DUPFD_CLOEXEC, 3);
+        if (fds[*n] < 0)
+                return -errno;
+        ++*n;
         int fd = open_stdin(s, job);
         if (fd < 0)
                 return fd;
@@ -279,7 +278,8 @@ int supervisor_open_output(Supervisor *s, const Job *job, OutputStream stream, u
 
         if (attempt > newest)
                 return -ENOENT;
-        return output_open(s->outputs, &job->id, attempt ? attempt : newest, stream, false);
+        bool ended = job->ended || job_state_is_final(job->state) || (attempt > 0 && attempt < newest);
+        return output_open(s->outputs, &job->id, attempt ? attempt : newest, stream, ended);
 }
 
 char *supervisor_report(Supervisor *s, const Job *job, uint64_t attempt)

@@ -4,6 +4,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
+#include "engine/worker/protocol.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -18,15 +19,32 @@ typedef struct IndexRecord {
 
 _Static_assert(sizeof(IndexRecord) == INDEX_RECORD_BYTES, "the index has no gaps");
 
-void files_init(Files *f, int stdout_fd, int stderr_fd, int index_fd)
+static const char *const names[FILES_STREAM_MAX] = {"stdout", "stderr", "index"};
+
+void files_init(Files *f, int directory, const char *job, uint64_t attempt)
 {
-        *f = (Files){.streams = {stdout_fd, stderr_fd}, .index = index_fd, .index_max = INDEX_BYTES_MIN};
+        *f = (Files){.directory = directory, .job = job, .attempt = attempt, .index_max = INDEX_BYTES_MIN};
+        for (FilesStream i = 0; i < FILES_STREAM_MAX; i++)
+                f->fds[i] = -1;
+}
+
+static int open_file(Files *f, FilesStream which)
+{
+        if (f->fds[which] < 0)
+                f->fds[which] = run_output_open(f->directory, f->job, f->attempt, names[which], true, true);
+        return f->fds[which] < 0 ? f->fds[which] : 0;
 }
 
 void files_done(Files *f)
 {
-        close_many(f->streams, 2);
-        f->index = close_fd(f->index);
+        if (f->directory < 0)
+                return;
+        for (FilesStream i = 0; i < FILES_STREAM_MAX; i++) {
+                if (f->fds[i] < 0)
+                        f->fds[i] = run_output_open(f->directory, f->job, f->attempt, names[i], true, false);
+                f->fds[i] = close_fd(f->fds[i]);
+        }
+        f->directory = close_fd(f->directory);
 }
 
 void files_limit_index(Files *f, uint64_t output_bytes)
@@ -45,7 +63,9 @@ static void write_record(Files *f, int stream, uint64_t offset, size_t length)
 
         if (f->index_error < 0 || f->index_max - f->index_written < sizeof record)
                 return;
-        f->index_error = write_full(f->index, &record, sizeof record);
+        f->index_error = open_file(f, FILES_INDEX);
+        if (f->index_error >= 0)
+                f->index_error = write_full(f->fds[FILES_INDEX], &record, sizeof record);
         f->index_written += sizeof record;
 }
 
@@ -53,12 +73,12 @@ void files_write(Files *f, int stream, const void *data, size_t size)
 {
         uint64_t *written = &f->written[stream - 1], offset = *written;
 
-        if (f->error < 0)
+        if (f->error < 0 || (f->error = open_file(f, (FilesStream)(stream - 1))) < 0)
                 return;
-        f->error = write_full(f->streams[stream - 1], data, size);
+        f->error = write_full(f->fds[stream - 1], data, size);
         *written += size;
         if (f->error < 0) {
-                off_t end = lseek(f->streams[stream - 1], 0, SEEK_CUR);
+                off_t end = lseek(f->fds[stream - 1], 0, SEEK_CUR);
                 *written = end < 0 ? offset : (uint64_t)end;
         }
         if (*written > offset)

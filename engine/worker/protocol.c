@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/worker/protocol.h"
 
+#include <sys/stat.h>
+#include <inttypes.h>
+#include <fcntl.h>
 #include <errno.h>
 #include <string.h>
 
@@ -32,7 +35,7 @@ static const MessageRule rules[WORKER_MESSAGE_KIND_MAX] = {
         [WORKER_WELCOME] = {"WELCOME", SIDE_SUPERVISOR, PHASE_GREETED, 0, SMALL, VERSION, 0, 0, 0},
         [WORKER_ATTEMPTS] = {"ATTEMPTS", SIDE_WORKER, PHASE_WELCOME, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0, 0},
         [WORKER_POLICY] = {"POLICY", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, NAME, 0, 1, 1},
-        [WORKER_RUN] = {"RUN", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, 0, 0, RUN_INPUTS - 1, RUN_FDS_MAX},
+        [WORKER_RUN] = {"RUN", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, 0, 0, RUN_INPUTS, RUN_FDS_MAX},
         [WORKER_CANCEL] = {"CANCEL", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, JOB, ATTEMPT, 0, 0},
         [WORKER_STOP] = {"STOP", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, 0, 0, 0, 0},
         [WORKER_STARTED] = {"STARTED", SIDE_WORKER, PHASE_WORK, 1, SMALL, JOB | ATTEMPT, 0, 0, 0},
@@ -178,4 +181,25 @@ void run_order_done(RunOrder *o)
         free(o->environment);
         free(o->inputs);
         *o = (RunOrder){0};
+}
+
+int run_output_open(int directory, const char *job, uint64_t attempt, const char *stream, bool writing, bool create)
+{
+        const int flags = O_CLOEXEC | O_NOFOLLOW | (writing ? O_WRONLY : O_RDONLY);
+        _cleanup_free_ char *path = NULL;
+        int folder = asprintf(&path, "%s/%" PRIu64 "/%s", job, attempt, stream) - (int)strlen(stream) - 1;
+
+        if (folder < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        int fd = openat(directory, path, flags);
+        if (fd >= 0 || errno != ENOENT || !create)
+                return fd < 0 ? -errno : fd;
+        path[folder] = '\0';
+        if ((mkdirat(directory, job, 0700) < 0 && errno != EEXIST) || (mkdirat(directory, path, 0700) < 0 && errno != EEXIST))
+                return -errno;
+        path[folder] = '/';
+        fd = openat(directory, path, flags | O_CREAT, 0644);
+        return fd < 0 ? -errno : fd;
 }

@@ -17,7 +17,8 @@
  *   ACKNOWLEDGE  of the supervisor says that it is on the disk, or of no use
  *
  * A supervisor understands the version before its own, since workers outlive an upgrade: in version 1, a worker ended
- * with its supervisor, so there are no ATTEMPTS and no ACKNOWLEDGE, CANCEL names no attempt, and RUN has no index. */
+ * with its supervisor, so there are no ATTEMPTS and no ACKNOWLEDGE, CANCEL names no attempt, and RUN has open files for
+ * the output, without an index. */
 
 #include "engine/base/pack.h"
 #include "jail/jail.h"
@@ -80,9 +81,15 @@ int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide 
 
 void worker_message_pack(Packer *p, const WorkerMessage *message, uint64_t version);
 
-/* Descriptors of RUN, in this order; inputs follow. */
-enum { RUN_ORDER, RUN_STDOUT, RUN_STDERR, RUN_FILES, RUN_INDEX, RUN_STDIN, RUN_INPUTS };
-#define RUN_FDS_MAX (RUN_INPUTS + JAIL_INPUTS_MAX)
+/* Descriptors of RUN, in this order; inputs follow. In version 1, three open files stood in the place of RUN_OUTPUT. */
+enum { RUN_ORDER, RUN_OUTPUT, RUN_STDIN, RUN_INPUTS };
+#define RUN_FDS_VERSION_1 2 /* so many more */
+#define RUN_FDS_MAX (RUN_INPUTS + RUN_FDS_VERSION_1 + JAIL_INPUTS_MAX)
+
+/* Opens <job>/<attempt>/<stream> below the directory RUN_OUTPUT, for writing or reading; `create`: it is made, with the
+ * directories above it, where it is not there. Whoever needs one first makes it: many jobs leave nothing, and to make files is
+ * a good part of what a short job costs. Returns a descriptor or a negative errno. */
+int run_output_open(int directory, const char *job, uint64_t attempt, const char *stream, bool writing, bool create);
 
 /* Everything about one attempt at a job, resolved: no name in here is looked up by the worker. */
 typedef struct RunOrder {

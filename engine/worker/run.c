@@ -23,7 +23,7 @@ typedef struct Run {
         uint64_t attempt, started_usec; /* CLOCK_REALTIME */
         Jail *jail;                     /* NULL once it has ended */
         Files written;
-        int files; /* where /output goes */
+        int files; /* where /output goes; -1: there is nothing in it */
         json_object *report; /* once the jail has ended */
         char *text;          /* the report, once everything is in it: there is nothing more to do */
         /* /output is packed by a thread: it may be large, and the other jobs must not wait for it. */
@@ -156,10 +156,34 @@ static void on_output(Jail *jail _unused_, int stream, const void *data, size_t 
         files_write(&run->written, stream, data, size);
 }
 
+/* What cannot be looked into is left to who packs it, and says why. */
+static bool is_empty(int directory)
+{
+        int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *d = NULL;
+
+        if (!dir)
+                close_fd(fd);
+        while (dir && (d = readdir(dir)) && (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0))
+                ;
+        return dir && !d;
+}
+
+/* Opens the file for what is in /output. -ENOENT: nothing is, and nobody has asked for it. */
+static int open_archive(Run *run, int directory)
+{
+        int fd = run_output_open(run->written.directory, run->job, run->attempt, "files", true, !is_empty(directory));
+
+        if (fd >= 0)
+                run->files = fd;
+        return fd;
+}
+
 static void on_ended(Jail *jail, const JailReport *report, void *userdata)
 {
         Run *run = userdata;
-        int directory = jail_output_directory(jail);
+        int directory = jail_output_directory(jail), r = directory < 0 ? -ENOENT : open_archive(run, directory);
 
         run->jail = NULL;
         files_done(&run->written);
@@ -167,14 +191,15 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         if (report->reason == JAIL_LOST)
                 return;
         run->report = jail_report_to_json(report);
-        if (directory >= 0) {
+        if (r >= 0) {
                 run->rules = (ArchiveRules){.max_bytes = jail_output_bytes_max(jail),
                                             .max_entries = jail_output_files_max(jail)};
-                int r = start_packing(run, directory);
+                r = start_packing(run, directory);
                 if (r >= 0)
                         return;
-                output_failed(run, r, "keeping /output failed");
         }
+        if (r != -ENOENT)
+                output_failed(run, r, "keeping /output failed");
         run_finish(run);
 }
 
@@ -281,11 +306,11 @@ int runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds
                 .job = job,
                 .attempt = order.attempt,
                 .started_usec = realtime_usec(),
-                .files = take_fd(fds[RUN_FILES]),
+                .files = -1,
                 .directory = -1,
                 .packed_fd = -1,
         };
-        files_init(&run->written, take_fd(fds[RUN_STDOUT]), take_fd(fds[RUN_STDERR]), take_fd(fds[RUN_INDEX]));
+        files_init(&run->written, take_fd(fds[RUN_OUTPUT]), run->job, run->attempt);
         runs->list = run;
         runs->n++;
         runs->n_running++;

@@ -56,7 +56,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
 @test "what is older goes, and nothing else" {
         start '{"retention": {"age": "2s"}}'
         old=$(echo '{"command": ["true"]}' | ctl submit -)
-        long=$(echo '{"command": ["sleep", "6"]}' | ctl submit -)
+        long=$(echo '{"command": ["sh", "-c", "echo; sleep 6"]}' | ctl submit -)
         ctl wait "$old"
         ctl status "$old" > /dev/null
         until_known 1
@@ -69,7 +69,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
 
 @test "a reload and a restart keep to what is said then" {
         start '{"retention": {"count": 100}}'
-        for i in $(seq 70); do echo '{"command": ["true"]}'; done | ctl submit - > ids
+        for i in $(seq 70); do echo '{"command": ["echo"]}'; done | ctl submit - > ids
         ctl wait $(cat ids)
         [ "$(known)" -eq 70 ]
         echo '{"retention": {"count": 60}}' > skepd.json

@@ -170,7 +170,7 @@ $n" ]
 
 @test "a damaged store is refused, and nothing of it is touched" {
         start_engine
-        echo '{"command": ["true"]}' | ctl submit - > id
+        echo '{"command": ["echo"]}' | ctl submit - > id
         ctl wait "$(cat id)"
         stop_engine
         cp "$state/jobs.db" good

@@ -37,8 +37,7 @@ static void tear_down(void)
 
 static void open_files(Files *f)
 {
-        files_init(f, output_open(outputs, &job, 1, OUTPUT_STDOUT, true), output_open(outputs, &job, 1, OUTPUT_STDERR, true),
-                   output_open(outputs, &job, 1, OUTPUT_INDEX, true));
+        files_init(f, fcntl(outputs, F_DUPFD_CLOEXEC, 3), job.text, 1);
 }
 
 typedef struct Record {
@@ -87,7 +86,7 @@ START_TEST(test_the_index_is_no_longer_than_the_output_may_be)
         files_limit_index(&f, 100000);
         for (int i = 0; i < 9000; i++)
                 files_write(&f, 1 + i % 2, "x", 1);
-        fstat(f.streams[0], &st);
+        fstat(f.fds[FILES_STDOUT], &st);
         ck_assert_int_eq(st.st_size, 4500);
         ck_assert_uint_eq(read_index(records, 10000), 100000 / INDEX_RECORD_BYTES);
         ck_assert_int_eq(f.index_error, 0);
@@ -110,7 +109,7 @@ START_TEST(test_a_disk_that_is_full_takes_no_more_and_the_report_says_so)
         for (int i = 0; i < 5; i++)
                 files_write(&f, 1, data, sizeof data);
         files_write(&f, 2, "late", 4);
-        fstat(f.streams[0], &st);
+        fstat(f.fds[FILES_STDOUT], &st);
         ck_assert_int_eq(st.st_size, 5000);
         json_add_string(report, "message", "before");
         files_complete_report(&f, report);
@@ -140,6 +139,11 @@ START_TEST(test_who_watches_is_told_that_no_more_comes)
         files_write(&f, 1, "x", 1);
         ck_assert_int_eq(read(watch, &event, sizeof event), sizeof event);
         ck_assert_uint_eq(event.mask, IN_MODIFY);
+        files_done(&f);
+        ck_assert_int_eq(read(watch, &event, sizeof event), sizeof event);
+        ck_assert_uint_eq(event.mask, IN_CLOSE_WRITE);
+        /* Also when nothing comes. */
+        open_files(&f);
         files_done(&f);
         ck_assert_int_eq(read(watch, &event, sizeof event), sizeof event);
         ck_assert_uint_eq(event.mask, IN_CLOSE_WRITE);
@@ -181,17 +185,52 @@ END_TEST
 
 START_TEST(test_an_attempt_begins_with_empty_files)
 {
-        _cleanup_close_ int first = output_open(outputs, &job, 1, OUTPUT_STDOUT, true);
+        Files first, again;
         struct stat st;
 
-        ck_assert_int_eq(write_full(first, "of an attempt that was forgotten", 32), 0);
-        _cleanup_close_ int again = output_open(outputs, &job, 1, OUTPUT_STDOUT, true),
-                            reader = output_open(outputs, &job, 1, OUTPUT_STDOUT, false);
-        ck_assert_int_eq(write_full(again, "new", 3), 0);
+        open_files(&first);
+        files_write(&first, 1, "of an attempt that was forgotten", 32);
+        output_clear(outputs, &job, 1);
+        open_files(&again);
+        files_write(&again, 1, "new", 3);
         /* Whoever still writes the old one does not write into it. */
-        ck_assert_int_eq(write_full(first, "more", 4), 0);
+        files_write(&first, 1, "more", 4);
+        _cleanup_close_ int reader = output_open(outputs, &job, 1, OUTPUT_STDOUT, false);
         ck_assert_int_eq(fstat(reader, &st), 0);
         ck_assert_int_eq(st.st_size, 3);
+        files_done(&first);
+        files_done(&again);
+}
+END_TEST
+
+static off_t size_of(OutputStream stream)
+{
+        _cleanup_close_ int fd = output_open(outputs, &job, 1, stream, true);
+        struct stat st;
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        return st.st_size;
+}
+
+START_TEST(test_what_nothing_was_written_to_is_empty_and_takes_no_room)
+{
+        static const Id other = {"01kfz0000000000000000000ab"};
+        Files f;
+
+        open_files(&f);
+        files_done(&f);
+        for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++)
+                ck_assert_int_eq(size_of(stream), stream == OUTPUT_FILES ? 1024 : 0);
+        ck_assert_int_eq(output_link(outputs, &job, 1, &other, 1), 0);
+        ck_assert_int_lt(faccessat(outputs, job.text, F_OK, 0), 0);
+        open_files(&f);
+        files_write(&f, 2, "x", 1);
+        files_done(&f);
+        ck_assert_int_eq(size_of(OUTPUT_STDOUT), 0);
+        ck_assert_int_eq(size_of(OUTPUT_STDERR), 1);
+        ck_assert_int_eq(output_link(outputs, &job, 1, &other, 1), 0);
+        ck_assert_uint_eq(output_size(outputs, &other, 1), 1 + INDEX_RECORD_BYTES);
 }
 END_TEST
 
@@ -207,6 +246,7 @@ Suite *output_suite(void)
         tcase_add_test(tests, test_who_watches_is_told_that_no_more_comes);
         tcase_add_test(tests, test_a_descriptor_that_is_handed_out_is_for_reading_alone);
         tcase_add_test(tests, test_an_attempt_begins_with_empty_files);
+        tcase_add_test(tests, test_what_nothing_was_written_to_is_empty_and_takes_no_room);
         suite_add_tcase(suite, tests);
         return suite;
 }

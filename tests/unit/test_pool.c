@@ -227,8 +227,9 @@ static void run_something(PoolWorker *w)
         char *command[] = {(char *)"true", NULL};
         _cleanup_policy_ JailPolicy *policy = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        const int fds[] = {null, null, null, null, null};
+        _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC),
+                            outputs = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const int fds[] = {outputs, null}; /* from RUN_OUTPUT on */
 
         assert_ok(jail_policy_from_text("test", "{\"syscalls\": {\"allow\": [\"execve\", \"exit_group\"]}}", &policy, &e), &e);
         ck_assert_ptr_nonnull(w);
@@ -281,7 +282,7 @@ static void play_first_version(int socket)
 
         greet(socket, 1);
         if (hear(socket, PHASE_WORK, 1, &m, NULL) != WORKER_POLICY || hear(socket, PHASE_WORK, 1, &m, &n_fds) != WORKER_RUN ||
-            n_fds != RUN_INPUTS - 1 || hear(socket, PHASE_WORK, 1, &m, NULL) != WORKER_CANCEL || strcmp(m.job, "a") != 0)
+            n_fds != RUN_INPUTS + RUN_FDS_VERSION_1 || hear(socket, PHASE_WORK, 1, &m, NULL) != WORKER_CANCEL || strcmp(m.job, "a") != 0)
                 _exit(1);
         say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "a", .attempt = 1, .report = "{}"}, 1);
         if (hear(socket, PHASE_WORK, 1, &m, NULL) != WORKER_CANCEL)
