@@ -188,13 +188,18 @@ void running_jail_gone(Launcher *l, RunningJail *j)
         jail_done(j);
 }
 
-/* A jail that has waited was killed from outside before it could do anything for its job: that gets another one. */
-static void start_again(Launcher *l, RunningJail *j)
+/* The job of a jail that has waited gets one that is made for it. */
+static void start_cold(Launcher *l, RunningJail *j)
 {
-        if (!j->fds || j->ledger->begun || j->killed || j->setup_failed || j->exec_failed || l->closing)
-                return;
         running_jail_start(l, j->id, 0, j->fds, j->n_fds);
         j->id = 0;
+}
+
+/* A jail that has waited was killed from outside before it could do anything for its job. */
+static void start_again(Launcher *l, RunningJail *j)
+{
+        if (j->fds && !j->ledger->begun && !j->killed && !j->setup_failed && !j->exec_failed && !l->closing)
+                start_cold(l, j);
 }
 
 static void jail_exited(Launcher *l, RunningJail *j)
@@ -360,7 +365,8 @@ int running_jail_make_warm(Launcher *l, const WarmKind *kind, uint64_t stamp)
 }
 
 /* False: it is not possible, and nothing has happened. */
-static bool hand_over(RunningJail *j, uint64_t id, uint64_t received_usec, PlanFile *file, int *fds, size_t n_fds)
+static bool hand_over(Launcher *l, RunningJail *j, uint64_t id, uint64_t received_usec, PlanFile *file, int *fds,
+                      size_t n_fds)
 {
         int mounts[JAIL_INPUTS_MAX], r = 0;
         Error e = ERROR_NULL;
@@ -387,8 +393,12 @@ static bool hand_over(RunningJail *j, uint64_t id, uint64_t received_usec, PlanF
         close_many(mounts, JAIL_INPUTS_MAX);
         /* Its mounts go with its first process, and not when we come to close the last door. */
         close_many(&j->doors[DOOR_INPUT], DOORS - DOOR_INPUT);
-        if (r < 0)
-                jail_fail(j, &e);
+        if (r < 0) {
+                /* If it is the job that cannot be had, a jail of its own will say so. */
+                error_clear(&e);
+                running_jail_kill(j, JAIL_CANCELLED);
+                start_cold(l, j);
+        }
         return true;
 }
 
@@ -413,7 +423,7 @@ static int start(Launcher *l, uint64_t id, uint64_t kind, int *fds, size_t n_fds
         if ((r = open_streams(fds)) < 0)
                 return error_errno(e, r, "standard streams");
         RunningJail *warm = kind > 0 ? warm_find(l, kind) : NULL;
-        if (warm && hand_over(warm, id, j->received_usec, &j->file, fds, n_fds))
+        if (warm && hand_over(l, warm, id, j->received_usec, &j->file, fds, n_fds))
                 return 0;
         r = make_jail(l, j, &j->file.plan, fds, n_fds, e);
         if (r < 0 && j->process.pid < 0)
