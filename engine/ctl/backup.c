@@ -67,7 +67,7 @@ static int write_file(int from, const char *file, uint64_t *ret_size, Error *e)
 
 int command_backup(const Context *context, int argc, char **argv, Error *e)
 {
-        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
         uint64_t size = 0;
         struct stat st;
@@ -80,7 +80,11 @@ int command_backup(const Context *context, int argc, char **argv, Error *e)
                 return error_set(e, -EINVAL, "an archive is not for a terminal: skepctl backup FILE");
         if (!to_stdout && stat(argv[1], &st) == 0 && !S_ISREG(st.st_mode))
                 return error_set(e, -EINVAL, "%s is there, and no file", argv[1]);
-        if ((r = client_connect(context->address, &bus, e)) < 0 || (r = client_call(bus, &reply, e, "Backup", "")) < 0)
+        if ((r = client_connect(context->address, &bus, e)) < 0)
+                return r;
+        if ((r = client_new_call(bus, "Backup", &call)) < 0)
+                return error_errno(e, r, "calling Backup");
+        if ((r = client_call_patiently(bus, call, &reply, e)) < 0)
                 return r;
         if ((r = sd_bus_message_read(reply, "h", &fd)) < 0)
                 return error_errno(e, r, "reading the answer");

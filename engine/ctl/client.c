@@ -125,12 +125,22 @@ static int call_failed(int r, const sd_bus_error *error, Error *e)
         return error->message ? error_set(e, r, "%s", error->message) : error_errno(e, r, "calling the supervisor");
 }
 
-int client_call_message(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e)
+static int call_within(sd_bus *bus, sd_bus_message *call, uint64_t timeout_usec, sd_bus_message **ret, Error *e)
 {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call(bus, call, CALL_TIMEOUT_USEC, &error, ret);
+        int r = sd_bus_call(bus, call, timeout_usec, &error, ret);
 
         return r < 0 ? call_failed(r, &error, e) : 0;
+}
+
+int client_call_message(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e)
+{
+        return call_within(bus, call, CALL_TIMEOUT_USEC, ret, e);
+}
+
+int client_call_patiently(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e)
+{
+        return call_within(bus, call, UINT64_MAX, ret, e);
 }
 
 int client_answer(sd_bus_message *reply, Error *e)

@@ -26,6 +26,8 @@ int client_reconnect(const char *address, int code, sd_bus **bus, Error *e);
 /* Calls a method of the manager; as sd_bus_call_method(), with the error as a sentence. `*ret` may be NULL. */
 int client_call(sd_bus *bus, sd_bus_message **ret, Error *e, const char *method, const char *types, ...);
 int client_call_message(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e);
+/* The same for what may take any time. */
+int client_call_patiently(sd_bus *bus, sd_bus_message *call, sd_bus_message **ret, Error *e);
 /* A call of the manager's that is to be filled in. */
 int client_new_call(sd_bus *bus, const char *method, sd_bus_message **ret);
 /* For the answer of an asynchronous call: 0, or a negative errno with its sentence. */

@@ -542,3 +542,34 @@ watch_top() { # test
         [ "$(complete_line skepctl run --policy str)" = strict ]
         complete_line skepctl run --policy "" | grep -qx python
 }
+
+@test "an array is one job with members: counts in its status, members in lists, their output by their ids" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo member $SKEP_ARRAY_INDEX; [ $SKEP_ARRAY_INDEX != 2 ]"], "name": "many", "array": {"count": 12, "parallel": 4}}')
+        run -1 ctl wait "$id"
+        run ctl status "$id"
+        [[ $output == *"members      11 succeeded, 1 failed"* ]]
+        [ "$(ctl status --json "$id" | json_get array.succeeded)" = 11 ]
+        ctl list --array "${id:0:25}" --ids > members
+        for i in $(seq 0 11); do echo "${id}_$i"; done | cmp - members
+        [ "$(ctl list --array "$id" --state failed --ids)" = "${id}_2" ]
+        [ "$(ctl logs "${id}_11")" = "member 11" ]
+        run -1 ctl wait "${id}_2"
+        ctl wait "${id}_3" "${id}_4"
+        [ "$(ctl status --json "${id}_3" | json_get state)" = succeeded ]
+        refuse "no such job" status "${id}_12"
+        # Those that come behind it are no members.
+        other=$(ctl submit - <<< '{"command": ["true"]}')
+        [ "$(ctl list --array "$id" --ids | wc -l)" -eq 12 ]
+        [ -z "$(ctl list --array "$other" --ids)" ]
+}
+
+@test "an array that runs shows how far it is" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 30}}')
+        run grep "^$id " <<< "$(ctl list)"
+        [[ $output == *" 0 of 30 "* ]]
+        [[ $(ctl status "$id") == *"members      30 queued"* ]]
+        ctl cancel "$id"
+        run -1 ctl wait "$id"
+        ctl resume
+}
