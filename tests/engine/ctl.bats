@@ -392,6 +392,7 @@ complete_line() { # words
         [ "$(json_get reason last)" = exited ]
         [ "$(ctl events --json -n 0)" = "" ]
         "$build/skepctl" events --json -f -n 0 > out 3>&- &
+        follower=$!
         sleep 0.5
         id=$(ctl submit - <<< '{"command": ["true"], "name": "followed"}')
         ctl wait "$id"
@@ -400,7 +401,7 @@ complete_line() { # words
         after=$(ctl submit - <<< '{"command": ["true"]}')
         ctl wait "$after"
         for i in $(seq 100); do [ "$(grep -c "$after" out)" -eq 2 ] && break; sleep 0.1; done
-        kill $!
+        kill $follower
         [ "$(grep -c "$after" out)" -eq 2 ]
         [ "$(grep "$id" out | head -1 | json_get event)" = submitted ]
         [ "$(grep "$id" out | tail -1 | json_get state)" = succeeded ]
