@@ -55,12 +55,20 @@ static int get_text(sd_bus *bus _unused_, const char *path _unused_, const char 
                                                                    : worker_state_name(pool_worker_status(w).state));
 }
 
-/* The process that the supervisor has started itself belongs to no unit of its own. */
+/* A worker that the supervisor has started itself has no unit of its own. */
 static int get_unit(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
-                    const char *property _unused_, sd_bus_message *reply, void *userdata _unused_,
-                    sd_bus_error *error _unused_)
+                    const char *property _unused_, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
-        return sd_bus_message_append(reply, "s", "");
+        const BusLink *link = userdata;
+        _cleanup_free_ char *unit = NULL;
+
+        if (supervisor_config(bus_supervisor(link))->workers.start != START_UNITS)
+                return sd_bus_message_append(reply, "s", "");
+        if (asprintf(&unit, "skep-worker@%s.service", pool_worker_name(link->worker)) < 0) {
+                unit = NULL;
+                return -ENOMEM;
+        }
+        return sd_bus_message_append(reply, "s", unit);
 }
 
 static int get_running(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,

@@ -446,10 +446,10 @@ static void swap_value(Config *a, Config *b, const ConfigValue *known)
 int config_replace(Config *config, Config *fresh, char ***later)
 {
         for (size_t i = 0; i < N_VALUES; i++) {
-                bool same = json_object_equal(config->origins[i].value, fresh->origins[i].value);
-                if (same || !values[i].fixed)
+                if (!values[i].fixed)
                         swap_value(config, fresh, &values[i]);
-                else if (strv_add(later, values[i].key) < 0)
+                else if (!json_object_equal(config->origins[i].value, fresh->origins[i].value) &&
+                         strv_add(later, values[i].key) < 0)
                         return -ENOMEM;
         }
         return 0;

@@ -101,7 +101,10 @@ START_TEST(test_what_may_change_is_taken_and_the_rest_is_named)
         take_text(fresh, "{\"default_policy\": \"strict\", \"socket\": \"/other\", \"queue\": {\"jobs\": 7},"
                          " \"state_directory\": \"/var/lib/skep\"}",
                   &problems);
+        /* What "auto" has come to stays. */
+        config->workers.start = START_UNITS;
         ck_assert_int_eq(config_replace(config, fresh, &later), 0);
+        ck_assert_int_eq(config->workers.start, START_UNITS);
         ck_assert_str_eq(config->default_policy, "strict");
         ck_assert_uint_eq(config->queue.jobs, 7);
         ck_assert_str_eq(config->socket, "/run/skep/engine.sock");
