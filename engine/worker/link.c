@@ -11,7 +11,7 @@
 #include <sys/un.h>
 
 #define RETRY_MIN_USEC (10 * USEC_PER_MSEC)
-#define RETRY_MAX_USEC (500 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (200 * USEC_PER_MSEC)
 
 typedef struct Outgoing {
         STAILQ_ENTRY(Outgoing) next;
@@ -57,7 +57,7 @@ static int on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, vo
         return try_to_connect(l);
 }
 
-/* Twice as long each time: so a supervisor that comes back is found within twice the time that it was away. */
+/* Twice as long each time, since most are back soon. */
 static int retry_later(Link *l)
 {
         int r = sd_event_add_time_relative(l->event, &l->retry, CLOCK_MONOTONIC, l->retry_usec, RETRY_MIN_USEC,
