@@ -34,7 +34,7 @@ static int run_round(Bench *b, const Engine *engine, Idle *idle, Error *e)
         if (r < 0)
                 return r;
         pause_a_little();
-        if ((r = library_run(&b->library, 1, 1, keep_run, &idle->run, e)) < 0)
+        if ((r = library_run_warm(&b->library, keep_run, &idle->run, e)) < 0)
                 return r;
         pause_a_little();
         uint64_t start = monotonic_usec();
@@ -71,7 +71,7 @@ static int measure_idle(Bench *b, const Engine *engine, Idle *idle, Error *e)
         if (r >= 0) {
                 samples_print_head("an idle engine, ms");
                 samples_print("a job, from its submission to its report", &idle->job);
-                samples_print("a run of the library", &idle->run);
+                samples_print("a run of the library, in a jail that was there", &idle->run);
                 samples_print("a bare call by sd-bus and its answer", &idle->call);
                 samples_print("two commits of SQLite", &idle->commits);
                 judge(b, "submit to report, idle, median / run + call + two commits", idle, 500);
