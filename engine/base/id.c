@@ -69,7 +69,8 @@ bool id_is_valid(const char *text)
 
 void id_of_member(const Id *array, size_t index, Id *ret)
 {
-        snprintf(ret->text, sizeof ret->text, "%.*s_%u", ID_LENGTH, array->text, (unsigned)(index % (ID_INDEX_MAX + 1)));
+        snprintf(ret->text, sizeof ret->text, "%.*s_%u", ID_LENGTH, array->text,
+                 (unsigned)(index % (ID_INDEX_MAX + 1)));
 }
 
 bool id_split(const char *text, Id *ret_array, size_t *ret_index)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What of a job is on its tenant's account: its text as long as it is known; that it waits, or that it runs; what it has left.
- * Its inputs are charged by inputs.c. A job that is stored again after a restart is charged whatever the ceilings are by then. */
+/* What of a job is on its tenant's account: its text as long as it is known; that it waits, or that it runs; what it
+ * has left. Its inputs are charged by inputs.c. A job that is stored again after a restart is charged whatever the
+ * ceilings are by then. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -38,7 +39,8 @@ int account_open(Supervisor *s, Job *job, Error *e)
         if (r < 0)
                 return r;
         if (s->n_unstarted + jobs > s->config->queue.jobs)
-                return error_set(e, -ENOSPC, "the queue is full: %" PRIu64 " jobs wait, and it takes no more; try again later",
+                return error_set(e, -ENOSPC,
+                                 "the queue is full: %" PRIu64 " jobs wait, and it takes no more; try again later",
                                  s->n_unstarted);
         account_adopt(job);
         tenant_count_submission(job->tenant, now);

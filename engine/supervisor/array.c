@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An array is a job with members: <id>_0, <id>_1 and so on. The members are jobs like others, which are queued, run, fail and
- * are tried again by themselves; but they have the specification and the inputs of the whole, and are stored, and forgotten,
- * with it. The whole is never queued and never runs. Its state follows from theirs, and it ends when the last of them has, and
- * when what they have left has been put together (array_output.c).
+/* An array is a job with members: <id>_0, <id>_1 and so on. The members are jobs like others, which are queued, run,
+ * fail and are tried again by themselves; but they have the specification and the inputs of the whole, and are stored,
+ * and forgotten, with it. The whole is never queued and never runs. Its state follows from theirs, and it ends when the
+ * last of them has, and when what they have left has been put together (array_output.c).
  *
- * `parallel` of them are let into the queue at a time: so no more run, and an array of thousands is as much to the queue as one
- * of ten. The next is let in when one has ended, or is held. */
+ * `parallel` of them are let into the queue at a time: so no more run, and an array of thousands is as much to the
+ * queue as one of ten. The next is let in when one has ended, or is held. */
 
 #include "engine/supervisor/array.h"
 
@@ -208,7 +208,8 @@ int array_adopted(Supervisor *s, Job *whole, Error *e)
 {
         for (size_t i = 0; i < whole->array->count; i++)
                 if (!whole->array->members[i])
-                        return error_set(e, -EUCLEAN, "job %s is damaged: its member %zu is not there", whole->id.text, i);
+                        return error_set(e, -EUCLEAN, "job %s is damaged: its member %zu is not there", whole->id.text,
+                                         i);
         settle(s, whole->array);
         return 0;
 }

@@ -15,8 +15,8 @@ typedef struct JobArray {
         size_t active;                  /* members that stand in the queue or run */
         size_t next;                    /* no member before this one is to be let into the queue */
         bool admitted, refilling;
-        bool ending;           /* all members have ended */
-        pid_t collector;       /* 0, or the process that puts together what they have left */
+        bool ending;     /* all members have ended */
+        pid_t collector; /* 0, or the process that puts together what they have left */
         sd_event_source *collecting;
 } JobArray;
 
@@ -25,8 +25,8 @@ const Job *array_source(const Job *job);
 /* "array", and not one of its members. */
 bool array_is_whole(const Job *job);
 
-/* Gives the job of an array its members. `charge`: on their tenant's account, as new ones; else there is only room for them, until
- * array_adopt() brings them. -ENOMEM. */
+/* Gives the job of an array its members. `charge`: on their tenant's account, as new ones; else there is only room for
+ * them, until array_adopt() brings them. -ENOMEM. */
 int array_make(Job *whole, bool charge, Error *e);
 void array_free(Job *whole);
 /* The whole has its id, its state and its time now: so have the members. */
@@ -51,7 +51,8 @@ void array_left(struct Supervisor *supervisor, Job *member);
 
 /* ---- array_output.c ---- */
 
-/* Puts together what the members have left. 0: that is nothing; 1: array_collected() will be called, with 0 or a negative errno. */
+/* Puts together what the members have left. 0: that is nothing; 1: array_collected() will be called, with 0 or a
+ * negative errno. */
 int array_collect(struct Supervisor *supervisor, JobArray *array);
 void array_collected(struct Supervisor *supervisor, JobArray *array, int result);
 void array_stop_collecting(JobArray *array);

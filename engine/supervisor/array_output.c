@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the members of an array have left in /output, as one archive with a directory for each: that is what the array itself has
- * left. It is put together when the last member has ended, by a process of its own, since it takes as long as it takes; what it
- * reads was made by jobs. */
+/* What the members of an array have left in /output, as one archive with a directory for each: that is what the array
+ * itself has left. It is put together when the last member has ended, by a process of its own, since it takes as long
+ * as it takes; what it reads was made by jobs. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -77,8 +77,7 @@ static int on_collected(sd_event_source *source _unused_, const siginfo_t *info,
 
         array->collecting = sd_event_source_disable_unref(array->collecting);
         array->collector = 0;
-        array_collected(array->whole->supervisor, array,
-                        info->si_code == CLD_EXITED ? -info->si_status : -EIO);
+        array_collected(array->whole->supervisor, array, info->si_code == CLD_EXITED ? -info->si_status : -EIO);
         return 0;
 }
 

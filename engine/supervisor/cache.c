@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The result cache: a job that asks for it ("cache": "24h"), and that is the same as one of its tenant that has succeeded in
- * that time, is not run, but has the other's report and output (the same files, by hard links).
+/* The result cache: a job that asks for it ("cache": "24h"), and that is the same as one of its tenant that has
+ * succeeded in that time, is not run, but has the other's report and output (the same files, by hard links).
  *
- * The same is what has the same digest: of everything that the run order says, and of the state of the root that it would run
- * over, as far as one can tell that from its packages. What a job had from those that it ran after is known by the job that
- * made it. A result that came from the cache counts as the one that it came from, so that whole chains are found again.
+ * The same is what has the same digest: of everything that the run order says, and of the state of the root that it
+ * would run over, as far as one can tell that from its packages. What a job had from those that it ran after is known
+ * by the job that made it. A result that came from the cache counts as the one that it came from, so that whole chains
+ * are found again.
  *
  * Jobs that are the same and wait at the same time: the first leads, the others follow it outside of the queue. When it
  * has succeeded, they have its result; when not, the next of them leads. */
@@ -80,9 +81,10 @@ static int pack_root(Packer *p, const JailPolicy *policy, Error *e)
         if (stat(path, &st) < 0)
                 return error_errno(e, -errno, "cache: the root %s", path);
         if (!images && S_ISDIR(st.st_mode))
-                return error_set(e, -EINVAL,
-                                 "cache: the root of policy %s is a directory, and one cannot tell whether it has changed",
-                                 jail_policy_name(policy));
+                return error_set(
+                        e, -EINVAL,
+                        "cache: the root of policy %s is a directory, and one cannot tell whether it has changed",
+                        jail_policy_name(policy));
         pack_stat(p, &st);
         return 0;
 }
@@ -293,7 +295,8 @@ void cache_leave(Supervisor *s, Job *job)
 
 void cache_ended(Supervisor *s, Job *job)
 {
-        CacheEntry *entry = job->digest && job->state == JOB_SUCCEEDED && !job->origin ? find_or_make_entry(s, job) : NULL;
+        CacheEntry *entry =
+                job->digest && job->state == JOB_SUCCEEDED && !job->origin ? find_or_make_entry(s, job) : NULL;
 
         if (entry)
                 entry->origin = job;

@@ -16,7 +16,8 @@ static const char *const steps[] = {
         "CREATE TABLE attempts (job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, attempt INTEGER NOT NULL,"
         " report TEXT NOT NULL, PRIMARY KEY (job, attempt)) WITHOUT ROWID;",
 
-        /* What a job has left, for its tenant's account; by what the result cache knows it, and the job whose result it has. */
+        /* What a job has left, for its tenant's account; by what the result cache knows it, and the job whose result it
+           has. */
         "ALTER TABLE jobs ADD COLUMN output_bytes INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE jobs ADD COLUMN digest TEXT;"
         "ALTER TABLE jobs ADD COLUMN origin TEXT;"
@@ -87,7 +88,8 @@ static int take_steps(const char *path, sqlite3 *db, int64_t version, Error *e)
 
         for (int64_t step = version; r >= 0 && step < SCHEMA; step++)
                 r = database_run(path, db, steps[step], e);
-        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %" PRIi64 ";", APPLICATION_ID, SCHEMA);
+        snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %" PRIi64 ";", APPLICATION_ID,
+                 SCHEMA);
         return r < 0 ? r : database_run(path, db, sql, e);
 }
 
@@ -104,7 +106,8 @@ int database_migrate(const char *path, sqlite3 *db, Error *e)
                 return error_set(e, -EUCLEAN, "%s is the database of another program: move it away", path);
         if (version > SCHEMA)
                 return error_set(e, -EPROTO,
-                                 "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %" PRIi64 "): install "
+                                 "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %" PRIi64
+                                 "): install "
                                  "that version again",
                                  path, version, SCHEMA);
         if (version < 0 || (tables > 0 && version == 0))

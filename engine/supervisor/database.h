@@ -5,14 +5,14 @@
 
 #include <sqlite3.h>
 
-/* The file of the store: how it is opened, what its tables are, and how those of an earlier version become them. `path` is
- * for sentences. Errors: -EUCLEAN it is damaged, -EPROTO a newer skepd has written it, -EBUSY another program writes to it,
- * -EIO; each says what to do. */
+/* The file of the store: how it is opened, what its tables are, and how those of an earlier version become them. `path`
+ * is for sentences. Errors: -EUCLEAN it is damaged, -EPROTO a newer skepd has written it, -EBUSY another program writes
+ * to it, -EIO; each says what to do. */
 
 int database_open(const char *path, int flags, sqlite3 **ret, Error *e);
 
-/* Makes the tables of a new file; brings those of an older one to our version; refuses one that we cannot have written. All
- * or nothing. */
+/* Makes the tables of a new file; brings those of an older one to our version; refuses one that we cannot have written.
+ * All or nothing. */
 int database_migrate(const char *path, sqlite3 *db, Error *e);
 
 int database_prepare(const char *path, sqlite3 *db, const char *sql, sqlite3_stmt **ret, Error *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The inputs of jobs on the account of their tenant. Equal files are one file (blobs.c), so a tenant is charged with one once,
- * for as long as any of its jobs needs it, or it was added for jobs that are still to come. */
+/* The inputs of jobs on the account of their tenant. Equal files are one file (blobs.c), so a tenant is charged with
+ * one once, for as long as any of its jobs needs it, or it was added for jobs that are still to come. */
 
 #include "engine/supervisor/supervisor_private.h"
 

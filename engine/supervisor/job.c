@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/supervisor/array.h"
 
+#include "engine/base/json.h"
+
 #include <string.h>
 
 static const char *const state_names[JOB_STATE_MAX] = {
-        [JOB_WAITING] = "waiting", [JOB_QUEUED] = "queued",       [JOB_STARTING] = "starting",   [JOB_RUNNING] = "running",
-        [JOB_BACKOFF] = "backoff", [JOB_SUCCEEDED] = "succeeded", [JOB_FAILED] = "failed",
-        [JOB_CANCELLED] = "cancelled",
+        [JOB_WAITING] = "waiting", [JOB_QUEUED] = "queued",       [JOB_STARTING] = "starting",
+        [JOB_RUNNING] = "running", [JOB_BACKOFF] = "backoff",     [JOB_SUCCEEDED] = "succeeded",
+        [JOB_FAILED] = "failed",   [JOB_CANCELLED] = "cancelled",
 };
 
 #define TO(state) (1U << (state))
@@ -73,6 +75,20 @@ Job *job_free(Job *job)
         }
         free(job);
         return NULL;
+}
+
+char *job_inputs_text(const Job *job)
+{
+        _cleanup_json_ json_object *list = json_object_new_array();
+
+        for (size_t i = 0; list && i < job->n_inputs; i++) {
+                json_object *pair = json_object_new_array();
+                json_object_array_add(pair, json_object_new_string(job->inputs[i].name));
+                json_object_array_add(pair, json_object_new_string(job->inputs[i].blob));
+                json_object_array_add(list, pair);
+        }
+        const int style = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+        return list ? strdup(json_object_to_json_string_ext(list, style)) : NULL;
 }
 
 /* The first index whose id is not below. */

@@ -83,6 +83,9 @@ typedef struct Job {
 Job *job_free(Job *job); /* returns NULL */
 DEFINE_CLEANUP(Job, job_free)
 
+/* Its inputs as they are stored: JSON, pairs of name and blob. Owned by the caller; NULL when out of memory. */
+char *job_inputs_text(const Job *job);
+
 /* All jobs, in the order of id_compare(). Ids ascend, so that it stays sorted by adding at its end. */
 typedef struct JobTable {
         Job **jobs; /* owned, and what they point to */

@@ -2,32 +2,32 @@
 
 /* Which job is the next.
  *
- * Between tenants the machine is shared by what they have used of it, in the relation of their weights. Each has a virtual
- * time: what its jobs have used, divided by its weight. Who has the least of it is next. So a tenant with a hundred thousand
- * jobs has no more of the machine than one with ten; each of its starts puts it behind the other.
+ * Between tenants the machine is shared by what they have used of it, in the relation of their weights. Each has a
+ * virtual time: what its jobs have used, divided by its weight. Who has the least of it is next. So a tenant with a
+ * hundred thousand jobs has no more of the machine than one with ten; each of its starts puts it behind the other.
  *
- * What is used is the time for which a job has its room in the pool (in processors, or in memory where it takes more of that:
- * a sleeping job keeps others out as well as one that computes), and the processor time that its report tells of. Room is
- * charged as time passes, so that long jobs count while they run. That is too late for starts that come at the same moment:
- * so each start is charged in advance with what the tenant's jobs cost lately, and that is given back at the end. In the
- * long run, only what was really used remains.
+ * What is used is the time for which a job has its room in the pool (in processors, or in memory where it takes more of
+ * that: a sleeping job keeps others out as well as one that computes), and the processor time that its report tells of.
+ * Room is charged as time passes, so that long jobs count while they run. That is too late for starts that come at the
+ * same moment: so each start is charged in advance with what the tenant's jobs cost lately, and that is given back at
+ * the end. In the long run, only what was really used remains.
  *
- * A tenant that comes with a first job has used nothing, and would have everything for itself until it had caught up with
- * the others. So it begins where the foremost of those that wait stands (`virtual_usec` of the queue), and what it did not
- * use while it was away is gone; but its first job is the next (`fresh`). The same goes for one that had reached its ceiling
- * of running jobs. Who comes back having used more than the others waits for his turn.
+ * A tenant that comes with a first job has used nothing, and would have everything for itself until it had caught up
+ * with the others. So it begins where the foremost of those that wait stands (`virtual_usec` of the queue), and what it
+ * did not use while it was away is gone; but its first job is the next (`fresh`). The same goes for one that had
+ * reached its ceiling of running jobs. Who comes back having used more than the others waits for his turn.
  *
  * Tenants that have jobs here and may run one more stand in a heap by their virtual time. Times of those that run jobs
- * advance by themselves; the heap is put in order again when something is started and a tenth of a second has passed since
- * the last time. Within a tenant there is a list for each priority, and a bitmap of those that are not empty. So to add,
- * to remove and to find the next are O(log tenants), however many jobs there are.
+ * advance by themselves; the heap is put in order again when something is started and a tenth of a second has passed
+ * since the last time. Within a tenant there is a list for each priority, and a bitmap of those that are not empty. So
+ * to add, to remove and to find the next are O(log tenants), however many jobs there are.
  *
- * A job also needs room in the pool (resources.c). When there is none for the one that is the next, others go before it: of
- * the first TENANTS_LOOKED_AT tenants, the first JOBS_LOOKED_AT jobs of each are looked at, never more. Else a job that needs
- * much room would be held up by small ones for ever: so when some have gone before it (PASSES_MAX; those of other tenants,
- * who take its share, weigh more), room is reserved for it. For STRICT_USEC nothing else is started: as a rule enough of
- * what runs has ended by then. If not, it may have to wait for one that runs for days, and others are started again, as long
- * as there would still be room for it if all had ended that ran before. */
+ * A job also needs room in the pool (resources.c). When there is none for the one that is the next, others go before
+ * it: of the first TENANTS_LOOKED_AT tenants, the first JOBS_LOOKED_AT jobs of each are looked at, never more. Else a
+ * job that needs much room would be held up by small ones for ever: so when some have gone before it (PASSES_MAX; those
+ * of other tenants, who take its share, weigh more), room is reserved for it. For STRICT_USEC nothing else is started:
+ * as a rule enough of what runs has ended by then. If not, it may have to wait for one that runs for days, and others
+ * are started again, as long as there would still be room for it if all had ended that ran before. */
 
 #include "engine/supervisor/queue.h"
 
@@ -261,7 +261,8 @@ size_t queue_jobs_before(const Job *job, size_t most)
 {
         size_t n = 0;
 
-        for (const Job *other = first_job(job->tenant); other && other != job && n < most; other = job_behind(job->tenant, other))
+        for (const Job *other = first_job(job->tenant); other && other != job && n < most;
+             other = job_behind(job->tenant, other))
                 n++;
         return n;
 }

@@ -41,23 +41,24 @@ typedef struct Queue {
         size_t n, room;
         uint64_t serial;
         uint64_t refreshed_usec;
-        double virtual_usec; /* how far those that wait have come */
-        struct Job *passed;  /* the first in order, when another was found before it */
-        struct Job *reserved;      /* or NULL: room is kept for it */
-        uint64_t reservation;      /* a number for each that was */
+        double virtual_usec;        /* how far those that wait have come */
+        struct Job *passed;         /* the first in order, when another was found before it */
+        struct Job *reserved;       /* or NULL: room is kept for it */
+        uint64_t reservation;       /* a number for each that was */
         uint64_t strict_until_usec; /* CLOCK_MONOTONIC: until then nothing else is started */
-        Demand beside;             /* what has been started since, and runs */
+        Demand beside;              /* what has been started since, and runs */
 } Queue;
 
 void queue_done(Queue *queue);
 
-/* A job waits for its start, behind those of its tenant and priority, or before them. Not for jobs that are in the queue. -ENOMEM. */
+/* A job waits for its start, behind those of its tenant and priority, or before them. Not for jobs that are in the
+ * queue. -ENOMEM. */
 int queue_add(Queue *queue, struct Job *job, bool first);
 /* It waits no more. Nothing happens to a job that is not in the queue. */
 void queue_remove(Queue *queue, struct Job *job);
 
-/* The next job that there is room for, or NULL; then it may be asked again when something has changed, and at `strict_until_usec`
- * where that lies ahead. The job stays in the queue. */
+/* The next job that there is room for, or NULL; then it may be asked again when something has changed, and at
+ * `strict_until_usec` where that lies ahead. The job stays in the queue. */
 struct Job *queue_next(Queue *queue, uint64_t now_usec);
 
 /* How many of its tenant's jobs stand before one that is in the queue; no more than `most` are counted. */

@@ -100,7 +100,8 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         account_add_output(job, stored->output_bytes);
         account_set_state(job, stored->state);
         id_continue(&s->ids, stored->id);
-        if (bad >= 0 && !job->member && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 && r != -EEXIST)
+        if (bad >= 0 && !job->member && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 &&
+            r != -EEXIST)
                 return error_oom(e);
         if (bad >= 0 && !job->member && job->spec.array.count && (r = array_make(job, false, e)) < 0)
                 return r;

@@ -12,7 +12,8 @@ void resources_set_total(Resources *resources, uint64_t memory_bytes, uint64_t c
         long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE), cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
         if (memory_bytes == 0)
-                memory_bytes = pages > 0 && page_bytes > 0 ? (uint64_t)pages / 5 * 4 * (uint64_t)page_bytes : UINT64_MAX;
+                memory_bytes =
+                        pages > 0 && page_bytes > 0 ? (uint64_t)pages / 5 * 4 * (uint64_t)page_bytes : UINT64_MAX;
         resources->total = (Demand){memory_bytes, (cpus > 0 ? (uint64_t)cpus : 1) * cpu_overcommit_milli};
 }
 
@@ -22,7 +23,8 @@ int resources_check(const Resources *resources, const JailLimits *limits, Error 
 
         if (limits->memory_bytes != JAIL_UNLIMITED && limits->memory_bytes > total->memory_bytes) {
                 _cleanup_free_ char *wish = size_format(limits->memory_bytes), *all = size_format(total->memory_bytes);
-                return error_set(e, -ERANGE, "limits.memory: the pool has %s, and the job could never be started with %s",
+                return error_set(e, -ERANGE,
+                                 "limits.memory: the pool has %s, and the job could never be started with %s",
                                  all ? all : "?", wish ? wish : "?");
         }
         if (limits->cpu_milli != JAIL_UNLIMITED && limits->cpu_milli > total->cpu_milli)
@@ -60,8 +62,8 @@ void demand_subtract(Demand *sum, const Demand *demand)
         sum->cpu_milli -= demand->cpu_milli;
 }
 
-/* What was promised before the pool became smaller may be more than it has; and a job that is larger than the pool has become
- * runs alone. */
+/* What was promised before the pool became smaller may be more than it has; and a job that is larger than the pool has
+ * become runs alone. */
 static bool fits(uint64_t total, uint64_t used, uint64_t wish)
 {
         return used == 0 || (used <= total && wish <= total - used);

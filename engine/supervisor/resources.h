@@ -14,7 +14,8 @@ typedef struct Resources {
         Demand total, used;
 } Resources;
 
-/* `memory_bytes` 0: four fifths of the host's. `cpu_overcommit_milli`: how often each processor is promised, in thousandths. */
+/* `memory_bytes` 0: four fifths of the host's. `cpu_overcommit_milli`: how often each processor is promised, in
+ * thousandths. */
 void resources_set_total(Resources *resources, uint64_t memory_bytes, uint64_t cpu_overcommit_milli);
 
 /* Refuses a job that asks for more than there is: -ERANGE. */
@@ -25,7 +26,8 @@ Demand resources_demand(const Resources *resources, const JailLimits *asked, con
 
 /* Whether there is room for it beside what is used, and beside `reserved` (or NULL). */
 bool resources_fit(const Resources *resources, const Demand *demand);
-bool resources_fit_beside(const Resources *resources, const Demand *demand, const Demand *beside, const Demand *reserved);
+bool resources_fit_beside(const Resources *resources, const Demand *demand, const Demand *beside,
+                          const Demand *reserved);
 
 void demand_add(Demand *sum, const Demand *demand);
 void demand_subtract(Demand *sum, const Demand *demand);

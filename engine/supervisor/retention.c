@@ -3,8 +3,8 @@
 /* Jobs that have ended are remembered, with their reports and output, until they are too old or too many; the oldest go
  * first. They stand in a list, in the order of their ends, so that only its head has to be looked at: when another job
  * ends, and when the time of the head has come. A job that others are to run after leaves the list, and is
- * not counted, until those have ended. An array counts as its members; the last to have ended stays, however many these are. What one turn of the event loop does is bounded: what remains is done in the
- * next. */
+ * not counted, until those have ended. An array counts as its members; the last to have ended stays, however many these
+ * are. What one turn of the event loop does is bounded: what remains is done in the next. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -167,7 +167,8 @@ int retention_start(Supervisor *s)
         if (!jobs)
                 return -ENOMEM;
         for (size_t i = 0; i < s->jobs.n; i++)
-                if (job_state_is_final(s->jobs.jobs[i]->state) && !s->jobs.jobs[i]->in_retention && !s->jobs.jobs[i]->member)
+                if (job_state_is_final(s->jobs.jobs[i]->state) && !s->jobs.jobs[i]->in_retention &&
+                    !s->jobs.jobs[i]->member)
                         jobs[n++] = s->jobs.jobs[i];
         qsort(jobs, n, sizeof *jobs, by_end);
         for (size_t i = 0; i < n; i++) {

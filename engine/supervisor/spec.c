@@ -124,7 +124,8 @@ static int read_reasons(json_object *value, const char *path, void *target_set, 
                     reason == JAIL_DEADLINE)
                         return json_error(path, e,
                                           "\"%s\" is no reason that is worth another attempt; there are exited, "
-                                          "signalled, oom, wall-limit, cpu-limit, setup-failed, exec-failed, output-failed and lost",
+                                          "signalled, oom, wall-limit, cpu-limit, setup-failed, exec-failed, "
+                                          "output-failed and lost",
                                           names[i]);
                 set |= 1U << reason;
         }
@@ -251,7 +252,7 @@ int spec_parse(const char *text, JobSpec *ret, Error *e)
                 r = error_set(e, -EINVAL, "the key \"command\" is missing");
         if (r >= 0) {
                 spec.text = strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-                                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+                                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
                 if (!spec.text)
                         r = error_oom(e);
         }

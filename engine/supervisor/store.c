@@ -32,7 +32,7 @@ typedef enum ChangeKind {
         CHANGE_ADD,
         CHANGE_UPDATE,
         CHANGE_REMOVE,
-        CHANGE_SET, /* a setting of the engine */
+        CHANGE_SET,     /* a setting of the engine */
         CHANGE_NOTHING, /* only to be told of */
         CHANGE_KIND_MAX,
 } ChangeKind;
@@ -45,7 +45,7 @@ typedef struct Change {
         JobState state;
         uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes;
         char *setting, *value; /* instead, for CHANGE_SET */
-        bool joined; /* the next one belongs to it */
+        bool joined;           /* the next one belongs to it */
         StoreDone done;
         void *userdata;
         Error error;
@@ -55,7 +55,7 @@ STAILQ_HEAD(ChangeList, Change);
 
 struct Store {
         char *path;
-        int blobs; /* the directory whose names must be on the disk before a job that needs them */
+        int blobs;        /* the directory whose names must be on the disk before a job that needs them */
         sqlite3 *reading; /* the event loop's */
         sqlite3_stmt *report;
         sd_event_source *io;
@@ -104,9 +104,10 @@ static void list_free(struct ChangeList *list)
 static int prepare_all(Store *s, Error *e)
 {
         static const char *const texts[CHANGE_KIND_MAX] = {
-                [CHANGE_ADD] = "INSERT INTO jobs (id, tenant, policy, spec, inputs, state, digest, origin, attempt, failures,"
-                               " submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes)"
-                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                [CHANGE_ADD] =
+                        "INSERT INTO jobs (id, tenant, policy, spec, inputs, state, digest, origin, attempt, failures,"
+                        " submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
                 /* A final state never changes. */
                 [CHANGE_UPDATE] = "UPDATE jobs SET state = ?6, digest = ?7, origin = ?8, attempt = ?9, failures = ?10,"
                                   " started_usec = ?12, finished_usec = ?13, due_usec = ?14, held = ?15,"
@@ -119,10 +120,11 @@ static int prepare_all(Store *s, Error *e)
         for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_NOTHING; kind++)
                 r = database_prepare(s->path, s->writing, texts[kind], &s->statements[kind], e);
         if (r >= 0)
-                r = database_prepare(s->path, s->writing, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)", &s->attempt, e);
+                r = database_prepare(s->path, s->writing, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)",
+                                     &s->attempt, e);
         return r < 0 ? r
-                     : database_prepare(s->path, s->reading, "SELECT report FROM attempts WHERE job = ?1 AND attempt = ?2",
-                               &s->report, e);
+                     : database_prepare(s->path, s->reading,
+                                        "SELECT report FROM attempts WHERE job = ?1 AND attempt = ?2", &s->report, e);
 }
 
 /* ---- in the thread ---- */
@@ -141,9 +143,14 @@ static int write_change(Store *s, const Change *c)
         sqlite3_stmt *statement = s->statements[c->kind];
         const char *const texts[] = {c->kind == CHANGE_SET ? c->setting : c->id.text,
                                      c->kind == CHANGE_SET ? c->value : c->tenant,
-                                     c->policy, c->spec, c->inputs, job_state_name(c->state), c->digest, c->origin};
-        const uint64_t numbers[] = {c->attempt,      c->failures,      c->submitted_usec, c->started_usec,
-                                    c->finished_usec, c->due_usec,      c->held,            c->output_bytes};
+                                     c->policy,
+                                     c->spec,
+                                     c->inputs,
+                                     job_state_name(c->state),
+                                     c->digest,
+                                     c->origin};
+        const uint64_t numbers[] = {c->attempt,       c->failures, c->submitted_usec, c->started_usec,
+                                    c->finished_usec, c->due_usec, c->held,           c->output_bytes};
         int known = sqlite3_bind_parameter_count(statement), index = 1;
 
         if (!statement)
@@ -295,20 +302,6 @@ static void ask(Store *s, Change *c)
         pthread_mutex_unlock(&s->lock);
 }
 
-static char *pack_inputs(const Job *job)
-{
-        _cleanup_json_ json_object *list = json_object_new_array();
-
-        for (size_t i = 0; list && i < job->n_inputs; i++) {
-                json_object *pair = json_object_new_array();
-                json_object_array_add(pair, json_object_new_string(job->inputs[i].name));
-                json_object_array_add(pair, json_object_new_string(job->inputs[i].blob));
-                json_object_array_add(list, pair);
-        }
-        const int style = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
-        return list ? strdup(json_object_to_json_string_ext(list, style)) : NULL;
-}
-
 /* A change that cannot even be remembered: there is nothing better than to end, and start again from what is stored. */
 static Change *change_new(ChangeKind kind, const Id *id, StoreDone done, void *userdata)
 {
@@ -351,7 +344,7 @@ static void take_values(Change *c, const Job *job, JobState state)
 static Change *addition(const Job *job)
 {
         Change *c = change_new(CHANGE_ADD, &job->id, NULL, NULL);
-        _cleanup_free_ char *inputs = pack_inputs(job);
+        _cleanup_free_ char *inputs = job_inputs_text(job);
 
         take_values(c, job, job->state);
         c->tenant = keep(job->tenant->name);
@@ -456,7 +449,7 @@ char *store_report(Store *s, const Id *id, uint64_t attempt)
 
 enum { ROW_ID, ROW_TENANT, ROW_POLICY, ROW_SPEC, ROW_INPUTS, ROW_STATE, ROW_DIGEST, ROW_ORIGIN, ROW_REPORT, ROW_TEXTS };
 #define ROW_TEXT_COLUMNS "id, tenant, policy, spec, inputs, state, digest, origin"
-#define ROW_NUMBER_COLUMNS                                                                                                  \
+#define ROW_NUMBER_COLUMNS                                                                                             \
         "attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes"
 
 static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *e)
@@ -497,7 +490,8 @@ int store_load(Store *s, int (*each)(const StoredJob *job, void *userdata, Error
         int code = SQLITE_OK,
             r = database_prepare(s->path, s->reading,
                                  "SELECT " ROW_TEXT_COLUMNS ", (SELECT report FROM attempts WHERE job = id"
-                                 " ORDER BY attempts.attempt DESC LIMIT 1), " ROW_NUMBER_COLUMNS " FROM jobs ORDER BY id",
+                                 " ORDER BY attempts.attempt DESC LIMIT 1), " ROW_NUMBER_COLUMNS
+                                 " FROM jobs ORDER BY id",
                                  &row, e);
 
         while (r >= 0 && (code = sqlite3_step(row)) == SQLITE_ROW) {

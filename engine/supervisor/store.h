@@ -19,7 +19,7 @@ typedef struct StoredJob {
         bool held;
         uint64_t output_bytes;
         const char *digest, *origin; /* NULL: none */
-        const char *report; /* of the last attempt that has one; NULL: none has */
+        const char *report;          /* of the last attempt that has one; NULL: none has */
 } StoredJob;
 
 /* Opens the store in the state directory, or makes it. Errors: -EUCLEAN it is damaged, -EPROTO a newer skepd has
@@ -36,7 +36,8 @@ int store_load(Store *store, int (*each)(const StoredJob *job, void *userdata, E
 /* `error` has code 0 when the change is on the disk. */
 typedef void (*StoreDone)(const Error *error, void *userdata);
 
-/* A new job, with its members where it is an array. It fails when the store cannot be written: -EIO. `done` comes once, later. */
+/* A new job, with its members where it is an array. It fails when the store cannot be written: -EIO. `done` comes once,
+ * later. */
 void store_add(Store *store, Job *job, StoreDone done, void *userdata);
 
 /* So many new jobs: all are stored, or none. */

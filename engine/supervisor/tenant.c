@@ -16,8 +16,8 @@ static int over_size(const Tenant *t, const char *what, uint64_t ceiling, const 
         return error_set(e, -EDQUOT, "tenant %s: %s may take %s: %s", t->name, what, text ? text : "?", remedy);
 }
 
-/* Each submission moves `next_due_usec` by what it costs at the rate that is allowed; as long as that is less than a minute
- * ahead, more may come. So there is no window at whose edge twice as many pass. */
+/* Each submission moves `next_due_usec` by what it costs at the rate that is allowed; as long as that is less than a
+ * minute ahead, more may come. So there is no window at whose edge twice as many pass. */
 static uint64_t interval_usec(const Tenant *t)
 {
         return MINUTE_USEC / t->rules.limits.submissions_per_minute;
@@ -49,7 +49,8 @@ int tenant_admit(const Tenant *t, const char *policy, uint64_t jobs, uint64_t sp
         }
         if (jobs > limits->queued || t->queued > limits->queued - jobs)
                 return error_set(e, -EDQUOT,
-                                 "tenant %s: it may have %" PRIu64 " jobs that wait, and has %" PRIu64 ": try again when some have "
+                                 "tenant %s: it may have %" PRIu64 " jobs that wait, and has %" PRIu64
+                                 ": try again when some have "
                                  "been started",
                                  t->name, limits->queued, t->queued);
         if (spec_bytes > limits->spec_bytes || t->spec_bytes > limits->spec_bytes - spec_bytes)

@@ -19,8 +19,8 @@ typedef struct TenantLimits {
 
 /* What an operator says of a tenant. */
 typedef struct TenantRules {
-        uint64_t weight;   /* its share of the machine, relative to the others' */
-        bool restricted;   /* to `policies`; else its jobs may run under every policy */
+        uint64_t weight; /* its share of the machine, relative to the others' */
+        bool restricted; /* to `policies`; else its jobs may run under every policy */
         char **policies;
         TenantLimits limits;
 } TenantRules;
@@ -42,7 +42,8 @@ typedef struct Tenant {
 
 /* Whether the tenant may have `jobs` more, under this policy, with so many bytes of specification. -EPERM the policy
  * is not permitted; -EDQUOT a ceiling is reached; the sentence says which, and what to do. */
-int tenant_admit(const Tenant *tenant, const char *policy, uint64_t jobs, uint64_t spec_bytes, uint64_t now_usec, Error *e);
+int tenant_admit(const Tenant *tenant, const char *policy, uint64_t jobs, uint64_t spec_bytes, uint64_t now_usec,
+                 Error *e);
 
 /* One submission, counted against the rate; and one that came to nothing. */
 void tenant_count_submission(Tenant *tenant, uint64_t now_usec);

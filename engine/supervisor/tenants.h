@@ -13,8 +13,8 @@ int tenants_new(Tenants **ret);
 Tenants *tenants_free(Tenants *tenants); /* returns NULL; what is referred to goes, too */
 
 /* Reads DIRECTORY/NAME.json for every tenant of which there is one, in the place of what was read before: all of it, or
- * nothing when it returns an error. A directory that is not there is an empty one. `notes`: users and groups that this host
- * does not have, a sentence each (a strv, added to). Errors: -EINVAL with file and key. */
+ * nothing when it returns an error. A directory that is not there is an empty one. `notes`: users and groups that this
+ * host does not have, a sentence each (a strv, added to). Errors: -EINVAL with file and key. */
 int tenants_load(Tenants *tenants, const char *directory, char ***notes, Error *e);
 
 /* The tenant of a name, known or new; a reference for the caller. -ENOMEM. */
@@ -35,14 +35,14 @@ typedef struct Credentials {
 /* Who calls. */
 typedef struct Caller {
         uid_t uid;
-        bool root;           /* root, or the supervisor's own user: may act for every tenant */
-        char **names;        /* of the tenants that it may act for; owned */
-        const char *tenant;  /* the one that its jobs are of when they name none: the first of `names` */
+        bool root;          /* root, or the supervisor's own user: may act for every tenant */
+        char **names;       /* of the tenants that it may act for; owned */
+        const char *tenant; /* the one that its jobs are of when they name none: the first of `names` */
 } Caller;
 
-/* Those for whom it may act: of the tenants whose file names its uid, then of those that name a group of it, in the order
- * of their names. Nobody's file names it: the tenant of its own user name, for members of the group "skep", root, and the
- * supervisor's user, unless a file gives that tenant to others. -EACCES with a sentence when that is none. */
+/* Those for whom it may act: of the tenants whose file names its uid, then of those that name a group of it, in the
+ * order of their names. Nobody's file names it: the tenant of its own user name, for members of the group "skep", root,
+ * and the supervisor's user, unless a file gives that tenant to others. -EACCES with a sentence when that is none. */
 int tenants_resolve(const Tenants *tenants, const Credentials *credentials, Caller *ret, Error *e);
 void caller_done(Caller *caller);
 bool caller_may_act(const Caller *caller, const char *tenant);

@@ -133,6 +133,13 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
         run ctl submit - < <(jobs narrow 2 1 '{"policy": "strict"}')
         [[ $output == *"job 1"*"3 jobs"* ]]
         jobs narrow 1 1 '{"policy": "strict"}' | ctl submit -
+        # The same again is no other job, and costs nothing.
+        ctl cancel "$(sed -n 2p ids)"
+        ctl cancel "$(sed -n 3p ids)"
+        same=$(jobs narrow 1 1 '{"policy": "strict", "idempotency_key": "k"}')
+        for i in 1 2 3 4 5; do ctl submit - <<< "$same"; done
+        [ "$(ctl list --json | grep -c '"state": *"queued"')" -eq 2 ]
+        jobs narrow 1 1 '{"policy": "strict"}' | ctl submit -
         run ctl submit - < <(jobs slow 6 0)
         [[ $output == *"5 jobs a minute: try again in"* ]]
         jobs slow 3 0 | ctl submit -
