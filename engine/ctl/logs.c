@@ -3,8 +3,10 @@
 /* skepctl logs and output: what a job has written, and the files that it has left. */
 
 #include "engine/base/input.h"
+#include "engine/base/json.h"
 #include "engine/base/options.h"
 #include "engine/base/size.h"
+#include "engine/ctl/bus_json.h"
 #include "engine/ctl/client.h"
 #include "engine/ctl/commands.h"
 #include "engine/ctl/follow.h"
@@ -30,6 +32,18 @@ static const Option options_table[] = {
         {"attempt", "N", NULL, take_attempt, 0},
 };
 
+/* An array writes nothing itself. */
+static int refuse_array(sd_bus *bus, const char *path, Error *e)
+{
+        _cleanup_json_ json_object *job = NULL;
+        int r = client_show_job(bus, path, &job, e);
+
+        if (r >= 0 && json_member(job, "array"))
+                return error_set(e, -EINVAL, "job %s is an array: what its members write shows skepctl logs %s_0 and on",
+                                 client_id_of(path), client_id_of(path));
+        return r;
+}
+
 static int show(const Context *context, const LogOptions *o, const char *id, Error *e)
 {
         const FollowOptions options = {
@@ -41,7 +55,8 @@ static int show(const Context *context, const LogOptions *o, const char *id, Err
         _cleanup_bus_ sd_bus *bus = NULL;
         int r;
 
-        if ((r = client_connect(context->address, &bus, e)) < 0 || (r = client_find_job(bus, id, &path, e)) < 0)
+        if ((r = client_connect(context->address, &bus, e)) < 0 || (r = client_find_job(bus, id, &path, e)) < 0 ||
+            (r = refuse_array(bus, path, e)) < 0)
                 return r;
         return o->follow ? follow_job(&bus, path, &options, NULL, e)
                          : show_output(&bus, path, (uint32_t)o->attempt, &options, e);

@@ -44,7 +44,8 @@ static void print_state(const Context *context, json_object *job)
                state ? state : "-", colour ? "\033[0m" : "");
         if (json_object_get_boolean(json_member(job, "held")))
                 fputs(", held: skepctl release lets it start", stdout);
-        if (ending && strcmp(state ? state : "", ending) != 0)
+        /* That one which has succeeded has exited goes without saying. */
+        if (ending && strcmp(state ? state : "", ending) != 0 && strcmp(ending, "exited") != 0)
                 printf(" (%s)", ending);
         putchar('\n');
         if (json_text(report, "message"))

@@ -558,6 +558,7 @@ watch_top() { # test
         ctl wait "${id}_3" "${id}_4"
         [ "$(ctl status --json "${id}_3" | json_get state)" = succeeded ]
         refuse "no such job" status "${id}_12"
+        refuse "is an array" logs "$id"
         # Those that come behind it are no members.
         other=$(ctl submit - <<< '{"command": ["true"]}')
         [ "$(ctl list --array "$id" --ids | wc -l)" -eq 12 ]
@@ -573,4 +574,21 @@ watch_top() { # test
         ctl cancel "$id"
         run -1 ctl wait "$id"
         ctl resume
+}
+
+@test "backup writes a whole copy under the name, or to standard output" {
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$id"
+        echo before > copy.tar
+        chmod 644 copy.tar
+        ctl backup copy.tar
+        [ "$(stat -c %a copy.tar)" = 600 ]
+        [ "$(ls | wc -l)" -eq 1 ]
+        tar -tf copy.tar | sort > ../names
+        ctl backup - | tar -tf - | sort | cmp - ../names
+        refuse "is there, and no file" backup /dev/null
+        refuse "where to" backup
+        refuse "No such file" backup /nonexistent/place/copy
+        on_terminal "$build/skepctl backup -"
+        [[ $output == *"not for a terminal"* ]]
 }
