@@ -26,6 +26,7 @@
 
 #define FILE_NAME "jobs.db"
 #define RETRY_SEC 1
+#define PATIENCE_NSEC 5000000
 #define CHANGES_AT_ONCE 4096
 
 typedef enum ChangeKind {
@@ -71,6 +72,8 @@ struct Store {
         pthread_mutex_t lock; /* over what follows */
         pthread_cond_t wake;
         struct ChangeList asked, done;
+        bool urgent;                  /* something in `asked` is */
+        struct timespec patient_until; /* what else is in there is written then */
         bool closing;
 };
 
@@ -232,10 +235,11 @@ static bool take_asked(Store *s, bool failing)
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += RETRY_SEC;
         pthread_mutex_lock(&s->lock);
-        while (STAILQ_EMPTY(&s->asked) && !s->closing) {
-                if (!failing)
+        while (!s->urgent && !s->closing) {
+                bool none = STAILQ_EMPTY(&s->asked);
+                if (none && !failing)
                         pthread_cond_wait(&s->wake, &s->lock);
-                else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) != 0)
+                else if (pthread_cond_timedwait(&s->wake, &s->lock, none ? &until : &s->patient_until) != 0)
                         break;
         }
         bool more = !s->closing || !STAILQ_EMPTY(&s->asked);
@@ -245,6 +249,7 @@ static bool take_asked(Store *s, bool failing)
                 STAILQ_REMOVE_HEAD(&s->asked, next);
                 STAILQ_INSERT_TAIL(&s->pending, c, next);
         }
+        s->urgent = !STAILQ_EMPTY(&s->asked);
         pthread_mutex_unlock(&s->lock);
         return more;
 }
@@ -298,6 +303,7 @@ static void ask(Store *s, Change *c)
 {
         pthread_mutex_lock(&s->lock);
         STAILQ_INSERT_TAIL(&s->asked, c, next);
+        s->urgent = true;
         pthread_cond_signal(&s->wake);
         pthread_mutex_unlock(&s->lock);
 }
@@ -383,6 +389,7 @@ void store_add_many(Store *s, Job *const *jobs, size_t n, StoreDone done, void *
         last->userdata = userdata;
         pthread_mutex_lock(&s->lock);
         STAILQ_CONCAT(&s->asked, &list);
+        s->urgent = true;
         pthread_cond_signal(&s->wake);
         pthread_mutex_unlock(&s->lock);
 }
@@ -394,6 +401,23 @@ void store_update(Store *s, const Job *job, JobState state, const char *report, 
         take_values(c, job, state);
         c->report = keep(report);
         ask(s, c);
+}
+
+void store_note(Store *s, const Job *job, JobState state)
+{
+        Change *c = change_new(CHANGE_UPDATE, &job->id, NULL, NULL);
+
+        take_values(c, job, state);
+        pthread_mutex_lock(&s->lock);
+        if (STAILQ_EMPTY(&s->asked)) {
+                clock_gettime(CLOCK_MONOTONIC, &s->patient_until);
+                s->patient_until.tv_nsec += PATIENCE_NSEC;
+                s->patient_until.tv_sec += s->patient_until.tv_nsec / 1000000000;
+                s->patient_until.tv_nsec %= 1000000000;
+                pthread_cond_signal(&s->wake);
+        }
+        STAILQ_INSERT_TAIL(&s->asked, c, next);
+        pthread_mutex_unlock(&s->lock);
 }
 
 void store_sync(Store *s, StoreDone done, void *userdata)

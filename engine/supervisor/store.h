@@ -47,6 +47,10 @@ void store_add_many(Store *store, Job *const *jobs, size_t n, StoreDone done, vo
  * be written now is tried again until it can. `done` (or NULL) comes once, later. */
 void store_update(Store *store, const Job *job, JobState state, const char *report, StoreDone done, void *userdata);
 
+/* Likewise, for what is of use after a crash alone, and soon followed by more: it is written with the next change, or after a
+ * few milliseconds, so that a short job costs one commit less. */
+void store_note(Store *store, const Job *job, JobState state);
+
 /* `done` comes when all that was asked for before is on the disk. */
 void store_sync(Store *store, StoreDone done, void *userdata);
 

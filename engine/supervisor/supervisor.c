@@ -171,7 +171,7 @@ void supervisor_dispatch(Supervisor *s)
                 job->worker = worker;
                 if (r >= 0)
                         /* Needed only after a crash, which must not give it more attempts than others have. */
-                        store_update(s->store, job, JOB_STARTING, NULL, NULL, NULL);
+                        store_note(s->store, job, JOB_STARTING);
                 if (r < 0) {
                         _cleanup_free_ char *why = NULL;
                         if (asprintf(&why, "the job could not be handed to a worker: %s", strerror(-r)) < 0)
