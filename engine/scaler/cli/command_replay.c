@@ -104,9 +104,8 @@ static void print_table(const ReplayOptions *o, const Replay *replay, double cpu
 static int svg_write(const char *file, const char *trace, const Replay *replay, Error *e)
 {
         size_t first = replay->n > PLOT_ROWS ? replay->n - PLOT_ROWS : 0, n = replay->n - first;
-        double *values = calloc(7 * (n + 1), sizeof *values);
+        _cleanup_free_ double *values = calloc(7 * (n + 1), sizeof *values);
         _cleanup_free_ char *text = NULL, *title = NULL;
-        _cleanup_free_ double *owned = values;
 
         if (!values || asprintf(&title, "%s: demand, forecast and pool", trace) < 0)
                 return error_oom(e);
