@@ -256,7 +256,7 @@ two" ]
 
 @test "the job's ids are of a range of their own, above those of others" {
         needs_root
-        jail -- sleep 100 </dev/null &
+        "$build/skep-jail" --allow-missing="$MISSING" -- sleep 100 </dev/null &
         job=$!
         for i in $(seq 300); do for p in $(pgrep -x sleep); do uid=$(stat -c %u /proc/$p 2>/dev/null || echo 0); [ "$uid" -ge 1879048192 ] && break 2; done; sleep 0.1; done
         [ "$uid" -ge $((0x70000000)) ]
@@ -397,7 +397,8 @@ P
 }
 
 @test "refused calls are counted also when the job is killed" {
-        jail -- sh -c '/input/payload ptrace 2; echo said; exec sleep 100' </dev/null > out &
+        "$build/skep-jail" --allow-missing="$MISSING" --report "$report" --input payload="$payload" -- \
+                sh -c '/input/payload ptrace 2; echo said; exec sleep 100' </dev/null > out &
         for i in $(seq 600); do grep -q said out && break; sleep 0.1; done
         kill -TERM $!
         wait $! || true

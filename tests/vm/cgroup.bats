@@ -66,7 +66,7 @@ held() {
 }
 
 @test "the launcher lives in a delegated scope, which goes with it" {
-        jail -- sleep 100 &
+        "$build/skep-jail" -- sleep 100 </dev/null &
         for _ in $(seq 300); do [ -n "$(systemctl list-units --no-legend 'skep-jails-*.scope')" ] && break; sleep 0.1; done
         [ -n "$(systemctl list-units --no-legend 'skep-jails-*.scope')" ]
         kill -TERM $!

@@ -80,7 +80,7 @@ held() {
 }
 
 @test "it lives in a scope of the user's systemd, which goes with it" {
-        jail -- sleep 100 &
+        "$build/skep-jail" -- sleep 100 </dev/null &
         for _ in $(seq 300); do [ -n "$(systemctl --user list-units --no-legend 'skep-jails-*.scope')" ] && break; sleep 0.1; done
         [ -n "$(systemctl --user list-units --no-legend 'skep-jails-*.scope')" ]
         kill -TERM $!
