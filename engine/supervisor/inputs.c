@@ -86,10 +86,14 @@ static int find_or_make(Supervisor *s, Tenant *tenant, const char *blob, bool en
 
 int inputs_give(Supervisor *s, Job *job, const char *name, const char *blob, bool enforce, Error *e)
 {
-        JobInputFile *file = &job->inputs[job->n_inputs];
         TenantInput *input;
         int r = find_or_make(s, job->tenant, blob, enforce, &input, e);
 
+        if (r >= 0 && !job->inputs && !(job->inputs = calloc(JAIL_INPUTS_MAX, sizeof *job->inputs))) {
+                free_unneeded(input);
+                r = error_oom(e);
+        }
+        JobInputFile *file = r < 0 ? NULL : &job->inputs[job->n_inputs];
         if (r >= 0 && (!(file->name = strdup(name)) || !(file->blob = strdup(blob)))) {
                 free_unneeded(input);
                 free(take(file->name));

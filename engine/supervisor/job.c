@@ -73,6 +73,7 @@ Job *job_free(Job *job)
                 free(job->inputs[i].name);
                 free(job->inputs[i].blob);
         }
+        free(job->inputs);
         free(job);
         return NULL;
 }

@@ -48,7 +48,7 @@ typedef struct Job {
         char *report; /* JSON, of the last attempt that has ended; NULL before */
         char *policy_name;
         JailPolicy *policy; /* NULL for a job that had ended before this process began */
-        JobInputFile inputs[JAIL_INPUTS_MAX];
+        JobInputFile *inputs; /* NULL: none */
         size_t n_inputs;
         struct PoolWorker *worker; /* while starting or running */
         sd_event_source *due, *deadline; /* timers */

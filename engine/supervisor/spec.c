@@ -166,6 +166,8 @@ static int read_after(json_object *value, const char *path, void *target_spec, E
                 _cleanup_free_ char *here = json_path_key(path, name), *text = NULL;
                 if (!here)
                         return error_oom(e);
+                if (!spec->after && !(spec->after = calloc(JAIL_INPUTS_MAX, sizeof *spec->after)))
+                        return error_oom(e);
                 if (spec->n_after == JAIL_INPUTS_MAX)
                         return json_error(path, e, "must have at most %d members", JAIL_INPUTS_MAX);
                 int r = name_check_input(name, e);
@@ -280,6 +282,7 @@ void spec_done(JobSpec *s)
                 free(s->after[i].name);
                 free(s->after[i].id);
         }
+        free(s->after);
         free(s->text);
         *s = (JobSpec){0};
 }

@@ -19,7 +19,7 @@ typedef struct JobSpec {
         char *idempotency_key; /* or NULL */
         struct {
                 char *name, *id; /* what the job `id` left in /output is /input/<name>/ */
-        } after[JAIL_INPUTS_MAX];
+        } *after;                /* NULL: none; most jobs have none, and there may be a million of them */
         size_t n_after;
         struct {
                 uint64_t count;    /* members; 0: it is no array */
