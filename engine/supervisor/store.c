@@ -556,6 +556,19 @@ static int start(Store *s, sd_event *event, Error *e)
         return r < 0 ? error_errno(e, r, "store") : 0;
 }
 
+/* Environments and inputs hold secrets. The files beside it get its mode. It is closed again before SQLite opens it: to close any
+ * descriptor of a file gives up all locks that the process has on it (fcntl(2)), and without them whoever looks at it last takes
+ * its log away. */
+static int make_file(const char *path, Error *e)
+{
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd < 0)
+                return error_errno(e, -errno, "%s", path);
+        close(fd);
+        return 0;
+}
+
 int store_open(sd_event *event, const char *state_directory, Store **ret, Error *e)
 {
         Store *s = calloc(1, sizeof *s);
@@ -576,10 +589,8 @@ int store_open(sd_event *event, const char *state_directory, Store **ret, Error 
         }
         s->blobs = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         r = s->blobs < 0 ? error_errno(e, -errno, "%s", blobs) : 0;
-        /* Environments and inputs hold secrets. The files beside it get its mode. */
-        _cleanup_close_ int own = r < 0 ? -1 : open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (r >= 0 && own < 0)
-                r = error_errno(e, -errno, "%s", s->path);
+        if (r >= 0)
+                r = make_file(s->path, e);
         if (r >= 0)
                 r = database_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
         if (r >= 0)

@@ -274,3 +274,16 @@ $n" ]
         ctl run -- true
         stop_engine
 }
+
+@test "who looks into the store while it is in use takes nothing away from it" {
+        start_engine
+        ctl run -- true
+        [ "$(sqlite3 "$state/jobs.db" 'SELECT count(*) FROM jobs')" -eq 1 ]
+        id=$(echo '{"command": ["sleep", "60"]}' | ctl submit -)
+        [ "$(sqlite3 "$state/jobs.db" 'SELECT count(*) FROM jobs')" -eq 2 ]
+        crash_engine
+        start_engine
+        ctl cancel "$id"
+        ctl wait "$id" || true
+        [ "$(ctl list --json | wc -l)" -eq 2 ]
+}
