@@ -18,6 +18,8 @@ cp -r tests policies $place/project/
 cp -r build/debian $place/project/build/
 find build -maxdepth 1 -type f -perm -u+x -exec cp -t $place/project/build {} +
 strip --strip-debug $place/project/build/* 2> /dev/null || true
+mkdir -p $place/project/build/deb
+cp $(ls build/deb/*.deb | grep -v dbgsym) $place/project/build/deb/
 echo "${VM_TESTS:-.}" > $place/project/only
 echo "${VM_SUITES:-}" > $place/project/suites
 rm -f $place/project.img $place/results.img

@@ -51,7 +51,7 @@ workers_are() { # so many units are active
 
 @test "a member of the group submits over the system bus, and every layer is enforced" {
         id=$(echo '{"command": ["sh", "-c", "echo from the jail; id -u"]}' | as member skepctl submit -)
-        as member skepctl wait "$id"
+        as member skepctl wait "$id" || { skepctl status "$id"; journalctl -b --no-pager -u skepd -u 'skep-worker@*' | tail -20; return 1; }
         [ "$(as member skepctl logs "$id")" = $'from the jail\n1000' ]
         as member skepctl status --json "$id" > "$BATS_TEST_TMPDIR/job"
         [ "$(json_get tenant "$BATS_TEST_TMPDIR/job" 2> /dev/null || echo member)" = member ]
@@ -153,11 +153,12 @@ workers_are() { # so many units are active
 @test "removal ends everything, purge leaves nothing" {
         dpkg -r skep
         workers_are 0
-        [ -z "$(pgrep 'skepd|skep-worker|skep-launcher')" ]
+        [ -z "$(pgrep -f '^(/usr/bin/skepd|/usr/libexec/skep/)')" ]
         [ -d /var/lib/skep ]
         dpkg -P skep skep-jail
         [ ! -e /var/lib/skep ]
         [ ! -e /run/skep ]
-        [ -z "$(find /usr /etc /lib/systemd -name '*skep*' -not -path '/etc/systemd/system/skep.slice.d*' \
-                -not -name 'skep-tests*' | grep -v '^/etc/group\|/usr/share/doc')" ]
+        left=$(find /usr /etc /lib/systemd -name '*skep*' -not -path '/etc/systemd/system/skep.slice.d*' -not -name 'skep-tests*')
+        echo "$left"
+        [ -z "$left" ]
 }
