@@ -91,10 +91,10 @@ $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail
 
 $(BUILD)/skep-worker: $(WORKER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd) -lpthread
-$(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3) -lpthread
-$(BUILD)/skepctl: $(CTL) $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive libsystemd)
+$(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(BUILD)/libscaler.a $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3) -lpthread -lm
+$(BUILD)/skepctl: $(CTL) $(BUILD)/libscaler.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive libsystemd) -lm
 $(BUILD)/skep-forecast: $(FORECAST) $(BUILD)/libscaler.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c) -lm
 

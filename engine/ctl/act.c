@@ -146,18 +146,19 @@ int command_govern(const Context *context, int argc, char **argv, Error *e)
         const char *method = method_of(governing, argv[0]);
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
-        bool scale = strcmp(argv[0], "scale") == 0;
+        bool scale = strcmp(argv[0], "scale") == 0, mode = scale && argc == 2 && *argv[1] >= 'a' && *argv[1] <= 'z';
         uint64_t workers;
         int r;
 
         if (scale && argc != 2)
-                return error_set(e, -EINVAL, "how many workers? skepctl scale N");
+                return error_set(e, -EINVAL, "how many workers? skepctl scale N, or skepctl scale predictive");
         if (!scale && argc > 1)
                 return error_set(e, -EINVAL, "%s: skepctl %s takes no words", argv[1], argv[0]);
-        if ((scale && (r = count_parse(argv[1], 0, WORKERS_MAX, &workers, e)) < 0) ||
+        if ((scale && !mode && (r = count_parse(argv[1], 0, WORKERS_MAX, &workers, e)) < 0) ||
             (r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        r = scale ? client_call(bus, &reply, e, method, "u", (uint32_t)workers)
-                  : client_call(bus, &reply, e, method, "");
+        r = mode    ? client_call(bus, &reply, e, "SetScaler", "s", argv[1])
+            : scale ? client_call(bus, &reply, e, method, "u", (uint32_t)workers)
+                    : client_call(bus, &reply, e, method, "");
         return r >= 0 && strcmp(method, "Reload") == 0 ? print_later(context, reply, e) : r;
 }

@@ -15,6 +15,7 @@ typedef struct Context {
 /* The commands: argv[0] is the command's own name. Each returns an exit status, or a negative errno with a sentence. */
 int command_act(const Context *context, int argc, char **argv, Error *e);    /* cancel, hold, ...: of jobs */
 int command_govern(const Context *context, int argc, char **argv, Error *e); /* pause, scale, ...: of the engine */
+int command_forecast(const Context *context, int argc, char **argv, Error *e);
 int command_backup(const Context *context, int argc, char **argv, Error *e);
 int command_config(const Context *context, int argc, char **argv, Error *e);
 int command_doctor(const Context *context, int argc, char **argv, Error *e);

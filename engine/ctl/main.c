@@ -42,19 +42,20 @@ static const Command commands[] = {
         {"events", "[-f] [-n N] [--since TIME]", "which jobs have come, and ended", command_events},
         {"top", "[-n N]", "the engine as it is, once a second", command_top},
         {"pool", "", "the workers", command_pool},
-        {"scale", "N", "have so many workers", command_govern},
+        {"scale", "N|MODE", "have so many workers; off, fixed, reactive or predictive: by that", command_govern},
         {"pause", "", "start nothing more, until resume", command_govern},
         {"resume", "", "start jobs again, and take them again", command_govern},
         {"drain", "", "take no more jobs, and start none", command_govern},
         {"reload", "", "read the configuration again", command_govern},
         {"config", "", "the configuration, and where each value is from", command_config},
+        {"forecast", "[--minutes N] [--svg FILE]", "the load that is foreseen, and the pool", command_forecast},
         {"policies", "", "the policies that there are", command_policies},
         {"backup", "FILE|-", "copy the store, while it is in use", command_backup},
         {"doctor", "", "what does not work, and what mends it", command_doctor},
 };
 
 /* Known, and to come. */
-static const char *const later[] = {"forecast", "agents"};
+static const char *const later[] = {"agents"};
 
 static void print_words(const Command *c)
 {

@@ -82,8 +82,16 @@ static void on_reloaded(void *userdata)
         bus_signal_changed(userdata, changed);
 }
 
-static const SupervisorEvents supervisor_events = {
-        .admitted = on_admitted, .finished = on_finished, .reloaded = on_reloaded, .worker_changed = on_worker_changed};
+static void on_scaled(const ScalingDecision *decision, void *userdata)
+{
+        bus_signal_scaled(userdata, decision);
+}
+
+static const SupervisorEvents supervisor_events = {.scaled = on_scaled,
+                                                   .admitted = on_admitted,
+                                                   .finished = on_finished,
+                                                   .reloaded = on_reloaded,
+                                                   .worker_changed = on_worker_changed};
 
 /* ---- start and end ---- */
 

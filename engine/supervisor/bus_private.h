@@ -6,6 +6,7 @@
  * bus_signals.c, bus_authority.c (polkit), and a file for each interface. */
 
 #include "engine/supervisor/bus.h"
+#include "engine/supervisor/scaling.h"
 
 #include <systemd/sd-bus.h>
 
@@ -143,6 +144,8 @@ void bus_pending_finished(Job *job);
 
 void bus_signal_job_new(Bus *bus, const Job *job);
 void bus_signal_job_finished(Bus *bus, const Job *job);
+/* The pool is sized anew. */
+void bus_signal_scaled(Bus *bus, const ScalingDecision *decision);
 /* Properties of the Manager have changed, which say so. */
 void bus_signal_changed(Bus *bus, const char *const *properties);
 
@@ -194,3 +197,11 @@ int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *err
 int bus_method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_method_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_method_list_policies(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* ---- bus_scaling.c ---- */
+
+int bus_method_forecast(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_method_scaling_report(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_method_set_scaler(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_get_scaler(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                   void *userdata, sd_bus_error *error);

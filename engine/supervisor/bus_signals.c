@@ -15,6 +15,16 @@ static int send_to(BusClient *client, sd_bus_message *m)
                               : sd_bus_send(client->link->bus, m, NULL);
 }
 
+/* What became of a signal to one client. It would miss what it has been promised: it may connect again, and look. */
+static void sent(BusClient *client, sd_bus_message *m, int r)
+{
+        if (r >= 0)
+                r = send_to(client, m);
+        sd_bus_message_unref(m);
+        if (r < 0)
+                bus_client_end(client);
+}
+
 static void signal_job(Bus *bus, const Job *job, const char *member, const char *state)
 {
         for (BusClient *client = bus->clients; client; client = client->next) {
@@ -26,13 +36,25 @@ static void signal_job(Bus *bus, const Job *job, const char *member, const char 
                         r = sd_bus_message_append(m, "s", job->id.text);
                 if (r >= 0 && state)
                         r = sd_bus_message_append(m, "s", state);
-                if (r >= 0)
-                        r = send_to(client, m);
-                sd_bus_message_unref(m);
-                /* It would miss what it has been promised: it may connect again, and look. */
-                if (r < 0)
-                        bus_client_end(client);
+                sent(client, m, r);
         }
+}
+
+void bus_signal_scaled(Bus *bus, const ScalingDecision *decision)
+{
+        static const char *const changed[] = {"PoolTarget", NULL};
+
+        for (BusClient *client = bus->clients; client; client = client->next) {
+                sd_bus_message *m = NULL;
+                if (!client->subscribed)
+                        continue;
+                int r = sd_bus_message_new_signal(client->link->bus, &m, BUS_PATH, BUS_MANAGER, "Scaled");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "uus", decision->workers, decision->target,
+                                                  decision->sentence ? decision->sentence : "");
+                sent(client, m, r);
+        }
+        bus_signal_changed(bus, changed);
 }
 
 void bus_signal_job_new(Bus *bus, const Job *job)

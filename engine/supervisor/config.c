@@ -91,6 +91,16 @@ static int read_start(json_object *value, const char *path, void *target_start, 
         return r < 0 ? r : json_error(path, e, "must be auto, embedded or units");
 }
 
+static int read_mode(json_object *value, const char *path, void *target_mode, Error *e)
+{
+        _cleanup_free_ char *name = NULL;
+        int r = json_read_string(value, path, &name, e);
+
+        if (r >= 0 && (r = scaler_mode_parse(name, target_mode, e)) < 0)
+                error_prefix(e, "%s", path);
+        return r;
+}
+
 static int read_whole(json_object *value, const char *path, void *target_uint64, Error *e)
 {
         if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
@@ -116,6 +126,7 @@ static char *format_milli(uint64_t value)
 static const ConfigKind a_name = {read_name, sizeof(char *), NULL}, a_path = {read_path, sizeof(char *), NULL},
                         layers = {read_layers, sizeof(JailLayers), NULL},
                         start = {read_start, sizeof(WorkerStart), NULL},
+                        mode = {read_mode, sizeof(ScalerMode), NULL},
                         whole = {read_whole, sizeof(uint64_t), format_whole},
                         milli = {json_read_cpus, sizeof(uint64_t), format_milli},
                         size = {json_read_size, sizeof(uint64_t), size_format},
@@ -148,6 +159,11 @@ static const ConfigValue values[] = {
         {"workers.minimum", &whole, AT(workers.minimum), "2", 1, 50, false},
         {"workers.maximum", &whole, AT(workers.maximum), "50", 1, 50, false},
         {"workers.start", &start, AT(workers.start), "\"auto\"", 0, 0, true},
+        {"scaler", &mode, AT(scaler), "\"predictive\"", 0, 0, false},
+        {"target_wait", &duration, AT(target_wait_usec), "\"1s\"", 0, DAY, false},
+        {"scaling.up_percent", &whole, AT(scaling.up_percent), "50", 1, 1000, false},
+        {"scaling.down_percent", &whole, AT(scaling.down_percent), "25", 1, 100, false},
+        {"scaling.budget_percent", &whole, AT(scaling.budget_percent), "100", 10, 1000, false},
         {"queue.jobs", &whole, AT(queue.jobs), "100000", 1, 10000000, false},
         {"pool.memory", &size, AT(pool.memory_bytes), "0", 0, 1024 * TIB, false},
         {"pool.cpu_overcommit", &milli, AT(pool.cpu_overcommit_milli), "4", 100, 1000000, false},

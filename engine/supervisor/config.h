@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/base/json.h"
+#include "engine/scaler/scaler.h"
 #include "jail/jail.h"
 
 /* The configuration, docs/man/skepd.json.5.scd: each value has a default (the table in config.c), which files override
@@ -15,6 +16,12 @@ typedef enum WorkerStart {
 } WorkerStart;
 
 typedef struct Config {
+        ScalerMode scaler;
+        uint64_t target_wait_usec; /* that 95 % of the jobs do not wait longer than */
+        struct {
+                uint64_t up_percent, down_percent; /* by how much the pool may change in a minute */
+                uint64_t budget_percent;           /* workers, of those that reacting would have */
+        } scaling;
         char *default_policy, *state_directory, *socket, *tenants_directory;
         JailLayers allow_missing;
         uint64_t drain_usec;        /* at the end, embedded: so long for what runs */

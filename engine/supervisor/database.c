@@ -22,6 +22,12 @@ static const char *const steps[] = {
         "ALTER TABLE jobs ADD COLUMN digest TEXT;"
         "ALTER TABLE jobs ADD COLUMN origin TEXT;"
         "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+
+        /* The load (load_store.c), and what scalers have learnt of it. */
+        "CREATE TABLE load (step_sec INTEGER NOT NULL, time_sec INTEGER NOT NULL, steps INTEGER NOT NULL, idle INTEGER NOT NULL,"
+        " arrivals INTEGER NOT NULL, ended INTEGER NOT NULL, service_usec INTEGER NOT NULL, waited_usec INTEGER NOT NULL,"
+        " queued_usec INTEGER NOT NULL, running_usec INTEGER NOT NULL, PRIMARY KEY (step_sec, time_sec)) WITHOUT ROWID;"
+        "CREATE TABLE learnt (name TEXT PRIMARY KEY, data BLOB NOT NULL);",
 };
 
 #define SCHEMA ((int64_t)ELEMENTS(steps))

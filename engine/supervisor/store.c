@@ -34,6 +34,7 @@ typedef enum ChangeKind {
         CHANGE_UPDATE,
         CHANGE_REMOVE,
         CHANGE_SET,     /* a setting of the engine */
+        CHANGE_WRITE,   /* what others keep in here */
         CHANGE_NOTHING, /* only to be told of */
         CHANGE_KIND_MAX,
 } ChangeKind;
@@ -46,6 +47,8 @@ typedef struct Change {
         JobState state;
         uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes;
         char *setting, *value; /* instead, for CHANGE_SET */
+        StoreWrite write;      /* instead, for CHANGE_WRITE */
+        void *data;            /* likewise */
         bool joined;           /* the next one belongs to it */
         StoreDone done;
         void *userdata;
@@ -88,6 +91,7 @@ static Change *change_free(Change *c)
         free(c->origin);
         free(c->setting);
         free(c->value);
+        free(c->data);
         error_clear(&c->error);
         free(c);
         return NULL;
@@ -120,7 +124,7 @@ static int prepare_all(Store *s, Error *e)
         };
         int r = 0;
 
-        for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_NOTHING; kind++)
+        for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_WRITE; kind++)
                 r = database_prepare(s->path, s->writing, texts[kind], &s->statements[kind], e);
         if (r >= 0)
                 r = database_prepare(s->path, s->writing, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)",
@@ -156,6 +160,8 @@ static int write_change(Store *s, const Change *c)
                                     c->finished_usec, c->due_usec, c->held,           c->output_bytes};
         int known = sqlite3_bind_parameter_count(statement), index = 1;
 
+        if (c->kind == CHANGE_WRITE)
+                return c->write(s->writing, c->data);
         if (!statement)
                 return SQLITE_OK;
 
@@ -418,6 +424,20 @@ void store_note(Store *s, const Job *job, JobState state)
         }
         STAILQ_INSERT_TAIL(&s->asked, c, next);
         pthread_mutex_unlock(&s->lock);
+}
+
+void store_write(Store *s, StoreWrite write, void *data)
+{
+        Change *c = change_new(CHANGE_WRITE, &(Id){0}, NULL, NULL);
+
+        c->write = write;
+        c->data = data;
+        ask(s, c);
+}
+
+sqlite3 *store_reading(Store *s)
+{
+        return s->reading;
 }
 
 void store_sync(Store *s, StoreDone done, void *userdata)

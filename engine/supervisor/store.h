@@ -3,6 +3,7 @@
 
 #include "engine/supervisor/job.h"
 
+#include <sqlite3.h>
 #include <systemd/sd-event.h>
 
 /* What survives: jobs and the reports of their attempts, in one SQLite database. A change is on the disk when its
@@ -50,6 +51,13 @@ void store_update(Store *store, const Job *job, JobState state, const char *repo
 /* Likewise, for what is of use after a crash alone, and soon followed by more: it is written with the next change, or after a
  * few milliseconds, so that a short job costs one commit less. */
 void store_note(Store *store, const Job *job, JobState state);
+
+/* For what others keep in the same file: `write` is called in the store's thread, within a transaction, once or again until it is
+ * committed. Takes `data` over, for free(). It returns what SQLite says. */
+typedef int (*StoreWrite)(sqlite3 *db, const void *data);
+void store_write(Store *store, StoreWrite write, void *data);
+/* The event loop's connection, for reading. */
+sqlite3 *store_reading(Store *store);
 
 /* `done` comes when all that was asked for before is on the disk. */
 void store_sync(Store *store, StoreDone done, void *userdata);

@@ -298,9 +298,14 @@ const Config *supervisor_config(const Supervisor *s)
         return s->config;
 }
 
+struct Scaling *supervisor_scaling(Supervisor *s)
+{
+        return s->scaling;
+}
+
 int supervisor_scale(Supervisor *s, uint64_t workers)
 {
-        return pool_scale(s->pool, workers);
+        return scaling_set_mode(s->scaling, SCALER_FIXED, workers);
 }
 
 const Pool *supervisor_pool(const Supervisor *s)
@@ -431,7 +436,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
             (r = blobs_new(event, config->state_directory, &s->blobs, e)) < 0 ||
             (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = read_settings(s, e)) < 0 ||
             (r = recovery_run(s, e)) < 0 ||
-            (r = start_pool(s, e)) < 0)
+            (r = start_pool(s, e)) < 0 || (r = scaling_new(s, &s->scaling, e)) < 0)
                 return r;
         *ret = take(s);
         return 0;
@@ -447,6 +452,7 @@ Supervisor *supervisor_free(Supervisor *s)
         bool ending = s->pool && !s->leaving; /* without a pool: a start that failed, and workers go on */
 
         s->events = NULL;
+        s->scaling = scaling_free(s->scaling);
         if (s->pool)
                 s->pool = pool_free(s->pool, s->leaving);
         /* What has not ended is for the next supervisor, and was not the fault of the job. */

@@ -13,10 +13,13 @@
  * whoever wants to hear of them is told through SupervisorEvents. */
 typedef struct Supervisor Supervisor;
 
+struct ScalingDecision;
+
 typedef struct SupervisorEvents {
         void (*admitted)(const Job *job, void *userdata); /* it is stored, and has its place */
         void (*finished)(Job *job, void *userdata);
         void (*reloaded)(void *userdata);
+        void (*scaled)(const struct ScalingDecision *decision, void *userdata);
         void (*worker_changed)(const PoolWorker *worker, PoolChange change, void *userdata);
 } SupervisorEvents;
 
@@ -102,6 +105,8 @@ char *supervisor_report(Supervisor *supervisor, const Job *job, uint64_t attempt
 const Config *supervisor_config(const Supervisor *supervisor);
 /* How many workers there shall be. -ERANGE */
 int supervisor_scale(Supervisor *supervisor, uint64_t workers);
+/* What sizes the pool. */
+struct Scaling *supervisor_scaling(Supervisor *supervisor);
 const Pool *supervisor_pool(const Supervisor *supervisor);
 
 /* What a job waits for that has not been started, as a sentence ("" where it waits for nothing); owned by the caller, NULL

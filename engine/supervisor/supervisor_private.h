@@ -7,6 +7,7 @@
 #include "engine/supervisor/starter_embedded.h"
 #include "engine/supervisor/starter_units.h"
 #include "engine/supervisor/array.h"
+#include "engine/supervisor/scaling.h"
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
 
@@ -36,6 +37,7 @@ struct Supervisor {
         EmbeddedStarter starter;
         UnitStarter *units; /* instead; or NULL */
         Pool *pool;
+        Scaling *scaling;
         STAILQ_HEAD(, Acknowledgement) acknowledgements; /* of reports that are being stored */
         Blobs *blobs;
         Backup *backup; /* NULL: none is under way */

@@ -24,12 +24,14 @@ void supervisor_enter_queue(Supervisor *s, Job *job, bool first)
                 log_error("out of memory");
                 abort(); /* it is stored, and is in the queue again after the restart */
         }
+        scaling_arrived(s->scaling, 1);
 }
 
 static void take_room(Supervisor *s, Job *job)
 {
         s->n_running++;
         queue_started(&s->queue, job, monotonic_usec());
+        scaling_started(s->scaling, realtime_usec() - job->submitted_usec);
 }
 
 /* Out of the queue, or out of the count of those that run. */
@@ -43,6 +45,7 @@ static void leave_place(Supervisor *s, Job *job)
                 s->n_queued--;
         } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
                 s->n_running--;
+                scaling_ended(s->scaling, monotonic_usec() - job->charge.since_usec);
                 queue_ended(&s->queue, job, monotonic_usec());
                 account_add_output(job, output_size(s->outputs, &job->id, job->attempt));
         }
@@ -76,6 +79,7 @@ bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
                 job->started_usec = 0;
         const JobState before = job->state;
         job->state = state;
+        scaling_counts(s->scaling);
         account_set_state(job, state);
         array_moved(s, job, before, state);
         /* Back where it was: it has waited already. */
@@ -112,6 +116,7 @@ void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
                 return;
         }
         leave_place(s, job);
+        scaling_counts(s->scaling);
         account_set_state(job, state);
         job->ended = true;
         job->ending = state;

@@ -59,7 +59,7 @@ on_terminal() { # command, as a line for sh
         refuse "is no time" list --since tomorrow
         refuse "needs a value" list --since
         refuse "which state" list --state ""
-        refuse "not built yet" forecast
+        refuse "not built yet" agents
         refuse "not built yet" agents
         refuse "not reached at" --address /nonexistent/socket list
 }

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A minute at a time:
+ *
+ *   load_next       what came in the step that is over (load.c)
+ *   keep            on the disk, by the store's thread
+ *   observe         the forecaster learns of it; what it has to train, it does when there is nothing else to do
+ *   measure         how long jobs take, how long a worker takes to be ready, what the host allows
+ *   scaler_decide   how many workers there shall be, and why, in a sentence
+ *   pool_scale      the pool starts them, or lets as many drain
+ *
+ * As long as something waits or runs it is looked at every ten seconds: a decision of the same forecast, but of the
+ * jobs that are there by now. An idle supervisor wakes up once a minute, since the load that is foreseen may be near.
+ */
+
+#include "engine/supervisor/scaling.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/fd.h"
+#include "engine/base/json.h"
+#include "engine/base/log.h"
+#include "engine/supervisor/load_store.h"
+#include "engine/supervisor/supervisor_private.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+
+#define STEP_SEC 60
+#define KEPT_DECISIONS 1440
+#define TRAINING_SLICE_USEC (2 * USEC_PER_MSEC)
+#define SAVE_STEPS 60       /* what was learnt is written down every hour */
+#define JOB_SEC_OF_LAST 256 /* jobs, about so many of which count for how long one takes */
+#define PRESSURE_MAX 10.0   /* per cent of the last ten seconds in which something waited for memory */
+#define STEPS_AT_ONCE 64
+#define LEARN_AGAIN_SEC 86400 /* from the start: that takes half a second */
+#define KNOWN_SEC (8 * 86400) /* most of it is known, and is passed over */
+
+struct Scaling {
+        Supervisor *supervisor;
+        Scaler *scaler;
+        Load load;
+        ScalerSettings settings;
+        sd_event_source *tick, *training;
+        ScalingDecision decisions[KEPT_DECISIONS]; /* a ring */
+        size_t n_decisions;                        /* that were ever made */
+        double job_sec;                            /* 0: none has ended yet */
+        uint64_t fixed;                            /* workers, SCALER_FIXED */
+        bool overridden;                           /* the mode is not the configuration's */
+        uint64_t steps;                            /* since what was learnt was kept */
+};
+
+/* ---- what happens ---- */
+
+void scaling_arrived(Scaling *s, uint64_t jobs)
+{
+        if (!s)
+                return;
+        load_arrived(&s->load, jobs);
+}
+
+void scaling_started(Scaling *s, uint64_t waited_usec)
+{
+        if (!s)
+                return;
+        load_started(&s->load, waited_usec);
+}
+
+void scaling_ended(Scaling *s, uint64_t service_usec)
+{
+        double sec = (double)service_usec / USEC_PER_SECOND;
+
+        if (!s)
+                return;
+        load_ended(&s->load, service_usec);
+        s->job_sec = s->job_sec > 0 ? s->job_sec + (sec - s->job_sec) / JOB_SEC_OF_LAST : sec;
+}
+
+static void set_tick(Scaling *s)
+{
+        const Supervisor *supervisor = s->supervisor;
+        bool idle = supervisor->n_queued == 0 && supervisor->n_running == 0;
+        uint64_t step = (uint64_t)load_step_sec[idle ? LOAD_MINUTE : LOAD_FINE] * USEC_PER_SECOND;
+        uint64_t now = realtime_usec();
+
+        /* Just behind the end of a step. Relative, since a clock that is set must not leave it asleep. */
+        sd_event_source_set_time_relative(s->tick, step - now % step + USEC_PER_MSEC);
+        sd_event_source_set_enabled(s->tick, SD_EVENT_ONESHOT);
+}
+
+void scaling_counts(Scaling *s)
+{
+        if (!s)
+                return;
+        bool was_idle = s->load.queued == 0 && s->load.running == 0;
+        load_set(&s->load, s->supervisor->n_queued, s->supervisor->n_running, monotonic_usec());
+        /* It would be looked at in a minute. */
+        if (was_idle)
+                set_tick(s);
+}
+
+/* ---- what is measured ---- */
+
+/* Of two digits: so that the forecaster does not have to look at its past anew with every job. */
+static double rounded(double value)
+{
+        if (value <= 0)
+                return 0;
+        double unit = pow(10, floor(log10(value)) - 1);
+        return round(value / unit) * unit;
+}
+
+static void measure(Scaling *s)
+{
+        const Config *c = s->supervisor->config;
+        _cleanup_error_ Error e = ERROR_NULL;
+        ScalerSettings next = s->settings;
+
+        next.minimum = (int)c->workers.minimum;
+        next.maximum = (int)c->workers.maximum;
+        next.fixed = (int)s->fixed;
+        next.slots = (double)c->pool.jobs_per_worker;
+        next.up = (double)c->scaling.up_percent / 100;
+        next.down = (double)c->scaling.down_percent / 100;
+        next.budget = (double)c->scaling.budget_percent / 100;
+        next.target_wait_sec = (double)c->target_wait_usec / USEC_PER_SECOND;
+        next.job_sec = fmin(rounded(s->job_sec), 86400);
+        next.start_delay_sec = fmin(ceil((double)pool_start_usec(s->supervisor->pool) / USEC_PER_SECOND), 3600);
+        if (memcmp(&next, &s->settings, sizeof next) == 0)
+                return;
+        if (scaler_set(s->scaler, &next, &e) < 0)
+                log_error("scaler: %s", error_text(&e));
+        else
+                s->settings = next;
+}
+
+/* "some avg10=1.23 …": the share of the last ten seconds in which something waited for memory, in per cent. */
+static double memory_pressure(void)
+{
+        _cleanup_free_ char *text = NULL;
+        double value;
+
+        if (read_file_at(AT_FDCWD, "/proc/pressure/memory", 4096, &text, NULL) < 0)
+                return 0;
+        const char *at = strstr(text, "some avg10=");
+        return at && sscanf(at, "some avg10=%lf", &value) == 1 ? value : 0;
+}
+
+/* Jobs of the default policy that there is room for in the pool, or as many as run if those are more. */
+static uint64_t jobs_at_once(const Supervisor *supervisor)
+{
+        const Resources *resources = &supervisor->queue.resources;
+        uint64_t n = supervisor->n_running;
+
+        for (const KnownPolicy *known = supervisor->policies; known; known = known->next) {
+                if (strcmp(jail_policy_name(known->policy), supervisor->config->default_policy) != 0)
+                        continue;
+                Demand one = resources_demand(resources, &jail_limits_none, known->policy);
+                uint64_t by_cpu = one.cpu_milli ? resources->total.cpu_milli / one.cpu_milli : UINT64_MAX,
+                         by_memory = one.memory_bytes ? resources->total.memory_bytes / one.memory_bytes : UINT64_MAX,
+                         fit = by_cpu < by_memory ? by_cpu : by_memory;
+                n = fit > n ? fit : n;
+        }
+        return n > 0 ? n : 1;
+}
+
+/* How many workers the host's memory and processors have jobs for. */
+static void ask_host(const Scaling *s, ScalerHost *host)
+{
+        const Supervisor *supervisor = s->supervisor;
+        uint64_t at_once = jobs_at_once(supervisor), per_worker = supervisor->config->pool.jobs_per_worker;
+        uint64_t waiting = supervisor->n_queued, useful = at_once / per_worker + (at_once % per_worker != 0);
+
+        /* Of those that wait, as many as there would be room for. */
+        host->jobs = (double)supervisor->n_running + (double)(waiting < at_once ? waiting : at_once);
+        if (useful < 100000) {
+                host->allowed = (int)useful;
+                host->allowed_why = "what jobs may use of memory and processors";
+        }
+        if (memory_pressure() > PRESSURE_MAX && host->workers < host->allowed) {
+                host->allowed = host->workers;
+                host->allowed_why = "pressure of memory";
+        }
+}
+
+/* ---- deciding ---- */
+
+static void keep_decision(Scaling *s, int workers, ScalerDecision *d)
+{
+        ScalingDecision *place = &s->decisions[s->n_decisions++ % KEPT_DECISIONS];
+
+        free(place->sentence);
+        *place = (ScalingDecision){
+                .time_usec = realtime_usec(),
+                .workers = (uint32_t)workers,
+                .target = (uint32_t)d->target,
+                .load = d->load,
+                .band = d->band,
+                .leader = d->leader,
+                .bound = d->bound,
+                .sentence = take(d->sentence),
+        };
+        if (place->target == place->workers)
+                return;
+        log_info("%s", place->sentence ? place->sentence : "the pool changes");
+        if (s->supervisor->events && s->supervisor->events->scaled)
+                s->supervisor->events->scaled(place, s->supervisor->events_userdata);
+}
+
+static void decide(Scaling *s)
+{
+        Pool *pool = s->supervisor->pool;
+        int workers = (int)pool_size(pool).target;
+        ScalerHost host = {.workers = workers, .allowed = -1};
+        _cleanup_scaler_decision_ ScalerDecision d = {0};
+
+        if (s->supervisor->closed || !pool_is_settled(pool))
+                return;
+        measure(s);
+        ask_host(s, &host);
+        scaler_decide(s->scaler, &host, &d);
+        if (d.target != workers && pool_scale(pool, (uint64_t)d.target) < 0)
+                log_error("the pool cannot have %d workers", d.target);
+        keep_decision(s, workers, &d);
+}
+
+/* ---- learning ---- */
+
+static int on_training(sd_event_source *source _unused_, void *userdata)
+{
+        uint64_t until = monotonic_usec() + TRAINING_SLICE_USEC;
+        Scaling *s = userdata;
+
+        while (scaler_train(s->scaler))
+                if (monotonic_usec() >= until)
+                        return 0;
+        return sd_event_source_set_enabled(s->training, SD_EVENT_OFF);
+}
+
+static void save(Scaling *s)
+{
+        _cleanup_packer_ Packer state = {0};
+
+        scaler_save(s->scaler, &state);
+        if (!state.failed)
+                load_store_keep_learnt(s->supervisor->store, "pool", state.data, state.size);
+        s->steps = 0;
+}
+
+static void observe(Scaling *s, const LoadStep *step)
+{
+        if (step->grain != LOAD_MINUTE)
+                return;
+        scaler_observe(s->scaler, step->time_sec, (double)step->counts.arrivals);
+        sd_event_source_set_enabled(s->training, SD_EVENT_ON);
+        if (++s->steps >= SAVE_STEPS)
+                save(s);
+}
+
+/* ---- time ---- */
+
+static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        Scaling *s = userdata;
+        LoadStep steps[STEPS_AT_ONCE];
+        size_t n = 0;
+
+        while (n < STEPS_AT_ONCE && load_next(&s->load, realtime_usec(), monotonic_usec(), &steps[n]))
+                observe(s, &steps[n++]);
+        load_store_keep(s->supervisor->store, steps, n);
+        decide(s);
+        set_tick(s);
+        return 0;
+}
+
+/* ---- what is asked ---- */
+
+int scaling_set_mode(Scaling *s, ScalerMode mode, uint64_t workers)
+{
+        const PoolSize size = pool_size(s->supervisor->pool);
+
+        if (mode == SCALER_FIXED && (workers < size.minimum || workers > size.maximum))
+                return -ERANGE;
+        s->overridden = mode == SCALER_FIXED || mode != s->supervisor->config->scaler;
+        s->settings.mode = mode;
+        s->fixed = mode == SCALER_FIXED ? workers : s->fixed;
+        s->settings.fixed = (int)s->fixed;
+        scaler_set(s->scaler, &s->settings, NULL);
+        /* What an operator asks for is done at once, whatever a cycle may add. */
+        if (mode == SCALER_FIXED)
+                return pool_scale(s->supervisor->pool, workers);
+        decide(s);
+        return 0;
+}
+
+ScalerMode scaling_mode(const Scaling *s)
+{
+        return s->settings.mode;
+}
+
+void scaling_configured(Scaling *s)
+{
+        if (!s->overridden)
+                s->settings.mode = s->supervisor->config->scaler;
+        scaler_set(s->scaler, &s->settings, NULL);
+        decide(s);
+}
+
+bool scaling_decision(const Scaling *s, size_t before, const ScalingDecision **ret)
+{
+        if (before >= s->n_decisions || before >= KEPT_DECISIONS)
+                return false;
+        *ret = &s->decisions[(s->n_decisions - 1 - before) % KEPT_DECISIONS];
+        return true;
+}
+
+uint64_t scaling_now_usec(const Scaling *s)
+{
+        return (uint64_t)s->load.sums[LOAD_MINUTE].time_sec * USEC_PER_SECOND;
+}
+
+size_t scaling_bands(const Scaling *s, uint64_t minutes, ScalerBand *bands, size_t room)
+{
+        size_t n = scaler_bands(s->scaler, bands, room), within = 0;
+
+        while (within < n && bands[within].later_sec <= (double)minutes * 60)
+                within++;
+        return within;
+}
+
+const Scaler *scaling_scaler(const Scaling *s)
+{
+        return s->scaler;
+}
+
+/* ---- start and end ---- */
+
+/* What came since that was written down which had been learnt. */
+static void learn_again(const LoadStep *step, void *userdata)
+{
+        Scaling *s = userdata;
+
+        scaler_observe(s->scaler, step->time_sec, (double)step->counts.arrivals);
+        while (scaler_train(s->scaler))
+                ;
+        if (step->counts.ended > 0)
+                s->job_sec = (double)step->counts.service_usec / (double)step->counts.ended / USEC_PER_SECOND;
+}
+
+static void remember(Scaling *s)
+{
+        Store *store = s->supervisor->store;
+        _cleanup_free_ void *learnt = NULL;
+        size_t size = 0;
+
+        bool kept = load_store_learnt(store, "pool", &learnt, &size) >= 0,
+             restored = kept && scaler_restore(s->scaler, learnt, size) >= 0;
+
+        if (kept && !restored)
+                log_info("what the scaler had learnt was of another version: it learns again from the load that is "
+                         "kept");
+        load_store_each(store, LOAD_MINUTE, (int64_t)(realtime_usec() / USEC_PER_SECOND) - LEARN_AGAIN_SEC, learn_again,
+                        s);
+}
+
+int scaling_new(Supervisor *supervisor, Scaling **ret, Error *e)
+{
+        _cleanup_(scaling_freep) Scaling *s = calloc(1, sizeof *s);
+
+        if (!s)
+                return error_oom(e);
+        *s = (Scaling){.supervisor = supervisor, .fixed = pool_size(supervisor->pool).target};
+        load_init(&s->load, realtime_usec(), monotonic_usec());
+        s->settings = scaler_defaults();
+        s->settings.mode = supervisor->config->scaler;
+        s->settings.step_sec = STEP_SEC;
+        s->settings.cycle_sec = STEP_SEC;
+        s->settings.minimum = (int)supervisor->config->workers.minimum;
+        s->settings.maximum = (int)supervisor->config->workers.maximum;
+        int r = scaler_new(&s->scaler, &s->settings, e);
+        if (r < 0)
+                return r;
+        remember(s);
+        scaling_counts(s);
+        if ((r = sd_event_add_time_relative(supervisor->event, &s->tick, CLOCK_MONOTONIC, 0, 0, on_tick, s)) < 0 ||
+            (r = sd_event_add_defer(supervisor->event, &s->training, on_training, s)) < 0 ||
+            (r = sd_event_source_set_priority(s->training, SD_EVENT_PRIORITY_IDLE)) < 0 ||
+            (r = sd_event_source_set_enabled(s->training, SD_EVENT_ON)) < 0)
+                return error_errno(e, r, "event loop");
+        set_tick(s);
+        *ret = take(s);
+        return 0;
+}
+
+Scaling *scaling_free(Scaling *s)
+{
+        if (!s)
+                return NULL;
+        sd_event_source_disable_unref(s->tick);
+        sd_event_source_disable_unref(s->training);
+        if (s->scaler && s->n_decisions > 0)
+                save(s);
+        scaler_free(s->scaler);
+        for (size_t i = 0; i < KEPT_DECISIONS; i++)
+                free(s->decisions[i].sentence);
+        free(s);
+        return NULL;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What there is to say of the scaler, for people and their programs: docs/org.skep.Engine1.md. */
+
+#include "engine/base/clock.h"
+#include "engine/base/json.h"
+#include "engine/supervisor/scaling.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BANDS_MAX 8
+#define AHEAD_SEC 600 /* of what is said of accuracy */
+
+static void add_double(json_object *to, const char *key, double value)
+{
+        char text[40];
+
+        snprintf(text, sizeof text, "%.6g", value);
+        json_object_object_add(to, key, isfinite(value) ? json_object_new_double_s(value, text) : NULL);
+}
+
+static void add_band(json_object *to, const ScalerBand *band)
+{
+        add_double(to, "p50", band->p50);
+        add_double(to, "p90", band->p90);
+        add_double(to, "p99", band->p99);
+}
+
+static json_object *forecast_json(const Scaling *s)
+{
+        json_object *list = json_object_new_array();
+        ScalerBand bands[BANDS_MAX];
+        size_t n = scaling_bands(s, UINT32_MAX, bands, BANDS_MAX);
+
+        for (size_t i = 0; i < n; i++) {
+                json_object *object = json_object_new_object();
+                json_add_number(object, "time_usec",
+                                scaling_now_usec(s) + (uint64_t)(bands[i].later_sec * (double)USEC_PER_SECOND));
+                add_band(object, &bands[i]);
+                json_object_array_add(list, object);
+        }
+        return list;
+}
+
+static json_object *accuracy_json(const Scaling *s, int hours)
+{
+        json_object *object = json_object_new_object();
+        ScalerAccuracy a;
+
+        if (scaler_accuracy(scaling_scaler(s), AHEAD_SEC, hours, &a) < 0) {
+                json_object_put(object);
+                return NULL;
+        }
+        add_double(object, "forecasts", a.forecasts);
+        add_double(object, "at_or_below_p50", a.below50);
+        add_double(object, "at_or_below_p90", a.below90);
+        add_double(object, "at_or_below_p99", a.below99);
+        add_double(object, "mean_error", a.error);
+        add_double(object, "mean_error_if_it_stayed", a.error_persistence);
+        add_double(object, "mean_load", a.load);
+        return object;
+}
+
+static json_object *decisions_json(const Scaling *s, uint64_t from_usec)
+{
+        json_object *list = json_object_new_array();
+        const ScalingDecision *d;
+
+        for (size_t i = 0; scaling_decision(s, i, &d) && d->time_usec >= from_usec; i++) {
+                json_object *object = json_object_new_object();
+                json_add_number(object, "time_usec", d->time_usec);
+                json_add_number(object, "workers", d->workers);
+                json_add_number(object, "target", d->target);
+                add_double(object, "load", d->load);
+                add_double(object, "later_sec", d->band.later_sec);
+                add_band(object, &d->band);
+                json_add_string(object, "leader", d->leader);
+                json_add_string(object, "bound", d->bound);
+                json_add_string(object, "sentence", d->sentence);
+                json_object_array_add(list, object);
+        }
+        return list;
+}
+
+char *scaling_report(const Scaling *s, uint64_t minutes)
+{
+        _cleanup_json_ json_object *report = json_object_new_object();
+        json_object *accuracy = json_object_new_object();
+        uint64_t now = realtime_usec(), span = minutes * 60 * USEC_PER_SECOND;
+        ScalerRecord record = scaler_record(scaling_scaler(s));
+
+        json_add_string(report, "mode", scaler_mode_name(scaling_mode(s)));
+        json_object_object_add(report, "forecast", forecast_json(s));
+        json_object_object_add(accuracy, "day", accuracy_json(s, 24));
+        json_object_object_add(accuracy, "week", accuracy_json(s, 168));
+        json_object_object_add(report, "accuracy", accuracy);
+        add_double(report, "short_share", record.short_share);
+        add_double(report, "mean_workers", record.mean_workers);
+        add_double(report, "reactive_short_share", record.reactive_short_share);
+        add_double(report, "reactive_mean_workers", record.reactive_mean_workers);
+        json_object_object_add(report, "decisions", decisions_json(s, span < now ? now - span : 0));
+        const char *text = json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN);
+        return text ? strdup(text) : NULL;
+}
