@@ -113,11 +113,12 @@ static double rounded(double value)
 static void measure(Scaling *s)
 {
         const Config *c = s->supervisor->config;
+        const PoolSize size = pool_size(s->supervisor->pool);
         _cleanup_error_ Error e = ERROR_NULL;
         ScalerSettings next = s->settings;
 
-        next.minimum = (int)c->workers.minimum;
-        next.maximum = (int)c->workers.maximum;
+        next.minimum = (int)size.minimum;
+        next.maximum = (int)size.maximum;
         next.fixed = (int)s->fixed;
         next.slots = (double)c->pool.jobs_per_worker;
         next.up = (double)c->scaling.up_percent / 100;
@@ -211,13 +212,15 @@ static void decide(Scaling *s)
 {
         Pool *pool = s->supervisor->pool;
         int workers = (int)pool_size(pool).target;
-        ScalerHost host = {.workers = workers, .allowed = -1};
+        ScalerHost host = {.workers = workers, .jobs = NAN, .allowed = -1};
         _cleanup_scaler_decision_ ScalerDecision d = {0};
 
         if (s->supervisor->closed || !pool_is_settled(pool))
                 return;
         measure(s);
-        ask_host(s, &host);
+        /* A number that an operator has named is not a matter of what is useful. */
+        if (s->settings.mode != SCALER_FIXED)
+                ask_host(s, &host);
         scaler_decide(s->scaler, &host, &d);
         if (d.target != workers && pool_scale(pool, (uint64_t)d.target) < 0)
                 log_error("the pool cannot have %d workers", d.target);

@@ -52,6 +52,8 @@ load_of_last_hour() {
         ctl scale 4
         [ "$(ctl forecast --json | json_get mode)" = fixed ]
         [ "$(busctl --address="$SKEP_ADDRESS" get-property org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager PoolTarget)" = "u 4" ]
+        ctl reload
+        [ "$(busctl --address="$SKEP_ADDRESS" get-property org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager PoolTarget)" = "u 4" ]
         run ctl scale best
         [ "$status" -ne 0 ]
         [[ $output == *"off, fixed, reactive or predictive"* ]]
