@@ -528,7 +528,8 @@ watch_top() { # test
         refuse "2 to 50 workers" scale 60
         refuse "out of range" scale 1000000
         refuse "how many workers" scale
-        refuse "not a whole number" scale many
+        refuse "off, fixed, reactive or predictive" scale many
+        refuse "not a whole number" scale 3x
         ctl scale 2
         for i in $(seq 100); do [ "$(ctl pool | grep -c ' ready ')" -eq 2 ] && break; sleep 0.1; done
         [ "$(ctl pool --json | json_get pool_target)" = 2 ]
