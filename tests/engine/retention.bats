@@ -106,6 +106,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         child=$(echo "{\"command\": [\"cat\", \"/input/before/f\"], \"after\": {\"before\": \"$parent\"}}" | ctl submit -)
         stop_engine
         start_engine --config skepd.json
+        ctl resume # a pause lasts
         ctl wait "$child"
         [ "$(ctl logs "$child")" = kept ]
         until_known 1
