@@ -6,6 +6,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/json.h"
+#include "engine/base/name.h"
 #include "engine/ctl/amount.h"
 #include "engine/ctl/bus_json.h"
 #include "engine/ctl/client.h"
@@ -75,5 +76,14 @@ int command_pool(const Context *context, int argc, char **argv, Error *e)
                 return 0;
         putchar('\n');
         table = pool_table(workers, context->colour);
-        return !table || table_flush(table) < 0 ? error_oom(e) : 0;
+        if (!table || table_flush(table) < 0)
+                return error_oom(e);
+        for (size_t i = 0; i < json_object_array_length(workers); i++) {
+                json_object *w = json_object_array_get_idx(workers, i);
+                const char *trouble = json_text(w, "trouble");
+                _cleanup_free_ char *text = trouble && *trouble ? text_escape(trouble, 1000) : NULL;
+                if (text)
+                        printf("\nworker %s: %s\n", json_text(w, "name"), text);
+        }
+        return 0;
 }

@@ -71,6 +71,15 @@ static int get_unit(sd_bus *bus _unused_, const char *path _unused_, const char 
         return sd_bus_message_append(reply, "s", unit);
 }
 
+static int get_trouble(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                       const char *property _unused_, sd_bus_message *reply, void *userdata,
+                       sd_bus_error *error _unused_)
+{
+        const char *why = pool_worker_status(((BusLink *)userdata)->worker).why;
+
+        return sd_bus_message_append(reply, "s", why ? why : "");
+}
+
 static int get_running(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                        const char *property _unused_, sd_bus_message *reply, void *userdata,
                        sd_bus_error *error _unused_)
@@ -110,6 +119,7 @@ const sd_bus_vtable bus_worker_vtable[] = {
         SD_BUS_PROPERTY("Name", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Unit", "s", get_unit, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Trouble", "s", get_trouble, 0, 0),
         SD_BUS_PROPERTY("Running", "u", get_running, 0, 0),
         SD_BUS_PROPERTY("MemoryBytes", "t", get_memory, 0, 0),
         SD_BUS_PROPERTY("StartedUSec", "t", get_started, 0, 0),
