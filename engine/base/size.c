@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/base/size.h"
 
+#include "engine/base/name.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
+#define SHOWN_MAX 100 /* bytes of what a stranger wrote, in a sentence about it */
 #define USEC_PER_SEC UINT64_C(1000000)
 #define DURATION_MAX (UINT64_C(100) * 366 * 24 * 3600 * USEC_PER_SEC)
 #define SIZE_LIMIT ((uint64_t)INT64_MAX) /* off_t: more than any file or cgroup limit can say */
@@ -86,10 +89,12 @@ static const Unit *unit_scan(const char **p, const Unit *units, size_t n)
 
 static int size_error(const char *text, int r, Error *e)
 {
+        _cleanup_free_ char *shown = text_escape(text, SHOWN_MAX);
+
         if (r == -ERANGE)
-                return error_set(e, r, "\"%s\" is too large for a size", text);
+                return error_set(e, r, "\"%s\" is too large for a size", shown ? shown : "");
         return error_set(e, r, "\"%s\" is not a size: write bytes, or a number with K, M, G, T, KiB, MiB, GiB or TiB",
-                         text);
+                         shown ? shown : "");
 }
 
 int size_parse(const char *text, uint64_t *ret_bytes, Error *e)
@@ -115,11 +120,14 @@ int size_parse(const char *text, uint64_t *ret_bytes, Error *e)
 
 static int duration_error(const char *text, int r, Error *e)
 {
+        _cleanup_free_ char *shown = text_escape(text, SHOWN_MAX);
+
         if (r == -ERANGE)
-                return error_set(e, r, "\"%s\" is too long for a duration: at most a hundred years", text);
+                return error_set(e, r, "\"%s\" is too long for a duration: at most a hundred years",
+                                 shown ? shown : "");
         return error_set(e, r,
                          "\"%s\" is not a duration: write numbers with us, ms, s, min, h or d, such as \"1min 30s\"",
-                         text);
+                         shown ? shown : "");
 }
 
 int duration_parse(const char *text, uint64_t *ret_usec, Error *e)
@@ -152,10 +160,13 @@ int count_parse(const char *text, uint64_t min, uint64_t max, uint64_t *ret, Err
         Decimal d;
         int r = decimal_scan(&p, &d);
 
-        if (r == -EINVAL || *p || d.divisor != 1)
-                return error_set(e, -EINVAL, "\"%s\" is not a whole number", text);
-        if (r < 0 || d.digits < min || d.digits > max)
-                return error_set(e, -ERANGE, "\"%s\" is out of range: from %" PRIu64 " to %" PRIu64, text, min, max);
+        bool whole = r != -EINVAL && !*p && d.divisor == 1;
+        if (!whole || r < 0 || d.digits < min || d.digits > max) {
+                _cleanup_free_ char *shown = text_escape(text, SHOWN_MAX);
+                return whole ? error_set(e, -ERANGE, "\"%s\" is out of range: from %" PRIu64 " to %" PRIu64,
+                                         shown ? shown : "", min, max)
+                             : error_set(e, -EINVAL, "\"%s\" is not a whole number", shown ? shown : "");
+        }
         *ret = d.digits;
         return 0;
 }
@@ -171,9 +182,12 @@ int cpus_parse(const char *text, uint64_t *ret_milli, Error *e)
                 r = decimal_times(d, 1000, 65536000, &milli);
         else if (r >= 0)
                 r = -EINVAL;
-        if (r < 0 || milli == 0)
+        if (r < 0 || milli == 0) {
+                _cleanup_free_ char *shown = text_escape(text, SHOWN_MAX);
                 return error_set(e, r < 0 ? r : -ERANGE,
-                                 "\"%s\" is not a number of processors: from 0.001 to 65536, such as 1.5", text);
+                                 "\"%s\" is not a number of processors: from 0.001 to 65536, such as 1.5",
+                                 shown ? shown : "");
+        }
         *ret_milli = milli;
         return 0;
 }

@@ -27,6 +27,23 @@ START_TEST(test_sizes_are_of_base_1024)
 }
 END_TEST
 
+START_TEST(test_what_a_stranger_wrote_is_shown_shortly_and_harmlessly)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        char text[5000];
+        uint64_t n;
+
+        memset(text, 'x', sizeof text);
+        text[0] = '\x1b';
+        text[sizeof text - 1] = '\0';
+        int (*const readers[])(const char *, uint64_t *, Error *) = {size_parse, duration_parse, cpus_parse};
+        for (size_t i = 0; i <= ELEMENTS(readers); i++) {
+                assert_refused(i < ELEMENTS(readers) ? readers[i](text, &n, &e) : count_parse(text, 1, 2, &n, &e), &e, "\\x1bxxx");
+                ck_assert_uint_lt(strlen(error_text(&e)), 300);
+        }
+}
+END_TEST
+
 START_TEST(test_what_is_no_size_is_refused_with_a_hint)
 {
         static const char *const bad[] = {"",    "M",     "-1",    "1 M",  "1.5",  "1MB",  "1m",  "0x10", "1e6",
@@ -123,6 +140,7 @@ Suite *size_suite(void)
         TCase *tests = tcase_create("size");
 
         tcase_add_test(tests, test_sizes_are_of_base_1024);
+        tcase_add_test(tests, test_what_a_stranger_wrote_is_shown_shortly_and_harmlessly);
         tcase_add_test(tests, test_what_is_no_size_is_refused_with_a_hint);
         tcase_add_test(tests, test_sizes_that_overflow_are_refused);
         tcase_add_test(tests, test_durations_add_up);
