@@ -9,8 +9,8 @@
  *   scaler_decide   how many workers there shall be, and why, in a sentence
  *   pool_scale      the pool starts them, or lets as many drain
  *
- * As long as something waits or runs it is looked at every ten seconds: a decision of the same forecast, but of the
- * jobs that are there by now. An idle supervisor wakes up once a minute, since the load that is foreseen may be near.
+ * As long as something waits or runs, steps of ten seconds are counted and kept, too. An idle supervisor wakes up once a
+ * minute, since the load that is foreseen may be near.
  */
 
 #include "engine/supervisor/scaling.h"
@@ -266,12 +266,17 @@ static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, voi
 {
         Scaling *s = userdata;
         LoadStep steps[STEPS_AT_ONCE];
+        bool cycle_ends = false;
         size_t n = 0;
 
-        while (n < STEPS_AT_ONCE && load_next(&s->load, realtime_usec(), monotonic_usec(), &steps[n]))
-                observe(s, &steps[n++]);
+        for (; n < STEPS_AT_ONCE && load_next(&s->load, realtime_usec(), monotonic_usec(), &steps[n]); n++) {
+                observe(s, &steps[n]);
+                cycle_ends |= steps[n].grain == LOAD_MINUTE;
+        }
         load_store_keep(s->supervisor->store, steps, n);
-        decide(s);
+        /* More often, and the pool would change by more than is allowed in a cycle. */
+        if (cycle_ends)
+                decide(s);
         set_tick(s);
         return 0;
 }

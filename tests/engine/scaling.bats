@@ -30,7 +30,11 @@ load_of_last_hour() {
         done
         sqlite3 "$state/jobs.db" "select * from load; select count(*), state from jobs group by state"; cat "$BATS_FILE_TMPDIR/log"; echo "state $state"
         [ "$(load_of_last_hour)" -eq 5 ]
-        ctl forecast --json > report
+        for i in $(seq 70); do
+                ctl forecast --json > report
+                grep -q are.wanted report && break
+                sleep 1
+        done
         [ "$(json_get mode report)" = predictive ]
         [[ $(json_get decisions.0.sentence report 2> /dev/null || python3 -c 'import json; print(json.load(open("report"))["decisions"][0]["sentence"])') == *"are wanted: "* ]]
         ctl forecast > text
