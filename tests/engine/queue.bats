@@ -64,16 +64,16 @@ def at_once(some):
         echo '{"weight": 4}' > tenants/four.json
         start
         ctl pause
-        jobs one 1000 0.02 | ctl submit - > /dev/null
-        jobs two 200 0.02 | ctl submit - > /dev/null
-        jobs four 300 0.02 | ctl submit - > ids
+        jobs one 2000 0.02 | ctl submit - > /dev/null
+        jobs two 400 0.02 | ctl submit - > /dev/null
+        jobs four 600 0.02 | ctl submit - > ids
         ctl resume
-        # Four has run out of jobs when 525 of all have been started: up to then all of them wait.
+        # Four has run out of jobs when 1050 of all have been started: up to then all of them wait.
         ctl wait $(tail -1 ids)
         judge '
-n = {name: sum(job["tenant"] == name for job in started[:420]) for name in ("one", "two", "four")}
+n = {name: sum(job["tenant"] == name for job in started[:840]) for name in ("one", "two", "four")}
 print(n)
-assert abs(n["one"] / 60 - 1) <= 0.05 and abs(n["two"] / 120 - 1) <= 0.05 and abs(n["four"] / 240 - 1) <= 0.05'
+assert abs(n["one"] - 120) <= 6 and abs(n["two"] - 240) <= 12 and abs(n["four"] - 480) <= 24'
 }
 
 @test "behind the many jobs of another, a first job is the next" {
