@@ -300,7 +300,7 @@ int jail_start(JailLauncher *launcher, const JailSpec *spec, const JailEvents *e
  * otherwise -EOPNOTSUPP. Other errors: as of compiling the policy; -EAGAIN the launcher does not read just now. */
 int jail_launcher_keep_warm(JailLauncher *launcher, JailPolicy *policy, size_t n, Error *e);
 
-/* How many of them are there, as far as is known. */
+/* How many of them are there, as far as is known; without a policy: of all. */
 size_t jail_launcher_warm(const JailLauncher *launcher, const JailPolicy *policy);
 
 /* Ends a jail, with the reason "cancelled". Its `ended` callback comes later. */

@@ -98,9 +98,12 @@ int jail_launcher_keep_warm(JailLauncher *l, JailPolicy *policy, size_t n, Error
 
 size_t jail_launcher_warm(const JailLauncher *l, const JailPolicy *policy)
 {
-        const WarmPolicy *w = find(l, policy);
+        size_t n = 0;
 
-        return w ? w->ready : 0;
+        for (const WarmPolicy *w = l->warm; w; w = w->next)
+                if (!policy || strcmp(w->policy->digest, policy->digest) == 0)
+                        n += w->ready;
+        return n;
 }
 
 uint64_t warm_kind_for(JailLauncher *l, const JailSpec *spec)

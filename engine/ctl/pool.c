@@ -31,7 +31,7 @@ Table *pool_table(json_object *workers, bool colour)
                 table_add(table, json_text(w, "name"), NULL);
                 table_add(table, json_text(w, "state"), state_colour(json_text(w, "state")));
                 table_add_number(table, json_number(w, "running"));
-                if (json_member(w, "warm"))
+                if (json_number(w, "warm") != UINT64_MAX)
                         table_add_number(table, json_number(w, "warm"));
                 else
                         table_add(table, NULL, NULL);

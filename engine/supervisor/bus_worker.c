@@ -87,6 +87,12 @@ static int get_running(sd_bus *bus _unused_, const char *path _unused_, const ch
         return sd_bus_message_append(reply, "u", (uint32_t)pool_worker_status(((BusLink *)userdata)->worker).running);
 }
 
+static int get_warm(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                    const char *property _unused_, sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        return sd_bus_message_append(reply, "t", pool_worker_status(((BusLink *)userdata)->worker).warm);
+}
+
 static int get_started(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                        const char *property _unused_, sd_bus_message *reply, void *userdata,
                        sd_bus_error *error _unused_)
@@ -121,6 +127,7 @@ const sd_bus_vtable bus_worker_vtable[] = {
         SD_BUS_PROPERTY("State", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Trouble", "s", get_trouble, 0, 0),
         SD_BUS_PROPERTY("Running", "u", get_running, 0, 0),
+        SD_BUS_PROPERTY("Warm", "t", get_warm, 0, 0),
         SD_BUS_PROPERTY("MemoryBytes", "t", get_memory, 0, 0),
         SD_BUS_PROPERTY("StartedUSec", "t", get_started, 0, 0),
         SD_BUS_VTABLE_END,

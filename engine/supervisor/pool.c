@@ -68,7 +68,8 @@ static PoolWorker *worker_new(Pool *pool, unsigned number)
 
         if (!w)
                 return NULL;
-        *w = (PoolWorker){.pool = pool, .number = number, .state = WORKER_GONE, .pidfd = -1, .socket = -1};
+        *w = (PoolWorker){
+                .pool = pool, .number = number, .state = WORKER_GONE, .pidfd = -1, .socket = -1, .warm = UINT64_MAX};
         snprintf(w->name, sizeof w->name, "%u", number);
         TAILQ_FOREACH(after, &pool->workers, entry)
                 if (after->number > number)
@@ -512,6 +513,7 @@ PoolWorkerStatus pool_worker_status(const PoolWorker *w)
                 .state = w->state,
                 .pid = w->pid,
                 .running = w->running,
+                .warm = w->warm,
                 .started_usec = w->started_usec,
                 .why = w->why,
         };

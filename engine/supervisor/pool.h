@@ -97,6 +97,7 @@ typedef struct PoolWorkerStatus {
         WorkerState state;
         pid_t pid;             /* 0: none */
         uint64_t running;      /* jobs */
+        uint64_t warm;         /* jails that it keeps ready; UINT64_MAX: it has not said */
         uint64_t started_usec; /* CLOCK_REALTIME; 0: an earlier supervisor has started it */
         const char *why;       /* it could not be started the last time; NULL: it could */
 } PoolWorkerStatus;

@@ -34,6 +34,7 @@ struct PoolWorker {
         uint64_t version;
         unsigned running; /* jobs */
         unsigned kept;    /* attempts that it has, with those whose report is not acknowledged */
+        uint64_t warm;    /* jails that it keeps ready; UINT64_MAX: it has not said */
         char known[POLICIES_KNOWN][80]; /* digests that were sent, the oldest overwritten */
         size_t n_known;
         struct {

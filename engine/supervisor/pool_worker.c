@@ -88,6 +88,7 @@ void pool_worker_disconnect(PoolWorker *w)
         w->socket = close_fd(w->socket);
         w->phase = PHASE_CONNECTED;
         w->running = w->kept = 0;
+        w->warm = UINT64_MAX;
         w->n_known = w->n_acknowledged = 0;
         memset(w->known, 0, sizeof w->known);
 }
@@ -104,7 +105,7 @@ static int send_to(PoolWorker *w, const WorkerMessage *message, const int *fds, 
 {
         _cleanup_packer_ Packer p = {0};
 
-        worker_message_pack(&p, message, w->version);
+        worker_message_pack(&p, message);
         return p.failed ? -ENOMEM : send_message(w->socket, p.data, p.size, fds, n_fds);
 }
 
@@ -151,9 +152,6 @@ static void take_hello(PoolWorker *w, const WorkerMessage *m)
                 return;
         }
         w->phase = PHASE_WELCOME;
-        /* In version 1 it has nothing: it ended with its supervisor. */
-        if (w->version == 1)
-                get_to_work(w);
 }
 
 static void take_attempts(PoolWorker *w, const WorkerMessage *m)
@@ -178,8 +176,6 @@ static void take_report(PoolWorker *w, const WorkerMessage *m)
 
         if (w->running > 0)
                 w->running--;
-        if (w->version == 1 && w->kept > 0)
-                w->kept--; /* it does not keep them */
         w->restart_usec = 0; /* it works */
         pool->events->reported(w, m->job, m->attempt, m->report, pool->userdata);
         pool->events->has_room(pool->userdata);
@@ -203,6 +199,9 @@ static void take_message(PoolWorker *w, const void *data, size_t size)
                 break;
         case WORKER_STARTED:
                 w->pool->events->started(w, m.job, m.attempt, w->pool->userdata);
+                break;
+        case WORKER_CONDITION:
+                w->warm = m.warm;
                 break;
         default:
                 take_report(w, &m);
@@ -281,44 +280,20 @@ static int send_policy(PoolWorker *w, const JailPolicy *policy)
         return r;
 }
 
-/* What RUN had in version 1 in the place of RUN_OUTPUT. */
-static int open_files(const RunOrder *order, int directory, int *fds, size_t *n)
-{
-        static const char *const names[] = {"stdout", "stderr", "files"};
-
-        for (size_t i = 0; i < ELEMENTS(names); i++) {
-                fds[*n] = run_output_open(directory, order->job, order->attempt, names[i], true, true);
-                if (fds[*n] < 0)
-                        return fds[*n];
-                ++*n;
-        }
-        return 0;
-}
-
 static int send_run(PoolWorker *w, const RunOrder *order, const int *fds, size_t n_fds)
 {
         _cleanup_packer_ Packer document = {0};
-        int all[RUN_FDS_MAX], r = 0;
-        size_t n = 0, own = 1;
+        int all[RUN_FDS_MAX];
 
         run_order_pack(&document, order);
-        if (document.failed || n_fds + 1 + RUN_FDS_VERSION_1 > RUN_FDS_MAX)
+        if (document.failed || n_fds + RUN_OUTPUT > RUN_FDS_MAX)
                 return -ENOMEM;
-        all[n] = sealed_file("run", document.data, document.size);
-        if (all[n] < 0)
-                return all[n];
-        n++;
-        if (w->version < 2) {
-                r = open_files(order, fds[0], all, &n);
-                own = n;
-                fds++;
-                n_fds--;
-        }
-        memcpy(&all[n], fds, n_fds * sizeof *fds);
-        if (r >= 0)
-                r = send_to(w, &(WorkerMessage){.kind = WORKER_RUN}, all, n + n_fds);
-        close_many(all, own);
-        return r;
+        _cleanup_close_ int fd = sealed_file("run", document.data, document.size);
+        if (fd < 0)
+                return fd;
+        all[RUN_ORDER] = fd;
+        memcpy(&all[RUN_OUTPUT], fds, n_fds * sizeof *fds);
+        return send_to(w, &(WorkerMessage){.kind = WORKER_RUN}, all, RUN_OUTPUT + n_fds);
 }
 
 int pool_run(PoolWorker *w, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds)
@@ -368,7 +343,7 @@ static int on_acknowledging(sd_event_source *source _unused_, void *userdata)
 /* Those that one commit has brought go together. */
 void pool_worker_acknowledge(PoolWorker *w, const char *job, uint64_t attempt)
 {
-        if (w->phase != PHASE_WORK || w->version == 1)
+        if (w->phase != PHASE_WORK)
                 return;
         if (w->kept > 0)
                 w->kept--;

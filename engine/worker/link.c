@@ -104,7 +104,7 @@ static void send_packed(Link *l, const WorkerMessage *message)
 {
         _cleanup_packer_ Packer p = {0};
 
-        worker_message_pack(&p, message, WORKER_VERSION);
+        worker_message_pack(&p, message);
         if (!p.failed && STAILQ_EMPTY(&l->waiting) && send_now(l, &p))
                 return;
         Outgoing *o = p.failed ? NULL : malloc(sizeof *o);

@@ -20,6 +20,8 @@
 #include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 
+#define CONDITION_USEC USEC_PER_SECOND
+
 typedef struct WorkerOptions {
         const char *socket, *name;
         uint64_t orphan_grace_usec;
@@ -32,6 +34,8 @@ typedef struct Worker {
         Link *link;
         uint64_t orphan_grace_usec;
         sd_event_source *orphaned;
+        size_t warm_said;           /* to the supervisor */
+        sd_event_source *telling;   /* it is told anew then; NULL: it knows */
         bool stopping;
 } Worker;
 
@@ -60,6 +64,30 @@ static void consider_end(Worker *w)
                 sd_event_exit(w->event, 1);
 }
 
+/* ---- what the supervisor can see ---- */
+
+static void tell_condition(Worker *w)
+{
+        w->telling = sd_event_source_disable_unref(w->telling);
+        w->warm_said = runs_warm(w->runs);
+        link_send(w->link, &(WorkerMessage){.kind = WORKER_CONDITION, .warm = w->warm_said});
+}
+
+static int on_telling(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        tell_condition(userdata);
+        return 0;
+}
+
+/* Jails come and go with each job, and who looks at the pool is a person. */
+static void on_changed(void *userdata)
+{
+        Worker *w = userdata;
+
+        if (!w->telling && runs_warm(w->runs) != w->warm_said)
+                sd_event_add_time_relative(w->event, &w->telling, CLOCK_MONOTONIC, CONDITION_USEC, 0, on_telling, w);
+}
+
 /* ---- what runs ---- */
 
 static void on_started(const char *job, uint64_t attempt, void *userdata)
@@ -77,7 +105,7 @@ static void on_ended(const char *job, uint64_t attempt, const char *report, void
         consider_end(w);
 }
 
-static const RunsEvents runs_events = {.started = on_started, .ended = on_ended};
+static const RunsEvents runs_events = {.started = on_started, .ended = on_ended, .changed = on_changed};
 
 /* ---- what the supervisor says ---- */
 
@@ -88,6 +116,7 @@ static void on_welcome(void *userdata)
         size_t n = runs_list(w->runs, attempts, ELEMENTS(attempts));
 
         link_send(w->link, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = attempts, .n_attempts = n});
+        tell_condition(w);
         runs_report_again(w->runs);
         consider_end(w);
 }
@@ -207,6 +236,7 @@ static int run(const WorkerOptions *o, Error *e)
                 r = sd_event_loop(w.event);
         }
         sd_event_source_disable_unref(w.orphaned);
+        sd_event_source_disable_unref(w.telling);
         if (w.runs)
                 runs_free(w.runs);
         if (w.link)

@@ -18,6 +18,7 @@ typedef enum Field {
         ATTEMPT = 1 << 4,
         TEXT = 1 << 5,
         ATTEMPTS = 1 << 6,
+        WARM = 1 << 7,
 } Field;
 
 typedef struct MessageRule {
@@ -26,27 +27,23 @@ typedef struct MessageRule {
         WorkerPhase phase;
         unsigned since; /* version */
         size_t size_max;
-        unsigned fields, fields_since_2;
+        unsigned fields;
         size_t fds_min, fds_max;
 } MessageRule;
 
 static const MessageRule rules[WORKER_MESSAGE_KIND_MAX] = {
-        [WORKER_HELLO] = {"HELLO", SIDE_WORKER, PHASE_CONNECTED, 0, SMALL, OLDEST | VERSION | NAME, 0, 0, 0},
-        [WORKER_WELCOME] = {"WELCOME", SIDE_SUPERVISOR, PHASE_GREETED, 0, SMALL, VERSION, 0, 0, 0},
-        [WORKER_ATTEMPTS] = {"ATTEMPTS", SIDE_WORKER, PHASE_WELCOME, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0, 0},
-        [WORKER_POLICY] = {"POLICY", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, NAME, 0, 1, 1},
-        [WORKER_RUN] = {"RUN", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, 0, 0, RUN_INPUTS, RUN_FDS_MAX},
-        [WORKER_CANCEL] = {"CANCEL", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, JOB, ATTEMPT, 0, 0},
-        [WORKER_STOP] = {"STOP", SIDE_SUPERVISOR, PHASE_WORK, 1, SMALL, 0, 0, 0, 0},
-        [WORKER_STARTED] = {"STARTED", SIDE_WORKER, PHASE_WORK, 1, SMALL, JOB | ATTEMPT, 0, 0, 0},
-        [WORKER_REPORT] = {"REPORT", SIDE_WORKER, PHASE_WORK, 1, WORKER_MESSAGE_MAX, JOB | ATTEMPT | TEXT, 0, 0, 0},
-        [WORKER_ACKNOWLEDGE] = {"ACKNOWLEDGE", SIDE_SUPERVISOR, PHASE_WORK, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0, 0},
+        [WORKER_HELLO] = {"HELLO", SIDE_WORKER, PHASE_CONNECTED, 0, SMALL, OLDEST | VERSION | NAME, 0, 0},
+        [WORKER_WELCOME] = {"WELCOME", SIDE_SUPERVISOR, PHASE_GREETED, 0, SMALL, VERSION, 0, 0},
+        [WORKER_ATTEMPTS] = {"ATTEMPTS", SIDE_WORKER, PHASE_WELCOME, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0},
+        [WORKER_POLICY] = {"POLICY", SIDE_SUPERVISOR, PHASE_WORK, 2, SMALL, NAME, 1, 1},
+        [WORKER_RUN] = {"RUN", SIDE_SUPERVISOR, PHASE_WORK, 2, SMALL, 0, RUN_INPUTS, RUN_FDS_MAX},
+        [WORKER_CANCEL] = {"CANCEL", SIDE_SUPERVISOR, PHASE_WORK, 2, SMALL, JOB | ATTEMPT, 0, 0},
+        [WORKER_STOP] = {"STOP", SIDE_SUPERVISOR, PHASE_WORK, 2, SMALL, 0, 0, 0},
+        [WORKER_STARTED] = {"STARTED", SIDE_WORKER, PHASE_WORK, 2, SMALL, JOB | ATTEMPT, 0, 0},
+        [WORKER_REPORT] = {"REPORT", SIDE_WORKER, PHASE_WORK, 2, WORKER_MESSAGE_MAX, JOB | ATTEMPT | TEXT, 0, 0},
+        [WORKER_CONDITION] = {"CONDITION", SIDE_WORKER, PHASE_WORK, 3, SMALL, WARM, 0, 0},
+        [WORKER_ACKNOWLEDGE] = {"ACKNOWLEDGE", SIDE_SUPERVISOR, PHASE_WORK, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0},
 };
-
-static unsigned fields_of(const MessageRule *rule, uint64_t version)
-{
-        return rule->fields | (version >= 2 ? rule->fields_since_2 : 0);
-}
 
 static const char *read_text(Unpacker *u)
 {
@@ -88,7 +85,7 @@ int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide 
                 return error_set(e, -EPROTO, "%s is out of turn", rule->name);
         if (size > rule->size_max || n_fds < rule->fds_min || n_fds > rule->fds_max)
                 return error_set(e, -EPROTO, "%s is too long, or has %zu descriptors", rule->name, n_fds);
-        unsigned fields = fields_of(rule, version);
+        unsigned fields = rule->fields;
         ret->kind = (WorkerMessageKind)kind;
         if (fields & OLDEST)
                 ret->oldest = unpack_number(&u);
@@ -102,6 +99,8 @@ int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide 
                 ret->attempt = unpack_number(&u);
         if (fields & TEXT)
                 ret->report = read_text(&u);
+        if (fields & WARM)
+                ret->warm = unpack_number(&u);
         if (fields & ATTEMPTS)
                 read_attempts(&u, ret);
         if (unpack_end(&u) >= 0)
@@ -111,9 +110,9 @@ int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide 
         return error_set(e, -EPROTO, "%s cannot be read", rule->name);
 }
 
-void worker_message_pack(Packer *p, const WorkerMessage *m, uint64_t version)
+void worker_message_pack(Packer *p, const WorkerMessage *m)
 {
-        unsigned fields = fields_of(&rules[m->kind], version);
+        unsigned fields = rules[m->kind].fields;
 
         pack_number(p, m->kind);
         if (fields & OLDEST)
@@ -128,6 +127,8 @@ void worker_message_pack(Packer *p, const WorkerMessage *m, uint64_t version)
                 pack_number(p, m->attempt);
         if (fields & TEXT)
                 pack_string(p, m->report);
+        if (fields & WARM)
+                pack_number(p, m->warm);
         if (!(fields & ATTEMPTS))
                 return;
         pack_number(p, m->n_attempts);

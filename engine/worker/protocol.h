@@ -13,18 +13,18 @@
  *   CANCEL       ends an attempt that runs there
  *   STOP         take nothing more, and end when nothing runs and everything is acknowledged
  *   STARTED      a RUN has been taken up
+ *   CONDITION    what the worker can be seen to be like: after WELCOME, and when it has changed
  *   REPORT       a RUN has ended. The worker keeps it, and sends it again over each new connection, until the
  *   ACKNOWLEDGE  of the supervisor says that it is on the disk, or of no use
  *
- * A supervisor understands the version before its own, since workers outlive an upgrade: in version 1, a worker ended
- * with its supervisor, so there are no ATTEMPTS and no ACKNOWLEDGE, CANCEL names no attempt, and RUN has open files for
- * the output, without an index. */
+ * A supervisor understands the version before its own, since workers outlive an upgrade: in version 2, there is no
+ * CONDITION. */
 
 #include "engine/base/pack.h"
 #include "jail/jail.h"
 
-#define WORKER_VERSION 2
-#define WORKER_VERSION_MIN 1 /* that a supervisor understands */
+#define WORKER_VERSION 3
+#define WORKER_VERSION_MIN 2 /* that a supervisor understands */
 #define WORKER_NUMBER_MAX 999 /* workers are called by a number from 1 */
 #define WORKER_LOCK_SUFFIX ".lock" /* to the socket's path; worker N holds a lock (fcntl) on the byte N of this file */
 #define WORKER_MESSAGE_MAX ((size_t)64 << 10)
@@ -42,6 +42,7 @@ typedef enum WorkerMessageKind {
         WORKER_REPORT,
         WORKER_ATTEMPTS,
         WORKER_ACKNOWLEDGE,
+        WORKER_CONDITION,
         WORKER_MESSAGE_KIND_MAX,
 } WorkerMessageKind;
 
@@ -69,6 +70,7 @@ typedef struct WorkerMessage {
         const char *job;          /* CANCEL, STARTED, REPORT */
         uint64_t attempt;
         const char *report;      /* JSON */
+        uint64_t warm;           /* CONDITION: jails that wait for a job */
         WorkerAttempt *attempts; /* ATTEMPTS, ACKNOWLEDGE */
         size_t n_attempts;
 } WorkerMessage;
@@ -79,12 +81,11 @@ typedef struct WorkerMessage {
 int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide sender, WorkerPhase phase,
                         uint64_t version, WorkerMessage *ret, Error *e);
 
-void worker_message_pack(Packer *p, const WorkerMessage *message, uint64_t version);
+void worker_message_pack(Packer *p, const WorkerMessage *message);
 
-/* Descriptors of RUN, in this order; inputs follow. In version 1, three open files stood in the place of RUN_OUTPUT. */
+/* Descriptors of RUN, in this order; inputs follow. */
 enum { RUN_ORDER, RUN_OUTPUT, RUN_STDIN, RUN_INPUTS };
-#define RUN_FDS_VERSION_1 2 /* so many more */
-#define RUN_FDS_MAX (RUN_INPUTS + RUN_FDS_VERSION_1 + JAIL_INPUTS_MAX)
+#define RUN_FDS_MAX (RUN_INPUTS + JAIL_INPUTS_MAX)
 
 /* Opens <job>/<attempt>/<stream> below the directory RUN_OUTPUT, for writing or reading; `create`: it is made, with the
  * directories above it, where it is not there. Whoever needs one first makes it: many jobs leave nothing, and to make files is

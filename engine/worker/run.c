@@ -358,6 +358,11 @@ size_t runs_running(const Runs *runs)
         return runs->n_running;
 }
 
+size_t runs_warm(const Runs *runs)
+{
+        return jail_launcher_warm(runs->launcher, NULL);
+}
+
 size_t runs_list(const Runs *runs, WorkerAttempt *ret, size_t room)
 {
         size_t n = 0;
@@ -380,7 +385,10 @@ static int on_jails(sd_event_source *source _unused_, int fd _unused_, uint32_t 
         int r = jail_launcher_dispatch(runs->launcher, NULL);
 
         /* Without its launcher a worker is of no use: the pool replaces it, and its jobs run again. */
-        return r == -ECONNRESET ? sd_event_exit(runs->event, 1) : 0;
+        if (r == -ECONNRESET)
+                return sd_event_exit(runs->event, 1);
+        runs->events->changed(runs->userdata);
+        return 0;
 }
 
 int runs_new(sd_event *event, const char *cgroup, const WarmLimits *warm, const RunsEvents *events, void *userdata,

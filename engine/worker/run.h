@@ -14,6 +14,8 @@ typedef struct RunsEvents {
         void (*started)(const char *job, uint64_t attempt, void *userdata);
         /* A job has ended; `report` is its JSON. */
         void (*ended)(const char *job, uint64_t attempt, const char *report, void *userdata);
+        /* What runs_warm() says may be another now. */
+        void (*changed)(void *userdata);
 } RunsEvents;
 
 /* Starts the launcher; `cgroup` as in JailLauncherOptions. Errors: as of jail_launcher_new(). */
@@ -26,6 +28,9 @@ DEFINE_CLEANUP(Runs, runs_free)
 size_t runs_count(const Runs *runs);
 /* Without those that have ended. */
 size_t runs_running(const Runs *runs);
+
+/* Jails that wait for a job. */
+size_t runs_warm(const Runs *runs);
 
 /* All of them, as ATTEMPTS has them: at most so many as there is room for. */
 size_t runs_list(const Runs *runs, WorkerAttempt *ret, size_t room);

@@ -63,6 +63,10 @@ reach_waiting() { # how many, at least
         return 1
 }
 
+warm_of_pool() { # of its one worker
+        ctl pool --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["workers"][0]["warm"])'
+}
+
 @test "the first job is started cold, and what follows finds jails" {
         start_with '{}'
         [ "$(start_of)" = cold ]
@@ -80,6 +84,18 @@ reach_waiting() { # how many, at least
         # Each has two processes: that of the job is there, too.
         sleep 0.3
         [ "$(waiting | wc -l)" -eq 6 ]
+}
+
+@test "the pool shows how many jails wait" {
+        start_with '{"maximum": 3}'
+        [ "$(warm_of_pool)" = 0 ]
+        ids=$(for i in $(seq 8); do echo '{"command": ["true"]}'; done | ctl submit -)
+        ctl wait $ids
+        for i in $(seq 100); do
+                [ "$(warm_of_pool)" = 3 ] && break
+                sleep 0.1
+        done
+        ctl pool | grep -E '^1 +ready +0 +3 '
 }
 
 @test "none is kept where none may be" {
@@ -111,7 +127,7 @@ reach_waiting() { # how many, at least
         for pause in 0 0.003 0.006 0.01 0.02 0.05; do
                 ids=$(for i in $(seq 6); do echo '{"command": ["true"]}'; done | ctl submit -)
                 sleep "$pause"
-                pkill -KILL -f "skep-worker --socket $BATS_FILE_TMPDIR/engine.sock" || true
+                pkill -KILL -f "skep-worker --socket $state/worker.sock"
                 ctl wait $ids
         done
         stop_engine

@@ -22,7 +22,7 @@ static void read_worker_message(const uint8_t *data, size_t size)
 
         if (worker_message_read(data + 1, size - 1, n_fds, sender, phase, version, &m, &e) < 0)
                 return;
-        worker_message_pack(&p, &m, version);
+        worker_message_pack(&p, &m);
         if (p.failed || p.size != size - 1 || memcmp(p.data, data + 1, p.size) != 0 ||
             worker_message_read(p.data, p.size, n_fds, sender, phase, version, &back, &e) < 0)
                 abort();

@@ -52,11 +52,11 @@ static int connect_to_pool(void)
         return fd;
 }
 
-static void say(int socket, const WorkerMessage *message, uint64_t version)
+static void say(int socket, const WorkerMessage *message)
 {
         Packer p = {0};
 
-        worker_message_pack(&p, message, version);
+        worker_message_pack(&p, message);
         send_message(socket, p.data, p.size, NULL, 0);
         packer_done(&p);
 }
@@ -82,7 +82,7 @@ static void greet(int socket, uint64_t version)
 {
         WorkerMessage m;
 
-        say(socket, &(WorkerMessage){.kind = WORKER_HELLO, .oldest = version, .version = version, .name = "1"}, version);
+        say(socket, &(WorkerMessage){.kind = WORKER_HELLO, .oldest = version, .version = version, .name = "1"});
         if (hear(socket, PHASE_GREETED, 0, &m, NULL) != WORKER_WELCOME || m.version != version)
                 _exit(1);
 }
@@ -100,7 +100,7 @@ static void wait_for_stop(int socket)
 static void play_ready(int socket)
 {
         greet(socket, 2);
-        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS}, 2);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
         wait_for_stop(socket);
 }
 
@@ -274,26 +274,31 @@ START_TEST(test_a_worker_that_dies_is_lost_and_started_again)
 }
 END_TEST
 
-/* What a worker of version 1 knows: no index, no attempt in CANCEL, no acknowledgement. */
-static void play_first_version(int socket)
+/* It says nothing of its condition, and what it would say now is out of turn. */
+static void play_version_before(int socket)
 {
         WorkerMessage m;
         size_t n_fds;
 
-        greet(socket, 1);
-        if (hear(socket, PHASE_WORK, 1, &m, NULL) != WORKER_POLICY || hear(socket, PHASE_WORK, 1, &m, &n_fds) != WORKER_RUN ||
-            n_fds != RUN_INPUTS + RUN_FDS_VERSION_1 || hear(socket, PHASE_WORK, 1, &m, NULL) != WORKER_CANCEL || strcmp(m.job, "a") != 0)
+        greet(socket, WORKER_VERSION_MIN);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
+        if (hear(socket, PHASE_WORK, WORKER_VERSION_MIN, &m, NULL) != WORKER_POLICY ||
+            hear(socket, PHASE_WORK, WORKER_VERSION_MIN, &m, &n_fds) != WORKER_RUN || n_fds != RUN_INPUTS ||
+            hear(socket, PHASE_WORK, WORKER_VERSION_MIN, &m, NULL) != WORKER_CANCEL || strcmp(m.job, "a") != 0)
                 _exit(1);
-        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "a", .attempt = 1, .report = "{}"}, 1);
-        if (hear(socket, PHASE_WORK, 1, &m, NULL) != WORKER_CANCEL)
+        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "a", .attempt = 1, .report = "{}"});
+        if (hear(socket, PHASE_WORK, WORKER_VERSION_MIN, &m, NULL) != WORKER_CANCEL || m.attempt != 2)
                 _exit(1);
-        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "b", .attempt = 2, .report = "{}"}, 1);
-        wait_for_stop(socket);
+        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "b", .attempt = 2, .report = "{}"});
+        if (hear(socket, PHASE_WORK, WORKER_VERSION_MIN, &m, NULL) != WORKER_CANCEL)
+                _exit(1);
+        say(socket, &(WorkerMessage){.kind = WORKER_CONDITION, .warm = 3});
+        hear(socket, PHASE_WORK, WORKER_VERSION_MIN, &m, NULL);
 }
 
 START_TEST(test_the_version_before_is_understood)
 {
-        part = play_first_version;
+        part = play_version_before;
         make_pool(1);
         loop_until(pool_size(pool).connected == 1);
         PoolWorker *w = pool_find_room(pool);
@@ -305,6 +310,29 @@ START_TEST(test_the_version_before_is_understood)
         loop_until(n_reported == 2);
         ck_assert_uint_eq(n_lost, 0);
         ck_assert_uint_eq(pool_worker_status(w).running, 0);
+        pool_cancel(w, "c", 3);
+        loop_until(n_lost == 1);
+}
+END_TEST
+
+static void play_warm(int socket)
+{
+        greet(socket, WORKER_VERSION);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
+        say(socket, &(WorkerMessage){.kind = WORKER_CONDITION, .warm = 7});
+        wait_for_stop(socket);
+}
+
+START_TEST(test_a_worker_says_how_many_jails_it_keeps_ready)
+{
+        part = play_warm;
+        make_pool(1);
+        const PoolWorker *w = pool_next_worker(pool, NULL);
+        ck_assert_uint_eq(pool_worker_status(w).warm, UINT64_MAX);
+        loop_until(pool_worker_status(w).warm == 7);
+        kill(pool_worker_status(w).pid, SIGKILL);
+        loop_until(n_lost == 1);
+        ck_assert_uint_eq(pool_worker_status(w).warm, UINT64_MAX);
 }
 END_TEST
 
@@ -315,8 +343,8 @@ static void play_survivor(int socket)
         WorkerMessage m;
 
         greet(socket, 2);
-        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = attempts, .n_attempts = 2}, 2);
-        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "ended", .attempt = 2, .report = "{}"}, 2);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = attempts, .n_attempts = 2});
+        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "ended", .attempt = 2, .report = "{}"});
         for (bool cancelled = false, acknowledged = false; !cancelled || !acknowledged;) {
                 WorkerMessageKind kind = hear(socket, PHASE_WORK, 2, &m, NULL);
                 if (kind == 0)
@@ -324,7 +352,7 @@ static void play_survivor(int socket)
                 cancelled |= kind == WORKER_CANCEL && strcmp(m.job, "runs") == 0 && m.attempt == 3;
                 acknowledged |= kind == WORKER_ACKNOWLEDGE && m.n_attempts == 1 && m.attempts[0].attempt == 2;
         }
-        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "runs", .attempt = 3, .report = "{\"cancelled\":1}"}, 2);
+        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "runs", .attempt = 3, .report = "{\"cancelled\":1}"});
         wait_for_stop(socket);
 }
 
@@ -386,23 +414,23 @@ static void play_bad(int socket)
 
         switch (bad) {
         case 0: /* no greeting */
-                say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS}, 2);
+                say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
                 break;
         case 1: /* of a version that nobody speaks */
-                say(socket, &(WorkerMessage){.kind = WORKER_HELLO, .oldest = 77, .version = 78, .name = "1"}, 2);
+                say(socket, &(WorkerMessage){.kind = WORKER_HELLO, .oldest = 77, .version = 78, .name = "1"});
                 break;
         case 2: /* what only a supervisor says */
                 greet(socket, 2);
-                say(socket, &(WorkerMessage){.kind = WORKER_STOP}, 2);
+                say(socket, &(WorkerMessage){.kind = WORKER_STOP});
                 break;
         case 3: /* before it has said what it has */
                 greet(socket, 2);
-                say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "a", .attempt = 1, .report = "{}"}, 2);
+                say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "a", .attempt = 1, .report = "{}"});
                 break;
         case 4: /* twice */
                 greet(socket, 2);
-                say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS}, 2);
-                say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = (WorkerAttempt *)&attempt, .n_attempts = 1}, 2);
+                say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
+                say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = (WorkerAttempt *)&attempt, .n_attempts = 1});
                 break;
         case 5:
                 send(socket, large, sizeof large, 0);
@@ -435,6 +463,7 @@ Suite *pool_suite(void)
         tcase_add_test(tests, test_workers_are_started_scaled_and_drained);
         tcase_add_test(tests, test_a_worker_that_dies_is_lost_and_started_again);
         tcase_add_test(tests, test_the_version_before_is_understood);
+        tcase_add_test(tests, test_a_worker_says_how_many_jails_it_keeps_ready);
         tcase_add_test(tests, test_what_a_worker_has_from_before_is_claimed_before_anything_else);
         tcase_add_test(tests, test_a_worker_that_ends_before_it_speaks_is_not_waited_for);
         tcase_add_loop_test(tests, test_a_worker_that_breaks_the_protocol_is_ended, 0, 7);
