@@ -104,22 +104,6 @@ static void add_row(Table *table, json_object *job, bool utc)
         table_add(table, json_text(job, "name"), NULL);
 }
 
-/* Of a page that begins behind an array: only its members, which come first. True where they end. */
-static bool keep_members(json_object *jobs, const char *prefix)
-{
-        size_t n = json_object_array_length(jobs), kept = 0;
-
-        while (kept < n) {
-                const char *id = json_text(json_object_array_get_idx(jobs, kept), "id");
-                if (!id || strncmp(id, prefix, strlen(prefix)) != 0)
-                        break;
-                kept++;
-        }
-        if (kept < n)
-                json_object_array_del_idx(jobs, kept, n - kept);
-        return kept < n;
-}
-
 static int print_page(const Context *context, const ListOptions *o, json_object *jobs, Table *table, Error *e)
 {
         for (size_t i = 0; i < json_object_array_length(jobs); i++) {
@@ -137,43 +121,32 @@ static int print_page(const Context *context, const ListOptions *o, json_object 
         return fflush(stdout) != 0 ? error_errno(e, -errno, "standard output") : 0;
 }
 
-/* Members have the id of their array, "_" and a number, and so are listed behind it. */
-static int find_array(const ListOptions *o, sd_bus *bus, char **cursor, char **ret_prefix, Error *e)
+static int filter_array(ListOptions *o, sd_bus *bus, Error *e)
 {
         _cleanup_free_ char *path = NULL;
-        int r;
+        int r = o->array ? client_find_job(bus, o->array, &path, e) : 0;
 
-        if (!o->array)
-                return 0;
-        if ((r = client_find_job(bus, o->array, &path, e)) < 0)
-                return r;
-        free(*cursor);
-        *cursor = strdup(client_id_of(path));
-        if (!*cursor || asprintf(ret_prefix, "%s_", *cursor) < 0)
-                return error_oom(e);
-        return 0;
+        return path ? add_filter(o, "array", client_id_of(path), e) : r;
 }
 
-static int list(const Context *context, const ListOptions *o, Error *e)
+static int list(const Context *context, ListOptions *o, Error *e)
 {
         _cleanup_(table_freep) Table *table = table_new(columns, ELEMENTS(columns), context->colour);
-        _cleanup_free_ char *cursor = since_cursor(o->since_usec), *prefix = NULL;
+        _cleanup_free_ char *cursor = since_cursor(o->since_usec);
         _cleanup_bus_ sd_bus *bus = NULL;
-        bool end = false;
         int r;
 
         if (!table || !cursor)
                 return error_oom(e);
-        if ((r = client_connect(context->address, &bus, e)) < 0 || (r = find_array(o, bus, &cursor, &prefix, e)) < 0)
+        if ((r = client_connect(context->address, &bus, e)) < 0 || (r = filter_array(o, bus, e)) < 0)
                 return r;
         do {
                 _cleanup_json_ json_object *jobs = NULL;
                 if ((r = client_list_jobs(bus, o->filter, PAGE_JOBS, &cursor, &jobs, e)) < 0)
                         return r;
-                end = prefix && keep_members(jobs, prefix);
                 if ((r = print_page(context, o, jobs, table, e)) < 0)
                         return r;
-        } while (*cursor && !end);
+        } while (*cursor);
         return 0;
 }
 

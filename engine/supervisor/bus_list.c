@@ -5,6 +5,7 @@
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/clock.h"
+#include "engine/supervisor/array.h"
 
 #include <string.h>
 
@@ -15,7 +16,7 @@
 
 typedef struct Filter {
         unsigned states; /* a set; 0: all */
-        const char *tenant, *name;
+        const char *tenant, *name, *array;
 } Filter;
 
 static int read_filter(sd_bus_message *m, Filter *filter, Error *e)
@@ -42,10 +43,18 @@ static int read_filter(sd_bus_message *m, Filter *filter, Error *e)
                         filter->tenant = value;
                 else if (strcmp(key, "name") == 0)
                         filter->name = value;
+                else if (strcmp(key, "array") == 0)
+                        filter->array = value;
                 else
-                        return error_set(e, -EINVAL, "filter: unknown key; known are state, tenant and name");
+                        return error_set(e, -EINVAL, "filter: unknown key; known are state, tenant, name and array");
         }
         return r < 0 ? error_errno(e, r, "reading the filter") : sd_bus_message_exit_container(m);
+}
+
+/* Members stand behind their array. */
+static bool is_behind(const Filter *filter, const Job *job)
+{
+        return filter->array && !(job->member && strcmp(job->array->whole->id.text, filter->array) == 0);
 }
 
 static bool filter_takes(const Filter *filter, const Job *job)
@@ -70,12 +79,15 @@ static int append_jobs(sd_bus_message *reply, const BusLink *link, const Filter 
                        uint32_t limit)
 {
         const JobTable *table = supervisor_jobs(bus_supervisor(link));
-        const char *next = "";
+        const char *next = "",
+                   *behind = filter->array && id_compare(cursor, filter->array) < 0 ? filter->array : cursor;
         Page page = {0};
         int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
 
-        for (size_t i = job_table_after(table, cursor); r >= 0 && i < table->n; i++, page.looked_at++) {
+        for (size_t i = job_table_after(table, behind); r >= 0 && i < table->n; i++, page.looked_at++) {
                 const Job *job = table->jobs[i];
+                if (is_behind(filter, job))
+                        break;
                 if (page_is_full(&page, limit)) {
                         /* There may be more: it goes on behind the one before. */
                         next = table->jobs[i - 1]->id.text;

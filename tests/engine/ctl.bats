@@ -564,6 +564,8 @@ watch_top() { # test
         other=$(ctl submit - <<< '{"command": ["true"]}')
         [ "$(ctl list --array "$id" --ids | wc -l)" -eq 12 ]
         [ -z "$(ctl list --array "$other" --ids)" ]
+        run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager ListJobs 'a{sv}su' 1 array s "$id" "${id}_9" 1
+        [[ $output == "aa{sv}s 1 "*"\"${id}_10\""*" \"${id}_10\"" ]]
 }
 
 @test "an array that runs shows how far it is" {
