@@ -110,14 +110,6 @@ static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, co
         acknowledge_when_stored(s, worker, id, attempt);
 }
 
-static Job *find_job_of(const Supervisor *s, const PoolWorker *worker)
-{
-        for (size_t i = 0; i < s->jobs.n; i++)
-                if (s->jobs.jobs[i]->worker == worker)
-                        return s->jobs.jobs[i];
-        return NULL;
-}
-
 static void lose(Supervisor *s, Job *job, const char *why, const char *worker)
 {
         supervisor_attempt_failed(s, job, JAIL_LOST,
@@ -128,8 +120,10 @@ static void on_lost(PoolWorker *worker, void *userdata)
 {
         Supervisor *s = userdata;
 
-        for (Job *job; (job = find_job_of(s, worker));)
-                lose(s, job, "the worker that ran the job has died", pool_worker_name(worker));
+        /* What has ended is forgotten later: the table stays as it is. */
+        for (size_t i = 0; i < s->jobs.n; i++)
+                if (s->jobs.jobs[i]->worker == worker)
+                        lose(s, s->jobs.jobs[i], "the worker that ran the job has died", pool_worker_name(worker));
         supervisor_dispatch(s);
 }
 

@@ -264,6 +264,8 @@ static int serve(const Options *o, Config *config, Error *e)
         if (r >= 0)
                 r = watch_signals(&d, e);
         if (r >= 0)
+                r = supervisor_start(supervisor, e);
+        if (r >= 0)
                 r = say_ready(&d, e);
         if (r >= 0 && (r = sd_event_loop(d.event)) < 0)
                 error_errno(e, r, "event loop");

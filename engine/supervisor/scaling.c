@@ -377,7 +377,7 @@ int scaling_new(Supervisor *supervisor, Scaling **ret, Error *e)
 
         if (!s)
                 return error_oom(e);
-        *s = (Scaling){.supervisor = supervisor, .fixed = pool_size(supervisor->pool).target};
+        *s = (Scaling){.supervisor = supervisor, .fixed = supervisor->config->workers.minimum};
         load_init(&s->load, realtime_usec(), monotonic_usec());
         s->settings = scaler_defaults();
         s->settings.mode = supervisor->config->scaler;

@@ -380,7 +380,7 @@ static int choose_starter(Supervisor *s, const PoolStarter **ret, Error *e)
         return r;
 }
 
-static int start_pool(Supervisor *s, Error *e)
+int supervisor_start(Supervisor *s, Error *e)
 {
         PoolOptions pool = {
                 .state_directory = s->config->state_directory,
@@ -435,8 +435,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
             (r = s->outputs = output_directory_new(config->state_directory, e)) < 0 ||
             (r = blobs_new(event, config->state_directory, &s->blobs, e)) < 0 ||
             (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = read_settings(s, e)) < 0 ||
-            (r = recovery_run(s, e)) < 0 ||
-            (r = start_pool(s, e)) < 0 || (r = scaling_new(s, &s->scaling, e)) < 0)
+            (r = recovery_run(s, e)) < 0 || (r = scaling_new(s, &s->scaling, e)) < 0)
                 return r;
         *ret = take(s);
         return 0;

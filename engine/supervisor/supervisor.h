@@ -25,6 +25,9 @@ typedef struct SupervisorEvents {
 
 /* The configuration must live as long as the supervisor, which reads what may change each time that it is used. */
 int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e);
+/* Takes up the workers that are there, and starts those that are missing. It is the last of what may fail at a start: one that
+ * fails leaves workers alone. */
+int supervisor_start(Supervisor *supervisor, Error *e);
 /* Reads configuration and policies again (reload.c). The keys of what has changed and needs a restart go to `later`.
  * On an error everything stays as it was: -EINVAL, -ENOENT. */
 int supervisor_reload(Supervisor *supervisor, char ***later, Error *e);
