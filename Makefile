@@ -58,7 +58,8 @@ LAUNCHER := $(call objects,jail/launcher.c jail/running_jail.c jail/warm.c jail/
               jail/root_file.c jail/confine.c jail/landlock.c jail/unpack.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
 # Never with sanitizers, which need calls and libraries that its jail does not have: the fuzz targets cover it.
-IMAGE_UNPACK := $(patsubst %.c,$(BUILD)/$(PLAIN)%.o,$(call sources,jail/image_unpack engine/base) jail/image_config.c)
+IMAGE_UNPACK := $(patsubst %.c,$(BUILD)/$(PLAIN)%.o,$(filter-out engine/base/log.c,$(call sources,jail/image_unpack engine/base)) \
+                  jail/image_config.c)
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
@@ -230,6 +231,7 @@ install: all $(MAN)
 	install -Dm644 engine/ctl/skepctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/skepctl
 	install -Dm644 -t $(DESTDIR)$(UNITDIR) $(addprefix units/,skepd.service skepd.socket skep-worker@.service skep.slice)
 	install -Dm644 units/skep.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/skep.conf
+	install -Dm644 units/skep.catalog $(DESTDIR)$(PREFIX)/lib/systemd/catalog/skep.catalog
 	install -Dm644 units/skep.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/skep.conf
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/system.d units/org.skep.Engine1.conf
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/system-services units/org.skep.Engine1.service

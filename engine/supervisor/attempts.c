@@ -12,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/json.h"
 #include "engine/base/log.h"
+#include "engine/supervisor/job_log.h"
 #include "engine/supervisor/job_report.h"
 
 #include <string.h>
@@ -76,6 +77,7 @@ static void on_started(PoolWorker *worker, const char *id, uint64_t attempt, voi
                 return;
         supervisor_set_state(s, job, JOB_RUNNING);
         job->started_usec = realtime_usec();
+        job_log_started(job, pool_worker_name(worker));
 }
 
 static void take_report(Supervisor *s, Job *job, const PoolWorker *worker, const char *text)
@@ -84,7 +86,9 @@ static void take_report(Supervisor *s, Job *job, const PoolWorker *worker, const
         _cleanup_error_ Error e = ERROR_NULL;
 
         if (json_parse_text(text, strlen(text), &report, &e) < 0 || !json_object_is_type(report, json_type_object)) {
-                log_error("worker %s: its report on %s cannot be read", pool_worker_name(worker), job->id.text);
+                const LogFields fields = job_log_fields(job, LOG_EVENT_NONE, pool_worker_name(worker));
+                log_message(LOG_LEVEL_ERROR, &fields, "worker %s: its report on job %s cannot be read", fields.worker,
+                            fields.job);
                 supervisor_finish(s, job, JOB_FAILED,
                                   job_report_own(job, JAIL_LOST, "the worker's report cannot be read",
                                                  pool_worker_name(worker)));

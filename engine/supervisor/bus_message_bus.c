@@ -195,7 +195,8 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_er
 {
         BusLink *link = userdata;
 
-        log_warning("the message bus has closed the connection: trying again");
+        log_message(LOG_LEVEL_WARNING, &(LogFields){.event = LOG_EVENT_BUS_AWAY},
+                    "the message bus has closed the connection: trying again");
         return reconnect_later(link->owner, 0);
 }
 
@@ -235,7 +236,7 @@ static int on_reconnect(sd_event_source *source _unused_, uint64_t usec _unused_
                 drop_connection(bus);
                 return reconnect_later(bus, RECONNECT_USEC);
         }
-        log_info("the message bus is there again");
+        log_message(LOG_LEVEL_INFO, &(LogFields){.event = LOG_EVENT_BUS_BACK}, "the message bus is there again");
         return 0;
 }
 

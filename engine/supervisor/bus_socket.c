@@ -101,7 +101,8 @@ static void say_refused(Bus *bus, const Error *e)
         if (now - bus->said_usec < USEC_PER_SECOND)
                 return;
         bus->said_usec = now;
-        log_warning("a client is not served: %s", error_text(e));
+        log_message(LOG_LEVEL_WARNING, &(LogFields){.event = LOG_EVENT_CLIENT_REFUSED}, "a client is not served: %s",
+                    error_text(e));
 }
 
 static int on_connect(sd_event_source *source _unused_, int listener, uint32_t events _unused_, void *userdata)

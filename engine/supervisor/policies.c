@@ -13,8 +13,10 @@
 
 void supervisor_log_notes(const JailPolicy *policy)
 {
+        const LogFields fields = {.event = LOG_EVENT_POLICY_NOTED, .policy = jail_policy_name(policy)};
+
         for (char *const *note = jail_policy_notes(policy); note && *note; note++)
-                log_warning("policy %s: %s", jail_policy_name(policy), *note);
+                log_message(LOG_LEVEL_WARNING, &fields, "policy %s: %s", fields.policy, *note);
 }
 
 void known_policies_free(KnownPolicy *list)

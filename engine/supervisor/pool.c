@@ -45,7 +45,8 @@ const char *worker_state_name(WorkerState state)
 void pool_set_state(PoolWorker *w, WorkerState state)
 {
         if (!(transitions[w->state] & TO(state)))
-                log_error("worker %s: %s cannot become %s", w->name, state_names[w->state], state_names[state]);
+                log_message(LOG_LEVEL_ERROR, &(LogFields){.worker = w->name}, "worker %s: %s cannot become %s", w->name,
+                            state_names[w->state], state_names[state]);
         w->state = state;
         w->pool->events->changed(w, POOL_WORKER_STATE, w->pool->userdata);
 }
@@ -208,14 +209,16 @@ static void restart_later(PoolWorker *w)
         else
                 w->restart_usec = w->restart_usec * 2 < RESTART_MAX_USEC ? w->restart_usec * 2 : RESTART_MAX_USEC;
         if (sd_event_add_time_relative(w->pool->event, &w->timer, CLOCK_MONOTONIC, w->restart_usec, 0, on_restart, w) < 0)
-                log_error("worker %s: its timer cannot be set", w->name);
+                log_message(LOG_LEVEL_ERROR, &(LogFields){.worker = w->name}, "worker %s: its timer cannot be set",
+                            w->name);
 }
 
 /* Said once, however often it is tried. */
 static void note_failure(PoolWorker *w, const char *why)
 {
         if (!w->why || strcmp(w->why, why) != 0)
-                log_error("worker %s cannot be started: %s", w->name, why);
+                log_message(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_WORKER_NOT_STARTED, .worker = w->name},
+                            "worker %s cannot be started: %s", w->name, why);
         free(w->why);
         w->why = strdup(why);
 }

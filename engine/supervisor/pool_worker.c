@@ -28,7 +28,8 @@ static int on_exited(sd_event_source *source _unused_, int fd _unused_, uint32_t
         bool ours = waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | WNOHANG) == 0;
         bool well = ours && info.si_code == CLD_EXITED && info.si_status == 0;
         if (ours && !well)
-                log_warning("worker %s ended (%s %d)", w->name, info.si_code == CLD_EXITED ? "status" : "signal",
+                log_message(LOG_LEVEL_WARNING, &(LogFields){.event = LOG_EVENT_WORKER_DIED, .worker = w->name},
+                            "worker %s ended (%s %d)", w->name, info.si_code == CLD_EXITED ? "status" : "signal",
                             info.si_status);
         pool_worker_disconnect(w);
         pool_worker_unwatch(w);
@@ -66,8 +67,9 @@ static int on_silent(sd_event_source *source _unused_, uint64_t usec _unused_, v
                 pool_worker_failed(w->pool, w->name, "it was started, and does not come");
                 return 0;
         }
-        log_error("worker %s: it does not %s; it is ended", w->name,
-                  w->phase == PHASE_WORK ? "end" : "connect, or does not say what it has");
+        log_message(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_WORKER_EXPELLED, .worker = w->name},
+                    "worker %s: it does not %s; it is ended", w->name,
+                    w->phase == PHASE_WORK ? "end" : "connect, or does not say what it has");
         end_process(w);
         return 0;
 }
@@ -76,7 +78,8 @@ void pool_worker_expect(PoolWorker *w, uint64_t usec)
 {
         w->timer = sd_event_source_disable_unref(w->timer);
         if (sd_event_add_time_relative(w->pool->event, &w->timer, CLOCK_MONOTONIC, usec, 0, on_silent, w) < 0)
-                log_error("worker %s: its timer cannot be set", w->name);
+                log_message(LOG_LEVEL_ERROR, &(LogFields){.worker = w->name}, "worker %s: its timer cannot be set",
+                            w->name);
 }
 
 /* ---- its connection ---- */
@@ -96,7 +99,8 @@ void pool_worker_disconnect(PoolWorker *w)
 /* For a worker that breaks the protocol, or does not read: its process goes, and with that, it is lost. */
 static void expel(PoolWorker *w, const char *why)
 {
-        log_error("worker %s: %s; it is ended", w->name, why);
+        log_message(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_WORKER_EXPELLED, .worker = w->name},
+                    "worker %s: %s; it is ended", w->name, why);
         pool_worker_disconnect(w);
         end_process(w);
 }

@@ -58,7 +58,8 @@ int supervisor_reload(Supervisor *s, char ***later, Error *e)
                 error_oom(e);
         if (r < 0) {
                 known_policies_free(policies);
-                log_error("the configuration stays as it was: %s", error_text(e));
+                log_message(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_NOT_CONFIGURED},
+                            "the configuration stays as it was: %s", error_text(e));
                 return r;
         }
         resources_set_total(&s->queue.resources, s->config->pool.memory_bytes, s->config->pool.cpu_overcommit_milli);
@@ -69,10 +70,9 @@ int supervisor_reload(Supervisor *s, char ***later, Error *e)
         known_policies_free(s->policies);
         s->policies = policies;
         _cleanup_free_ char *list = *later ? strv_join(*later, ", ") : NULL;
-        if (list)
-                log_warning("the configuration was read again; what has changed of %s needs a restart", list);
-        else
-                log_info("the configuration was read again");
+        log_message(list ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, &(LogFields){.event = LOG_EVENT_CONFIGURED},
+                    "the configuration was read again%s%s%s", list ? "; what has changed of " : "", list ? list : "",
+                    list ? " needs a restart" : "");
         if (s->events)
                 s->events->reloaded(s->events_userdata);
         retention_run(s);

@@ -203,7 +203,8 @@ static void keep_decision(Scaling *s, int workers, ScalerDecision *d)
         };
         if (place->target == place->workers)
                 return;
-        log_info("%s", place->sentence ? place->sentence : "the pool changes");
+        log_message(LOG_LEVEL_INFO, &(LogFields){.event = LOG_EVENT_POOL_SIZED}, "%s",
+                    place->sentence ? place->sentence : "the pool changes");
         if (s->supervisor->events && s->supervisor->events->scaled)
                 s->supervisor->events->scaled(place, s->supervisor->events_userdata);
 }

@@ -269,14 +269,16 @@ static void *write_all(void *userdata)
                 int code = STAILQ_EMPTY(&s->pending) ? SQLITE_OK : commit(s);
                 if (code == SQLITE_OK) {
                         if (failing)
-                                log_info("%s can be written again", s->path);
+                                log_message(LOG_LEVEL_INFO, &(LogFields){.event = LOG_EVENT_STORE_BACK},
+                                            "%s can be written again", s->path);
                         failing = false;
                         hand_back(s, &s->pending);
                         continue;
                 }
                 if (!failing)
-                        log_error("%s: %s: no new jobs are taken until it can be written", s->path,
-                                  sqlite3_errstr(code));
+                        log_message(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_STORE_FAILING},
+                                    "%s: %s: no new jobs are taken until it can be written", s->path,
+                                    sqlite3_errstr(code));
                 failing = true;
                 refuse(s, code);
         }

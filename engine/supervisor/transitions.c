@@ -7,6 +7,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/supervisor/job_log.h"
 #include "engine/supervisor/job_report.h"
 
 #include <stdlib.h>
@@ -59,7 +60,9 @@ static bool check_transition(const Job *job, JobState state)
 {
         if (!job->ended && job_state_may_become(job->state, state))
                 return true;
-        log_error("job %s: %s cannot become %s", job->id.text, job_state_name(job->state), job_state_name(state));
+        const LogFields fields = job_log_fields(job, LOG_EVENT_NONE, NULL);
+        log_message(LOG_LEVEL_ERROR, &fields, "job %s: %s cannot become %s", fields.job, job_state_name(job->state),
+                    job_state_name(state));
         return false;
 }
 
@@ -96,6 +99,7 @@ static void on_ended(const Error *error _unused_, void *userdata)
 
         const JobState before = job->state;
         job->state = job->ending;
+        job_log_ended(job);
         /* The job does not run again: what it was given is not needed any more. */
         inputs_take_back(s, job);
         s->n_finished++;
@@ -177,8 +181,10 @@ static void set_timer(Supervisor *s, sd_event_source **timer, uint64_t realtime,
         *timer = sd_event_source_disable_unref(*timer);
         int r = sd_event_add_time_relative(s->event, timer, CLOCK_MONOTONIC, realtime > now ? realtime - now : 0,
                                            TIMER_ACCURACY_USEC, handler, job);
-        if (r < 0)
-                log_error("job %s: its timer cannot be set: %s", job->id.text, strerror(-r));
+        if (r < 0) {
+                const LogFields fields = job_log_fields(job, LOG_EVENT_NONE, NULL);
+                log_message(LOG_LEVEL_ERROR, &fields, "job %s: its timer cannot be set: %s", fields.job, strerror(-r));
+        }
 }
 
 void supervisor_set_timers(Supervisor *s, Job *job)

@@ -45,7 +45,8 @@ static int on_orphaned(sd_event_source *source _unused_, uint64_t usec _unused_,
 {
         Worker *w = userdata;
 
-        log_warning("no supervisor has come for what this worker has (%zu reports): it ends", runs_count(w->runs));
+        log_message(LOG_LEVEL_WARNING, &(LogFields){.event = LOG_EVENT_WORKER_LEFT},
+                    "no supervisor has come for what this worker has (%zu reports): it ends", runs_count(w->runs));
         return sd_event_exit(w->event, 0);
 }
 
@@ -280,6 +281,7 @@ int main(int argc, char **argv)
                 log_error("%s", r < 0 ? error_text(&e) : "it is started by skepd, with --socket PATH and --name NUMBER");
                 return 125;
         }
+        log_set_worker(options.name);
         r = run(&options, &e);
         if (e.code < 0)
                 log_error("%s", error_text(&e));
