@@ -27,7 +27,7 @@ allowed() {
         jail/image_unpack) echo '^(engine/base/|jail/image_config\.h$)' ;;
         jail/cli) echo '^(engine/base/|jail/)' ;;
         engine/worker) echo '^(engine/base/|jail/jail\.h$)' ;;
-        engine/supervisor) echo '^(engine/base/|jail/jail\.h$|engine/worker/protocol\.h$|engine/scaler/scaler\.h$)' ;;
+        engine/supervisor) echo '^(engine/base/|jail/jail\.h$|engine/worker/protocol\.h$|engine/scaler/(scaler|recurrence)\.h$)' ;;
         engine/ctl) echo '^(engine/base/|engine/scaler/plot\.h$)' ;;
         engine/scaler) echo '^engine/base/' ;;
         engine/scaler/cli) echo '^engine/(base|scaler)/' ;;

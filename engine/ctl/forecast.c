@@ -26,7 +26,7 @@
 
 typedef struct Forecast {
         const Context *context;
-        json_object *report, *bands, *decisions; /* those in it */
+        json_object *report, *bands, *policies, *decisions; /* those in it */
         const char *svg;
         uint64_t minutes;
 } Forecast;
@@ -121,6 +121,26 @@ static void print_accuracy(json_object *accuracy, const char *span)
                number(a, "mean_error_if_it_stayed"));
 }
 
+/* Jobs that are going to come at once, and so jails that are to be ready. */
+static int print_policies(const Forecast *f, Error *e)
+{
+        static const TableColumn columns[] = {{"POLICY", false},    {"LAST HOUR", true},     {"WARM NOW", true}, {"IN 5 MIN", true},
+                                              {"IN 10 MIN", true}, {"IN 15 MIN", true}, {"COME AGAIN", false}};
+        static const char *const keys[] = {"jobs_in_hour", "warm", "within_5_minutes", "within_10_minutes", "within_15_minutes"};
+        _cleanup_(table_freep) Table *table = table_new(columns, ELEMENTS(columns), f->context->colour);
+
+        if (!table)
+                return error_oom(e);
+        for (size_t i = 0; i < json_object_array_length(f->policies); i++) {
+                json_object *p = json_object_array_get_idx(f->policies, i);
+                table_add(table, json_text(p, "policy"), NULL);
+                for (size_t k = 0; k < ELEMENTS(keys); k++)
+                        table_add_number(table, json_number(p, keys[k]));
+                table_add(table, json_text(p, "recurs"), NULL);
+        }
+        return table_flush(table) < 0 ? error_oom(e) : 0;
+}
+
 static int print_all(const Forecast *f, Error *e)
 {
         json_object *accuracy = json_member(f->report, "accuracy");
@@ -131,6 +151,11 @@ static int print_all(const Forecast *f, Error *e)
         else if (print_bands(f, e) < 0)
                 return e->code;
         putchar('\n');
+        if (json_object_array_length(f->policies) > 0) {
+                if (print_policies(f, e) < 0)
+                        return e->code;
+                putchar('\n');
+        }
         print_plot(f);
         print_accuracy(accuracy, "day");
         print_accuracy(accuracy, "week");
@@ -219,8 +244,10 @@ int command_forecast(const Context *context, int argc, char **argv, Error *e)
                 return r;
         f.report = report;
         f.bands = json_member(report, "forecast");
+        f.policies = json_member(report, "policies");
         f.decisions = json_member(report, "decisions");
-        if (!json_object_is_type(f.bands, json_type_array) || !json_object_is_type(f.decisions, json_type_array))
+        if (!json_object_is_type(f.bands, json_type_array) || !json_object_is_type(f.policies, json_type_array) ||
+            !json_object_is_type(f.decisions, json_type_array))
                 return error_set(e, -EBADMSG, "the report of the supervisor cannot be read");
         if (f.svg)
                 return write_svg(&f, e);

@@ -28,6 +28,10 @@ static const char *const steps[] = {
         " arrivals INTEGER NOT NULL, ended INTEGER NOT NULL, service_usec INTEGER NOT NULL, waited_usec INTEGER NOT NULL,"
         " queued_usec INTEGER NOT NULL, running_usec INTEGER NOT NULL, PRIMARY KEY (step_sec, time_sec)) WITHOUT ROWID;"
         "CREATE TABLE learnt (name TEXT PRIMARY KEY, data BLOB NOT NULL);",
+
+        /* Of that, what belongs to each policy: minutes in which there was something. */
+        "CREATE TABLE policy_load (time_sec INTEGER NOT NULL, policy TEXT NOT NULL, arrivals INTEGER NOT NULL,"
+        " at_once INTEGER NOT NULL, PRIMARY KEY (time_sec, policy)) WITHOUT ROWID;",
 };
 
 #define SCHEMA ((int64_t)ELEMENTS(steps))

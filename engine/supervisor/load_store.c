@@ -8,12 +8,24 @@
 #define MINUTE_DAYS 14
 #define COARSE_SEC 600
 #define KEPT_DAYS 56
+#define POLICY_DAYS 15
 
 /* What the thread gets. */
 typedef struct Rows {
         size_t n;
         LoadStep steps[];
 } Rows;
+
+typedef struct PolicyRow {
+        char policy[256];
+        int64_t time_sec;
+        uint64_t arrivals, at_once;
+} PolicyRow;
+
+typedef struct PolicyRows {
+        size_t n;
+        PolicyRow rows[];
+} PolicyRows;
 
 typedef struct Learnt {
         char name[64];
@@ -69,7 +81,7 @@ static int thin(sqlite3 *db, int64_t now_sec)
 {
         const int64_t coarse[] = {COARSE_SEC, (now_sec - MINUTE_DAYS * DAY_SEC) / COARSE_SEC * COARSE_SEC},
                       fine[] = {load_step_sec[LOAD_FINE], now_sec - FINE_DAYS * DAY_SEC},
-                      old[] = {now_sec - KEPT_DAYS * DAY_SEC};
+                      old[] = {now_sec - KEPT_DAYS * DAY_SEC}, policies[] = {now_sec - POLICY_DAYS * DAY_SEC};
         int code = run(db,
                        "INSERT OR REPLACE INTO load SELECT ?1, time_sec / ?1 * ?1, 1, 0, sum(arrivals), sum(ended),"
                        " sum(service_usec), sum(waited_usec), sum(queued_usec), sum(running_usec) FROM load"
@@ -81,7 +93,9 @@ static int thin(sqlite3 *db, int64_t now_sec)
                            coarse, 2);
         if (code == SQLITE_OK)
                 code = run(db, "DELETE FROM load WHERE step_sec = ?1 AND time_sec + steps * ?1 <= ?2", fine, 2);
-        return code == SQLITE_OK ? run(db, "DELETE FROM load WHERE time_sec < ?1", old, 1) : code;
+        if (code == SQLITE_OK)
+                code = run(db, "DELETE FROM load WHERE time_sec < ?1", old, 1);
+        return code == SQLITE_OK ? run(db, "DELETE FROM policy_load WHERE time_sec < ?1", policies, 1) : code;
 }
 
 static int write_rows(sqlite3 *db, const void *data)
@@ -94,6 +108,26 @@ static int write_rows(sqlite3 *db, const void *data)
                 if (code == SQLITE_OK && rows->steps[i].grain == LOAD_MINUTE && rows->steps[i].time_sec % 3600 == 0)
                         code = thin(db, rows->steps[i].time_sec);
         }
+        return code;
+}
+
+static int write_policies(sqlite3 *db, const void *data)
+{
+        const PolicyRows *all = data;
+        sqlite3_stmt *statement = NULL;
+        int code = sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO policy_load VALUES (?1, ?2, ?3, ?4)", -1, &statement,
+                                      NULL);
+
+        for (size_t i = 0; i < all->n && code == SQLITE_OK; i++) {
+                const PolicyRow *row = &all->rows[i];
+                if ((code = sqlite3_bind_int64(statement, 1, row->time_sec)) == SQLITE_OK &&
+                    (code = sqlite3_bind_text(statement, 2, row->policy, -1, SQLITE_STATIC)) == SQLITE_OK &&
+                    (code = sqlite3_bind_int64(statement, 3, (int64_t)row->arrivals)) == SQLITE_OK &&
+                    (code = sqlite3_bind_int64(statement, 4, (int64_t)row->at_once)) == SQLITE_OK)
+                        code = sqlite3_step(statement) == SQLITE_DONE ? SQLITE_OK : sqlite3_errcode(db);
+                sqlite3_reset(statement);
+        }
+        sqlite3_finalize(statement);
         return code;
 }
 
@@ -124,6 +158,21 @@ void load_store_keep(Store *store, const LoadStep *steps, size_t n)
         rows->n = n;
         memcpy(rows->steps, steps, n * sizeof *steps);
         store_write(store, write_rows, rows);
+}
+
+void load_store_keep_policies(Store *store, const PolicyMinute *minutes, size_t n)
+{
+        PolicyRows *all = n > 0 ? malloc(sizeof *all + n * sizeof *all->rows) : NULL;
+
+        if (!all)
+                return;
+        all->n = n;
+        for (size_t i = 0; i < n; i++) {
+                PolicyRow *row = &all->rows[i];
+                *row = (PolicyRow){.time_sec = minutes[i].time_sec, .arrivals = minutes[i].arrivals, .at_once = minutes[i].at_once};
+                snprintf(row->policy, sizeof row->policy, "%s", minutes[i].policy);
+        }
+        store_write(store, write_policies, all);
 }
 
 void load_store_keep_learnt(Store *store, const char *name, const void *data, size_t size)
@@ -162,6 +211,32 @@ int load_store_each(Store *store, LoadGrain grain, int64_t from_sec, void (*each
                 for (; step.time_sec < end_sec; step.time_sec += step_sec)
                         if (step.time_sec >= from_sec)
                                 each(&step, userdata);
+                code = SQLITE_OK;
+        }
+        sqlite3_finalize(statement);
+        return code == SQLITE_DONE ? 0 : -EIO;
+}
+
+int load_store_each_policy(Store *store, bool first, int64_t from_sec, void (*each)(const PolicyMinute *m, void *userdata),
+                           void *userdata)
+{
+        sqlite3_stmt *statement = NULL;
+        int code = sqlite3_prepare_v2(
+                store_reading(store),
+                first ? "SELECT min(time_sec), policy, arrivals, at_once FROM policy_load WHERE time_sec >= ?1 GROUP BY"
+                        " policy ORDER BY max(time_sec)"
+                      : "SELECT time_sec, policy, arrivals, at_once FROM policy_load WHERE time_sec >= ?1 ORDER BY time_sec",
+                -1, &statement, NULL);
+
+        if (code == SQLITE_OK)
+                code = sqlite3_bind_int64(statement, 1, from_sec);
+        while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+                PolicyMinute m = {.time_sec = sqlite3_column_int64(statement, 0),
+                                  .policy = (const char *)sqlite3_column_text(statement, 1),
+                                  .arrivals = (uint64_t)sqlite3_column_int64(statement, 2),
+                                  .at_once = (uint64_t)sqlite3_column_int64(statement, 3)};
+                if (m.policy)
+                        each(&m, userdata);
                 code = SQLITE_OK;
         }
         sqlite3_finalize(statement);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/supervisor/bursts.h"
 #include "engine/supervisor/load.h"
 #include "engine/supervisor/store.h"
 
@@ -15,6 +16,13 @@ void load_store_keep(Store *store, const LoadStep *steps, size_t n);
  * negative errno: -EIO. */
 int load_store_each(Store *store, LoadGrain grain, int64_t from_sec, void (*each)(const LoadStep *step, void *userdata),
                     void *userdata);
+
+/* The same by policies, for fifteen days: minutes in which jobs of theirs came. */
+void load_store_keep_policies(Store *store, const PolicyMinute *minutes, size_t n);
+
+/* Calls `each` for the first of these minutes of each policy, the policy used last coming last (`first`); or for all. */
+int load_store_each_policy(Store *store, bool first, int64_t from_sec, void (*each)(const PolicyMinute *m, void *userdata),
+                           void *userdata);
 
 /* What a scaler has learnt, by its name. */
 void load_store_keep_learnt(Store *store, const char *name, const void *data, size_t size);

@@ -358,6 +358,26 @@ void pool_set_limits(Pool *pool, uint64_t minimum, uint64_t maximum)
         pool_scale(pool, target);
 }
 
+/* ---- jails that are to be ready ---- */
+
+static void forget_warm(Pool *pool)
+{
+        for (size_t i = 0; i < pool->n_warm; i++)
+                jail_policy_unref(pool->warm[i].policy);
+        pool->n_warm = 0;
+}
+
+void pool_keep_warm(Pool *pool, const PoolWarm *wanted, size_t n)
+{
+        PoolWorker *w;
+
+        forget_warm(pool);
+        for (size_t i = 0; i < n && i < ELEMENTS(pool->warm); i++)
+                pool->warm[pool->n_warm++] = (PoolWarm){jail_policy_ref(wanted[i].policy), wanted[i].jails};
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                pool_worker_keep_warm(w);
+}
+
 /* ---- start and end ---- */
 
 /* It gets its name when it listens: who finds it can connect. */
@@ -469,6 +489,7 @@ Pool *pool_free(Pool *pool, bool leave)
                 end_workers(pool);
         while (!TAILQ_EMPTY(&pool->workers))
                 worker_free(TAILQ_FIRST(&pool->workers));
+        forget_warm(pool);
         if (pool->listener >= 0)
                 unlink(pool->socket_path);
         close_fd(pool->listener);

@@ -104,6 +104,16 @@ typedef struct PoolWorkerStatus {
 
 PoolWorkerStatus pool_worker_status(const PoolWorker *worker);
 
+/* So many jails of a policy are wanted ready, in all workers together. */
+typedef struct PoolWarm {
+        JailPolicy *policy;
+        uint64_t jails;
+} PoolWarm;
+
+/* Has the workers keep them, each its part, also those that come later; what was wanted before is not any more. At most
+ * WORKER_LEVELS_MAX policies. */
+void pool_keep_warm(Pool *pool, const PoolWarm *wanted, size_t n);
+
 /* The worker with the most room, or NULL where there is none. */
 PoolWorker *pool_find_room(Pool *pool);
 

@@ -35,6 +35,7 @@ struct PoolWorker {
         unsigned running; /* jobs */
         unsigned kept;    /* attempts that it has, with those whose report is not acknowledged */
         uint64_t warm;    /* jails that it keeps ready; UINT64_MAX: it has not said */
+        bool expecting;   /* it was told to keep some */
         char known[POLICIES_KNOWN][80]; /* digests that were sent, the oldest overwritten */
         size_t n_known;
         struct {
@@ -59,6 +60,8 @@ struct Pool {
         uint64_t target, minimum, maximum, jobs_per_worker;
         uint64_t start_usec; /* pool_start_usec() */
         bool settled;
+        PoolWarm warm[WORKER_LEVELS_MAX]; /* has references */
+        size_t n_warm;
 };
 
 /* ---- pool.c ---- */
@@ -93,6 +96,9 @@ void pool_worker_expect(PoolWorker *worker, uint64_t usec);
 void pool_worker_disconnect(PoolWorker *worker);
 
 void pool_worker_acknowledge(PoolWorker *worker, const char *job, uint64_t attempt);
+
+/* Says what jails it is to keep ready: its part of what the pool is to have. */
+void pool_worker_keep_warm(PoolWorker *worker);
 
 /* Takes nothing more. */
 void pool_worker_stop(PoolWorker *worker);

@@ -91,6 +91,7 @@ void pool_worker_disconnect(PoolWorker *w)
         w->socket = close_fd(w->socket);
         w->phase = PHASE_CONNECTED;
         w->running = w->kept = 0;
+        w->expecting = false;
         w->warm = UINT64_MAX;
         w->n_known = w->n_acknowledged = 0;
         memset(w->known, 0, sizeof w->known);
@@ -139,6 +140,7 @@ static void get_to_work(PoolWorker *w)
                 pool_worker_stop(w);
         else
                 pool_set_state(w, WORKER_READY);
+        pool_worker_keep_warm(w);
         pool_check_settled(pool);
         pool_balance(pool);
         pool->events->has_room(pool->userdata);
@@ -282,6 +284,26 @@ static int send_policy(PoolWorker *w, const JailPolicy *policy)
         if (r >= 0)
                 snprintf(w->known[w->n_known++ % POLICIES_KNOWN], sizeof w->known[0], "%s", digest);
         return r;
+}
+
+void pool_worker_keep_warm(PoolWorker *w)
+{
+        const Pool *pool = w->pool;
+        uint64_t workers = pool->target > 0 ? pool->target : 1;
+        WorkerMessage m = {.kind = WORKER_KEEP_WARM};
+
+        if (w->phase != PHASE_WORK || w->state != WORKER_READY || w->version < 3 || (pool->n_warm == 0 && !w->expecting))
+                return;
+        /* Jobs that come at once are spread over all of them. */
+        for (size_t i = 0; i < pool->n_warm; i++) {
+                uint64_t share = (pool->warm[i].jails + workers - 1) / workers;
+                if (send_policy(w, pool->warm[i].policy) < 0)
+                        continue;
+                m.levels[m.n_levels++] = (WarmLevel){jail_policy_digest(pool->warm[i].policy),
+                                                     share < pool->jobs_per_worker ? share : pool->jobs_per_worker};
+        }
+        w->expecting = m.n_levels > 0;
+        tell(w, &m);
 }
 
 static int send_run(PoolWorker *w, const RunOrder *order, const int *fds, size_t n_fds)

@@ -8,6 +8,7 @@
  *   measure         how long jobs take, how long a worker takes to be ready, what the host allows
  *   scaler_decide   how many workers there shall be, and why, in a sentence
  *   pool_scale      the pool starts them, or lets as many drain
+ *   pool_keep_warm  the workers make jails of the policies whose jobs are wont to come at once soon (bursts.c)
  *
  * As long as something waits or runs, steps of ten seconds are counted and kept, too. An idle supervisor wakes up once a
  * minute, since the load that is foreseen may be near.
@@ -34,12 +35,13 @@
 #define PRESSURE_MAX 10.0   /* per cent of the last ten seconds in which something waited for memory */
 #define STEPS_AT_ONCE 64
 #define LEARN_AGAIN_SEC 86400 /* from the start: that takes half a second */
-#define KNOWN_SEC (8 * 86400) /* most of it is known, and is passed over */
+#define POLICIES_SEC (15 * 86400) /* what load_store.c has of them */
 
 struct Scaling {
         Supervisor *supervisor;
         Scaler *scaler;
         Load load;
+        Bursts bursts;
         ScalerSettings settings;
         sd_event_source *tick, *training;
         ScalingDecision decisions[KEPT_DECISIONS]; /* a ring */
@@ -52,11 +54,12 @@ struct Scaling {
 
 /* ---- what happens ---- */
 
-void scaling_arrived(Scaling *s, uint64_t jobs)
+void scaling_arrived(Scaling *s, const char *policy)
 {
         if (!s)
                 return;
-        load_arrived(&s->load, jobs);
+        load_arrived(&s->load, 1);
+        bursts_arrived(&s->bursts, policy, 1, monotonic_usec());
 }
 
 void scaling_started(Scaling *s, uint64_t waited_usec)
@@ -228,6 +231,27 @@ static void decide(Scaling *s)
         keep_decision(s, workers, &d);
 }
 
+/* What a worker has of jails beside this is by its own use of late. */
+void scaling_keep_warm(const Scaling *s)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        PoolWarm wanted[BURSTS_POLICIES] = {0};
+        size_t n = 0;
+
+        for (size_t i = 0; scaling_keeps_warm(s) && i < s->bursts.n; i++) {
+                const PolicyBursts *p = s->bursts.policies[i];
+                RecurrenceClock clock;
+                uint64_t jails = bursts_expect(&s->bursts, p, BURSTS_AHEAD, &clock);
+                /* One that is not there any more has no jails. */
+                if (jails > 0 && supervisor_find_policy(s->supervisor, p->name, &wanted[n].policy, &e) >= 0)
+                        wanted[n++].jails = jails;
+                error_clear(&e);
+        }
+        pool_keep_warm(s->supervisor->pool, wanted, n);
+        for (size_t i = 0; i < n; i++)
+                jail_policy_unref(wanted[i].policy);
+}
+
 /* ---- learning ---- */
 
 static int on_training(sd_event_source *source _unused_, void *userdata)
@@ -251,10 +275,20 @@ static void save(Scaling *s)
         s->steps = 0;
 }
 
+static void observe_policies(Scaling *s, int64_t time_sec)
+{
+        const uint64_t room = pool_size(s->supervisor->pool).maximum * s->supervisor->config->pool.jobs_per_worker;
+        PolicyMinute minutes[BURSTS_POLICIES];
+        size_t n = bursts_end_minute(&s->bursts, time_sec, room, minutes);
+
+        load_store_keep_policies(s->supervisor->store, minutes, n);
+}
+
 static void observe(Scaling *s, const LoadStep *step)
 {
         if (step->grain != LOAD_MINUTE)
                 return;
+        observe_policies(s, step->time_sec);
         scaler_observe(s->scaler, step->time_sec, (double)step->counts.arrivals);
         sd_event_source_set_enabled(s->training, SD_EVENT_ON);
         if (++s->steps >= SAVE_STEPS)
@@ -276,8 +310,10 @@ static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, voi
         }
         load_store_keep(s->supervisor->store, steps, n);
         /* More often, and the pool would change by more than is allowed in a cycle. */
-        if (cycle_ends)
+        if (cycle_ends) {
                 decide(s);
+                scaling_keep_warm(s);
+        }
         set_tick(s);
         return 0;
 }
@@ -299,6 +335,7 @@ int scaling_set_mode(Scaling *s, ScalerMode mode, uint64_t workers)
         if (mode == SCALER_FIXED)
                 return pool_scale(s->supervisor->pool, workers);
         decide(s);
+        scaling_keep_warm(s);
         return 0;
 }
 
@@ -313,6 +350,7 @@ void scaling_configured(Scaling *s)
                 s->settings.mode = s->supervisor->config->scaler;
         scaler_set(s->scaler, &s->settings, NULL);
         decide(s);
+        scaling_keep_warm(s);
 }
 
 bool scaling_decision(const Scaling *s, size_t before, const ScalingDecision **ret)
@@ -337,6 +375,16 @@ size_t scaling_bands(const Scaling *s, uint64_t minutes, ScalerBand *bands, size
         return within;
 }
 
+const Bursts *scaling_bursts(const Scaling *s)
+{
+        return &s->bursts;
+}
+
+bool scaling_keeps_warm(const Scaling *s)
+{
+        return s->settings.mode == SCALER_PREDICTIVE || s->settings.mode == SCALER_FIXED;
+}
+
 const Scaler *scaling_scaler(const Scaling *s)
 {
         return s->scaler;
@@ -354,6 +402,35 @@ static void learn_again(const LoadStep *step, void *userdata)
                 ;
         if (step->counts.ended > 0)
                 s->job_sec = (double)step->counts.service_usec / (double)step->counts.ended / USEC_PER_SECOND;
+}
+
+static void remember_policy(const PolicyMinute *m, void *userdata)
+{
+        bursts_remember_policy(&((Scaling *)userdata)->bursts, m->policy, m->time_sec);
+}
+
+static void remember_minute(const LoadStep *step, void *userdata)
+{
+        bursts_remember_minute(&((Scaling *)userdata)->bursts, step->time_sec);
+}
+
+static void remember_burst(const PolicyMinute *m, void *userdata)
+{
+        bursts_remember(&((Scaling *)userdata)->bursts, m);
+}
+
+/* Rows are of what came; that nothing came is known from the load of all. */
+static void remember_policies(Scaling *s)
+{
+        int64_t now_sec = (int64_t)(realtime_usec() / USEC_PER_SECOND), from_sec = now_sec - POLICIES_SEC;
+        Store *store = s->supervisor->store;
+
+        load_store_each_policy(store, true, from_sec, remember_policy, s);
+        if (s->bursts.n == 0)
+                return;
+        load_store_each(store, LOAD_MINUTE, from_sec, remember_minute, s);
+        load_store_each_policy(store, false, from_sec, remember_burst, s);
+        s->bursts.next = now_sec / 60;
 }
 
 static void remember(Scaling *s)
@@ -390,6 +467,7 @@ int scaling_new(Supervisor *supervisor, Scaling **ret, Error *e)
         if (r < 0)
                 return r;
         remember(s);
+        remember_policies(s);
         scaling_counts(s);
         if ((r = sd_event_add_time_relative(supervisor->event, &s->tick, CLOCK_MONOTONIC, 0, 0, on_tick, s)) < 0 ||
             (r = sd_event_add_defer(supervisor->event, &s->training, on_training, s)) < 0 ||
@@ -410,6 +488,7 @@ Scaling *scaling_free(Scaling *s)
         if (s->scaler && s->n_decisions > 0)
                 save(s);
         scaler_free(s->scaler);
+        bursts_done(&s->bursts);
         for (size_t i = 0; i < KEPT_DECISIONS; i++)
                 free(s->decisions[i].sentence);
         free(s);

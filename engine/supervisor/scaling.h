@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/scaler/scaler.h"
+#include "engine/supervisor/bursts.h"
 #include "engine/supervisor/load.h"
 
 #include <systemd/sd-event.h>
@@ -17,7 +18,7 @@ Scaling *scaling_free(Scaling *scaling); /* keeps what was learnt; returns NULL 
 DEFINE_CLEANUP(Scaling, scaling_free)
 
 /* What happens to jobs. */
-void scaling_arrived(Scaling *scaling, uint64_t jobs);
+void scaling_arrived(Scaling *scaling, const char *policy);
 void scaling_started(Scaling *scaling, uint64_t waited_usec);
 void scaling_ended(Scaling *scaling, uint64_t service_usec);
 /* The counts of the supervisor have changed. */
@@ -45,6 +46,13 @@ bool scaling_decision(const Scaling *scaling, size_t before, const ScalingDecisi
 
 /* The forecasts up to so many minutes on; returns how many. */
 size_t scaling_bands(const Scaling *scaling, uint64_t minutes, ScalerBand *bands, size_t room);
+/* The policies whose jobs came last, with what is foreseen of them. */
+const Bursts *scaling_bursts(const Scaling *scaling);
+/* Has the workers make the jails that are going to be needed, from the start of the pool on. */
+void scaling_keep_warm(const Scaling *scaling);
+/* Whether the workers are told of it: not when the scaler is off, or only reacts. */
+bool scaling_keeps_warm(const Scaling *scaling);
+
 /* The forecaster, to be asked. */
 const Scaler *scaling_scaler(const Scaling *scaling);
 /* When the step begins from which the forecasts look ahead: CLOCK_REALTIME. */

@@ -83,6 +83,31 @@ static json_object *decisions_json(const Scaling *s, uint64_t from_usec)
         return list;
 }
 
+static json_object *policies_json(const Scaling *s)
+{
+        static const struct {
+                const char *key;
+                int minutes;
+        } spans[] = {{"warm", BURSTS_AHEAD}, {"within_5_minutes", 5}, {"within_10_minutes", 10}, {"within_15_minutes", 15}};
+        json_object *list = json_object_new_array();
+        const Bursts *bursts = scaling_bursts(s);
+
+        for (size_t i = 0; i < bursts->n; i++) {
+                const PolicyBursts *p = bursts->policies[i];
+                json_object *object = json_object_new_object();
+                RecurrenceClock clock = RECURS_NOT;
+                json_add_string(object, "policy", p->name);
+                json_add_number(object, "jobs_in_hour", bursts_in_hour(p));
+                for (size_t k = 0; k < ELEMENTS(spans); k++) {
+                        uint64_t n = bursts_expect(bursts, p, spans[k].minutes, &clock);
+                        json_add_number(object, spans[k].key, k > 0 || scaling_keeps_warm(s) ? n : 0);
+                }
+                json_add_string(object, "recurs", recurrence_clock_name(clock));
+                json_object_array_add(list, object);
+        }
+        return list;
+}
+
 char *scaling_report(const Scaling *s, uint64_t minutes)
 {
         _cleanup_json_ json_object *report = json_object_new_object();
@@ -99,6 +124,7 @@ char *scaling_report(const Scaling *s, uint64_t minutes)
         add_double(report, "mean_workers", record.mean_workers);
         add_double(report, "reactive_short_share", record.reactive_short_share);
         add_double(report, "reactive_mean_workers", record.reactive_mean_workers);
+        json_object_object_add(report, "policies", policies_json(s));
         json_object_object_add(report, "decisions", decisions_json(s, span < now ? now - span : 0));
         const char *text = json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN);
         return text ? strdup(text) : NULL;

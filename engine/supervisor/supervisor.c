@@ -393,9 +393,12 @@ int supervisor_start(Supervisor *s, Error *e)
 
         if (r >= 0)
                 r = pool_new(s->event, &pool, &attempts_events, s, &s->pool, e);
-        if (r >= 0 && pool_is_settled(s->pool))
+        if (r < 0)
+                return r;
+        scaling_keep_warm(s->scaling);
+        if (pool_is_settled(s->pool))
                 attempts_settle(s);
-        return r;
+        return 0;
 }
 
 /* Who has paused the engine does not expect it to go on because of a restart. */

@@ -25,7 +25,7 @@ void supervisor_enter_queue(Supervisor *s, Job *job, bool first)
                 log_error("out of memory");
                 abort(); /* it is stored, and is in the queue again after the restart */
         }
-        scaling_arrived(s->scaling, 1);
+        scaling_arrived(s->scaling, job->policy_name);
 }
 
 static void take_room(Supervisor *s, Job *job)

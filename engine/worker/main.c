@@ -165,6 +165,9 @@ static int on_message(const WorkerMessage *m, int *fds, size_t n_fds, void *user
                         runs_acknowledge(w->runs, m->attempts[i].job, m->attempts[i].attempt);
                 consider_end(w);
                 return 0;
+        case WORKER_KEEP_WARM:
+                runs_keep_warm(w->runs, m->levels, m->n_levels);
+                return 0;
         case WORKER_STOP:
                 w->stopping = true;
                 consider_end(w);
@@ -174,9 +177,13 @@ static int on_message(const WorkerMessage *m, int *fds, size_t n_fds, void *user
         }
 }
 
+/* Without a supervisor no job comes: what the last one foresaw is not kept ready. */
 static void on_lost(void *userdata)
 {
-        consider_end(userdata);
+        Worker *w = userdata;
+
+        runs_keep_warm(w->runs, NULL, 0);
+        consider_end(w);
 }
 
 static const LinkEvents link_events = {.welcome = on_welcome, .message = on_message, .lost = on_lost};

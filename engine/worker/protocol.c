@@ -19,6 +19,7 @@ typedef enum Field {
         TEXT = 1 << 5,
         ATTEMPTS = 1 << 6,
         WARM = 1 << 7,
+        LEVELS = 1 << 8,
 } Field;
 
 typedef struct MessageRule {
@@ -42,6 +43,7 @@ static const MessageRule rules[WORKER_MESSAGE_KIND_MAX] = {
         [WORKER_STARTED] = {"STARTED", SIDE_WORKER, PHASE_WORK, 2, SMALL, JOB | ATTEMPT, 0, 0},
         [WORKER_REPORT] = {"REPORT", SIDE_WORKER, PHASE_WORK, 2, WORKER_MESSAGE_MAX, JOB | ATTEMPT | TEXT, 0, 0},
         [WORKER_CONDITION] = {"CONDITION", SIDE_WORKER, PHASE_WORK, 3, SMALL, WARM, 0, 0},
+        [WORKER_KEEP_WARM] = {"KEEP_WARM", SIDE_SUPERVISOR, PHASE_WORK, 3, SMALL, LEVELS, 0, 0},
         [WORKER_ACKNOWLEDGE] = {"ACKNOWLEDGE", SIDE_SUPERVISOR, PHASE_WORK, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0},
 };
 
@@ -68,6 +70,18 @@ static void read_attempts(Unpacker *u, WorkerMessage *m)
                 a->attempt = unpack_number(u);
                 a->started_usec = unpack_number(u);
                 a->ended = unpack_number(u);
+        }
+}
+
+static void read_levels(Unpacker *u, WorkerMessage *m)
+{
+        uint64_t n = unpack_number(u);
+
+        if (n > WORKER_LEVELS_MAX)
+                u->failed = true;
+        for (; !u->failed && m->n_levels < n; m->n_levels++) {
+                m->levels[m->n_levels] = (WarmLevel){.policy = read_text(u)};
+                m->levels[m->n_levels].jails = unpack_number(u);
         }
 }
 
@@ -101,6 +115,8 @@ int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide 
                 ret->report = read_text(&u);
         if (fields & WARM)
                 ret->warm = unpack_number(&u);
+        if (fields & LEVELS)
+                read_levels(&u, ret);
         if (fields & ATTEMPTS)
                 read_attempts(&u, ret);
         if (unpack_end(&u) >= 0)
@@ -129,9 +145,14 @@ void worker_message_pack(Packer *p, const WorkerMessage *m)
                 pack_string(p, m->report);
         if (fields & WARM)
                 pack_number(p, m->warm);
-        if (!(fields & ATTEMPTS))
-                return;
-        pack_number(p, m->n_attempts);
+        if (fields & LEVELS)
+                pack_number(p, m->n_levels);
+        for (size_t i = 0; i < m->n_levels; i++) {
+                pack_string(p, m->levels[i].policy);
+                pack_number(p, m->levels[i].jails);
+        }
+        if (fields & ATTEMPTS)
+                pack_number(p, m->n_attempts);
         for (size_t i = 0; i < m->n_attempts; i++) {
                 pack_string(p, m->attempts[i].job);
                 pack_number(p, m->attempts[i].attempt);

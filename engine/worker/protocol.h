@@ -8,17 +8,18 @@
  *   HELLO        the worker connects: the oldest and newest version that it speaks, its name. The same in all versions
  *   WELCOME      the answer: the version to speak
  *   ATTEMPTS     what the worker has from an earlier supervisor: jobs that run, and reports that nobody has acknowledged
- *   POLICY       before the first RUN that names it; the text is in a sealed memfd
+ *   POLICY       before the first RUN or KEEP_WARM that names it; the text is in a sealed memfd
  *   RUN          a resolved run order in a sealed memfd, with the job's descriptors
  *   CANCEL       ends an attempt that runs there
  *   STOP         take nothing more, and end when nothing runs and everything is acknowledged
  *   STARTED      a RUN has been taken up
+ *   KEEP_WARM    at least so many jails of these policies, and of no others, are going to be needed at once
  *   CONDITION    what the worker can be seen to be like: after WELCOME, and when it has changed
  *   REPORT       a RUN has ended. The worker keeps it, and sends it again over each new connection, until the
  *   ACKNOWLEDGE  of the supervisor says that it is on the disk, or of no use
  *
  * A supervisor understands the version before its own, since workers outlive an upgrade: in version 2, there is no
- * CONDITION. */
+ * CONDITION and no KEEP_WARM. */
 
 #include "engine/base/pack.h"
 #include "jail/jail.h"
@@ -30,6 +31,7 @@
 #define WORKER_MESSAGE_MAX ((size_t)64 << 10)
 #define WORKER_DOCUMENT_MAX ((size_t)8 << 20) /* of a memfd */
 #define WORKER_ATTEMPTS_MAX 512               /* that a worker has at once: what ATTEMPTS has room for */
+#define WORKER_LEVELS_MAX 24                  /* policies in KEEP_WARM */
 
 typedef enum WorkerMessageKind {
         WORKER_HELLO = 1,
@@ -43,6 +45,7 @@ typedef enum WorkerMessageKind {
         WORKER_ATTEMPTS,
         WORKER_ACKNOWLEDGE,
         WORKER_CONDITION,
+        WORKER_KEEP_WARM,
         WORKER_MESSAGE_KIND_MAX,
 } WorkerMessageKind;
 
@@ -63,6 +66,11 @@ typedef struct WorkerAttempt {
         uint64_t ended;        /* not 0: its REPORT follows; of ATTEMPTS */
 } WorkerAttempt;
 
+typedef struct WarmLevel {
+        const char *policy; /* digest */
+        uint64_t jails;
+} WarmLevel;
+
 typedef struct WorkerMessage {
         WorkerMessageKind kind;
         uint64_t oldest, version; /* HELLO; WELCOME has `version` alone */
@@ -73,6 +81,8 @@ typedef struct WorkerMessage {
         uint64_t warm;           /* CONDITION: jails that wait for a job */
         WorkerAttempt *attempts; /* ATTEMPTS, ACKNOWLEDGE */
         size_t n_attempts;
+        WarmLevel levels[WORKER_LEVELS_MAX]; /* KEEP_WARM */
+        size_t n_levels;
 } WorkerMessage;
 
 /* Reads a message that came from `sender` with so many descriptors, over a connection that is in `phase` and speaks

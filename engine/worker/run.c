@@ -272,6 +272,17 @@ static int start_jail(Run *run, const RunOrder *order, const int *fds, size_t n_
         return r;
 }
 
+void runs_keep_warm(Runs *runs, const WarmLevel *levels, size_t n)
+{
+        warm_expect_nothing(runs->warm);
+        for (size_t i = 0; i < n; i++) {
+                JailPolicy *policy = find_policy(runs, levels[i].policy);
+                if (policy)
+                        warm_expect(runs->warm, policy, levels[i].jails);
+        }
+        warm_review(runs->warm);
+}
+
 static json_object *refusal(const RunOrder *order, const Error *e)
 {
         JailReport report;

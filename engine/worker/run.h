@@ -44,6 +44,10 @@ void runs_acknowledge(Runs *runs, const char *job, uint64_t attempt);
 /* Keeps a resolved policy for the orders that name its digest. */
 int runs_add_policy(Runs *runs, const char *name, const char *text, Error *e);
 
+/* What the supervisor expects of these policies, in the place of what it expected before. One that was not added is
+ * passed over. */
+void runs_keep_warm(Runs *runs, const WarmLevel *levels, size_t n);
+
 /* Starts a job; what keeps it from starting becomes a report as well. `fds` as in RUN; all are taken over. Errors: an
  * order that cannot be read, or kept; then nobody will hear of the job, and the worker had better end. */
 int runs_start(Runs *runs, const void *order, size_t order_size, int *fds, size_t n_fds);

@@ -3,7 +3,9 @@
 /* A policy's level is the largest number of its jobs that were started within a moment, a moment being about what the
  * launcher needs to replace a few jails. More at once raises it at once; after each period in which it was not needed
  * it is halved, so that what nobody uses any more is gone within some minutes, and a burst that comes again soon finds
- * what the last one needed. Where the levels are more than what may be kept, the policies used last come first.
+ * what the last one needed. A burst that comes again tomorrow finds it by what the supervisor expects, which is kept as long
+ * as he says so, beside the level: the larger one counts. Where all of it is more than what may be kept, each policy gets
+ * its share.
  *
  * Jails that wait hold memory that jobs may need. They are given up when the kernel says that processes are held up by
  * the lack of it (pressure stall information), here or in this worker's own cgroup, and are not made while less is
@@ -30,6 +32,7 @@ enum { OF_HOST, OF_CGROUP, PRESSURES };
 typedef struct Use {
         JailPolicy *policy;              /* NULL: this and the following ones are free */
         uint64_t level, peak;            /* `peak`: of this period */
+        uint64_t expected;               /* by the supervisor */
         uint64_t moment_usec, in_moment; /* when the moment began, and how many have started since */
 } Use;
 
@@ -64,20 +67,27 @@ static bool memory_is_short(const Warm *w)
 
 /* ---- what is kept ---- */
 
-static void review(Warm *w)
+static uint64_t wanted(const Warm *w, const Use *u)
 {
-        uint64_t left = memory_is_short(w) ? 0 : w->limits.maximum;
-        bool any = false;
+        uint64_t n = u->expected > u->level ? u->expected : u->level;
+
+        return n < w->limits.maximum ? n : w->limits.maximum;
+}
+
+/* Where all together want more than may be kept, each gets its share of it. */
+void warm_review(Warm *w)
+{
+        uint64_t maximum = memory_is_short(w) ? 0 : w->limits.maximum, sum = 0;
 
         w->reviewed_usec = monotonic_usec();
+        for (const Use *u = w->uses; u < w->uses + POLICIES_MAX && u->policy; u++)
+                sum += wanted(w, u);
         for (Use *u = w->uses; u < w->uses + POLICIES_MAX && u->policy; u++) {
-                uint64_t n = u->level < left ? u->level : left;
-                left -= n;
-                any |= u->level > 0;
+                uint64_t n = wanted(w, u);
                 /* What cannot be kept is started cold. */
-                jail_launcher_keep_warm(w->launcher, u->policy, n, NULL);
+                jail_launcher_keep_warm(w->launcher, u->policy, sum > maximum ? n * maximum / sum : n, NULL);
         }
-        sd_event_source_set_enabled(w->period, any ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        sd_event_source_set_enabled(w->period, sum > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 static int on_period(sd_event_source *source, uint64_t usec _unused_, void *userdata)
@@ -89,7 +99,7 @@ static int on_period(sd_event_source *source, uint64_t usec _unused_, void *user
                 u->peak = 0;
         }
         sd_event_source_set_time_relative(source, PERIOD_USEC);
-        review(w);
+        warm_review(w);
         return 0;
 }
 
@@ -101,7 +111,7 @@ static int on_pressure(sd_event_source *source, int fd _unused_, uint32_t events
         if (events & EPOLLERR)
                 return sd_event_source_set_enabled(source, SD_EVENT_OFF);
         w->short_until_usec = monotonic_usec() + PERIOD_USEC;
-        review(w);
+        warm_review(w);
         return 0;
 }
 
@@ -143,7 +153,18 @@ void warm_used(Warm *w, JailPolicy *policy)
                 u->level = u->peak < w->limits.maximum ? u->peak : w->limits.maximum;
         /* What was started is going to be replaced: not where memory has become short since. */
         if (higher || now - w->reviewed_usec >= REVIEW_USEC)
-                review(w);
+                warm_review(w);
+}
+
+void warm_expect(Warm *w, JailPolicy *policy, uint64_t jails)
+{
+        find_use(w, policy)->expected = jails;
+}
+
+void warm_expect_nothing(Warm *w)
+{
+        for (Use *u = w->uses; u < w->uses + POLICIES_MAX && u->policy; u++)
+                u->expected = 0;
 }
 
 /* ---- its life ---- */

@@ -6,7 +6,7 @@
 #include <systemd/sd-event.h>
 
 /* Which jails a worker has its launcher keep ready, and how many: as many of each policy as were started at once of
- * late, and none while memory is short. */
+ * late, or are expected to be soon, and none while memory is short. */
 typedef struct Warm Warm;
 
 typedef struct WarmLimits {
@@ -20,3 +20,8 @@ Warm *warm_free(Warm *w); /* returns NULL */
 
 /* A jail of this policy has been started. */
 void warm_used(Warm *w, JailPolicy *policy);
+
+/* So many of this policy are going to be started at once, until another word comes. It takes effect by warm_review(). */
+void warm_expect(Warm *w, JailPolicy *policy, uint64_t jails);
+void warm_expect_nothing(Warm *w);
+void warm_review(Warm *w);

@@ -216,7 +216,7 @@ $n" ]
         ctl wait 01kaaaaaaaaaaaaaaaaaaaaaaa
         [ "$(field 01kaaaaaaaaaaaaaaaaaaaaaab 'job["state"], job["report"]["exit_code"]')" = "failed 1" ]
         stop_engine
-        [ "$(sqlite3 "$state/jobs.db" 'PRAGMA user_version; SELECT count(*) FROM jobs; SELECT count(*) FROM settings')" = "3
+        [ "$(sqlite3 "$state/jobs.db" 'PRAGMA user_version; SELECT count(*) FROM jobs; SELECT count(*) FROM settings')" = "4
 2
 0" ]
 }

@@ -127,7 +127,8 @@ warm_of_pool() { # of its one worker
         for pause in 0 0.003 0.006 0.01 0.02 0.05; do
                 ids=$(for i in $(seq 6); do echo '{"command": ["true"]}'; done | ctl submit -)
                 sleep "$pause"
-                pkill -KILL -f "skep-worker --socket $state/worker.sock"
+                # The next one may not be there yet.
+                until pkill -KILL -f "skep-worker --socket $state/worker.sock"; do sleep 0.01; done
                 ctl wait $ids
         done
         stop_engine
@@ -136,4 +137,74 @@ warm_of_pool() { # of its one worker
                 sleep 0.1
         done
         nothing_is_left
+}
+
+# What an earlier supervisor has counted: on each of so many days, about this time, so many jobs of a policy at once.
+remember_bursts() { # days, policy, how many
+        local now minute day
+        now=$(($(date +%s) / 60 * 60))
+        for day in $(seq "$1"); do
+                for minute in 0 60 120 180; do
+                        echo "INSERT OR IGNORE INTO load VALUES (60, $((now - day * 86400 + minute)), 1, 0, $3, $3, 0, 0, 0, 0);"
+                        echo "INSERT INTO policy_load VALUES ($((now - day * 86400 + minute)), '$2', $3, $3);"
+                done
+        done | sqlite3 "$state/jobs.db"
+}
+
+# The jails of a policy that a worker has been told to keep, as skepctl shows them.
+expected() {
+        ctl forecast --json | python3 -c 'import json, sys
+print(next(p["warm"] for p in json.load(sys.stdin)["policies"] if p["policy"] == sys.argv[1]))' "$1"
+}
+
+@test "a burst that comes again finds jails waiting, and no longer than it may be late" {
+        rm -rf "$state"
+        start_with '{"maximum": 8}'
+        stop_engine
+        remember_bursts 3 python 6
+        remember_bursts 3 gone 4
+        start_with '{"maximum": 8}'
+        [ "$(expected python)" -eq 6 ]
+        reach_waiting 12
+        # As many at once as on the days before, and all of them are started warm.
+        ids=$(for i in $(seq 6); do echo '{"command": ["true"]}'; done | ctl submit -)
+        ctl wait $ids
+        for id in $ids; do ctl status --json "$id"; done | python3 -c 'import json, sys
+starts = [json.loads(line)["report"]["start"] for line in sys.stdin]
+assert starts == ["warm"] * 6, starts'
+        ctl forecast > text
+        grep -q '^python .* daily' text
+        # The scaler off foresees nothing; what the worker keeps by its own use is another matter.
+        ctl scale off
+        [ "$(expected python)" -eq 0 ]
+}
+
+@test "jails that are expected and not used are given up when the supervisor goes or thinks otherwise" {
+        rm -rf "$state"
+        start_with '{}'
+        stop_engine
+        remember_bursts 3 strict 5
+        start_with '{}'
+        reach_waiting 10
+        ctl scale off
+        for i in $(seq 50); do
+                [ -n "$(waiting)" ] || break
+                sleep 0.1
+        done
+        [ -z "$(waiting)" ]
+}
+
+@test "policies that are expected at once share what may be kept" {
+        rm -rf "$state"
+        start_with '{"maximum": 6}'
+        stop_engine
+        remember_bursts 3 strict 6
+        remember_bursts 3 python 3
+        start_with '{"maximum": 6}'
+        reach_waiting 12
+        sleep 0.3
+        [ "$(waiting | wc -l)" -eq 12 ]
+        start_of python > start
+        grep -qx warm start
+        [ "$(start_of strict)" = warm ]
 }

@@ -336,6 +336,81 @@ START_TEST(test_a_worker_says_how_many_jails_it_keeps_ready)
 }
 END_TEST
 
+/* It ends where it is told what it was not to be told. */
+static void play_expecting(int socket)
+{
+        WorkerMessage m;
+
+        greet(socket, WORKER_VERSION);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
+        /* Three in two workers. */
+        if (hear(socket, PHASE_WORK, WORKER_VERSION, &m, NULL) != WORKER_POLICY ||
+            hear(socket, PHASE_WORK, WORKER_VERSION, &m, NULL) != WORKER_KEEP_WARM || m.n_levels != 1 ||
+            m.levels[0].jails != 2 || strncmp(m.levels[0].policy, "sha256:", 7) != 0)
+                _exit(1);
+        say(socket, &(WorkerMessage){.kind = WORKER_CONDITION, .warm = 2});
+        if (hear(socket, PHASE_WORK, WORKER_VERSION, &m, NULL) != WORKER_KEEP_WARM || m.n_levels != 0)
+                _exit(1);
+        say(socket, &(WorkerMessage){.kind = WORKER_CONDITION, .warm = 0});
+        _exit(hear(socket, PHASE_WORK, WORKER_VERSION, &m, NULL) == WORKER_STOP ? 0 : 1);
+}
+
+static bool all_have(uint64_t warm)
+{
+        for (PoolWorker *w = pool_next_worker(pool, NULL); w; w = pool_next_worker(pool, w))
+                if (pool_worker_status(w).warm != warm)
+                        return false;
+        return true;
+}
+
+static void expect_jails(uint64_t jails)
+{
+        _cleanup_policy_ JailPolicy *policy = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        assert_ok(jail_policy_from_text("test", "{\"syscalls\": {\"allow\": [\"execve\", \"exit_group\"]}}", &policy, &e), &e);
+        pool_keep_warm(pool, &(PoolWarm){policy, jails}, jails ? 1 : 0);
+}
+
+START_TEST(test_workers_share_what_jails_are_expected)
+{
+        part = play_expecting;
+        make_pool(2);
+        expect_jails(3); /* before they are there */
+        loop_until(all_have(2));
+        expect_jails(0);
+        expect_jails(0); /* said once */
+        loop_until(all_have(0));
+        ck_assert_uint_eq(n_lost, 0);
+        ck_assert_int_eq(pool_scale(pool, 0), 0);
+        loop_until(!pool_next_worker(pool, NULL));
+        ck_assert_uint_eq(n_spawned, 2);
+}
+END_TEST
+
+/* What it would not understand it is not told. */
+static void play_not_expecting(int socket)
+{
+        WorkerMessage m;
+
+        greet(socket, WORKER_VERSION_MIN);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
+        _exit(hear(socket, PHASE_WORK, WORKER_VERSION_MIN, &m, NULL) == WORKER_STOP ? 0 : 1);
+}
+
+START_TEST(test_the_version_before_is_not_told_what_to_expect)
+{
+        part = play_not_expecting;
+        make_pool(1);
+        expect_jails(7);
+        loop_until(pool_size(pool).connected == 1);
+        expect_jails(5);
+        ck_assert_int_eq(pool_scale(pool, 0), 0);
+        loop_until(!pool_next_worker(pool, NULL));
+        ck_assert_uint_eq(n_spawned, 1);
+}
+END_TEST
+
 /* It has one job that runs and one that has ended; the first is refused, the second acknowledged. */
 static void play_survivor(int socket)
 {
@@ -463,6 +538,8 @@ Suite *pool_suite(void)
         tcase_add_test(tests, test_workers_are_started_scaled_and_drained);
         tcase_add_test(tests, test_a_worker_that_dies_is_lost_and_started_again);
         tcase_add_test(tests, test_the_version_before_is_understood);
+        tcase_add_test(tests, test_workers_share_what_jails_are_expected);
+        tcase_add_test(tests, test_the_version_before_is_not_told_what_to_expect);
         tcase_add_test(tests, test_a_worker_says_how_many_jails_it_keeps_ready);
         tcase_add_test(tests, test_what_a_worker_has_from_before_is_claimed_before_anything_else);
         tcase_add_test(tests, test_a_worker_that_ends_before_it_speaks_is_not_waited_for);
