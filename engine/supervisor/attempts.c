@@ -197,7 +197,8 @@ static void on_changed(const PoolWorker *worker, PoolChange change, void *userda
 {
         const Supervisor *s = userdata;
 
-        if (s->events)
+        /* Those that are found at the start are there when the first client asks. */
+        if (s->events && s->pool)
                 s->events->worker_changed(worker, change, s->events_userdata);
 }
 
