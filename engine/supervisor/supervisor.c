@@ -370,13 +370,13 @@ int supervisor_backup(Supervisor *s, BackupDone done, void *userdata, Error *e)
 /* ---- start and end ---- */
 
 /* Processes of our own, or units of systemd. */
-static int choose_starter(Supervisor *s, const PoolStarter **ret, Error *e)
+static int choose_starter(Supervisor *s, Error *e)
 {
         bool units = s->config->workers.start == START_UNITS;
         int r = units ? unit_starter_new(s->event, s->config, &s->units, e)
                       : embedded_starter_init(&s->starter, s->config, e);
 
-        *ret = units ? unit_starter_interface(s->units) : &s->starter.starter;
+        s->pool_starter = units ? unit_starter_interface(s->units) : &s->starter.starter;
         return r;
 }
 
@@ -384,15 +384,14 @@ int supervisor_start(Supervisor *s, Error *e)
 {
         PoolOptions pool = {
                 .state_directory = s->config->state_directory,
+                .starter = s->pool_starter,
                 .workers = s->config->workers.minimum,
                 .minimum = s->config->workers.minimum,
                 .maximum = s->config->workers.maximum,
                 .jobs_per_worker = s->config->pool.jobs_per_worker,
         };
-        int r = choose_starter(s, &pool.starter, e);
+        int r = pool_new(s->event, &pool, &attempts_events, s, &s->pool, e);
 
-        if (r >= 0)
-                r = pool_new(s->event, &pool, &attempts_events, s, &s->pool, e);
         if (r < 0)
                 return r;
         scaling_keep_warm(s->scaling);
@@ -438,7 +437,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
             (r = s->outputs = output_directory_new(config->state_directory, e)) < 0 ||
             (r = blobs_new(event, config->state_directory, &s->blobs, e)) < 0 ||
             (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = read_settings(s, e)) < 0 ||
-            (r = recovery_run(s, e)) < 0 || (r = scaling_new(s, &s->scaling, e)) < 0)
+            (r = recovery_run(s, e)) < 0 || (r = scaling_new(s, &s->scaling, e)) < 0 || (r = choose_starter(s, e)) < 0)
                 return r;
         *ret = take(s);
         return 0;

@@ -36,6 +36,7 @@ struct Supervisor {
         Store *store;
         EmbeddedStarter starter;
         UnitStarter *units; /* instead; or NULL */
+        const PoolStarter *pool_starter;
         Pool *pool;
         Scaling *scaling;
         STAILQ_HEAD(, Acknowledgement) acknowledgements; /* of reports that are being stored */
