@@ -16,6 +16,7 @@
 
 #include "engine/base/fd.h"
 #include "engine/base/strv.h"
+#include "jail/caller.h"
 #include "jail/confine.h"
 #include "jail/handover.h"
 #include "jail/ids.h"
@@ -28,7 +29,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -41,7 +41,6 @@
 /* On a host that runs out of memory, a jail goes before anything else of that size. */
 #define OOM_SCORE "500"
 #define HOST_NAME "skep"
-#define STAT_MAX ((size_t)4096)
 
 /* Clones of mounts of the host. As root only the launcher can make them, whose namespace has those mounts; as a user
  * only the jail's first process, whose copy of that namespace is its own. */
@@ -104,47 +103,6 @@ static int open_sources(const Launch *l, int stdin_fd, Sources *s, Error *e)
 }
 
 /* ---- in the jail ---- */
-
-/* Zeroes the command line and the environment that this process has from its caller: both are to be seen in /proc, and
- * may hold secrets. Where they lie: fields 48 to 51 of proc(5), /proc/pid/stat. */
-static int wipe_arguments(void)
-{
-        uintptr_t arguments, arguments_end, variables, variables_end;
-        _cleanup_free_ char *text = NULL;
-        int r = read_file_at(AT_FDCWD, "/proc/self/stat", STAT_MAX, &text, NULL);
-        const char *at = r < 0 ? NULL : strrchr(text, ')');
-
-        for (int field = 2; at && field < 48; field++)
-                at = strchr(at + 1, ' ');
-        if (!at || sscanf(at, "%" SCNuPTR " %" SCNuPTR " %" SCNuPTR " %" SCNuPTR, &arguments, &arguments_end, &variables,
-                          &variables_end) != 4)
-                return r < 0 ? r : -EBADMSG;
-        environ = NULL;
-        explicit_bzero((void *)arguments, arguments_end - arguments);
-        explicit_bzero((void *)variables, variables_end - variables);
-        return 0;
-}
-
-/* Nothing of what the process was that made us: its session and terminal, what it does with signals and with new files,
- * its command line and environment. */
-static int leave_caller(Error *e)
-{
-        static const struct {
-                void *handler;
-                unsigned long flags;
-                void *restorer;
-                uint64_t mask;
-        } by_default = {0}; /* the kernel's struct sigaction */
-
-        setsid();
-        umask(022);
-        prctl(PR_SET_NAME, "skep-reaper");
-        /* Also those that libc keeps for itself, and posix_spawn() ignores. */
-        for (int i = 1; i < NSIG; i++)
-                syscall(SYS_rt_sigaction, i, &by_default, NULL, sizeof by_default.mask);
-        int r = wipe_arguments();
-        return r < 0 ? error_errno(e, r, "/proc/self/stat") : 0;
-}
 
 /* Only what the jail needs stays open: the launcher holds the doors to all its other jails. */
 static void keep_only(const Launch *l, const Sources *s, int control)
@@ -313,7 +271,7 @@ static _Noreturn void wait_for_job(const Launch *l, int control)
         reaper_run(&reaper, &job.file.plan, -1);
 }
 
-static _Noreturn void inside(const Launch *l, Sources *s, int control)
+static _Noreturn void inside(const Launch *l, Sources *s, const Caller *caller, int control)
 {
         RootSources sources = {&l->fds[START_INPUTS], s->inputs, s->binds, s->writable, s->system, &s->root,
                                ROOT_TMPFS_NULL, &l->ledger->steps};
@@ -324,7 +282,8 @@ static _Noreturn void inside(const Launch *l, Sources *s, int control)
 
         prefault_writable();
         step_done(&l->ledger->steps, STEP_NAMESPACES);
-        if (leave_caller(&e) < 0 || (!l->plan->waits && take_stdio(l->fds, &e) < 0) || take_stdin(s, &e) < 0)
+        caller_leave(caller);
+        if ((!l->plan->waits && take_stdio(l->fds, &e) < 0) || take_stdin(s, &e) < 0)
                 reaper_fail(control, &e);
         keep_only(l, s, control);
         write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE);
@@ -395,8 +354,11 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
                 .exit_signal = SIGCHLD,
                 .cgroup = l->cgroup >= 0 ? (uint64_t)l->cgroup : 0,
         };
-        int r = root_user ? open_sources(l, l->plan->waits ? -1 : l->fds[START_STDIN], &sources, e) : 0;
+        const Caller *caller = caller_find(e);
 
+        if (!caller)
+                return e->code;
+        int r = root_user ? open_sources(l, l->plan->waits ? -1 : l->fds[START_STDIN], &sources, e) : 0;
         if (r < 0)
                 return r;
         step_done(&l->ledger->steps, STEP_SOURCES);
@@ -410,7 +372,7 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
                                    root_user ? "" : " (skep-jail doctor says what keeps users from it)");
         }
         if (pid == 0)
-                inside(l, &sources, sockets[1]);
+                inside(l, &sources, caller, sockets[1]);
         close(sockets[1]);
         *ret = (Launched){.pid = pid, .pidfd = pidfd, .control = sockets[0]};
         if (!root_user)

@@ -110,14 +110,20 @@ int root_mount_devices(Tree *t)
 
 /* ---- /proc ---- */
 
-/* Not there is as good as hidden; so is what others than its owner cannot use. */
-static int hide_in_proc(Tree *t, int proc, const char *name)
+/* Not there is as good as hidden; so is what others than its owner cannot use. By paths, which are ours all of them, from
+ * the tmpfs: one call a cover, where clones that are attached take three and a mount namespace in passing. */
+static int hide_in_proc(int proc, const char *name)
 {
+        char place[64];
         struct stat st;
 
         if (fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        return st.st_mode & (S_IROTH | S_IWOTH) ? tree_cover(t, proc, name, st.st_mode) : 0;
+        if (!(st.st_mode & (S_IROTH | S_IWOTH)))
+                return 0;
+        snprintf(place, sizeof place, "root/proc/%s", name);
+        const char *cover = S_ISDIR(st.st_mode) ? "empty" : "root/dev/null";
+        return mount(cover, place, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
 int root_mount_proc(Tree *t)
@@ -125,10 +131,12 @@ int root_mount_proc(Tree *t)
         _cleanup_close_ int proc = mount_new("proc", NULL, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
         int r = proc < 0 ? proc : tree_attach_own(t, proc, "/proc");
 
+        if (r >= 0 && fchdir(t->tmpfs) < 0)
+                r = -errno;
         if (r < 0)
                 return tree_failed(t, r, "/proc");
         for (size_t i = 0; i < ELEMENTS(proc_hidden); i++)
-                if ((r = hide_in_proc(t, proc, proc_hidden[i])) < 0)
+                if ((r = hide_in_proc(proc, proc_hidden[i])) < 0)
                         return error_errno(t->error, r, "/proc/%s", proc_hidden[i]);
         return 0;
 }
