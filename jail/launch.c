@@ -19,6 +19,7 @@
 #include "jail/caller.h"
 #include "jail/confine.h"
 #include "jail/handover.h"
+#include "jail/host_mounts.h"
 #include "jail/ids.h"
 #include "jail/loopback.h"
 #include "jail/namespaces.h"
@@ -358,6 +359,7 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
 
         if (!caller)
                 return e->code;
+        host_mounts_look();
         int r = root_user ? open_sources(l, l->plan->waits ? -1 : l->fds[START_STDIN], &sources, e) : 0;
         if (r < 0)
                 return r;

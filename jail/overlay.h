@@ -10,3 +10,8 @@
  * `in_user_namespace`: the mount belongs to one. Returns an O_PATH descriptor of the merged tree, mounted at
  * "NAME-merged", or a negative errno. */
 int overlay_mount(int tmpfs, const char *name, int lower, bool in_user_namespace);
+
+/* The same for what is only shown: a detached read-only mount of `lower`, a path without ':' and ','. Its files are those
+ * of `lower`, in memory too; their inodes are the jail's own: locks, leases, watches and flushes end there. `tmpfs` has a
+ * directory "empty". Negative errno. */
+int overlay_mount_shown(int tmpfs, const char *lower, bool in_user_namespace);

@@ -93,8 +93,6 @@ static int make_all(Tree *t)
         for (size_t i = 0; i < ROOT_DEVICES; i++)
                 if ((r = make_device(t, &root_devices[i])) < 0)
                         return tree_failed(t, r, root_devices[i].path);
-        if ((r = tree_write_file(t->tmpfs, "root/etc/ld.so.cache", "", 0644)) < 0)
-                return tree_failed(t, r, "root/etc/ld.so.cache");
         r = copy_localtime(t);
         return r < 0 ? tree_failed(t, r, "/etc/localtime") : 0;
 }

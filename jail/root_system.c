@@ -2,6 +2,7 @@
 #include "jail/root_system.h"
 
 #include "engine/base/fd.h"
+#include "jail/host_mounts.h"
 #include "jail/mounts.h"
 #include "jail/overlay.h"
 #include "jail/root_clones.h"
@@ -10,11 +11,14 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 /* Of the host's /etc, beside what is generated: programs do not start without the linker's cache, and on Debian half
  * of /usr/bin points into alternatives. */
-static const char *const etc_binds[] = {"/etc/alternatives", "/etc/ld.so.cache"};
+#define LINKER_CACHE "/etc/ld.so.cache"
+#define ALTERNATIVES "/etc/alternatives"
+#define COPY_SIZE ((size_t)1 << 20)
 
 /* Of /proc, what tells about the host, or is a door to it. Writing is excluded for all of it: it is mounted read-only.
  * Where only root can read one of them, it needs no cover: the job's ids are nobody to the host. */
@@ -41,11 +45,33 @@ static int bind_changeable(Tree *t, size_t part, const char *path)
         return mount < 0 ? mount : tree_attach_own(t, mount, path);
 }
 
+/* By an overlay, so that jails share no inode by whose locks and watches one could talk to another, or see what the host
+ * does. It would leave out what is mounted below; and some hosts have no overlay for us: then the host's own. */
 static int bind_system(Tree *t, const char *path)
 {
-        _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, true, READ_ONLY);
+        bool user = t->ids->kind != IDS_RANGE;
+        _cleanup_close_ int shown = host_mounts_below(path) ? -1 : overlay_mount_shown(t->tmpfs, path, user);
+        _cleanup_close_ int bound = shown >= 0 ? -1 : mount_clone(AT_FDCWD, path, true, READ_ONLY);
 
-        return mount < 0 ? mount : tree_attach_own(t, mount, path);
+        if (shown < 0 && bound < 0)
+                return bound;
+        return tree_attach_own(t, shown >= 0 ? shown : bound, path);
+}
+
+/* A copy, since no overlay has a single file. */
+static int copy_linker_cache(Tree *t)
+{
+        _cleanup_close_ int from = open(LINKER_CACHE, O_RDONLY | O_CLOEXEC),
+                            to = from < 0 ? -1 : openat(t->skeleton, LINKER_CACHE + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        ssize_t n;
+
+        if (from < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (to < 0)
+                return -errno;
+        while ((n = sendfile(to, from, NULL, COPY_SIZE)) > 0)
+                ;
+        return n < 0 ? -errno : 0;
 }
 
 int root_bind_system(Tree *t)
@@ -68,12 +94,11 @@ int root_bind_system(Tree *t)
                 if (r < 0)
                         return tree_failed(t, r, path);
         }
-        for (size_t i = 0; i < ELEMENTS(etc_binds); i++) {
-                r = bind_system(t, etc_binds[i]);
-                if (r < 0 && r != -ENOENT)
-                        return tree_failed(t, r, etc_binds[i]);
-        }
-        return 0;
+        r = bind_system(t, ALTERNATIVES);
+        if (r < 0 && r != -ENOENT)
+                return tree_failed(t, r, ALTERNATIVES);
+        r = copy_linker_cache(t);
+        return r < 0 ? tree_failed(t, r, LINKER_CACHE) : 0;
 }
 
 /* ---- /dev ---- */

@@ -3,8 +3,8 @@
 # Installs what building and testing need and this machine lacks, saying so.
 set -eu
 
-debian="gcc make pkg-config libc6-dev libseccomp-dev libcap-dev libjson-c-dev libsystemd-dev libsqlite3-dev libarchive-dev libzstd-dev zlib1g-dev nettle-dev check scdoc bats python3 sqlite3 dbus-daemon"
-fedora="gcc make pkgconf-pkg-config glibc-static libseccomp-devel libcap-devel json-c-devel systemd-devel sqlite-devel libarchive-devel libarchive-static libzstd-static zlib-static nettle-devel check-devel scdoc bats python3 sqlite dbus-daemon"
+debian="gcc make pkg-config libc6-dev libseccomp-dev libcap-dev libjson-c-dev libsystemd-dev libsqlite3-dev libarchive-dev libzstd-dev zlib1g-dev nettle-dev check scdoc bats python3 sqlite3 dbus-daemon squashfs-tools erofs-utils"
+fedora="gcc make pkgconf-pkg-config glibc-static libseccomp-devel libcap-devel json-c-devel systemd-devel sqlite-devel libarchive-devel libarchive-static libzstd-static zlib-static nettle-devel check-devel scdoc bats python3 sqlite dbus-daemon squashfs-tools erofs-utils"
 
 missing=
 if command -v apt-get >/dev/null; then

@@ -40,9 +40,7 @@ for file in "$tap"/*; do
 done
 
 skipped=$(cat "$tap"/* | grep -cE '^ok .*# skip')
-todo=$(cat "$tap"/* | grep -cE '^not ok .*# TODO') # known, and said why
 passed=$(($(cat "$tap"/* | grep -c '^ok ') - skipped))
-failed=$(($(cat "$tap"/* | grep -c '^not ok ') - todo + lost))
-skipped=$((skipped + todo))
+failed=$(($(cat "$tap"/* | grep -c '^not ok ') + lost))
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -94,11 +94,23 @@ with_programs() {
         [ -e /usr/bin/cat ]
 }
 
+@test "what is mounted below /usr is there, in the tree that all have then" {
+        mkdir -p /usr/local/share/skep-test-mount
+        run unshare --mount sh -c 'mount -t tmpfs none /usr/local/share/skep-test-mount &&
+                echo below > /usr/local/share/skep-test-mount/file && exec "$@"' sh \
+                "$build/skep-jail" --policy python --allow-missing="$MISSING" -- \
+                sh -c 'cat /usr/local/share/skep-test-mount/file; grep -c overlay /proc/self/mountinfo'
+        rmdir /usr/local/share/skep-test-mount
+        [ "$status" -eq 0 ]
+        [ "${lines[0]}" = below ]
+        [ "${lines[1]}" -eq 1 ] # of /etc/alternatives
+}
+
 @test "under a root of its own, a job's locks, watches and flushes reach nobody else" {
         run "$top/tests/jail/escapes.sh" --tap --only 'files: (lock-|watch-|flush|lease)' --policy "$(writable)"
         echo "$output"
         [ "$status" -eq 0 ]
-        [ "$(grep -c '^ok ' <<< "$output")" -eq 7 ]
+        [ "$(grep -c '^ok ' <<< "$output")" -eq 9 ]
         [ "$(grep -c '^not ok ' <<< "$output")" -eq 0 ]
 }
 

@@ -245,6 +245,16 @@ static void expect(Canaries *c, unsigned what, bool done, const char *name)
         c->failing = done ? c->failing & ~(1U << what) : c->failing | (1U << what);
 }
 
+/* What is not there cannot be locked by anybody. */
+static bool can_lock(const char *path)
+{
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        bool locked = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+        close(fd);
+        return locked;
+}
+
 static void beat(Canaries *c)
 {
         char first;
@@ -277,6 +287,8 @@ static void beat(Canaries *c)
         int writable = open(COMMON_FILE, O_RDWR | O_CLOEXEC);
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         expect(c, 5, writable < 0 || fcntl(writable, F_SETLK, &lock) == 0, "lock " COMMON_FILE " in part");
+        expect(c, 8, can_lock(COMMON_LINKS), "lock " COMMON_LINKS);
+        expect(c, 9, can_lock(COMMON_CACHE), "lock " COMMON_CACHE);
         close(writable);
         close(file);
         close(watcher);

@@ -7,6 +7,8 @@
 /* No program: the host's side opens it to write, and what is open so cannot be executed by anybody. */
 #define COMMON_DIRECTORY "/usr/lib"
 #define COMMON_FILE COMMON_DIRECTORY "/os-release"
+#define COMMON_LINKS "/etc/alternatives"
+#define COMMON_CACHE "/etc/ld.so.cache"
 
 #define CANARY_MAX 64 /* bytes of a message */
 #define HOST_BYSTANDER "escapes-bystander"    /* its name */

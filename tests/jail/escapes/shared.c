@@ -24,10 +24,12 @@
 
 #define BEATS_MSEC 400 /* of the host's side, several */
 
-static Verdict lock_file(Attempt *a)
+static Verdict lock_against_host(Attempt *a, const char *path)
 {
-        int fd = open(COMMON_FILE, O_RDONLY | O_CLOEXEC);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+        if (fd < 0)
+                return held(a, "%s: %s", path, strerrorname_np(errno));
         /* The host's side has it for a moment now and then. */
         for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++)
                 if (errno == EWOULDBLOCK && tries < 20)
@@ -36,6 +38,21 @@ static Verdict lock_file(Attempt *a)
                         return by_result(a, -1, "flock");
         sleep_msec(BEATS_MSEC);
         return held(a, "locked; whether the host is kept out is seen outside");
+}
+
+static Verdict lock_file(Attempt *a)
+{
+        return lock_against_host(a, COMMON_FILE);
+}
+
+static Verdict lock_links(Attempt *a)
+{
+        return lock_against_host(a, COMMON_LINKS);
+}
+
+static Verdict lock_cache(Attempt *a)
+{
+        return lock_against_host(a, COMMON_CACHE);
 }
 
 static Verdict lock_record(Attempt *a)
@@ -96,15 +113,32 @@ static Verdict watch_by_signal(Attempt *a)
         return held(a, "nothing is seen of what the host does there");
 }
 
+/* Whether /usr is of a file system of the sandbox's own; where one may not ask about a descriptor, by the list of mounts. */
+static bool is_of_own(int fd)
+{
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) == 0)
+                return fs.f_type == TMPFS_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC;
+        FILE *f = fopen("/proc/self/mountinfo", "re");
+        char line[4096];
+        bool own = false;
+        while (f && fgets(line, sizeof line, f))
+                if (strstr(line, " /usr ") || strstr(line, " / / "))
+                        own = strstr(line, " - overlay "); /* of the last, which is the nearest */
+        if (f)
+                fclose(f);
+        return own;
+}
+
 /* All that the host has not yet written to that file system, again and again. */
 static Verdict flush(Attempt *a)
 {
         int fd = open(COMMON_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        struct statfs fs;
 
         if (syncfs(fd) < 0)
                 return by_result(a, -1, "syncfs");
-        if (fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC))
+        if (is_of_own(fd))
                 return held(a, "only of the own file system");
         return escaped(a, "the host's file system was made to write");
 }
@@ -113,11 +147,10 @@ static Verdict flush(Attempt *a)
 static Verdict flush_file(Attempt *a)
 {
         int fd = open(COMMON_FILE, O_RDONLY | O_CLOEXEC);
-        struct statfs fs;
 
         if (fsync(fd) < 0)
                 return by_result(a, -1, "fsync");
-        if (fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC))
+        if (is_of_own(fd))
                 return held(a, "only of the own file system");
         return escaped(a, "the host's disk was flushed");
 }
@@ -141,6 +174,8 @@ static Verdict merge(Attempt *a)
 
 const Attack attacks_on_shared_files[] = {
         {"lock-file", "lock a file of /usr against the host (flock)", lock_file, NULL, 0, NULL},
+        {"lock-links", "lock a directory of /etc (flock)", lock_links, NULL, 0, NULL},
+        {"lock-cache", "lock the linker's cache (flock)", lock_cache, NULL, 0, NULL},
         {"lock-record", "lock it in part (fcntl)", lock_record, NULL, 0, NULL},
         {"lease", "be asked before the host opens it (F_SETLEASE)", lease, NULL, 0, NULL},
         {"watch-files", "watch what the host opens in /usr (inotify)", watch, NULL, 0, NULL},

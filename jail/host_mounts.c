@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "jail/host_mounts.h"
+
+#include "engine/base/fd.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#define MOUNTINFO "/proc/self/mountinfo"
+#define SIZE_MAX_ ((size_t)16 << 20)
+#define FIELDS_BEFORE 4 /* before the mount point, proc(5) */
+
+static int watched = -1;
+static char *text; /* owned; NULL: not known */
+
+void host_mounts_look(void)
+{
+        if (watched < 0)
+                watched = open(MOUNTINFO, O_RDONLY | O_CLOEXEC);
+        struct pollfd p = {.fd = watched, .events = POLLPRI};
+        if (text && poll(&p, 1, 0) == 0)
+                return;
+        free(text);
+        text = NULL;
+        /* Of another descriptor, after the poll: what changes from here on, the next look sees. */
+        if (watched >= 0)
+                read_file_at(AT_FDCWD, MOUNTINFO, SIZE_MAX_, &text, NULL);
+}
+
+bool host_mounts_below(const char *path)
+{
+        size_t n = strlen(path);
+
+        if (!text)
+                return true;
+        for (const char *line = text; *line;) {
+                const char *place = line, *end = strchrnul(line, '\n');
+                for (int i = 0; i < FIELDS_BEFORE && place; i++)
+                        place = (place = strchr(place, ' ')) && place < end ? place + 1 : NULL;
+                if (place && strncmp(place, path, n) == 0 && place[n] == '/')
+                        return true;
+                line = *end ? end + 1 : end;
+        }
+        return false;
+}
