@@ -49,7 +49,7 @@ void forest_add(Forest *forest, const double *row, double target, double share)
                 forest->n_rows++;
         }
         for (size_t i = 0; i < forest->n; i++)
-                forest->rows[(size_t)slot * forest->n + i] = (float)row[i];
+                forest->rows[i * FOREST_ROWS + (size_t)slot] = (float)row[i];
         forest->targets[slot] = (float)target;
 }
 
@@ -68,7 +68,7 @@ void forest_plant(Forest *forest)
 
 static float value_of(const Forest *forest, int i, size_t feature)
 {
-        return forest->rows[(size_t)forest->sample[i] * forest->n + feature];
+        return forest->rows[feature * FOREST_ROWS + (size_t)forest->sample[i]];
 }
 
 /* Where to divide by this feature, as a histogram has it. Returns what it gains, in squares of the target. */
@@ -76,19 +76,20 @@ static double divide(const Forest *forest, TreeBranch b, size_t feature, double 
 {
         double sums[BINS] = {0}, left = 0, best = 0;
         int counts[BINS] = {0}, n = b.to - b.from, n_left = 0;
-        float least = INFINITY, most = -INFINITY;
+        float least = INFINITY, most = -INFINITY, values[FOREST_SAMPLE];
 
-        for (int i = b.from; i < b.to; i++) {
-                float value = value_of(forest, i, feature);
-                least = fminf(least, value);
-                most = fmaxf(most, value);
+        /* They lie here and there: to look for them is most of the work, and is done once. */
+        for (int i = 0; i < n; i++) {
+                float value = values[i] = value_of(forest, b.from + i, feature);
+                least = value < least ? value : least;
+                most = value > most ? value : most;
         }
         float bins = BINS * 0.9999f / (most - least);
         if (!(most > least) || !isfinite(bins))
                 return 0;
-        for (int i = b.from; i < b.to; i++) {
-                int bin = (int)((value_of(forest, i, feature) - least) * bins);
-                sums[bin] += forest->targets[forest->sample[i]];
+        for (int i = 0; i < n; i++) {
+                int bin = (int)((values[i] - least) * bins);
+                sums[bin] += forest->targets[forest->sample[b.from + i]];
                 counts[bin]++;
         }
         for (int bin = 0; bin < BINS - 1; bin++) {

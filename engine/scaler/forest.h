@@ -30,7 +30,7 @@ typedef struct TreeBranch {
 
 typedef struct Forest {
         size_t n;    /* values of a row */
-        float *rows; /* owned: FOREST_ROWS of them */
+        float *rows; /* owned: FOREST_ROWS of them, by columns, since trees are grown by those */
         float targets[FOREST_ROWS];
         int n_rows;
         uint64_t random;
