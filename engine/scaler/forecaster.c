@@ -10,9 +10,9 @@
 
 const int forecaster_named_sec[FORECASTER_NAMED] = {300, 600, 900};
 
-int forecaster_init(Forecaster *forecaster, int64_t step_sec, double job_sec, bool small)
+int forecaster_init(Forecaster *forecaster, int64_t step_sec, double job_sec)
 {
-        *forecaster = (Forecaster){.small = small};
+        *forecaster = (Forecaster){0};
         return series_init(&forecaster->series, step_sec, job_sec);
 }
 
@@ -79,7 +79,7 @@ int forecaster_set_horizons(Forecaster *forecaster, const int *aheads, size_t n)
                 if (horizons[i])
                         continue;
                 horizons[i] = calloc(1, sizeof **horizons);
-                if (!horizons[i] || horizon_init(horizons[i], &forecaster->series, wanted[i], forecaster->small) < 0) {
+                if (!horizons[i] || horizon_init(horizons[i], &forecaster->series, wanted[i]) < 0) {
                         for (size_t j = 0; j <= i; j++)
                                 if (horizons[j] && !find(forecaster, wanted[j]))
                                         horizon_free(horizons[j]);

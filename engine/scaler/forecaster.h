@@ -14,11 +14,10 @@ typedef struct Forecaster {
         Series series;
         Horizon *horizons[FORECASTER_HORIZONS]; /* owned, by how far they look */
         size_t n;
-        bool small;
 } Forecaster;
 
 /* `step_sec` is at least 10. -ENOMEM. */
-int forecaster_init(Forecaster *forecaster, int64_t step_sec, double job_sec, bool small);
+int forecaster_init(Forecaster *forecaster, int64_t step_sec, double job_sec);
 void forecaster_done(Forecaster *forecaster);
 
 /* Which horizons are kept, beside the named ones: those that are new begin with nothing. -ENOMEM. */

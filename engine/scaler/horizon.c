@@ -22,7 +22,8 @@
 #define TREE_EVERY 30     /* steps */
 #define FOREST_DAYS 10
 #define LOOK_BACK 15 /* steps whose values are features one by one */
-#define BEYOND 2     /* a forecast is at most e² times what was seen in the last days */
+#define BEYOND 2     /* a model's word is at most e² times what was seen in the last days */
+#define QUANTILE_BEYOND 0.7 /* and a quantile twice, or the median */
 
 const char *model_name(ModelKind kind)
 {
@@ -35,7 +36,7 @@ const char *model_name(ModelKind kind)
         return names[kind];
 }
 
-int horizon_init(Horizon *horizon, const Series *series, int ahead, bool small)
+int horizon_init(Horizon *horizon, const Series *series, int ahead)
 {
         double row[FEATURES_MAX];
         int64_t day = series->day_steps ? series->day_steps : 1440;
@@ -63,7 +64,7 @@ int horizon_init(Horizon *horizon, const Series *series, int ahead, bool small)
         ridge_init(horizon->log, n, (double)day * RIDGE_HALF_LIFE_DAYS, 3);
         ridge_init(horizon->linear, n, (double)day * RIDGE_HALF_LIFE_DAYS, 3);
         ridge_init(horizon->doubt, HORIZON_DOUBT, (double)day * DOUBT_HALF_LIFE_DAYS, 1);
-        if (!small && forest_init(&horizon->forest, n, 88172645463325252ULL + (uint64_t)ahead) < 0)
+        if (forest_init(&horizon->forest, n, 88172645463325252ULL + (uint64_t)ahead) < 0)
                 return -ENOMEM;
         return residuals_init(&horizon->residuals, horizon->errors_room);
 }
@@ -113,8 +114,7 @@ static void learn(Horizon *horizon, const Series *series, const Prediction *said
         ridge_add(horizon->log, said->row_log, came - was);
         ridge_add(horizon->linear, said->row_linear, fmin(fmax(grew / said->unit, -10), 10));
         ridge_add(horizon->doubt, said->row_doubt, log(fabs(error) + SPREAD_MIN));
-        if (horizon->forest.rows)
-                forest_add(&horizon->forest, said->row_log, came - was, share);
+        forest_add(&horizon->forest, said->row_log, came - was, share);
         residuals_add(&horizon->residuals, error / said->spread);
         weigh(horizon, said, came);
         *error_at(horizon, said->step) = (float)fabs(error);
@@ -150,22 +150,17 @@ static double predict_season(const Series *series, const Horizon *horizon, int64
         return n ? stands + went / n : series_at(series, series->load_log, step);
 }
 
-/* The most of the last two days, by a sample. */
+/* The most of the last two days. */
 static double seen_most(const Series *series, int64_t step)
 {
-        int64_t stride = series->day_steps / 240 + 1, from = step - 2 * series->day_steps;
-        double most = series_at(series, series->load_log, step);
-
-        for (int64_t at = from > series->first ? from : series->first; at < step; at += stride)
-                most = fmax(most, series_at(series, series->load_log, at));
-        return most;
+        return log1p(series_most(series, step - 2 * series->day_steps));
 }
 
 static void ask_models(const Horizon *horizon, const Series *series, Prediction *p, int offset_sec)
 {
         double now = series_at(series, series->load_log, p->step);
         double load = series_at(series, series->load, p->step);
-        double most = seen_most(series, p->step) + BEYOND;
+        double seen = seen_most(series, p->step), most = seen + BEYOND;
         bool ready = horizon->log->fitted;
 
         p->models[MODEL_PERSISTENCE] = now;
@@ -180,6 +175,7 @@ static void ask_models(const Horizon *horizon, const Series *series, Prediction 
                 p->models[i] = fmin(fmax(p->models[i], 0), most);
                 p->middle += horizon->weights[i] * p->models[i];
         }
+        p->most = fmax(p->middle, seen + QUANTILE_BEYOND);
 }
 
 static double recent_error(const Horizon *horizon, int64_t step)
@@ -243,7 +239,7 @@ void horizon_step(Horizon *horizon, const Series *series)
         fit(horizon, step);
         int every = horizon->forest.n_trees < FOREST_TREES ? horizon->tree_every / 3 : horizon->tree_every;
         /* Not all horizons in the same step. */
-        if (horizon->forest.rows && (step + 4 * horizon->ahead) % every == 0)
+        if ((step + 4 * horizon->ahead) % every == 0)
                 forest_plant(&horizon->forest);
 
         Prediction *p = pending_at(horizon, step);
@@ -281,7 +277,7 @@ double horizon_quantile(const Horizon *horizon, double miss)
 
         if (!p)
                 return 0;
-        return fmax(0, expm1(fmin(p->middle + residuals_quantile(&horizon->residuals, miss) * p->spread, 50)));
+        return fmax(0, expm1(fmin(p->middle + residuals_quantile(&horizon->residuals, miss) * p->spread, p->most)));
 }
 
 double horizon_width(const Horizon *horizon)
@@ -308,6 +304,7 @@ static void prediction_state(Prediction *p, State *state)
         state_numbers(state, p->models, MODEL_KINDS, 0, 1000);
         state_numbers(state, &p->middle, 1, 0, 1000);
         state_numbers(state, &p->spread, 1, SPREAD_MIN, SPREAD_MAX);
+        state_numbers(state, &p->most, 1, 0, 1000);
         state_numbers(state, &p->unit, 1, 1e-9, STATE_MAX);
         state_numbers(state, p->bands, ACCURACY_BANDS, 0, STATE_MAX);
         state_flag(state, &p->whole);
@@ -320,8 +317,7 @@ void horizon_state(Horizon *horizon, State *state)
         ridge_state(horizon->log, state);
         ridge_state(horizon->linear, state);
         ridge_state(horizon->doubt, state);
-        if (horizon->forest.rows)
-                forest_state(&horizon->forest, state);
+        forest_state(&horizon->forest, state);
         residuals_state(&horizon->residuals, state);
         state_numbers(state, horizon->losses, MODEL_KINDS, 0, 1e6);
         state_numbers(state, horizon->weights, MODEL_KINDS, 0, 1);

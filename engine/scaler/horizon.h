@@ -28,7 +28,7 @@ typedef struct Prediction {
         int64_t step; /* -1: none */
         double row_log[FEATURES_MAX], row_linear[FEATURES_MAX], row_doubt[HORIZON_DOUBT];
         double models[MODEL_KINDS];   /* logarithms of the load */
-        double middle, spread;        /* their common answer, and how wide errors are */
+        double middle, spread, most;  /* their common answer, how wide errors are, and where quantiles end */
         double unit;                  /* of the linear row */
         double bands[ACCURACY_BANDS]; /* what it may be, in jobs */
         bool whole;                   /* nothing of what it looked at was a gap */
@@ -53,8 +53,8 @@ typedef struct Horizon {
         int tree_every; /* steps */
 } Horizon;
 
-/* `small`: without the forest, which is most of its memory and time. -ENOMEM. */
-int horizon_init(Horizon *horizon, const Series *series, int ahead, bool small);
+/* -ENOMEM. */
+int horizon_init(Horizon *horizon, const Series *series, int ahead);
 void horizon_done(Horizon *horizon);
 
 /* The step has ended and stands in the series: learns from what was said of it, and says what comes. Some 100 µs. */

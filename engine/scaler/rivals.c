@@ -40,10 +40,25 @@ static void begin(Rivals *rivals)
         }
 }
 
+/* Jobs take another time: what is in workers is so many others. The pools find to it by themselves. */
+static void rescale(Rivals *rivals, double by)
+{
+        for (int i = 0; i < RIVALS_HOLD; i++)
+                rivals->loads[i] *= by;
+        for (int i = 0; i < RIVALS; i++) {
+                Rival *rival = &rivals->all[i];
+                rival->want *= by;
+                rival->size *= by;
+                for (int j = 0; j < RIVALS_HOLD; j++)
+                        rival->wanted[j] *= by;
+        }
+}
+
 int rivals_setup(Rivals *rivals, const RivalsSetup *setup, int64_t step_sec)
 {
         bool anew = !rivals->all || rivals->setup.delay_steps != setup->delay_steps ||
-                    rivals->setup.per_worker != setup->per_worker || rivals->setup.quantile != setup->quantile;
+                    rivals->setup.quantile != setup->quantile;
+        double by = anew ? 1 : rivals->setup.per_worker / setup->per_worker;
 
         if (!rivals->all)
                 rivals->all = calloc(RIVALS, sizeof *rivals->all);
@@ -70,6 +85,8 @@ int rivals_setup(Rivals *rivals, const RivalsSetup *setup, int64_t step_sec)
         rival_of(rivals, RIVAL_CHOSEN, 0)->miss = 1 - setup->quantile;
         if (anew)
                 begin(rivals);
+        else if (by != 1)
+                rescale(rivals, by);
         return 0;
 }
 
@@ -109,20 +126,33 @@ static double quantile_at(const Horizon *horizon, double miss)
         return horizon_quantile(horizon, fmin(miss, 0.7));
 }
 
-/* Workers that are ready when they are needed: for each step that this decision rules; and for one behind, as far as
- * the limits of the next cycles could not catch up. */
+/* How many there must be so many cycles before `workers`, since a cycle adds no more (pool_limit()). */
+static double workers_before(const PoolLimits *limits, double workers, int cycles)
+{
+        for (workers = ceil(workers); cycles > 0 && workers > 0; cycles--)
+                workers = fmin(workers - 1, ceil(workers / (1 + limits->up) - 1e-9));
+        return workers;
+}
+
+/* Workers that are ready when they are needed: in each step that this decision rules, and what was started before it; and for
+ * those behind, as far as the next cycles could not catch up. */
 static double forecast_want(const Rivals *rivals, const Forecaster *forecaster, double miss)
 {
         const RivalsSetup *setup = &rivals->setup;
         double want = 0;
 
-        for (int i = 0; i < setup->n_soon; i++)
-                want = fmax(want, quantile_at(forecaster_horizon(forecaster, setup->soon[i]), miss));
-        if (setup->later > 0) {
-                const Horizon *later = forecaster_horizon(forecaster, setup->later);
-                want = fmax(want, quantile_at(later, miss) / pow(1 + setup->limits.up, 2));
+        for (size_t i = 0; i < forecaster->n; i++) {
+                const Horizon *horizon = forecaster->horizons[i];
+                double workers = quantile_at(horizon, miss) / setup->per_worker;
+                int later = horizon->ahead - setup->delay_steps - 1;
+                want = fmax(want, horizon->ahead <= setup->soon
+                                          ? workers
+                                          : workers_before(&setup->limits, workers, later / setup->cycle_steps));
         }
-        return want / setup->per_worker;
+        /* It has been found out how wide errors are by a load that was another: no more than reacting to the most of the last
+         * days would have had. */
+        const Series *series = &forecaster->series;
+        return fmin(want, series_most(series, series->first) / setup->utilisation / setup->per_worker);
 }
 
 static double most_of(const double *ring, int64_t end, int64_t kept, int n)

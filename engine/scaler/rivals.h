@@ -43,8 +43,7 @@ typedef struct RivalsSetup {
         double quantile;    /* that is asked for; 0: none */
         double per_worker;  /* jobs that a worker has room for */
         int delay_steps, cycle_steps;
-        int soon[4], n_soon; /* horizons that the pool must be ready for */
-        int later;           /* one behind them; 0: none */
+        int soon; /* the last horizon that this cycle's decision rules: what is started now is ready from delay_steps + 1 on */
 } RivalsSetup;
 
 typedef struct Rivals {

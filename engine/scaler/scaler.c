@@ -35,9 +35,9 @@
  *    nothing. With a quantile given, that quantile sets the cost.
  * 5. *Limits* (paper_pool.h): by half up and a quarter down a cycle, never below the load of now, minimum and
  *    maximum, what the host allows. Since growth is limited, the pool starts growing so early that it gets there in
- *    time: a horizon behind the start delay is asked too, and divided by what two more cycles can add. */
+ *    time: horizons behind the start delay are asked too, and counted back by what the cycles until then can add. */
 
-#define VERSION 1
+#define VERSION 2
 #define SHARE_IN_TIME 0.95 /* of the jobs wait no longer than the target */
 
 struct Scaler {
@@ -72,32 +72,23 @@ static double per_worker(const Scaler *scaler)
 static int set_up(Scaler *scaler)
 {
         const ScalerSettings *s = &scaler->settings;
-        int cycle = (int)(s->cycle_sec / s->step_sec), ready = delay_steps(s) + 1, aheads[5];
-        RivalsSetup setup = {
+        int cycle = (int)(s->cycle_sec / s->step_sec), ready = delay_steps(s) + 1;
+        const int aheads[] = {ready, 1, (ready + 1) / 2, ready + cycle - 1, ready + 2 * cycle};
+        const RivalsSetup setup = {
                 .limits = {s->minimum, s->maximum, s->up, s->down},
                 .utilisation = s->utilisation,
                 .quantile = s->quantile,
                 .per_worker = per_worker(scaler),
                 .delay_steps = delay_steps(s),
                 .cycle_steps = cycle,
+                .soon = ready + cycle - 1,
         };
 
-        setup.soon[setup.n_soon++] = ready;
-        if (ready > 1)
-                setup.soon[setup.n_soon++] = 1;
-        if (ready > 3)
-                setup.soon[setup.n_soon++] = (ready + 1) / 2;
-        if (cycle > 1)
-                setup.soon[setup.n_soon++] = ready + cycle - 1;
-        setup.later = ready + 2 * cycle;
-        for (int i = 0; i < setup.n_soon; i++)
-                aheads[i] = setup.soon[i];
-        aheads[setup.n_soon] = setup.later;
         scaler->ready_ahead = ready;
         if (scaler->forecaster != &scaler->own)
                 return rivals_setup(&scaler->rivals, &setup, s->step_sec);
         series_set_job_sec(&scaler->forecaster->series, s->job_sec);
-        if (forecaster_set_horizons(scaler->forecaster, aheads, (size_t)setup.n_soon + 1) < 0)
+        if (forecaster_set_horizons(scaler->forecaster, aheads, ELEMENTS(aheads)) < 0)
                 return -ENOMEM;
         return rivals_setup(&scaler->rivals, &setup, s->step_sec);
 }
@@ -115,7 +106,7 @@ static int make(Scaler **ret, const ScalerSettings *settings, Forecaster *foreca
         scaler->settings = *settings;
         scaler->forecaster = forecaster ? forecaster : &scaler->own;
         if ((!forecaster &&
-             forecaster_init(&scaler->own, settings->step_sec, settings->job_sec, settings->small) < 0) ||
+             forecaster_init(&scaler->own, settings->step_sec, settings->job_sec) < 0) ||
             set_up(scaler) < 0)
                 return error_oom(e);
         *ret = take(scaler);
@@ -132,8 +123,7 @@ int scaler_new_follower(Scaler **ret, Scaler *leader, const ScalerSettings *sett
         const ScalerSettings *l = &leader->settings;
 
         if (settings->step_sec != l->step_sec || settings->cycle_sec != l->cycle_sec ||
-            settings->job_sec != l->job_sec || settings->start_delay_sec != l->start_delay_sec ||
-            settings->small != l->small)
+            settings->job_sec != l->job_sec || settings->start_delay_sec != l->start_delay_sec)
                 return error_set(e, -EINVAL,
                                  "a scaler that follows another has its steps, cycles, job time and start delay");
         return make(ret, settings, leader->forecaster, e);
@@ -156,7 +146,7 @@ int scaler_set(Scaler *scaler, const ScalerSettings *settings, Error *e)
 
         if (r < 0)
                 return r;
-        if (settings->step_sec != before.step_sec || settings->small != before.small)
+        if (settings->step_sec != before.step_sec)
                 return error_set(e, -EINVAL, "step: cannot be changed while the scaler runs");
         scaler->settings = *settings;
         if (set_up(scaler) < 0) {
@@ -222,6 +212,13 @@ int scaler_observe(Scaler *scaler, int64_t time_sec, double count)
         scaler->next += passed;
         follow(scaler, passed, !isnan(count));
         return 0;
+}
+
+int64_t scaler_next_sec(const Scaler *scaler)
+{
+        const Series *series = &scaler->forecaster->series;
+
+        return series->next > series->first ? series->next * series->step_sec : 0;
 }
 
 bool scaler_train(Scaler *scaler)
@@ -432,7 +429,6 @@ static void settings_state(const Scaler *scaler, State *state)
 {
         int64_t is[] = {VERSION,
                         scaler->settings.step_sec,
-                        scaler->settings.small,
                         scaler->rivals.setup.delay_steps,
                         (int64_t)scaler->forecaster->n,
                         (int64_t)scaler->forecaster->series.room};
@@ -475,8 +471,7 @@ int scaler_restore(Scaler *scaler, const void *data, size_t size)
         rivals_done(&scaler->rivals);
         scaler->steps = 0;
         scaler->choice = (RivalsChoice){0};
-        if (forecaster_init(&scaler->own, scaler->settings.step_sec, scaler->settings.job_sec, scaler->settings.small) <
-                    0 ||
+        if (forecaster_init(&scaler->own, scaler->settings.step_sec, scaler->settings.job_sec) < 0 ||
             set_up(scaler) < 0)
                 return -ENOMEM;
         return -EBADMSG;

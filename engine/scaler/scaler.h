@@ -16,8 +16,8 @@
  *   - each cycle, scaler_decide(), and it sets the pool to `target`;
  *   - now and then, scaler_save(), for scaler_restore() after a restart.
  *
- * One scaler has one series: that of all jobs for the pool of workers, and one for each policy that has warm jails (a
- * *small* one, whose workers are jails). It needs some 6 MB, a small one under 2 MB, with steps of a minute. */
+ * One scaler has one series: that of all jobs, for the pool of workers. It needs some 6 MB with steps of a minute. How many jails
+ * of each policy are to be ready is another question: recurrence.h. */
 
 typedef struct Scaler Scaler;
 
@@ -47,7 +47,6 @@ typedef struct ScalerSettings {
         double utilisation;     /* that reacting aims at: 0.1 to 1 */
         double up, down;        /* by how much the pool may grow and shrink in a cycle: up to 100, and to 1 */
         double target_wait_sec; /* that 95 % of the jobs do not wait longer than; 0: waiting is not looked at */
-        bool small;             /* without the forest */
 } ScalerSettings;
 
 /* What holds where nothing else is said: predictive, steps and cycles of a minute, 2 to 50 workers of one slot, jobs of
@@ -62,7 +61,7 @@ Scaler *scaler_free(Scaler *scaler);
  * comparing settings. It is neither saved nor trained. -EINVAL: other steps, cycles, job time or start delay. */
 int scaler_new_follower(Scaler **ret, Scaler *leader, const ScalerSettings *settings, Error *e);
 
-/* Other settings, at any time: but not another step or smallness (-EINVAL). What is measured may be set as often as it
+/* Other settings, at any time: but not another step (-EINVAL). What is measured may be set as often as it
  * changes; it is best rounded, since a start delay of other steps makes the comparison with reacting begin anew. */
 int scaler_set(Scaler *scaler, const ScalerSettings *settings, Error *e);
 const ScalerSettings *scaler_settings(const Scaler *scaler);
@@ -72,6 +71,9 @@ const ScalerSettings *scaler_settings(const Scaler *scaler);
  * -EINVAL: time before 1970 or a count below 0 or above 10^12. A clock set back by more than a quarter of an hour, or a
  * gap of more than eight days, begins the history anew, with what was learnt. */
 int scaler_observe(Scaler *scaler, int64_t time_sec, double count);
+
+/* When the step begins that is observed next; 0 before the first. */
+int64_t scaler_next_sec(const Scaler *scaler);
 
 /* One piece of training. Returns whether there is more. */
 bool scaler_train(Scaler *scaler);

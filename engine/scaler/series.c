@@ -34,6 +34,8 @@ int series_init(Series *series, int64_t step_sec, double job_sec)
         double **rings[] = {&series->load,         &series->load_log, &series->raw,         &series->raw_log,
                             &series->load_log_sum, &series->raw_sum,  &series->raw_log_sum, &series->count_sum};
         bool whole = series->known && series->count && series->offset_sec;
+        series->peaks = calloc(series->room / SERIES_PEAK_STEPS + 2, sizeof *series->peaks);
+        whole = whole && series->peaks;
         for (size_t i = 0; i < ELEMENTS(rings); i++) {
                 *rings[i] = calloc(series->room, sizeof(double));
                 whole = whole && *rings[i];
@@ -54,6 +56,7 @@ void series_done(Series *series)
         free(series->raw_sum);
         free(series->raw_log_sum);
         free(series->count_sum);
+        free(series->peaks);
         *series = (Series){0};
 }
 
@@ -69,6 +72,22 @@ double series_mean(const Series *series, const double *sums, int64_t from, int64
                                                                   sums[series_slot(series, series->next - 2)]
                                                         : sums[series_slot(series, series->next - 1)];
         return (sums[series_slot(series, to)] - sums[series_slot(series, from - 1)]) / (double)(to - from + 1);
+}
+
+static double *peak_at(const Series *series, int64_t step)
+{
+        return &series->peaks[(size_t)(step / SERIES_PEAK_STEPS) % (series->room / SERIES_PEAK_STEPS + 2)];
+}
+
+double series_most(const Series *series, int64_t from)
+{
+        double most = 0;
+
+        if (from < series->first)
+                from = series->first;
+        for (int64_t step = from - from % SERIES_PEAK_STEPS; step < series->next; step += SERIES_PEAK_STEPS)
+                most = fmax(most, *peak_at(series, step));
+        return most;
 }
 
 bool series_whole(const Series *series, int64_t step, int n)
@@ -117,6 +136,8 @@ static void derive(Series *series, int64_t step)
         /* Sums of large counts leave traces of rounding where there is nothing. */
         series->load[slot] = sum < 1e-6 ? 0 : sum / steps * window;
         series->load_log[slot] = log1p(series->load[slot]);
+        double *peak = peak_at(series, step);
+        *peak = follows && step % SERIES_PEAK_STEPS != 0 ? fmax(*peak, series->load[slot]) : series->load[slot];
         series->raw[slot] = series->count[slot] * window;
         series->raw_log[slot] = log1p(series->raw[slot]);
         series->load_log_sum[slot] = (follows ? series->load_log_sum[before] : 0) + series->load_log[slot];

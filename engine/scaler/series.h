@@ -25,7 +25,10 @@ typedef struct Series {
         double *raw;      /* what the load would be if all steps were as this one */
         double *raw_log;
         double *count_sum, *load_log_sum, *raw_sum, *raw_log_sum;
+        double *peaks; /* owned: the largest load of each SERIES_PEAK_STEPS, a ring */
 } Series;
+
+#define SERIES_PEAK_STEPS 60
 
 /* -ENOMEM. */
 int series_init(Series *series, int64_t step_sec, double job_sec);
@@ -55,6 +58,9 @@ static inline double series_at(const Series *series, const double *values, int64
 
 /* The mean over steps `from` … `to`, of running sums. */
 double series_mean(const Series *series, const double *sums, int64_t from, int64_t to);
+
+/* The largest load since that step, or a little before. */
+double series_most(const Series *series, int64_t from);
 
 /* No gap among the last `n` steps up to this one. */
 bool series_whole(const Series *series, int64_t step, int n);

@@ -149,6 +149,46 @@ START_TEST(test_noise_does_not_make_the_pool_flap)
 }
 END_TEST
 
+/* Nothing for half an hour, then all at once, and little for a host that has room for much more. */
+static double load_that_begins(size_t minute, uint64_t *state)
+{
+        return minute < 30 ? 0 : floor(2000 + 80 * (noise(state) - 0.5));
+}
+
+START_TEST(test_without_a_history_no_more_is_wanted_than_reacting_would_have)
+{
+        _cleanup_trace_ Trace trace = trace_of(load_that_begins, 120);
+        ScalerSettings settings = settings_of(&trace, 100, SCALER_PREDICTIVE);
+
+        settings.maximum = 400;
+        settings.job_sec = 5;
+        replay_fit(&settings, &trace, 100);
+        _cleanup_replay_ Replay replay = replay_of(&trace, &settings, 100);
+        int most = 0;
+        for (size_t i = 0; i < replay.n; i++)
+                most = replay.rows[i].target > most ? replay.rows[i].target : most;
+        ck_assert_int_ge(most, 21);
+        ck_assert_int_le(most, 30); /* 20.4 at 0.7, and the jobs' wait */
+}
+END_TEST
+
+/* Hardly ever anything. */
+static double load_of_one_minute(size_t minute, uint64_t *state)
+{
+        return minute % MINUTES_A_DAY == 540 ? 12 : noise(state) < 0.2;
+}
+
+START_TEST(test_forecasts_stay_near_what_was_seen)
+{
+        _cleanup_trace_ Trace trace = trace_of(load_of_one_minute, 5 * MINUTES_A_DAY);
+        ScalerSettings settings = settings_of(&trace, 1, SCALER_PREDICTIVE);
+        _cleanup_replay_ Replay replay = replay_of(&trace, &settings, 1);
+
+        for (size_t i = 0; i < replay.n; i++)
+                ck_assert_double_le(replay.rows[i].band.p99, 30);
+}
+END_TEST
+
 START_TEST(test_bursts_that_come_again_are_foreseen)
 {
         _cleanup_trace_ Trace trace = trace_of(load_bursts, 3 * MINUTES_A_DAY);
@@ -390,6 +430,8 @@ Suite *scaler_suite(void)
         tcase_add_test(scaler, test_the_pool_keeps_to_its_bounds_and_its_pace);
         tcase_add_test(scaler, test_noise_does_not_make_the_pool_flap);
         tcase_add_test(scaler, test_bursts_that_come_again_are_foreseen);
+        tcase_add_test(scaler, test_without_a_history_no_more_is_wanted_than_reacting_would_have);
+        tcase_add_test(scaler, test_forecasts_stay_near_what_was_seen);
         tcase_add_test(scaler, test_a_gap_is_no_load_of_zero);
         tcase_add_test(scaler, test_clocks_may_jump);
         tcase_add_test(scaler, test_jobs_that_take_no_time_need_the_minimum);
