@@ -14,43 +14,23 @@
  * minute, since the load that is foreseen may be near.
  */
 
-#include "engine/supervisor/scaling.h"
+#include "engine/supervisor/scaling_private.h"
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/log.h"
 #include "engine/supervisor/load_store.h"
-#include "engine/supervisor/supervisor_private.h"
 
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
 
 #define STEP_SEC 60
-#define KEPT_DECISIONS 1440
 #define TRAINING_SLICE_USEC (2 * USEC_PER_MSEC)
 #define SAVE_STEPS 60       /* what was learnt is written down every hour */
-#define JOB_SEC_OF_LAST 256 /* jobs, about so many of which count for how long one takes */
 #define PRESSURE_MAX 10.0   /* per cent of the last ten seconds in which something waited for memory */
 #define STEPS_AT_ONCE 64
-#define LEARN_AGAIN_SEC 86400 /* from the start: that takes half a second */
-#define POLICIES_SEC (15 * 86400) /* what load_store.c has of them */
-
-struct Scaling {
-        Supervisor *supervisor;
-        Scaler *scaler;
-        Load load;
-        Bursts bursts;
-        ScalerSettings settings;
-        sd_event_source *tick, *training;
-        ScalingDecision decisions[KEPT_DECISIONS]; /* a ring */
-        size_t n_decisions;                        /* that were ever made */
-        double job_sec;                            /* 0: none has ended yet */
-        uint64_t fixed;                            /* workers, SCALER_FIXED */
-        bool overridden;                           /* the mode is not the configuration's */
-        uint64_t steps;                            /* since what was learnt was kept */
-};
 
 /* ---- what happens ---- */
 
@@ -76,7 +56,7 @@ void scaling_ended(Scaling *s, uint64_t service_usec)
         if (!s)
                 return;
         load_ended(&s->load, service_usec);
-        s->job_sec = s->job_sec > 0 ? s->job_sec + (sec - s->job_sec) / JOB_SEC_OF_LAST : sec;
+        s->job_sec = s->job_sec > 0 ? s->job_sec + (sec - s->job_sec) / SCALING_JOB_SEC_OF_LAST : sec;
 }
 
 static void set_tick(Scaling *s)
@@ -113,10 +93,13 @@ static double rounded(double value)
         return round(value / unit) * unit;
 }
 
-static void measure(Scaling *s)
+/* Without a pool yet: what the configuration says of it. */
+void scaling_measure(Scaling *s)
 {
         const Config *c = s->supervisor->config;
-        const PoolSize size = pool_size(s->supervisor->pool);
+        const Pool *pool = s->supervisor->pool;
+        const PoolSize size = pool ? pool_size(pool) : (PoolSize){.minimum = c->workers.minimum, .maximum = c->workers.maximum};
+        uint64_t start_usec = pool ? pool_start_usec(pool) : 0;
         _cleanup_error_ Error e = ERROR_NULL;
         ScalerSettings next = s->settings;
 
@@ -128,9 +111,11 @@ static void measure(Scaling *s)
         next.down = (double)c->scaling.down_percent / 100;
         next.budget = (double)c->scaling.budget_percent / 100;
         next.target_wait_sec = (double)c->target_wait_usec / USEC_PER_SECOND;
-        next.job_sec = fmin(rounded(s->job_sec), 86400);
-        next.start_delay_sec = fmin(ceil((double)pool_start_usec(s->supervisor->pool) / USEC_PER_SECOND), 3600);
-        if (memcmp(&next, &s->settings, sizeof next) == 0)
+        next.job_sec = fmin(rounded(s->job_sec), SCALING_JOB_MAX_SEC);
+        /* As it was measured earlier, or is usual, until one has been started. */
+        if (start_usec > 0)
+                next.start_delay_sec = fmin(ceil((double)start_usec / USEC_PER_SECOND), SCALING_START_MAX_SEC);
+        if (memcmp(&next, scaler_settings(s->scaler), sizeof next) == 0)
                 return;
         if (scaler_set(s->scaler, &next, &e) < 0)
                 log_error("scaler: %s", error_text(&e));
@@ -221,7 +206,7 @@ static void decide(Scaling *s)
 
         if (s->supervisor->closed || !pool_is_settled(pool))
                 return;
-        measure(s);
+        scaling_measure(s);
         /* A number that an operator has named is not a matter of what is useful. */
         if (s->settings.mode != SCALER_FIXED)
                 ask_host(s, &host);
@@ -259,20 +244,10 @@ static int on_training(sd_event_source *source _unused_, void *userdata)
         uint64_t until = monotonic_usec() + TRAINING_SLICE_USEC;
         Scaling *s = userdata;
 
-        while (scaler_train(s->scaler))
+        while (scaling_learn(s))
                 if (monotonic_usec() >= until)
                         return 0;
         return sd_event_source_set_enabled(s->training, SD_EVENT_OFF);
-}
-
-static void save(Scaling *s)
-{
-        _cleanup_packer_ Packer state = {0};
-
-        scaler_save(s->scaler, &state);
-        if (!state.failed)
-                load_store_keep_learnt(s->supervisor->store, "pool", state.data, state.size);
-        s->steps = 0;
 }
 
 static void observe_policies(Scaling *s, int64_t time_sec)
@@ -290,9 +265,11 @@ static void observe(Scaling *s, const LoadStep *step)
                 return;
         observe_policies(s, step->time_sec);
         scaler_observe(s->scaler, step->time_sec, (double)step->counts.arrivals);
+        if (s->pupil)
+                scaling_note(s, step->time_sec, step->counts.arrivals);
         sd_event_source_set_enabled(s->training, SD_EVENT_ON);
         if (++s->steps >= SAVE_STEPS)
-                save(s);
+                scaling_save(s);
 }
 
 /* ---- time ---- */
@@ -392,63 +369,6 @@ const Scaler *scaling_scaler(const Scaling *s)
 
 /* ---- start and end ---- */
 
-/* What came since that was written down which had been learnt. */
-static void learn_again(const LoadStep *step, void *userdata)
-{
-        Scaling *s = userdata;
-
-        scaler_observe(s->scaler, step->time_sec, (double)step->counts.arrivals);
-        while (scaler_train(s->scaler))
-                ;
-        if (step->counts.ended > 0)
-                s->job_sec = (double)step->counts.service_usec / (double)step->counts.ended / USEC_PER_SECOND;
-}
-
-static void remember_policy(const PolicyMinute *m, void *userdata)
-{
-        bursts_remember_policy(&((Scaling *)userdata)->bursts, m->policy, m->time_sec);
-}
-
-static void remember_minute(const LoadStep *step, void *userdata)
-{
-        bursts_remember_minute(&((Scaling *)userdata)->bursts, step->time_sec);
-}
-
-static void remember_burst(const PolicyMinute *m, void *userdata)
-{
-        bursts_remember(&((Scaling *)userdata)->bursts, m);
-}
-
-/* Rows are of what came; that nothing came is known from the load of all. */
-static void remember_policies(Scaling *s)
-{
-        int64_t now_sec = (int64_t)(realtime_usec() / USEC_PER_SECOND), from_sec = now_sec - POLICIES_SEC;
-        Store *store = s->supervisor->store;
-
-        load_store_each_policy(store, true, from_sec, remember_policy, s);
-        if (s->bursts.n == 0)
-                return;
-        load_store_each(store, LOAD_MINUTE, from_sec, remember_minute, s);
-        load_store_each_policy(store, false, from_sec, remember_burst, s);
-        s->bursts.next = now_sec / 60;
-}
-
-static void remember(Scaling *s)
-{
-        Store *store = s->supervisor->store;
-        _cleanup_free_ void *learnt = NULL;
-        size_t size = 0;
-
-        bool kept = load_store_learnt(store, "pool", &learnt, &size) >= 0,
-             restored = kept && scaler_restore(s->scaler, learnt, size) >= 0;
-
-        if (kept && !restored)
-                log_info("what the scaler had learnt was of another version: it learns again from the load that is "
-                         "kept");
-        load_store_each(store, LOAD_MINUTE, (int64_t)(realtime_usec() / USEC_PER_SECOND) - LEARN_AGAIN_SEC, learn_again,
-                        s);
-}
-
 int scaling_new(Supervisor *supervisor, Scaling **ret, Error *e)
 {
         _cleanup_(scaling_freep) Scaling *s = calloc(1, sizeof *s);
@@ -461,13 +381,11 @@ int scaling_new(Supervisor *supervisor, Scaling **ret, Error *e)
         s->settings.mode = supervisor->config->scaler;
         s->settings.step_sec = STEP_SEC;
         s->settings.cycle_sec = STEP_SEC;
-        s->settings.minimum = (int)supervisor->config->workers.minimum;
-        s->settings.maximum = (int)supervisor->config->workers.maximum;
         int r = scaler_new(&s->scaler, &s->settings, e);
         if (r < 0)
                 return r;
-        remember(s);
-        remember_policies(s);
+        scaling_measure(s);
+        scaling_remember(s);
         scaling_counts(s);
         if ((r = sd_event_add_time_relative(supervisor->event, &s->tick, CLOCK_MONOTONIC, 0, 0, on_tick, s)) < 0 ||
             (r = sd_event_add_defer(supervisor->event, &s->training, on_training, s)) < 0 ||
@@ -486,7 +404,8 @@ Scaling *scaling_free(Scaling *s)
         sd_event_source_disable_unref(s->tick);
         sd_event_source_disable_unref(s->training);
         if (s->scaler && s->n_decisions > 0)
-                save(s);
+                scaling_save(s);
+        scaling_forget_pupil(s);
         scaler_free(s->scaler);
         bursts_done(&s->bursts);
         for (size_t i = 0; i < KEPT_DECISIONS; i++)

@@ -75,3 +75,72 @@ load_of_last_hour() {
         ctl forecast > text
         [ "$(sqlite3 "$state/jobs.db" "SELECT count(*) FROM learnt")" -eq 1 ]
 }
+
+# Eight days in which a job came now and then, and for ten minutes of each day, which come again in so many seconds, four a second.
+remember_days() {
+        python3 - "$state/jobs.db" "$1" <<'P'
+import sqlite3, sys, time
+now, later = int(time.time()) // 60 * 60, int(sys.argv[2])
+db = sqlite3.connect(sys.argv[1])
+for at in range(now - 8 * 86400, now, 60):
+    n = 240 if (at - now - later) % 86400 < 600 else 2
+    db.execute("INSERT OR REPLACE INTO load VALUES (60, ?, 1, 0, ?, ?, ?, 0, 0, 0)", (at, n, n, n * 20_000_000))
+db.commit()
+P
+}
+
+target() {
+        busctl --address="$SKEP_ADDRESS" get-property org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager PoolTarget
+}
+
+# What is likely, most of all, of what is foreseen: in whole workers.
+most_likely() {
+        ctl forecast --json | python3 -c 'import json, sys; print(int(max((b["p50"] for b in json.load(sys.stdin)["forecast"]), default=0)))'
+}
+
+@test "the pool grows before a burst that comes every day, and says why" {
+        stop_engine
+        rm -rf "$state"
+        echo '{"pool": {"memory": "100G", "cpu_overcommit": 100}, "workers": {"minimum": 2, "maximum": 12}}' > "$BATS_FILE_TMPDIR/config.json"
+        start_engine --config "$BATS_FILE_TMPDIR/config.json" --drain 0s
+        stop_engine
+        sqlite3 "$state/jobs.db" 'DELETE FROM learnt'
+        remember_days 240
+        start_engine --config "$BATS_FILE_TMPDIR/config.json" --drain 0s
+        for i in $(seq 90); do
+                [ "$(target)" = "u 2" ] || break
+                sleep 1
+        done
+        [ "$(target)" != "u 2" ]
+        # Nothing has come yet that would ask for it.
+        [ -z "$(ctl list --json)" ]
+        ctl forecast --json > report
+        [ "$(json_get mode report)" = predictive ]
+        python3 - <<'P'
+import json
+report = json.load(open("report"))
+d = report["decisions"][0]
+assert d["target"] > d["workers"] == 2 and d["load"] < 1, d
+assert d["bound"] == "up" and "are wanted: 3, since a cycle adds at most 50 %" in d["sentence"], d
+assert max(b["p50"] for b in report["forecast"]) > 5, report["forecast"]
+P
+        ctl forecast | grep -q '^The last decision: .* are wanted: 3, since'
+        # What was learnt is there after a restart, and from the first moment on.
+        stop_engine
+        [ "$(sqlite3 "$state/jobs.db" "SELECT count(*) FROM learnt")" -eq 1 ]
+        start_engine --config "$BATS_FILE_TMPDIR/config.json" --drain 0s
+        [ "$(most_likely)" -gt 5 ]
+        [ "$(ctl forecast --json | json_get accuracy.week.forecasts)" -gt 9000 ]
+}
+
+@test "what cannot be read of what was learnt is learnt again" {
+        stop_engine
+        sqlite3 "$state/jobs.db" "UPDATE learnt SET data = 'of another version'"
+        start_engine --config "$BATS_FILE_TMPDIR/config.json" --drain 0s
+        grep -q 'learns again from the load' "$BATS_FILE_TMPDIR/log"
+        for i in $(seq 100); do
+                [ "$(most_likely)" -gt 0 ] && break
+                sleep 1
+        done
+        [ "$(ctl forecast --json | json_get accuracy.week.forecasts)" -gt 9000 ]
+}
