@@ -98,7 +98,7 @@ int bus_authorize(BusLink *link, sd_bus_message *m, BusAction action, sd_bus_mes
                 return 1;
         if (action == ACTION_MANAGE_JOBS && monotonic_usec() < client->operator_until_usec)
                 return 1;
-        if (link->is_peer)
+        if (link->peer)
                 return refuse(m, action) < 0 ? -EIO : 0;
         BusPending *p = bus_pending_new(client, m);
         if (!p)

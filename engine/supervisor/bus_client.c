@@ -104,10 +104,8 @@ BusClient *bus_client_free(BusClient *client)
                 bus_message_bus_forget(client);
         sd_event_source_disable_unref(client->gone);
         sd_bus_track_unref(client->track);
-        if (client->own.bus) {
-                sd_bus_detach_event(client->own.bus);
-                sd_bus_close_unref(client->own.bus);
-        }
+        if (client->own.peer)
+                bus_peer_free(client->own.peer);
         if (client->user)
                 user_give_back(bus, client->user);
         caller_done(&client->caller);
@@ -134,7 +132,7 @@ bool bus_client_reads(BusClient *client)
         uint64_t waiting = 0;
 
         /* What a message bus has taken is that bus's to hold, and to bound. */
-        if (!client->link->is_peer || sd_bus_get_n_queued_write(client->link->bus, &waiting) < 0 ||
+        if (!client->link->peer || sd_bus_get_n_queued_write(client->link->bus, &waiting) < 0 ||
             waiting <= QUEUED_PER_CLIENT)
                 return !client->gone;
         bus_client_end(client);

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.freedesktop.LogControl1, for "systemctl service-log-level" and its like. Who may set it is sd-bus' business: the
- * properties are not marked for everybody. */
+/* org.freedesktop.LogControl1, for "systemctl service-log-level" and its like: for root to set. sd-bus could not tell who that is,
+ * on the private socket (bus_peer.c). */
 
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/log.h"
 
 #include <string.h>
+
+static int check_caller(const BusLink *link, sd_bus_error *error)
+{
+        if (link->client && link->client->credentials.uid == 0)
+                return 0;
+        return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "only root may set this");
+}
 
 static int get_level(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                      const char *property _unused_, sd_bus_message *reply, void *userdata _unused_,
@@ -17,12 +24,14 @@ static int get_level(sd_bus *bus _unused_, const char *path _unused_, const char
 }
 
 static int set_level(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
-                     const char *property _unused_, sd_bus_message *value, void *userdata _unused_, sd_bus_error *error)
+                     const char *property _unused_, sd_bus_message *value, void *userdata, sd_bus_error *error)
 {
         const char *name;
         LogLevel level;
-        int r = sd_bus_message_read(value, "s", &name);
+        int r = check_caller(userdata, error);
 
+        if (r >= 0)
+                r = sd_bus_message_read(value, "s", &name);
         if (r < 0)
                 return r;
         if (!log_level_parse(name, &level))
@@ -41,12 +50,14 @@ static int get_target(sd_bus *bus _unused_, const char *path _unused_, const cha
 }
 
 static int set_target(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
-                      const char *property _unused_, sd_bus_message *value, void *userdata _unused_,
+                      const char *property _unused_, sd_bus_message *value, void *userdata,
                       sd_bus_error *error)
 {
         const char *name;
-        int r = sd_bus_message_read(value, "s", &name);
+        int r = check_caller(userdata, error);
 
+        if (r >= 0)
+                r = sd_bus_message_read(value, "s", &name);
         if (r < 0)
                 return r;
         if (strcmp(name, "auto") != 0 && strcmp(name, "console") != 0 && strcmp(name, "journal") != 0)
@@ -65,8 +76,8 @@ static int get_identifier(sd_bus *bus _unused_, const char *path _unused_, const
 
 const sd_bus_vtable bus_log_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", get_level, set_level, 0, 0),
-        SD_BUS_WRITABLE_PROPERTY("LogTarget", "s", get_target, set_target, 0, 0),
+        SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", get_level, set_level, 0, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_WRITABLE_PROPERTY("LogTarget", "s", get_target, set_target, 0, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("SyslogIdentifier", "s", get_identifier, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_VTABLE_END,
 };

@@ -16,17 +16,23 @@ struct BusWaiter {
 
 BusPending *bus_pending_new(BusClient *client, sd_bus_message *message)
 {
-        const uint64_t most = supervisor_config(client->link->owner->supervisor)->clients.calls;
-        BusPending *p = client->n_pending < most ? calloc(1, sizeof *p) : NULL;
+        const Config *config = supervisor_config(client->link->owner->supervisor);
+        uint64_t bytes = client->link->peer ? bus_peer_message_bytes(client->link->peer) : 0;
+        BusPending *p = client->n_pending < config->clients.calls ? calloc(1, sizeof *p) : NULL;
 
-        if (!p) {
+        if (!p || client->user->awaited_bytes + bytes > config->clients.memory_bytes) {
                 sd_bus_reply_method_errorf(message, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                           "at most %" PRIu64 " calls of one client may wait for their answer", most);
+                                           "at most %" PRIu64 " calls of one client may wait for their answer, and %" PRIu64
+                                           " bytes of one user's",
+                                           config->clients.calls, config->clients.memory_bytes);
+                free(p);
                 return NULL;
         }
-        *p = (BusPending){.next = client->pending, .client = client, .message = sd_bus_message_ref(message)};
+        *p = (BusPending){
+                .next = client->pending, .client = client, .message = sd_bus_message_ref(message), .bytes = bytes};
         client->pending = p;
         client->n_pending++;
+        client->user->awaited_bytes += bytes;
         return p;
 }
 
@@ -48,6 +54,7 @@ BusPending *bus_pending_free(BusPending *p)
                 if (*at == p) {
                         *at = p->next;
                         p->client->n_pending--;
+                        p->client->user->awaited_bytes -= p->bytes;
                         break;
                 }
         if (p->is_backup)

@@ -2,7 +2,7 @@
 #pragma once
 
 /* What the files of the D-Bus interface share: bus.c (start and end), bus_socket.c and bus_message_bus.c (the two ways
- * in), bus_client.c (who calls, and what is kept for him), bus_pending.c (calls that are answered later),
+ * in), bus_client.c (who calls, and what is kept for him), bus_peer.c (a connection to the socket), bus_pending.c (calls that are answered later),
  * bus_signals.c, bus_authority.c (polkit), and a file for each interface. */
 
 #include "engine/supervisor/bus.h"
@@ -20,6 +20,7 @@
 #define BUS_ERROR(name) "org.skep.Engine1.Error." name
 
 typedef struct BusClient BusClient;
+typedef struct BusPeer BusPeer;
 typedef struct BusPending BusPending;
 typedef struct BusUser BusUser;
 
@@ -29,7 +30,7 @@ typedef struct BusLink {
         Bus *owner;
         sd_bus *bus;
         BusClient *client; /* whose message is being looked at: the filter that comes before the methods sets it */
-        bool is_peer;
+        BusPeer *peer; /* NULL: a message bus */
         unsigned granted;  /* polkit has just said yes to these actions, for this message */
         Job *job;          /* found for this message */
         const PoolWorker *worker; /* likewise */
@@ -57,6 +58,7 @@ struct BusUser {
         BusUser *next;
         uid_t uid;
         uint64_t n_clients, n_awaited;
+        uint64_t unfinished_bytes, awaited_bytes; /* of messages that have not come whole; that wait for an answer */
 };
 
 struct Bus {
@@ -86,6 +88,15 @@ struct Bus {
 
 int bus_socket_open(Bus *bus, bool is_private, Error *e);
 void bus_socket_close(Bus *bus);
+
+/* Says that a client is not served, at most once a second. */
+void bus_say_refused(Bus *bus, const Error *e);
+
+/* Begins to serve a connection. Takes the descriptor over, when it returns 0. */
+int bus_peer_new(BusClient *client, int fd);
+BusPeer *bus_peer_free(BusPeer *peer); /* returns NULL */
+/* How large the message is that is being handled. */
+size_t bus_peer_message_bytes(const BusPeer *peer);
 
 int bus_message_bus_open(Bus *bus, const char *address, Error *e);
 void bus_message_bus_close(Bus *bus);
@@ -122,6 +133,7 @@ struct BusPending {
         BusPending *next;
         BusClient *client;
         sd_bus_message *message;
+        uint64_t bytes;             /* of it; of a message bus: 0 */
         Submission *submission;     /* or, for Wait: */
         struct BusWaiter *waiters;  /* one for each job */
         size_t n_waiters;
@@ -165,7 +177,7 @@ int bus_authorize(BusLink *link, sd_bus_message *message, BusAction action, sd_b
 /* ---- interfaces: the userdata is a BusLink ---- */
 
 extern const sd_bus_vtable bus_manager_vtable[], bus_job_vtable[], bus_worker_vtable[];
-extern const sd_bus_vtable bus_log_vtable[]; /* org.freedesktop.LogControl1; no userdata */
+extern const sd_bus_vtable bus_log_vtable[]; /* org.freedesktop.LogControl1 */
 extern const sd_bus_vtable bus_driver_vtable[]; /* org.freedesktop.DBus, for peers: bus_driver.c */
 
 /* The Job behind an object path, for those who may see it: sd_bus_object_find_t. */

@@ -72,7 +72,7 @@ void bus_signal_changed(Bus *bus, const char *const *properties)
         if (bus->message_bus.bus)
                 sd_bus_emit_properties_changed_strv(bus->message_bus.bus, BUS_PATH, BUS_MANAGER, (char **)properties);
         for (BusClient *client = bus->clients; client; client = client->next)
-                if (client->link->is_peer && client->subscribed && bus_client_reads(client))
+                if (client->link->peer && client->subscribed && bus_client_reads(client))
                         sd_bus_emit_properties_changed_strv(client->link->bus, BUS_PATH, BUS_MANAGER,
                                                             (char **)properties);
 }

@@ -49,52 +49,8 @@ static int resolve(Bus *bus, int fd, BusClient **ret, Error *e)
         return r < 0 ? r : bus_client_new(bus, peer.uid, peer.gid, take(groups), n, ret, e);
 }
 
-static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
-{
-        BusLink *link = userdata;
-
-        bus_client_end(link->client);
-        return 0;
-}
-
-/* Before each message: a client that asks and does not read its answers would make them pile up here. */
-static int on_message(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
-{
-        BusLink *link = userdata;
-
-        return !bus_client_reads(link->client);
-}
-
-/* Takes the descriptor over, when it returns 0. */
-static int start_client(BusClient *client, int fd)
-{
-        BusLink *link = &client->own;
-        sd_id128_t id;
-        int r;
-
-        link->is_peer = true;
-        link->client = client;
-        if ((r = sd_id128_randomize(&id)) < 0 || (r = sd_bus_new(&link->bus)) < 0)
-                return r;
-        if ((r = sd_bus_set_server(link->bus, 1, id)) < 0 || (r = sd_bus_negotiate_fds(link->bus, 1)) < 0 ||
-            (r = sd_bus_add_object_vtable(link->bus, NULL, "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                          bus_driver_vtable, link)) < 0 ||
-            (r = bus_link_add_objects(link)) < 0 || (r = sd_bus_add_filter(link->bus, NULL, on_message, link)) < 0 ||
-            (r = sd_bus_set_fd(link->bus, fd, fd)) < 0)
-                return r;
-        /* From here on the descriptor is the connection's. */
-        if ((r = sd_bus_start(link->bus)) >= 0)
-                r = sd_bus_match_signal(link->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
-                                        "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, link);
-        if (r >= 0)
-                r = sd_bus_attach_event(link->bus, link->owner->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                bus_client_end(client);
-        return 0;
-}
-
 /* At most one a second: what anybody may cause does not fill the log. */
-static void say_refused(Bus *bus, const Error *e)
+void bus_say_refused(Bus *bus, const Error *e)
 {
         uint64_t now = monotonic_usec();
 
@@ -116,13 +72,13 @@ static int on_connect(sd_event_source *source _unused_, int listener, uint32_t e
                 return 0;
         int r = resolve(bus, fd, &client, &e);
         if (r < 0) {
-                say_refused(bus, &e);
+                bus_say_refused(bus, &e);
                 return 0;
         }
-        r = start_client(client, fd);
+        r = bus_peer_new(client, fd);
         if (r < 0) {
                 error_errno(&e, r, "starting the connection");
-                say_refused(bus, &e);
+                bus_say_refused(bus, &e);
                 bus_client_free(client);
                 return 0;
         }

@@ -156,6 +156,6 @@ void bus_worker_changed(Bus *bus, const PoolWorker *worker, PoolChange change)
         if (bus->message_bus.bus)
                 tell(&bus->message_bus, path, change);
         for (BusClient *client = bus->clients; client; client = client->next)
-                if (client->link->is_peer && client->subscribed && bus_client_reads(client))
+                if (client->link->peer && client->subscribed && bus_client_reads(client))
                         tell(client->link, path, change);
 }

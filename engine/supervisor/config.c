@@ -175,6 +175,8 @@ static const ConfigValue values[] = {
         {"clients.connections", &whole, AT(clients.connections), "512", 2, 65536, false},
         {"clients.connections_per_user", &whole, AT(clients.connections_per_user), "128", 1, 65536, false},
         {"clients.calls", &whole, AT(clients.calls), "256", 1, 65536, false},
+        {"clients.message", &size, AT(clients.message_bytes), "\"16M\"", 64 << 10, 128 << 20, false},
+        {"clients.memory", &size, AT(clients.memory_bytes), "\"64M\"", 64 << 10, TIB, false},
 };
 
 #define N_VALUES ELEMENTS(values)
@@ -386,6 +388,9 @@ static int check_together(const Config *config, char ***problems, Error *e)
                 r = strv_addf(problems,
                               "clients.connections_per_user (%" PRIu64 ") is above clients.connections (%" PRIu64 ")",
                               config->clients.connections_per_user, config->clients.connections);
+        if (r >= 0 && config->clients.message_bytes > config->clients.memory_bytes)
+                r = strv_addf(problems, "clients.message (%" PRIu64 " bytes) is above clients.memory (%" PRIu64 ")",
+                              config->clients.message_bytes, config->clients.memory_bytes);
         return r < 0 ? error_oom(e) : 0;
 }
 

@@ -47,6 +47,7 @@ typedef struct Config {
         } retention;
         struct {
                 uint64_t connections, connections_per_user, calls; /* calls that wait for an answer, for each client */
+                uint64_t message_bytes, memory_bytes; /* of a message; of a user's that are held */
         } clients;
 
         struct ConfigOrigin *origins; /* of each value: config.c */

@@ -12,6 +12,7 @@
 #include "engine/supervisor/check.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 
 #define DRAIN_CHECK_USEC (20 * USEC_PER_MSEC)
 #define STATUS_USEC (2 * USEC_PER_SECOND)
+#define LARGE_BYTES (256 << 10)
 
 typedef struct Options {
         ConfigSources sources;
@@ -299,6 +301,8 @@ int main(int argc, char **argv)
         _cleanup_error_ Error e = ERROR_NULL;
         Options options = {0};
 
+        /* A message that was large once must not stay a part of the heap: malloc(3) would learn to keep such room. */
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
         open_missing_stdio();
         log_open("skepd");
         int r = parse_options(argc, argv, &options, &e);

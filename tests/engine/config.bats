@@ -69,7 +69,7 @@ P
         echo '{"orphan_grace": "1s", "workers": {"start": "embedded", "maximum": 7}, "queue": {"jobs": 9},
                "pool": {"memory": "1G", "cpu_overcommit": 2, "jobs_per_worker": 3},
                "warm": {"memory": 5, "maximum": 3}, "retention": {"age": "5s", "count": 8}, "default_policy": "strict",
-               "clients": {"connections": 200, "connections_per_user": 7, "calls": 77}, "drain": "1s"}' > "$tree/skepd.json"
+               "clients": {"connections": 200, "connections_per_user": 7, "calls": 77, "message": "2M", "memory": "3M"}, "drain": "1s"}' > "$tree/skepd.json"
         manager Reload | python3 -c 'import json, sys; print("\n".join(json.load(sys.stdin)["data"][0]))' | sort > named
         diff named <(grep -vx 'state_directory\|socket' marked | sort)
         [ "$(config queue.jobs value)" = 9 ]

@@ -14,7 +14,7 @@ setup_file() {
         # So few bytes are an end that is reached soon.
         mkdir "$BATS_FILE_TMPDIR/tenants"
         echo '{"users": ["root"], "limits": {"input_bytes": "64M"}}' > "$BATS_FILE_TMPDIR/tenants/root.json"
-        echo "{\"tenants_directory\": \"$BATS_FILE_TMPDIR/tenants\"}" > "$BATS_FILE_TMPDIR/skepd.json"
+        echo "{\"tenants_directory\": \"$BATS_FILE_TMPDIR/tenants\", \"clients\": {\"memory\": \"32M\"}}" > "$BATS_FILE_TMPDIR/skepd.json"
         start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
 }
 
@@ -49,6 +49,21 @@ hostile() {
 
 @test "a million ids are refused, and cost nothing" {
         hostile million_ids
+}
+
+@test "messages that never come to their end are held up to a limit, over all connections of a user" {
+        hostile unfinished
+        grep -q "a client is not served: unfinished messages of user 0 take more than 33554432 bytes" "$BATS_FILE_TMPDIR/log"
+        hostile too_large
+        grep -q "a message of user 0 is larger than 16777216 bytes" "$BATS_FILE_TMPDIR/log"
+}
+
+@test "calls that wait for an answer are held up to the same limit, whatever stands in them" {
+        hostile padded_calls
+}
+
+@test "answers that nobody reads do not pile up" {
+        hostile deaf
 }
 
 @test "a flood of connections leaves nothing" {

@@ -114,12 +114,121 @@ def descriptor_flood(_):
 def million_ids(_):
     """A million names of jobs in one call, and as many jobs as nobody has room for."""
     c = wire.Connection(address)
-    reply = c.manager("Wait", "ast", [is_served()] * 1000000, 0)
+    reply = c.manager("Wait", "ast", [is_served()] * 400000, 0)
     assert reply.error == "org.freedesktop.DBus.Error.LimitsExceeded", reply.error
+    try:
+        wire.Connection(address).manager("Wait", "ast", [is_served()] * 1000000, 0)
+        raise AssertionError("32 megabytes of ids were read")
+    except wire.Closed:
+        pass
     reply = c.manager("Wait", "ast", [is_served()] * 10000, 0)
     assert not reply.error, reply.body
     reply = c.manager("SubmitBatch", "a(sa(ss))", [(TRUE, [])] * 10001)
     assert reply.error == "org.skep.Engine1.Error.BadSpec", (reply.error, reply.body)
+
+
+def unfinished_call(size):
+    return wire.header(wire.CALL, 9, {1: ("o", wire.PATH), 2: ("s", wire.MANAGER), 3: ("s", "Submit"), 8: ("g", "sa(sh)")}, size)
+
+
+def unfinished(_):
+    """Many connections, each with a message that stops before its end: in all, 600 MiB. None has more than it may; all together do."""
+    kept, closed = [], 0
+    for _ in range(50):
+        c = wire.Connection(address)
+        kept.append(c)
+        try:
+            c.raw(unfinished_call(13 << 20))
+            for _ in range(12):
+                c.raw(b"x" * (1 << 20))
+            is_served()
+        except wire.Closed:
+            closed += 1
+    assert memory_kib() < memory + GROWTH_MAX_KIB, f"{memory_kib()} KiB, {memory} before"
+    assert closed >= 46, closed
+    is_served()
+    # Who has ended his message has room for another.
+    for c in kept:
+        c.close()
+    settles(before)
+    c = wire.Connection(address)
+    for _ in range(10):
+        reply = c.manager("Submit", "sa(sh)", json.dumps({"command": ["true"], "meta": {"x": "x" * (3 << 20)}, "policy": "strict"}), [])
+        assert not reply.error, reply.body
+        c.manager("Cancel", "s", reply.body[0])
+        c.manager("Wait", "ast", [reply.body[0]], 1 << 40)
+        assert not c.manager("Forget", "s", reply.body[0]).error
+
+
+def too_large(_):
+    """A message that says how large it is, and is sent: it is not read to its end."""
+    c, sent = wire.Connection(address), 0
+    try:
+        c.raw(unfinished_call(100 << 20))
+        for sent in range(100):
+            c.raw(b"x" * (1 << 20))
+        raise AssertionError("a hundred megabytes were taken")
+    except wire.Closed:
+        assert sent < 20, sent
+    # As much as is allowed, in small pieces.
+    c = wire.Connection(address)
+    spec = b'{"command": ["true"], "policy": "nosuchpolicy"}' + b" " * (3 << 20)
+    body = struct.pack("<I", len(spec)) + spec + b"\0"
+    body += b"\0" * (-len(body) % 4) + struct.pack("<I", 0)
+    body += b"\0" * (-len(body) % 8)
+    call = unfinished_call(len(body)) + body
+    for at in range(0, len(call), 4096):
+        c.raw(call[at : at + 4096])
+    reply = c.answer(9)
+    assert reply.error == "org.skep.Engine1.Error.NoSuchPolicy", (reply.error, reply.body)
+
+
+def padded_calls(_):
+    """Calls that wait for an answer and are kept so long, with 3 MiB each of what nobody has asked for."""
+    c = wire.Connection(address)
+    c.manager("Pause")
+    id = is_served()
+    body = wire.Writer()
+    for kind, value in zip(("as", "t"), ([id], 1 << 40)):
+        body.put(kind, value)
+    errors = 0
+    for serial in range(100, 140):
+        fields = {1: ("o", wire.PATH), 2: ("s", wire.MANAGER), 3: ("s", "Wait"), 8: ("g", "ast"), 77: ("s", b"x" * (3 << 20))}
+        c.raw(wire.header(wire.CALL, serial, fields, len(body.data)) + bytes(body.data))
+    reply = c.read()
+    assert reply.error == "org.freedesktop.DBus.Error.LimitsExceeded", reply.body
+    assert 105 < reply.fields[5] < 115, reply.fields
+    assert memory_kib() < memory + GROWTH_MAX_KIB, f"{memory_kib()} KiB, {memory} before"
+    c.close()
+    other = wire.Connection(address)
+    other.manager("Resume")
+    other.manager("Cancel", "s", id)
+
+
+def deaf(_):
+    """Clients that ask for long lists and do not read them."""
+    first = wire.Connection(address)
+    first.manager("Pause")
+    ids = first.manager("SubmitBatch", "a(sa(ss))", [(TRUE, [])] * 1000).body[0]
+    kept = []
+    for _ in range(10):
+        c = wire.Connection(address)
+        c.socket.settimeout(1)
+        kept.append(c)
+        try:
+            for _ in range(3000):
+                c.send(wire.NAME, wire.PATH, wire.MANAGER, "ListJobs", "a{sv}su", ([], "", 0))
+        except (wire.Closed, TimeoutError):
+            pass
+        is_served()
+    assert memory_kib() < memory + GROWTH_MAX_KIB, f"{memory_kib()} KiB, {memory} before"
+    # Whoever reads after all gets everything.
+    c = kept[-1]
+    for _ in range(10):
+        assert len(c.read().body[0]) == 1000
+    for id in ids:
+        first.manager("Cancel", "s", id)
+    first.manager("Resume")
 
 
 def full_queue(_):
