@@ -15,10 +15,32 @@
 
 #include <inttypes.h>
 
+#define TROUBLE_MAX 1000
+
 static const TableColumn columns[] = {
         {"WORKER", false}, {"STATE", false}, {"JOBS", true},  {"WARM", true},
-        {"MEMORY", true},  {"UP", true},     {"UNIT", false},
+        {"MEMORY", true},  {"PRESSURE", false}, {"UP", true}, {"UNIT", false},
 };
+
+/* For which of them the worker and its jobs wait most. */
+static char *pressure_text(json_object *w)
+{
+        double most = 0;
+        const char *name = NULL;
+        char *text = NULL;
+
+        json_object_object_foreach(json_member(w, "pressure"), key, value)
+        {
+                if (name && json_object_get_double(value) <= most)
+                        continue;
+                name = key;
+                most = json_object_get_double(value);
+        }
+        if (!name)
+                return NULL;
+        int r = most < 0.05 ? asprintf(&text, "none") : asprintf(&text, "%s %.1f %%", name, most);
+        return r < 0 ? NULL : text;
+}
 
 Table *pool_table(json_object *workers, bool colour)
 {
@@ -35,7 +57,9 @@ Table *pool_table(json_object *workers, bool colour)
                         table_add_number(table, json_number(w, "warm"));
                 else
                         table_add(table, NULL, NULL);
-                table_add(table, memory && memory != UINT64_MAX ? amount_size(memory).text : NULL, NULL);
+                table_add(table, memory != UINT64_MAX ? amount_size(memory).text : NULL, NULL);
+                _cleanup_free_ char *pressure = pressure_text(w);
+                table_add(table, pressure, NULL);
                 table_add(table, started && started <= now ? amount_duration(now - started).text : NULL, NULL);
                 table_add(table, json_text(w, "unit"), NULL);
         }
@@ -44,7 +68,7 @@ Table *pool_table(json_object *workers, bool colour)
 
 static int print_json_form(json_object *engine, json_object *workers)
 {
-        static const char *const keys[] = {"pool_target", "pool_minimum", "pool_maximum"};
+        static const char *const keys[] = {"pool_target", "pool_minimum", "pool_maximum", "troubles"};
         _cleanup_json_ json_object *whole = json_object_new_object();
 
         for (size_t i = 0; i < ELEMENTS(keys); i++)
@@ -52,6 +76,18 @@ static int print_json_form(json_object *engine, json_object *workers)
         json_object_object_add(whole, "workers", json_object_get(workers));
         print_json(stdout, whole);
         return 0;
+}
+
+/* What is wrong with the engine as a whole. */
+static void print_troubles(json_object *engine)
+{
+        json_object *troubles = json_member(engine, "troubles");
+
+        for (size_t i = 0; troubles && i < json_object_array_length(troubles); i++) {
+                _cleanup_free_ char *text =
+                        text_escape(json_object_get_string(json_object_array_get_idx(troubles, i)), TROUBLE_MAX);
+                printf("\n%s\n", text ? text : "");
+        }
 }
 
 int command_pool(const Context *context, int argc, char **argv, Error *e)
@@ -72,16 +108,17 @@ int command_pool(const Context *context, int argc, char **argv, Error *e)
         printf("%zu workers, %" PRIu64 " wanted (%" PRIu64 " to %" PRIu64 " are possible)\n",
                json_object_array_length(workers), json_number(engine, "pool_target"),
                json_number(engine, "pool_minimum"), json_number(engine, "pool_maximum"));
-        if (json_object_array_length(workers) == 0)
-                return 0;
-        putchar('\n');
-        table = pool_table(workers, context->colour);
-        if (!table || table_flush(table) < 0)
-                return error_oom(e);
+        if (json_object_array_length(workers) > 0) {
+                putchar('\n');
+                table = pool_table(workers, context->colour);
+                if (!table || table_flush(table) < 0)
+                        return error_oom(e);
+        }
+        print_troubles(engine);
         for (size_t i = 0; i < json_object_array_length(workers); i++) {
                 json_object *w = json_object_array_get_idx(workers, i);
                 const char *trouble = json_text(w, "trouble");
-                _cleanup_free_ char *text = trouble && *trouble ? text_escape(trouble, 1000) : NULL;
+                _cleanup_free_ char *text = trouble && *trouble ? text_escape(trouble, TROUBLE_MAX) : NULL;
                 if (text)
                         printf("\nworker %s: %s\n", json_text(w, "name"), text);
         }

@@ -35,10 +35,23 @@ static bool read_answer(sd_bus_message *reply)
 {
         int authorized = 0;
 
-        /* Where polkit is not there, or does not answer, that is a no. */
         return !sd_bus_message_is_method_error(reply, NULL) &&
                sd_bus_message_enter_container(reply, 'r', "bba{ss}") >= 0 &&
                sd_bus_message_read(reply, "b", &authorized) >= 0 && authorized;
+}
+
+/* Where it is not there, or does not answer, that is a no, and something for the operator to know. */
+static void note_polkit(Supervisor *supervisor, sd_bus_message *reply)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+
+        if (!error)
+                trouble_end(supervisor_troubles(supervisor), TROUBLE_POLKIT);
+        else
+                trouble_begin(supervisor_troubles(supervisor), TROUBLE_POLKIT,
+                              "polkit does not answer (%s), so that nobody but root may manage the engine or see the jobs "
+                              "of others: install and start polkitd",
+                              error->name);
 }
 
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
@@ -46,6 +59,8 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
         BusPending *p = userdata;
         BusClient *client = p->client;
         BusLink *link = client->link;
+
+        note_polkit(bus_supervisor(link), reply);
         sd_bus_message *m = sd_bus_message_ref(p->message);
         sd_bus_error failure = SD_BUS_ERROR_NULL;
         sd_bus_message_handler_t again = p->again;

@@ -302,6 +302,19 @@ static int get_started(sd_bus *bus _unused_, const char *path _unused_, const ch
         return sd_bus_message_append(reply, "t", supervisor_status(bus_supervisor(userdata)).started_usec);
 }
 
+static int get_troubles(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                        const char *property _unused_, sd_bus_message *reply, void *userdata,
+                        sd_bus_error *error _unused_)
+{
+        const Troubles *troubles = supervisor_troubles(bus_supervisor(userdata));
+        int r = sd_bus_message_open_container(reply, 'a', "s");
+
+        for (TroubleKind kind = 0; r >= 0 && kind < TROUBLE_KIND_MAX; kind++)
+                if (troubles->texts[kind])
+                        r = sd_bus_message_append(reply, "s", troubles->texts[kind]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* Who may do what is decided in the methods. */
 #define OPEN SD_BUS_VTABLE_UNPRIVILEGED
 #define ID SD_BUS_ARGS("s", id)
@@ -356,5 +369,6 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_PROPERTY("Finished", "u", get_count, 0, 0),
         SD_BUS_PROPERTY("Paused", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Draining", "b", get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Troubles", "as", get_troubles, 0, 0),
         SD_BUS_VTABLE_END,
 };

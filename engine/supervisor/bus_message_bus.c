@@ -7,7 +7,6 @@
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/clock.h"
-#include "engine/base/log.h"
 
 #include <search.h>
 #include <stdlib.h>
@@ -195,9 +194,20 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_er
 {
         BusLink *link = userdata;
 
-        log_message(LOG_LEVEL_WARNING, &(LogFields){.event = LOG_EVENT_BUS_AWAY},
-                    "the message bus has closed the connection: trying again");
+        trouble_begin(supervisor_troubles(bus_supervisor(link)), TROUBLE_MESSAGE_BUS,
+                      "the message bus has closed the connection: it is tried again; clients come by %s meanwhile",
+                      supervisor_config(bus_supervisor(link))->socket);
         return reconnect_later(link->owner, 0);
+}
+
+/* It is no reason not to start: the private socket has all that is on the bus. */
+static int do_without(Bus *bus, const Error *e)
+{
+        drop_connection(bus);
+        trouble_begin(supervisor_troubles(bus->supervisor), TROUBLE_MESSAGE_BUS,
+                      "%s: it is tried again every %u s; clients come by %s meanwhile", error_text(e),
+                      (unsigned)(RECONNECT_USEC / USEC_PER_SECOND), supervisor_config(bus->supervisor)->socket);
+        return reconnect_later(bus, RECONNECT_USEC);
 }
 
 static int connect_bus(Bus *bus, Error *e)
@@ -232,11 +242,9 @@ static int on_reconnect(sd_event_source *source _unused_, uint64_t usec _unused_
         Bus *bus = userdata;
 
         drop_connection(bus);
-        if (connect_bus(bus, &e) < 0) {
-                drop_connection(bus);
-                return reconnect_later(bus, RECONNECT_USEC);
-        }
-        log_message(LOG_LEVEL_INFO, &(LogFields){.event = LOG_EVENT_BUS_BACK}, "the message bus is there again");
+        if (connect_bus(bus, &e) < 0)
+                return do_without(bus, &e);
+        trouble_end(supervisor_troubles(bus->supervisor), TROUBLE_MESSAGE_BUS);
         return 0;
 }
 
@@ -245,7 +253,12 @@ int bus_message_bus_open(Bus *bus, const char *address, Error *e)
         bus->message_bus.owner = bus;
         if (address && !(bus->address = strdup(address)))
                 return error_oom(e);
-        return connect_bus(bus, e);
+        int r = connect_bus(bus, e);
+        if (r >= 0 || r == -EEXIST)
+                return r;
+        r = do_without(bus, e);
+        error_clear(e);
+        return r < 0 ? error_errno(e, r, "event loop") : 0;
 }
 
 void bus_message_bus_close(Bus *bus)

@@ -4,11 +4,9 @@
 
 #include "engine/supervisor/bus_private.h"
 
-#include "engine/base/fd.h"
 #include "engine/base/strv.h"
+#include "engine/supervisor/host.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 
 static const PoolWorker *find_worker(const BusLink *link, const char *name)
@@ -100,24 +98,28 @@ static int get_started(sd_bus *bus _unused_, const char *path _unused_, const ch
         return sd_bus_message_append(reply, "t", pool_worker_status(((BusLink *)userdata)->worker).started_usec);
 }
 
-/* What of the process is in memory, proc(5): without its jails, which are processes of others. */
-static uint64_t read_memory(pid_t pid)
-{
-        char path[32], text[128] = "";
-        uint64_t pages = 0;
-
-        snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-        _cleanup_close_ int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0 || read_full(fd, text, sizeof text - 1) <= 0 || sscanf(text, "%*u %" SCNu64, &pages) != 1)
-                return 0;
-        return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static int get_memory(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                       const char *property _unused_, sd_bus_message *reply, void *userdata,
                       sd_bus_error *error _unused_)
 {
-        return sd_bus_message_append(reply, "t", read_memory(pool_worker_status(((BusLink *)userdata)->worker).pid));
+        const BusLink *link = userdata;
+        HostGroup group;
+
+        host_read_group(supervisor_worker_group(bus_supervisor(link), link->worker), &group);
+        return sd_bus_message_append(reply, "t", group.memory_bytes);
+}
+
+static int get_pressure(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
+                        const char *property _unused_, sd_bus_message *reply, void *userdata,
+                        sd_bus_error *error _unused_)
+{
+        const BusLink *link = userdata;
+        HostGroup group;
+
+        host_read_group(supervisor_worker_group(bus_supervisor(link), link->worker), &group);
+        if (!group.has_pressure)
+                return sd_bus_message_append(reply, "a{sd}", 0);
+        return sd_bus_message_append(reply, "a{sd}", 3, "memory", group.memory, "cpu", group.cpu, "io", group.io);
 }
 
 const sd_bus_vtable bus_worker_vtable[] = {
@@ -129,6 +131,7 @@ const sd_bus_vtable bus_worker_vtable[] = {
         SD_BUS_PROPERTY("Running", "u", get_running, 0, 0),
         SD_BUS_PROPERTY("Warm", "t", get_warm, 0, 0),
         SD_BUS_PROPERTY("MemoryBytes", "t", get_memory, 0, 0),
+        SD_BUS_PROPERTY("Pressure", "a{sd}", get_pressure, 0, 0),
         SD_BUS_PROPERTY("StartedUSec", "t", get_started, 0, 0),
         SD_BUS_VTABLE_END,
 };

@@ -103,6 +103,14 @@ static int take_steps(const char *path, sqlite3 *db, int64_t version, Error *e)
         return r < 0 ? r : database_run(path, db, sql, e);
 }
 
+int database_write_nothing(sqlite3 *db)
+{
+        char sql[64];
+
+        snprintf(sql, sizeof sql, "PRAGMA application_id = %d", APPLICATION_ID);
+        return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
 int database_migrate(const char *path, sqlite3 *db, Error *e)
 {
         int64_t version = 0, application = 0, tables = 0;

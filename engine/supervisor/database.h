@@ -18,5 +18,8 @@ int database_migrate(const char *path, sqlite3 *db, Error *e);
 int database_prepare(const char *path, sqlite3 *db, const char *sql, sqlite3_stmt **ret, Error *e);
 int database_run(const char *path, sqlite3 *db, const char *sql, Error *e);
 
+/* Whether it can be written, when there is nothing to be: it gets the name of its format again. A code of SQLite. */
+int database_write_nothing(sqlite3 *db);
+
 /* Sets the sentence that belongs to a code of SQLite. */
 int database_error(const char *path, sqlite3 *db, int code, Error *e);

@@ -226,17 +226,18 @@ static void note_failure(PoolWorker *w, const char *why)
 static int start_worker(PoolWorker *w)
 {
         const PoolStarter *starter = w->pool->starter;
+        _cleanup_error_ Error e = ERROR_NULL;
         pid_t pid;
 
         w->began_usec = monotonic_usec();
         w->started_usec = realtime_usec();
-        int r = starter->start(starter->userdata, w->pool, w->name, &pid);
+        int r = starter->start(starter->userdata, w->pool, w->name, &pid, &e);
         if (r >= 0 || r == -EINPROGRESS) {
                 pool_set_state(w, WORKER_STARTING);
                 pool_worker_expect(w, START_USEC);
                 return r >= 0 ? pool_worker_watch(w, pid, r) : 0;
         }
-        note_failure(w, strerror(-r));
+        note_failure(w, error_text(&e));
         restart_later(w);
         return r;
 }

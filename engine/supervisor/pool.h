@@ -24,10 +24,12 @@ const char *worker_state_name(WorkerState state);
 /* How workers come to be and are ended: behind this are processes (starter_embedded.h) or units (starter_units.h). */
 typedef struct PoolStarter {
         /* Starts the worker of this name, which then connects to pool_socket_path(). Returns a pidfd of it; or -EINPROGRESS:
-         * it comes by itself, or pool_worker_failed(); or another negative errno. */
-        int (*start)(void *userdata, Pool *pool, const char *name, pid_t *ret_pid);
+         * it comes by itself, or pool_worker_failed(); or another negative errno, with a sentence. */
+        int (*start)(void *userdata, Pool *pool, const char *name, pid_t *ret_pid, Error *e);
         /* Ends it; `now`: without letting it clean up. Also for workers that this starter has not started. */
         void (*end)(void *userdata, const char *name, int pidfd, bool now);
+        /* It is there, whoever has started it. May be NULL. */
+        void (*came)(void *userdata, const char *name);
         void *userdata;
 } PoolStarter;
 

@@ -132,6 +132,8 @@ static void get_to_work(PoolWorker *w)
         Pool *pool = w->pool;
 
         w->phase = PHASE_WORK;
+        if (pool->starter->came)
+                pool->starter->came(pool->starter->userdata, w->name);
         if (w->state == WORKER_STARTING && !w->awaited)
                 pool_note_start(w);
         w->awaited = false;

@@ -63,6 +63,7 @@ int supervisor_reload(Supervisor *s, char ***later, Error *e)
                 return r;
         }
         resources_set_total(&s->queue.resources, s->config->pool.memory_bytes, s->config->pool.cpu_overcommit_milli);
+        host_check_limits(s->config, &s->troubles);
         pool_set_limits(s->pool, s->config->workers.minimum, s->config->workers.maximum);
         scaling_configured(s->scaling);
         for (const KnownPolicy *known = policies; known; known = known->next)

@@ -36,7 +36,7 @@ static int spawn(const char *program, char **argv, pid_t *ret_pid)
         return r;
 }
 
-static int start(void *userdata, Pool *pool, const char *name, pid_t *ret_pid)
+static int start(void *userdata, Pool *pool, const char *name, pid_t *ret_pid, Error *e)
 {
         const EmbeddedStarter *s = userdata;
         char grace[32], warm_maximum[32], warm_memory[32];
@@ -49,7 +49,7 @@ static int start(void *userdata, Pool *pool, const char *name, pid_t *ret_pid)
         snprintf(warm_memory, sizeof warm_memory, "%" PRIu64, s->config->warm.memory_bytes);
         int r = spawn(s->program, argv, ret_pid);
         if (r < 0)
-                return r;
+                return error_errno(e, r, "%s", s->program);
         /* Nobody else waits for our children: it is there, if only as a zombie. */
         int pidfd = (int)syscall(SYS_pidfd_open, *ret_pid, 0);
         if (pidfd >= 0)
@@ -57,7 +57,7 @@ static int start(void *userdata, Pool *pool, const char *name, pid_t *ret_pid)
         r = -errno;
         kill(*ret_pid, SIGKILL);
         waitpid(*ret_pid, NULL, 0);
-        return r;
+        return error_errno(e, r, "watching it");
 }
 
 static void end(void *userdata _unused_, const char *name _unused_, int pidfd, bool now)

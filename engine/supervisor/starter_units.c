@@ -23,6 +23,7 @@
 #define SYSTEMD "org.freedesktop.systemd1"
 #define PREFIX "skep-worker@"
 #define SUFFIX ".service"
+#define OLDEST_SYSTEMD 252
 #define OPTIONS_MAX ((size_t)4096)
 #define OPTIONS_FILE "/run/skep/worker.env" /* the unit's EnvironmentFile= */
 
@@ -30,8 +31,10 @@ struct UnitStarter {
         PoolStarter starter;
         const Config *config;
         sd_event *event;
+        Troubles *troubles;
         sd_bus *bus; /* NULL: the connection was lost, and is made again with the next start */
         Pool *pool;  /* that was started for */
+        char *groups[WORKER_NUMBER_MAX + 1];
 };
 
 static int unit_of(const char *name, char *ret, size_t size)
@@ -56,7 +59,7 @@ static bool name_of(const char *unit, char *ret, size_t size)
 
 /* ---- what systemd says ---- */
 
-/* The answer to StartUnit or StopUnit; `userdata` is the worker's number. */
+/* A call about a worker that systemd is to answer. */
 typedef struct Request {
         UnitStarter *starter;
         char name[8];
@@ -67,6 +70,7 @@ static void request_free(void *userdata)
         free(userdata);
 }
 
+/* The answer to StartUnit or StopUnit. */
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *ret_error _unused_)
 {
         const sd_bus_error *error = sd_bus_message_get_error(m);
@@ -101,6 +105,38 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         return 0;
 }
 
+/* The answer to what group a unit has. */
+static int on_group(sd_bus_message *m, void *userdata, sd_bus_error *ret_error _unused_)
+{
+        const Request *request = userdata;
+        char **place = &request->starter->groups[atoi(request->name)];
+        const char *group;
+
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &group) < 0 || !*group)
+                return 1;
+        free(*place);
+        *place = strdup(group);
+        return 1;
+}
+
+/* "252.39-1~deb12u1", "v255" */
+static int on_version(sd_bus_message *m, void *userdata, sd_bus_error *ret_error _unused_)
+{
+        UnitStarter *s = userdata;
+        const char *version;
+
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &version) < 0)
+                return 1;
+        int number = atoi(version + (version[0] == 'v'));
+        if (number > 0 && number < OLDEST_SYSTEMD)
+                trouble_begin(s->troubles, TROUBLE_OLD_SYSTEMD,
+                              "systemd %s is older than %d: what its units of Skep say may not hold", version,
+                              OLDEST_SYSTEMD);
+        else
+                trouble_end(s->troubles, TROUBLE_OLD_SYSTEMD);
+        return 1;
+}
+
 /* ---- the connection ---- */
 
 static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *ret_error _unused_)
@@ -112,16 +148,45 @@ static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_er
         return 0;
 }
 
+/* Over the system bus; where there is none, over systemd's own socket, as systemctl does it: workers need no bus. */
+static int open_connection(UnitStarter *s, sd_bus **ret)
+{
+        int r = sd_bus_open_system_with_description(ret, "units");
+
+        if (r >= 0)
+                return 0;
+        if (sd_bus_new(ret) < 0)
+                return -ENOMEM;
+        if (sd_bus_set_address(*ret, "unix:path=/run/systemd/private") >= 0 && sd_bus_start(*ret) >= 0)
+                return 0;
+        *ret = sd_bus_close_unref(*ret);
+        trouble_begin(s->troubles, TROUBLE_SYSTEMD,
+                      "workers are units of systemd, which cannot be reached (%s), so that none is started or stopped: "
+                      "start the system bus, or set workers.start to \"embedded\"",
+                      strerror(-r));
+        return r;
+}
+
+static int ask_version(sd_bus *bus, UnitStarter *s)
+{
+        return sd_bus_call_method_async(bus, NULL, SYSTEMD, "/org/freedesktop/systemd1",
+                                        "org.freedesktop.DBus.Properties", "Get", on_version, s, "ss",
+                                        SYSTEMD ".Manager", "Version");
+}
+
 static int connect_to_systemd(UnitStarter *s)
 {
         sd_bus *bus = NULL;
-        int r = sd_bus_open_system_with_description(&bus, "units");
+        int r = open_connection(s, &bus);
 
+        if (r < 0)
+                return r;
+        r = sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        /* On its own socket, nothing has a sender. */
         if (r >= 0)
-                r = sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r >= 0)
-                r = sd_bus_match_signal_async(bus, NULL, SYSTEMD, "/org/freedesktop/systemd1", SYSTEMD ".Manager",
-                                              "JobRemoved", on_job_removed, NULL, s);
+                r = sd_bus_match_signal_async(bus, NULL, sd_bus_is_bus_client(bus) > 0 ? SYSTEMD : NULL,
+                                              "/org/freedesktop/systemd1", SYSTEMD ".Manager", "JobRemoved",
+                                              on_job_removed, NULL, s);
         if (r >= 0)
                 r = sd_bus_match_signal_async(bus, NULL, "org.freedesktop.DBus.Local", NULL,
                                               "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL, s);
@@ -129,25 +194,27 @@ static int connect_to_systemd(UnitStarter *s)
         if (r >= 0)
                 r = sd_bus_call_method_async(bus, NULL, SYSTEMD, "/org/freedesktop/systemd1", SYSTEMD ".Manager",
                                              "Subscribe", NULL, NULL, NULL);
+        if (r >= 0)
+                r = ask_version(bus, s);
         if (r < 0) {
                 sd_bus_close_unref(bus);
                 return r;
         }
+        trouble_end(s->troubles, TROUBLE_SYSTEMD);
         s->bus = bus;
         return 0;
 }
 
 /* ---- what the pool asks ---- */
 
-static int call_manager(UnitStarter *s, const char *method, const char *name)
+/* Calls `member`, with two words, about a worker: its unit's object, or the manager. */
+static int ask(UnitStarter *s, const char *name, const char *path, const char *interface, const char *member,
+               const char *first, const char *second, sd_bus_message_handler_t answered)
 {
-        char unit[64];
         sd_bus_slot *slot = NULL;
         Request *request;
-        int r = unit_of(name, unit, sizeof unit);
+        int r = s->bus ? 0 : connect_to_systemd(s);
 
-        if (r >= 0 && !s->bus)
-                r = connect_to_systemd(s);
         if (r < 0)
                 return r;
         request = malloc(sizeof *request);
@@ -155,8 +222,8 @@ static int call_manager(UnitStarter *s, const char *method, const char *name)
                 return -ENOMEM;
         *request = (Request){.starter = s};
         snprintf(request->name, sizeof request->name, "%s", name);
-        r = sd_bus_call_method_async(s->bus, &slot, SYSTEMD, "/org/freedesktop/systemd1", SYSTEMD ".Manager", method,
-                                     on_answer, request, "ss", unit, "replace");
+        r = sd_bus_call_method_async(s->bus, &slot, SYSTEMD, path, interface, member, answered, request, "ss", first,
+                                     second);
         if (r < 0) {
                 free(request);
                 return r;
@@ -165,6 +232,31 @@ static int call_manager(UnitStarter *s, const char *method, const char *name)
         sd_bus_slot_set_floating(slot, true);
         sd_bus_slot_unref(slot);
         return 0;
+}
+
+static int call_manager(UnitStarter *s, const char *method, const char *name)
+{
+        char unit[64];
+        int r = unit_of(name, unit, sizeof unit);
+
+        return r < 0 ? r
+                     : ask(s, name, "/org/freedesktop/systemd1", SYSTEMD ".Manager", method, unit, "replace", on_answer);
+}
+
+static void came(void *userdata, const char *name)
+{
+        _cleanup_free_ char *path = NULL;
+        char unit[64];
+
+        if (unit_of(name, unit, sizeof unit) >= 0 &&
+            sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) >= 0)
+                ask(userdata, name, path, "org.freedesktop.DBus.Properties", "Get", SYSTEMD ".Service", "ControlGroup",
+                    on_group);
+}
+
+const char *unit_starter_group(const UnitStarter *s, const char *name)
+{
+        return s->groups[atoi(name)];
 }
 
 /* What the configuration says to workers, which look at no configuration themselves. */
@@ -187,17 +279,17 @@ static int write_options(const Config *c)
         return r < 0 ? r : rename(OPTIONS_FILE ".new", OPTIONS_FILE) < 0 ? -errno : 0;
 }
 
-static int start(void *userdata, Pool *pool, const char *name, pid_t *ret_pid)
+static int start(void *userdata, Pool *pool, const char *name, pid_t *ret_pid, Error *e)
 {
         UnitStarter *s = userdata;
         int r = write_options(s->config);
 
-        if (r >= 0)
-                r = call_manager(s, "StartUnit", name);
-
         s->pool = pool;
         *ret_pid = 0;
-        return r < 0 ? r : -EINPROGRESS;
+        if (r < 0)
+                return error_errno(e, r, OPTIONS_FILE);
+        r = call_manager(s, "StartUnit", name);
+        return r < 0 ? error_errno(e, r, "systemd cannot be asked to start its unit") : -EINPROGRESS;
 }
 
 static void end(void *userdata, const char *name, int pidfd, bool now)
@@ -208,22 +300,17 @@ static void end(void *userdata, const char *name, int pidfd, bool now)
                 call_manager(userdata, "StopUnit", name);
 }
 
-int unit_starter_new(sd_event *event, const Config *config, UnitStarter **ret, Error *e)
+int unit_starter_new(sd_event *event, const Config *config, Troubles *troubles, UnitStarter **ret, Error *e)
 {
         UnitStarter *s = calloc(1, sizeof *s);
 
         if (!s)
                 return error_oom(e);
-        *s = (UnitStarter){.starter = {.start = start, .end = end, .userdata = s}, .config = config, .event = event};
-        int r = connect_to_systemd(s);
-        if (r < 0) {
-                free(s);
-                return error_set(
-                        e, -ENOTCONN,
-                        "workers are units of systemd, which cannot be reached (%s): start its system bus, or set "
-                        "workers.start to \"embedded\"",
-                        strerror(-r));
-        }
+        *s = (UnitStarter){.starter = {.start = start, .end = end, .came = came, .userdata = s},
+                           .config = config,
+                           .event = event,
+                           .troubles = troubles};
+        connect_to_systemd(s);
         *ret = s;
         return 0;
 }
@@ -233,6 +320,8 @@ UnitStarter *unit_starter_free(UnitStarter *s)
         if (!s)
                 return NULL;
         sd_bus_flush_close_unref(s->bus);
+        for (unsigned number = 0; number < ELEMENTS(s->groups); number++)
+                free(s->groups[number]);
         free(s);
         return NULL;
 }

@@ -70,11 +70,13 @@ struct Store {
         sqlite3_stmt *statements[CHANGE_KIND_MAX], *attempt;
         struct ChangeList pending; /* taken, and not yet committed */
 
+        Troubles *troubles; /* the event loop's */
         pthread_t thread;
         bool running;
         pthread_mutex_t lock; /* over what follows */
         pthread_cond_t wake;
         struct ChangeList asked, done;
+        int failed;                   /* SQLite's code, since it cannot be written; SQLITE_OK: it can */
         bool urgent;                  /* something in `asked` is */
         struct timespec patient_until; /* what else is in there is written then */
         bool closing;
@@ -202,14 +204,16 @@ static int commit(Store *s)
         return code;
 }
 
-static void hand_back(Store *s, struct ChangeList *list)
+/* With what came of it. */
+static void hand_back(Store *s, struct ChangeList *list, int code)
 {
-        if (STAILQ_EMPTY(list))
-                return;
         pthread_mutex_lock(&s->lock);
+        bool news = !STAILQ_EMPTY(list) || (s->failed == SQLITE_OK) != (code == SQLITE_OK);
         STAILQ_CONCAT(&s->done, list);
+        s->failed = code;
         pthread_mutex_unlock(&s->lock);
-        eventfd_write(s->notice, 1);
+        if (news)
+                eventfd_write(s->notice, 1);
 }
 
 /* New jobs are refused; the rest stays, in its order. */
@@ -229,7 +233,7 @@ static void refuse(Store *s, int code)
                 }
         }
         STAILQ_CONCAT(&s->pending, &kept);
-        hand_back(s, &refused);
+        hand_back(s, &refused, code);
 }
 
 /* Waits for something to do; `failing`: or until it is time to try again. False when there is nothing more to come. */
@@ -266,21 +270,12 @@ static void *write_all(void *userdata)
         bool failing = false;
 
         while (take_asked(s, failing)) {
-                int code = STAILQ_EMPTY(&s->pending) ? SQLITE_OK : commit(s);
-                if (code == SQLITE_OK) {
-                        if (failing)
-                                log_message(LOG_LEVEL_INFO, &(LogFields){.event = LOG_EVENT_STORE_BACK},
-                                            "%s can be written again", s->path);
-                        failing = false;
-                        hand_back(s, &s->pending);
-                        continue;
-                }
-                if (!failing)
-                        log_message(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_STORE_FAILING},
-                                    "%s: %s: no new jobs are taken until it can be written", s->path,
-                                    sqlite3_errstr(code));
-                failing = true;
-                refuse(s, code);
+                int code = !STAILQ_EMPTY(&s->pending) ? commit(s) : failing ? database_write_nothing(s->writing) : SQLITE_OK;
+                failing = code != SQLITE_OK;
+                if (failing)
+                        refuse(s, code);
+                else
+                        hand_back(s, &s->pending, code);
         }
         return NULL;
 }
@@ -296,7 +291,13 @@ static int on_notice(sd_event_source *source _unused_, int fd, uint32_t events _
         eventfd_read(fd, &count);
         pthread_mutex_lock(&s->lock);
         STAILQ_CONCAT(&done, &s->done);
+        int failed = s->failed;
         pthread_mutex_unlock(&s->lock);
+        if (failed == SQLITE_OK)
+                trouble_end(s->troubles, TROUBLE_STORE);
+        else
+                trouble_begin(s->troubles, TROUBLE_STORE, "%s: %s: no new jobs are taken until it can be written",
+                              s->path, sqlite3_errstr(failed));
         while (!STAILQ_EMPTY(&done)) {
                 Change *c = STAILQ_FIRST(&done);
                 STAILQ_REMOVE_HEAD(&done, next);
@@ -591,14 +592,14 @@ static int make_file(const char *path, Error *e)
         return 0;
 }
 
-int store_open(sd_event *event, const char *state_directory, Store **ret, Error *e)
+int store_open(sd_event *event, const char *state_directory, Troubles *troubles, Store **ret, Error *e)
 {
         Store *s = calloc(1, sizeof *s);
         int r;
 
         if (!s)
                 return error_oom(e);
-        *s = (Store){.blobs = -1, .notice = -1};
+        *s = (Store){.blobs = -1, .notice = -1, .troubles = troubles};
         STAILQ_INIT(&s->pending);
         STAILQ_INIT(&s->asked);
         STAILQ_INIT(&s->done);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/supervisor/job.h"
+#include "engine/supervisor/trouble.h"
 
 #include <sqlite3.h>
 #include <systemd/sd-event.h>
@@ -23,9 +24,9 @@ typedef struct StoredJob {
         const char *report;          /* of the last attempt that has one; NULL: none has */
 } StoredJob;
 
-/* Opens the store in the state directory, or makes it. Errors: -EUCLEAN it is damaged, -EPROTO a newer skepd has
+/* Opens the store in the state directory, or makes it. That it cannot be written stands in `troubles`. Errors: -EUCLEAN it is damaged, -EPROTO a newer skepd has
  * written it, -EBUSY another program writes to it, -EIO; the sentence says what to do. */
-int store_open(sd_event *event, const char *state_directory, Store **ret, Error *e);
+int store_open(sd_event *event, const char *state_directory, Troubles *troubles, Store **ret, Error *e);
 
 /* Writes what was asked for, if it can, and ends; callbacks do not come any more. Returns NULL. */
 Store *store_close(Store *store);

@@ -308,6 +308,16 @@ int supervisor_scale(Supervisor *s, uint64_t workers)
         return scaling_set_mode(s->scaling, SCALER_FIXED, workers);
 }
 
+Troubles *supervisor_troubles(Supervisor *s)
+{
+        return &s->troubles;
+}
+
+const char *supervisor_worker_group(const Supervisor *s, const PoolWorker *worker)
+{
+        return s->units ? unit_starter_group(s->units, pool_worker_name(worker)) : NULL;
+}
+
 const Pool *supervisor_pool(const Supervisor *s)
 {
         return s->pool;
@@ -373,7 +383,7 @@ int supervisor_backup(Supervisor *s, BackupDone done, void *userdata, Error *e)
 static int choose_starter(Supervisor *s, Error *e)
 {
         bool units = s->config->workers.start == START_UNITS;
-        int r = units ? unit_starter_new(s->event, s->config, &s->units, e)
+        int r = units ? unit_starter_new(s->event, s->config, &s->troubles, &s->units, e)
                       : embedded_starter_init(&s->starter, s->config, e);
 
         s->pool_starter = units ? unit_starter_interface(s->units) : &s->starter.starter;
@@ -423,6 +433,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         STAILQ_INIT(&s->acknowledgements);
         TAILQ_INIT(&s->ended);
         resources_set_total(&s->queue.resources, config->pool.memory_bytes, config->pool.cpu_overcommit_milli);
+        host_check_limits(config, &s->troubles);
         s->policy_directories = place_policies(e);
         if (!s->policy_directories)
                 return error_oom(e);
@@ -436,7 +447,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         if ((r = s->lock = state_directory_lock(config->state_directory, e)) < 0 ||
             (r = s->outputs = output_directory_new(config->state_directory, e)) < 0 ||
             (r = blobs_new(event, config->state_directory, &s->blobs, e)) < 0 ||
-            (r = store_open(event, config->state_directory, &s->store, e)) < 0 || (r = read_settings(s, e)) < 0 ||
+            (r = store_open(event, config->state_directory, &s->troubles, &s->store, e)) < 0 || (r = read_settings(s, e)) < 0 ||
             (r = recovery_run(s, e)) < 0 || (r = scaling_new(s, &s->scaling, e)) < 0 || (r = choose_starter(s, e)) < 0)
                 return r;
         *ret = take(s);
@@ -480,6 +491,7 @@ Supervisor *supervisor_free(Supervisor *s)
                 tenants_free(s->tenants);
         known_policies_free(s->policies);
         strv_free(s->policy_directories);
+        troubles_done(&s->troubles);
         embedded_starter_done(&s->starter);
         unit_starter_freep(&s->units);
         close_fd(s->outputs);

@@ -8,6 +8,7 @@
 #include "engine/supervisor/output.h"
 #include "engine/supervisor/pool.h"
 #include "engine/supervisor/tenants.h"
+#include "engine/supervisor/trouble.h"
 
 /* The engine itself: jobs from their submission to their report. It knows workers by the pool, and clients not at all:
  * whoever wants to hear of them is told through SupervisorEvents. */
@@ -111,6 +112,9 @@ int supervisor_scale(Supervisor *supervisor, uint64_t workers);
 /* What sizes the pool. */
 struct Scaling *supervisor_scaling(Supervisor *supervisor);
 const Pool *supervisor_pool(const Supervisor *supervisor);
+/* The control group that a worker shares with its jails alone; NULL: none, or not known. */
+const char *supervisor_worker_group(const Supervisor *supervisor, const PoolWorker *worker);
+Troubles *supervisor_troubles(Supervisor *supervisor);
 
 /* What a job waits for that has not been started, as a sentence ("" where it waits for nothing); owned by the caller, NULL
  * when out of memory. */

@@ -7,6 +7,7 @@
 #include "engine/supervisor/starter_embedded.h"
 #include "engine/supervisor/starter_units.h"
 #include "engine/supervisor/array.h"
+#include "engine/supervisor/host.h"
 #include "engine/supervisor/scaling.h"
 #include "engine/supervisor/store.h"
 #include "engine/supervisor/supervisor.h"
@@ -37,6 +38,7 @@ struct Supervisor {
         EmbeddedStarter starter;
         UnitStarter *units; /* instead; or NULL */
         const PoolStarter *pool_starter;
+        Troubles troubles;
         Pool *pool;
         Scaling *scaling;
         STAILQ_HEAD(, Acknowledgement) acknowledgements; /* of reports that are being stored */

@@ -520,7 +520,7 @@ watch_top() { # test
         run ctl pool
         [ "$status" -eq 0 ]
         [ "${lines[0]}" = "2 workers, 2 wanted (2 to 50 are possible)" ]
-        [[ ${lines[1]} == "WORKER  STATE"*"JOBS  WARM"*"MEMORY"*"UP"*"UNIT"* ]]
+        [[ ${lines[1]} == "WORKER  STATE"*"JOBS  WARM"*"MEMORY  PRESSURE"*"UP"*"UNIT"* ]]
         [ "$(grep -c ' ready ' <<< "$output")" -eq 2 ]
         ctl scale 3
         for i in $(seq 100); do [ "$(ctl pool | grep -c ' ready ')" -eq 3 ] && break; sleep 0.1; done

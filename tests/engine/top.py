@@ -122,7 +122,7 @@ def test_content(program):
     top.shows(r"^skepd \d+\.\d+\.\d+  up ")
     top.shows(r"^jobs: \d+ queued, [1-9]\d* running, \d+ finished$")
     top.shows(r"^workers: 2 of 2 \(2 to 50\)$")
-    top.shows(r"^WORKER +STATE +JOBS +WARM +MEMORY +UP +UNIT$")
+    top.shows(r"^WORKER +STATE +JOBS +WARM +MEMORY +PRESSURE +UP +UNIT$")
     top.shows(r"^TENANT +WEIGHT +QUEUED +RUNNING +USED$")
     top.shows(r"^root ")
     top.shows(r"^JOB +STATE +TIME +ATTEMPT +POLICY +TENANT +NAME$")

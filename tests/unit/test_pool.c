@@ -117,7 +117,8 @@ static pid_t play(const char *name, Part what)
         _exit(0);
 }
 
-static int start(void *userdata _unused_, Pool *whose _unused_, const char *name, pid_t *ret_pid)
+static int start(void *userdata _unused_, Pool *whose _unused_, const char *name, pid_t *ret_pid,
+                 Error *e _unused_)
 {
         n_spawned++;
         *ret_pid = play(name, part);

@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Hosts that lack something: what does not work is said once, by name, and the rest goes on.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+
+setup_file() {
+        export MISSING=$(find_missing)
+}
+
+setup() {
+        cd "$BATS_TEST_TMPDIR"
+        export SKEP_ADDRESS=unix:path=$PWD/e.sock
+        pid=
+}
+
+teardown() {
+        [ -z "$pid" ] || { kill -TERM "$pid"; wait "$pid" || true; }
+        [ -z "${bus:-}" ] || kill "$bus"
+        end_workers "$PWD/state"
+}
+
+# start PREPARATION [OPTION]...: skepd in a mount namespace that a command has prepared.
+start() {
+        local prepare=$1
+        shift
+        unshare --mount --propagation private sh -ec 'eval "$1"; shift; exec "$@"' - "$prepare" \
+                "$build/skepd" --state "$PWD/state" --socket "$PWD/e.sock" "$@" > out 2> log 3>&- &
+        pid=$!
+        for i in $(seq 100); do
+                [ ! -S e.sock ] || ! ctl pool > /dev/null 2>&1 || return 0
+                kill -0 $pid 2> /dev/null || { pid=; break; }
+                sleep 0.1
+        done
+        cat log >&2
+        return 1
+}
+
+troubles() {
+        ctl pool --json | json_get troubles
+}
+
+@test "without a message bus the private socket serves, and the bus is found when it comes" {
+        start : --embedded --bus "unix:path=$PWD/bus" --allow-missing="$MISSING"
+        [ "$(ctl run -- echo hello < /dev/null)" = hello ]
+        ctl pool | grep -q "^the message bus at unix:path=$PWD/bus cannot be reached: No such file or directory: .*clients come by $PWD/e.sock"
+        sleep 6 # it is tried again meanwhile
+        [ "$(grep -c "cannot be reached" log)" -eq 1 ]
+        dbus-daemon --session --address="unix:path=$PWD/bus" --nofork --nopidfile 3>&- &
+        bus=$!
+        for i in $(seq 100); do [ "$(troubles)" = "[]" ] && break; sleep 0.1; done
+        [ "$(troubles)" = "[]" ]
+        grep -q "the message bus is there again" log
+        DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/bus SKEP_ADDRESS= ctl pool | grep -q "2 workers"
+}
+
+@test "without systemd no worker is started, and jobs wait" {
+        start 'mount -t tmpfs none /run; mkdir /run/skep' --allow-missing="$MISSING"
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        sleep 1
+        ctl pool > pool
+        cat pool
+        grep -q "^workers are units of systemd, which cannot be reached (No such file or directory), so that none is started" pool
+        grep -q "^worker 1: systemd cannot be asked to start its unit: No such file or directory$" pool
+        [ "$(ctl status --json "$id" | json_get state)" = queued ]
+        [ "$(grep -c "workers are units of systemd" log)" -eq 1 ]
+        [ "$(grep -c "worker 1 cannot be started" log)" -eq 1 ]
+}
+
+@test "with the control groups of version 1, what cannot be limited is named" {
+        start 'mount -t tmpfs none /sys/fs/cgroup' --embedded
+        ctl pool | grep -q "^this host cannot limit memory, cpu, io, .*boot it with systemd.unified_cgroup_hierarchy=1"
+        run ctl run --memory 64M -- true < /dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *'"memory"'*"--allow-missing="* ]]
+}
+
+@test "what the operator allows to be missing is no trouble" {
+        start 'mount -t tmpfs none /sys/fs/cgroup' --embedded --allow-missing=memory,cpu,io,pids,cgroup,cpu_time
+        [ "$(troubles)" = "[]" ]
+        ctl run -- true < /dev/null
+}
+
+@test "with a read-only /etc it runs, and is configured anew" {
+        start 'mount --bind /etc /etc; mount -o remount,bind,ro /etc' --embedded --allow-missing="$MISSING"
+        ctl run -- true < /dev/null
+        ctl reload
+        [ "$(troubles)" = "[]" ]
+}
