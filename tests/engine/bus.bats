@@ -289,11 +289,11 @@ teardown() {
         [ "$(log games get-property LogLevel)" = 's "info"' ]
         [ "$(log root get-property SyslogIdentifier)" = 's "skepd"' ]
         run log games set-property LogLevel s debug
-        [[ $status -ne 0 && $output == *"only root"* ]]
+        [[ $status -ne 0 && $output == *"ccess denied"* ]]
         # A member of the group comes to the socket, and to this not.
         run timeout 20 setpriv --reuid bin --regid bin --groups $GROUP_ID busctl --address="unix:path=$place/engine.sock" \
                 set-property org.skep.Engine1 /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel s debug
-        [[ $status -ne 0 && $output == *"only root"* ]]
+        [[ $status -ne 0 && $output == *"ccess denied"* ]]
         run log root set-property LogLevel s loud
         [[ $output == *"no such level"* ]]
         run log root set-property LogTarget s moon
