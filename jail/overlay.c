@@ -53,15 +53,12 @@ int overlay_mount(int tmpfs, const char *name, int lower, bool in_user_namespace
         return merged < 0 ? merged : make_layer(tmpfs, name, "merged", merged);
 }
 
-int overlay_mount_shown(int tmpfs, const char *lower, bool in_user_namespace)
+int overlay_mount_shown(const char *lower, const char *empty, bool in_user_namespace)
 {
         char layers[PATH_SIZE];
-        _cleanup_close_ int empty = openat(tmpfs, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-        if (empty < 0)
-                return -errno;
         /* Without an upper layer the kernel wants two lower ones. */
-        if ((size_t)snprintf(layers, sizeof layers, "%s:/proc/self/fd/%d", lower, empty) >= sizeof layers)
+        if ((size_t)snprintf(layers, sizeof layers, "%s:%s", lower, empty) >= sizeof layers)
                 return -ENAMETOOLONG;
         const char *const options[] = {"lowerdir", layers, in_user_namespace ? "userxattr" : NULL, NULL, NULL};
         return mount_new("overlay", options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, NULL);

@@ -12,6 +12,6 @@
 int overlay_mount(int tmpfs, const char *name, int lower, bool in_user_namespace);
 
 /* The same for what is only shown: a detached read-only mount of `lower`, a path without ':' and ','. Its files are those
- * of `lower`, in memory too; their inodes are the jail's own: locks, leases, watches and flushes end there. `tmpfs` has a
- * directory "empty". Negative errno. */
-int overlay_mount_shown(int tmpfs, const char *lower, bool in_user_namespace);
+ * of `lower`, in memory too; their inodes are the jail's own: locks, leases, watches and flushes end there. `empty`: an
+ * empty directory; both paths are to be seen in the jail's /proc/mounts. Negative errno. */
+int overlay_mount_shown(const char *lower, const char *empty, bool in_user_namespace);

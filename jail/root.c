@@ -80,8 +80,7 @@ int root_make_tmpfs(const Plan *plan, const Ids *ids, RootTmpfs *ret, Error *e)
 
 static int attach_tmpfs(Tree *t)
 {
-        /* At a place of this namespace that is always there, and where nothing is that is bound into a jail. */
-        int r = mount_attach(t->tmpfs, AT_FDCWD, "/proc/fs");
+        int r = mount_attach(t->tmpfs, AT_FDCWD, TREE_PLACE);
 
         return r < 0 ? tree_failed(t, r, "mounting a tmpfs") : 0;
 }

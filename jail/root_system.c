@@ -50,7 +50,7 @@ static int bind_changeable(Tree *t, size_t part, const char *path)
 static int bind_system(Tree *t, const char *path)
 {
         bool user = t->ids->kind != IDS_RANGE;
-        _cleanup_close_ int shown = host_mounts_below(path) ? -1 : overlay_mount_shown(t->tmpfs, path, user);
+        _cleanup_close_ int shown = host_mounts_below(path) ? -1 : overlay_mount_shown(path, TREE_PLACE "/empty", user);
         _cleanup_close_ int bound = shown >= 0 ? -1 : mount_clone(AT_FDCWD, path, true, READ_ONLY);
 
         if (shown < 0 && bound < 0)

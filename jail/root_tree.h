@@ -10,6 +10,10 @@
 /* The tree of a jail while it is built: what all that goes into it is made and mounted by. Paths "inside" are absolute
  * ones of the jail. Errors are set with the path that they are about. */
 
+/* Where the tmpfs is mounted while it is filled: a place of the host that is always there, and where nothing is that is
+ * bound into a jail. */
+#define TREE_PLACE "/proc/fs"
+
 typedef struct Tree {
         const Plan *plan;
         const RootSources *sources;
