@@ -78,15 +78,17 @@ int pool_limit(const PoolLimits *limits, int current, double wanted, double load
 
 void paper_pool_state(PaperPool *pool, State *state)
 {
-        int sum = 0;
+        int64_t due[POOL_DELAY_MAX + 1], sum = 0;
 
         state_int(state, &pool->ready, 0, WORKERS_MAX);
         state_int(state, &pool->starting, 0, WORKERS_MAX);
         state_integers(state, &pool->step, 1, 0, INT64_MAX / 4);
-        for (int i = 0; !state->failed && i <= POOL_DELAY_MAX; i++) {
-                state_int(state, &pool->due[i], 0, WORKERS_MAX);
-                sum += pool->due[i];
-        }
+        /* All at once: there are many pools. */
+        for (int i = 0; i <= POOL_DELAY_MAX; i++)
+                due[i] = pool->due[i];
+        state_integers(state, due, POOL_DELAY_MAX + 1, 0, WORKERS_MAX);
+        for (int i = 0; i <= POOL_DELAY_MAX; i++)
+                sum += pool->due[i] = (int)due[i];
         if (sum != pool->starting)
                 state->failed = true;
 }

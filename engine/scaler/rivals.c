@@ -136,7 +136,7 @@ static double workers_before(const PoolLimits *limits, double workers, int cycle
 
 /* Workers that are ready when they are needed: in each step that this decision rules, and what was started before it; and for
  * those behind, as far as the next cycles could not catch up. */
-static double forecast_want(const Rivals *rivals, const Forecaster *forecaster, double miss)
+static double forecast_want(const Rivals *rivals, const Forecaster *forecaster, double miss, double most)
 {
         const RivalsSetup *setup = &rivals->setup;
         double want = 0;
@@ -149,10 +149,7 @@ static double forecast_want(const Rivals *rivals, const Forecaster *forecaster, 
                                           ? workers
                                           : workers_before(&setup->limits, workers, later / setup->cycle_steps));
         }
-        /* It has been found out how wide errors are by a load that was another: no more than reacting to the most of the last
-         * days would have had. */
-        const Series *series = &forecaster->series;
-        return fmin(want, series_most(series, series->first) / setup->utilisation / setup->per_worker);
+        return fmin(want, most);
 }
 
 static double most_of(const double *ring, int64_t end, int64_t kept, int n)
@@ -182,11 +179,14 @@ void rivals_decide(Rivals *rivals, const Forecaster *forecaster, double waiting)
         double now = rivals->steps ? rivals->loads[(rivals->steps - 1) % RIVALS_HOLD] : 0;
         int64_t cycle = rivals->steps / rivals->setup.cycle_steps;
         int hold = steps_of(HOLD_SEC, cycle_sec), hold_reactive = steps_of(REACTIVE_SEC, cycle_sec);
-        int n_forecast = RIVALS_LEVELS;
+        /* How wide errors are was found out by another load, maybe: no more than reacting to the most of the last days would
+         * have had. */
+        const Series *series = &forecaster->series;
+        double most = series_most(series, series->first) / rivals->setup.utilisation / rivals->setup.per_worker;
 
-        for (int i = 0; i < n_forecast; i++) {
+        for (int i = 0; i < RIVALS_LEVELS; i++) {
                 Rival *alone = rival_of(rivals, RIVAL_FORECAST, i), *floored = rival_of(rivals, RIVAL_FLOOR, i);
-                double want = fmax(forecast_want(rivals, forecaster, alone->miss), waiting);
+                double want = fmax(forecast_want(rivals, forecaster, alone->miss, most), waiting);
                 set_want(rivals, alone, want, hold, cycle);
                 set_want(rivals, floored, fmax(want, load), hold, cycle);
         }
@@ -196,7 +196,7 @@ void rivals_decide(Rivals *rivals, const Forecaster *forecaster, double waiting)
         }
         Rival *chosen = rival_of(rivals, RIVAL_CHOSEN, 0);
         if (rivals->setup.quantile > 0)
-                set_want(rivals, chosen, fmax(forecast_want(rivals, forecaster, chosen->miss), waiting), hold, cycle);
+                set_want(rivals, chosen, fmax(forecast_want(rivals, forecaster, chosen->miss, most), waiting), hold, cycle);
 }
 
 static const Rival *baseline(const Rivals *rivals)

@@ -37,7 +37,7 @@
  *    maximum, what the host allows. Since growth is limited, the pool starts growing so early that it gets there in
  *    time: horizons behind the start delay are asked too, and counted back by what the cycles until then can add. */
 
-#define VERSION 2
+#define VERSION 3
 #define SHARE_IN_TIME 0.95 /* of the jobs wait no longer than the target */
 
 struct Scaler {
@@ -302,7 +302,7 @@ static char *explain(const Scaler *scaler, const ScalerHost *host, const ScalerD
                 r = asprintf(&text, "The pool is fixed at %d: %d now%s.", scaler->settings.fixed, d->target, held);
         else {
                 if (d->headroom > 0)
-                        r = asprintf(&what, "for the %.3g %% quantile%s", d->headroom * 100,
+                        r = asprintf(&what, "for the %.3g %% quantile%s", fmin(d->headroom * 100, 99.9),
                                      scaler->choice.kind == RIVAL_FLOOR ? " and at least the recent load" : "");
                 else if (scaler->settings.mode == SCALER_REACTIVE)
                         r = asprintf(&what, "reacting at %.0f %% use", scaler->settings.utilisation * 100);
