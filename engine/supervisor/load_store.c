@@ -223,7 +223,7 @@ int load_store_each_policy(Store *store, bool first, int64_t from_sec, void (*ea
         sqlite3_stmt *statement = NULL;
         int code = sqlite3_prepare_v2(
                 store_reading(store),
-                first ? "SELECT min(time_sec), policy, arrivals, at_once FROM policy_load WHERE time_sec >= ?1 GROUP BY"
+                first ? "SELECT min(time_sec), policy, 0, 0 FROM policy_load WHERE time_sec >= ?1 GROUP BY"
                         " policy ORDER BY max(time_sec)"
                       : "SELECT time_sec, policy, arrivals, at_once FROM policy_load WHERE time_sec >= ?1 ORDER BY time_sec",
                 -1, &statement, NULL);

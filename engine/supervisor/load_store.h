@@ -20,7 +20,8 @@ int load_store_each(Store *store, LoadGrain grain, int64_t from_sec, void (*each
 /* The same by policies, for fifteen days: minutes in which jobs of theirs came. */
 void load_store_keep_policies(Store *store, const PolicyMinute *minutes, size_t n);
 
-/* Calls `each` for the first of these minutes of each policy, the policy used last coming last (`first`); or for all. */
+/* Calls `each` for all of them; or (`first`) once for each policy, the one used last coming last: with its first minute, and
+ * without counts. */
 int load_store_each_policy(Store *store, bool first, int64_t from_sec, void (*each)(const PolicyMinute *m, void *userdata),
                            void *userdata);
 

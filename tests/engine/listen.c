@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* listen ADDRESS [no-subscribe]: subscribes to the engine's signals, prints "listening", and then each signal that comes,
- * a line each: its member and its strings. Ends when the connection does. */
+ * a line each: its member, and its numbers and strings. Ends when the connection does. */
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -10,10 +11,13 @@
 static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         const char *text;
+        uint32_t number;
 
         (void)userdata;
         (void)error;
         printf("%s", sd_bus_message_get_member(m));
+        while (sd_bus_message_read(m, "u", &number) > 0)
+                printf(" %u", number);
         while (sd_bus_message_read(m, "s", &text) > 0)
                 printf(" %s", text);
         putchar('\n');

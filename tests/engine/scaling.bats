@@ -107,11 +107,14 @@ most_likely() {
         sqlite3 "$state/jobs.db" 'DELETE FROM learnt'
         remember_days 240
         start_engine --config "$BATS_FILE_TMPDIR/config.json" --drain 0s
+        "$build/listen" "$SKEP_ADDRESS" > signals 3>&- &
         for i in $(seq 90); do
                 [ "$(target)" = "u 2" ] || break
                 sleep 1
         done
         [ "$(target)" != "u 2" ]
+        for i in $(seq 50); do grep -q '^Scaled 2 3 The load is' signals && break; sleep 0.1; done
+        grep -q '^Scaled 2 3 The load is .* are wanted: 3' signals
         # Nothing has come yet that would ask for it.
         [ -z "$(ctl list --json)" ]
         ctl forecast --json > report

@@ -19,6 +19,7 @@ int main(void)
         srunner_add_suite(runner, config_suite());
         srunner_add_suite(runner, scaler_suite());
         srunner_add_suite(runner, recurrence_suite());
+        srunner_add_suite(runner, load_suite());
         srunner_add_suite(runner, ctl_suite());
         srunner_add_suite(runner, queue_suite());
         srunner_add_suite(runner, pool_suite());

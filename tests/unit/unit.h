@@ -21,6 +21,7 @@ Suite *tenant_suite(void);
 Suite *config_suite(void);
 Suite *scaler_suite(void);
 Suite *recurrence_suite(void);
+Suite *load_suite(void);
 Suite *ctl_suite(void);
 Suite *queue_suite(void);
 Suite *pool_suite(void);
