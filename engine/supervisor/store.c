@@ -16,6 +16,7 @@
 #include "engine/base/json.h"
 #include "engine/base/log.h"
 #include "engine/supervisor/database.h"
+#include "engine/supervisor/reserve.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -293,9 +294,9 @@ static int on_notice(sd_event_source *source _unused_, int fd, uint32_t events _
         STAILQ_CONCAT(&done, &s->done);
         int failed = s->failed;
         pthread_mutex_unlock(&s->lock);
-        if (failed == SQLITE_OK)
-                trouble_end(s->troubles, TROUBLE_STORE);
-        else
+        if (failed == SQLITE_OK && trouble_end(s->troubles, TROUBLE_STORE))
+                reserve_keep(s->path);
+        else if (failed != SQLITE_OK)
                 trouble_begin(s->troubles, TROUBLE_STORE, "%s: %s: no new jobs are taken until it can be written",
                               s->path, sqlite3_errstr(failed));
         while (!STAILQ_EMPTY(&done)) {
@@ -592,6 +593,52 @@ static int make_file(const char *path, Error *e)
         return 0;
 }
 
+static int open_files(Store *s, Error *e)
+{
+        int r = make_file(s->path, e);
+
+        if (r >= 0)
+                r = database_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
+        if (r >= 0)
+                r = database_run(s->path, s->writing, "PRAGMA journal_mode = WAL", e);
+        if (r >= 0)
+                r = database_migrate(s->path, s->writing, e);
+        if (r >= 0)
+                r = database_open(s->path, SQLITE_OPEN_READONLY, &s->reading, e);
+        if (r >= 0)
+                r = prepare_all(s, e);
+        return r;
+}
+
+static void close_files(Store *s)
+{
+        for (ChangeKind kind = 0; kind < CHANGE_KIND_MAX; kind++) {
+                sqlite3_finalize(s->statements[kind]);
+                s->statements[kind] = NULL;
+        }
+        sqlite3_finalize(s->attempt);
+        sqlite3_finalize(s->report);
+        sqlite3_close(s->reading);
+        sqlite3_close(s->writing);
+        s->attempt = s->report = NULL;
+        s->reading = s->writing = NULL;
+}
+
+/* On a full disk by what was kept for that. */
+static int open_or_make_room(Store *s, Error *e)
+{
+        int r = open_files(s, e);
+
+        if (r == -EIO && reserve_give_up(s->path)) {
+                error_clear(e);
+                close_files(s);
+                r = open_files(s, e);
+        }
+        if (r >= 0)
+                reserve_keep(s->path);
+        return r;
+}
+
 int store_open(sd_event *event, const char *state_directory, Troubles *troubles, Store **ret, Error *e)
 {
         Store *s = calloc(1, sizeof *s);
@@ -611,19 +658,7 @@ int store_open(sd_event *event, const char *state_directory, Troubles *troubles,
                 return error_oom(e);
         }
         s->blobs = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        r = s->blobs < 0 ? error_errno(e, -errno, "%s", blobs) : 0;
-        if (r >= 0)
-                r = make_file(s->path, e);
-        if (r >= 0)
-                r = database_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->writing, e);
-        if (r >= 0)
-                r = database_run(s->path, s->writing, "PRAGMA journal_mode = WAL", e);
-        if (r >= 0)
-                r = database_migrate(s->path, s->writing, e);
-        if (r >= 0)
-                r = database_open(s->path, SQLITE_OPEN_READONLY, &s->reading, e);
-        if (r >= 0)
-                r = prepare_all(s, e);
+        r = s->blobs < 0 ? error_errno(e, -errno, "%s", blobs) : open_or_make_room(s, e);
         if (r >= 0)
                 r = start(s, event, e);
         if (r < 0) {
@@ -647,12 +682,7 @@ Store *store_close(Store *s)
         list_free(&s->pending);
         list_free(&s->asked);
         list_free(&s->done);
-        for (ChangeKind kind = 0; kind < CHANGE_KIND_MAX; kind++)
-                sqlite3_finalize(s->statements[kind]);
-        sqlite3_finalize(s->attempt);
-        sqlite3_finalize(s->report);
-        sqlite3_close(s->reading);
-        sqlite3_close(s->writing);
+        close_files(s);
         close_fd(s->notice);
         close_fd(s->blobs);
         free(s->path);

@@ -44,11 +44,12 @@ void trouble_begin(Troubles *t, TroubleKind kind, const char *format, ...)
         t->texts[kind] = take(text);
 }
 
-void trouble_end(Troubles *t, TroubleKind kind)
+bool trouble_end(Troubles *t, TroubleKind kind)
 {
         if (!t->texts[kind])
-                return;
+                return false;
         log_message(LOG_LEVEL_INFO, &(LogFields){.event = LOG_EVENT_TROUBLE_OVER}, "%s", kinds[kind].over);
         free(t->texts[kind]);
         t->texts[kind] = NULL;
+        return true;
 }

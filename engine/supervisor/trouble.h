@@ -3,6 +3,8 @@
 
 #include "engine/base/cleanup.h"
 
+#include <stdbool.h>
+
 /* What of the host keeps a part of the engine from working, while the rest goes on. It is said once in the log when it
  * begins, and when it is over; as long as it lasts, the engine has it among its properties. */
 
@@ -24,5 +26,5 @@ void troubles_done(Troubles *troubles);
 
 /* The sentence says what does not work, why, and the way out. One that is the same as before is not said again. */
 void trouble_begin(Troubles *troubles, TroubleKind kind, const char *format, ...) _printf_(3, 4);
-/* Nothing where there was none. */
-void trouble_end(Troubles *troubles, TroubleKind kind);
+/* False where there was none. */
+bool trouble_end(Troubles *troubles, TroubleKind kind);

@@ -26,7 +26,7 @@ teardown() {
 start() {
         local prepare=$1
         shift
-        unshare --mount --propagation private sh -ec 'eval "$1"; shift; exec "$@"' - "$prepare" \
+        unshare --mount --propagation private bash -ec 'eval "$1"; shift; exec "$@"' - "$prepare" \
                 "$build/skepd" --state "$PWD/state" --socket "$PWD/e.sock" "$@" > out 2> log 3>&- &
         pid=$!
         for i in $(seq 100); do
@@ -88,4 +88,31 @@ troubles() {
         ctl run -- true < /dev/null
         ctl reload
         [ "$(troubles)" = "[]" ]
+}
+
+@test "on a disk that is full it starts again, says so, and gets over it" {
+        mkdir -m 700 state
+        # A mount of its own, which a later start has to find as it was: so one shell starts it twice.
+        cat > twice <<S
+mount -t tmpfs -o size=4M,mode=700 none state
+"$build/skepd" --embedded --state "$PWD/state" --socket "$PWD/first.sock" --allow-missing="$MISSING" > ready & first=\$!
+until grep -q ready ready; do sleep 0.1; done
+kill \$first; wait \$first
+dd if=/dev/zero of=state/filler bs=1k 2> /dev/null || :
+[ "\$(df --output=avail state | tail -1)" -eq 0 ]
+S
+        start "$(cat twice)" --embedded --allow-missing="$MISSING"
+        full=
+        for i in $(seq 100); do
+                run ctl submit - <<< "{\"command\": [\"true\"], \"stdin\": \"$(head -c 9000 /dev/zero | tr '\0' x)\"}"
+                [ "$status" -eq 0 ] || { full=$output && break; }
+        done
+        [[ $full == *"cannot be stored"* ]]
+        for i in $(seq 50); do [[ $(troubles) == *"no new jobs are taken until it can be written"* ]] && break; sleep 0.1; done
+        [[ $(troubles) == *"no new jobs are taken until it can be written"* ]]
+        rm "/proc/$pid/root$PWD/state/filler"
+        for i in $(seq 50); do [ "$(troubles)" = "[]" ] && break; sleep 0.1; done
+        ctl run -- true < /dev/null
+        grep -q "the store can be written again" log
+        [ "$(grep -c "no new jobs are taken" log)" -eq 1 ]
 }
