@@ -11,6 +11,7 @@
 
 #define CGROUPS "/sys/fs/cgroup" /* where systemd has them: file-hierarchy(7) */
 #define OWN_GROUP "supervisor"
+#define OWN_UNIT "skep-worker@"
 
 int unit_enter_cgroup(char **ret_cgroup, Error *e)
 {
@@ -26,8 +27,15 @@ int unit_enter_cgroup(char **ret_cgroup, Error *e)
                 path = NULL;
                 return error_oom(e);
         }
-        if (getxattr(path, "trusted.delegate", mark, sizeof mark) != 1)
+        if (getxattr(path, "trusted.delegate", mark, sizeof mark) != 1) {
+                /* Jails elsewhere would be out of the reach of the slice and its limits. */
+                if (errno == ENODATA && strncmp(unit, OWN_UNIT, strlen(OWN_UNIT)) == 0)
+                        return error_set(e, -EPERM,
+                                         "%s has no control group to itself: a drop-in has taken its Delegate= away "
+                                         "(systemctl cat %s)",
+                                         unit, unit);
                 return 0;
+        }
         _cleanup_close_ int base = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (base < 0 || (mkdirat(base, OWN_GROUP, 0755) < 0 && errno != EEXIST))
                 return error_errno(e, -errno, "making a cgroup in %s", path);
