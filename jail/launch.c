@@ -206,7 +206,7 @@ static int begin_as_user(const Launch *l, Sources *s, int control, Error *e)
                 r = take_stdin(s, e);
         if (r >= 0)
                 r = become_root_of_jail(l, e);
-        return r < 0 ? r : loopback_up(e);
+        return r < 0 || !l->plan->sockets ? r : loopback_up(e);
 }
 
 /* As root: what comes last, since it gives away every right over what has been built. */
@@ -338,7 +338,7 @@ static int give_tmpfs(const Launch *l, int control, Error *e)
 static int give_namespaces(const Launch *l, int control, Error *e)
 {
         int fds[2] = {namespace_of_user(l->ids, e), -1};
-        int r = fds[0] < 0 ? fds[0] : (fds[1] = namespace_of_network(e));
+        int r = fds[0] < 0 ? fds[0] : (fds[1] = namespace_of_network(l->plan->sockets, e));
 
         return give_part(control, r, fds, 2, e);
 }

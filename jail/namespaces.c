@@ -121,7 +121,7 @@ int namespace_of_owner(uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t to_
         return make_user_namespace(geteuid(), getegid(), map_owner, &(Owner){uid, gid, to_uid, to_gid}, NULL);
 }
 
-int namespace_of_network(Error *e)
+int namespace_of_network(bool loopback, Error *e)
 {
         _cleanup_close_ int own = open(OWN_NETWORK, O_RDONLY | O_CLOEXEC), made = -1;
 
@@ -129,7 +129,7 @@ int namespace_of_network(Error *e)
                 return error_errno(e, -errno, OWN_NETWORK);
         if (unshare(CLONE_NEWNET) < 0)
                 return error_errno(e, -errno, "making a network namespace");
-        int r = loopback_up(e);
+        int r = loopback ? loopback_up(e) : 0;
         if (r >= 0 && (made = open(OWN_NETWORK, O_RDONLY | O_CLOEXEC)) < 0)
                 r = error_errno(e, -errno, OWN_NETWORK);
         /* Nobody goes on in a network that is not his. */

@@ -3,6 +3,8 @@
 
 #include "jail/ids.h"
 
+#include <stdbool.h>
+
 /* Namespaces that the launcher makes for a jail while the jail's first process is busy with its mounts: a network
  * namespace alone takes as long as all mounts together. Each returns a descriptor, or a negative errno. */
 
@@ -12,5 +14,5 @@ int namespace_of_user(const Ids *ids, Error *e);
 /* One that maps a single id of each kind: for id-mapped mounts. */
 int namespace_of_owner(uint32_t uid, uint32_t gid, uint32_t to_uid, uint32_t to_gid);
 
-/* A network namespace whose loopback device is up, and which has no other. */
-int namespace_of_network(Error *e);
+/* A network namespace that has no device but its loopback, which is up or not. */
+int namespace_of_network(bool loopback, Error *e);

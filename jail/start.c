@@ -13,6 +13,7 @@
 #include "jail/policy.h"
 
 #include <fcntl.h>
+#include <seccomp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -141,6 +142,17 @@ static bool listens(const JailSpec *spec)
         return spec->policy->listen || spec->watch == JAIL_WATCH_RECORD;
 }
 
+/* Asked each time: so the usual answer has to be a quick one. */
+static bool allows_sockets(const JailPolicy *policy)
+{
+        const struct seccomp_data usual = {
+                .nr = SYS_socket, .arch = seccomp_arch_native(), .args = {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}};
+        FilterFate fate;
+        uint32_t refusal;
+
+        return filter_allows(policy, &usual) || filter_fate(policy, SYS_socket, &fate, &refusal) < 0 || fate != FILTER_REFUSES;
+}
+
 int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *e)
 {
         int r = policy_compile(policy, e);
@@ -161,6 +173,7 @@ int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *
                 .read_only = policy->read_only,
                 .writable = policy->writable,
                 .message_queues = filter_allows_number(policy, SYS_mq_open),
+                .sockets = allows_sockets(policy),
                 .writable_root = strv_contains(policy->writable, "/"),
                 .tmpfs = policy->tmpfs,
                 .hidden = policy->hidden,

@@ -31,6 +31,7 @@ START_TEST(test_a_plan_comes_back_as_it_was)
                               .refusals_size = 8,
                               .landlock_abi = 4,
                               .message_queues = true,
+                              .sockets = true,
                               .binds_writable = 5});
         ck_assert_int_eq(plan_unpack(p.data, p.size, &back), 0);
         ck_assert_str_eq(back.command[1], "-c");
@@ -43,6 +44,7 @@ START_TEST(test_a_plan_comes_back_as_it_was)
         ck_assert_mem_eq(back.refusals, "refusals", 8);
         ck_assert_uint_eq(back.binds_writable, 5);
         ck_assert(back.message_queues);
+        ck_assert(back.sockets);
         ck_assert(!back.writable_root);
         plan_done(&back);
         for (size_t n = 0; n < p.size; n++)
