@@ -206,9 +206,9 @@ check-python: deps
 
 # The same tests and more in a virtual machine with systemd, whose kernel has all cgroup controllers.
 check-vm: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && packaging/deb/build.sh $(VERSION) && tests/vm/run.sh
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh $(VERSION)
 vm: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && packaging/deb/build.sh $(VERSION) && tests/vm/run.sh shell
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh $(VERSION) shell
 
 # Each attack, and what came of it inside and outside. WITH and PROGRAM as tests/jail/escapes.sh has them; "$$" is a "$".
 escapes: deps
