@@ -2,6 +2,9 @@
 """Submits jobs while supervisors and workers are killed at random, then accounts for each of them.
 
 chaos.py BUILD STATE SOCKET MISSING JOBS [SEED]
+chaos.py --units JOBS [SEED]
+
+With --units the supervisor and its workers are the installed ones, as units of systemd, and their store is empty.
 
 In the first half only supervisors die: so no job may need a second attempt. In the second half workers die as well, and an
 attempt may end with its worker, and for no other reason.
@@ -18,15 +21,41 @@ import sys
 import threading
 import time
 
-build, state, socket, missing, jobs = sys.argv[1:5] + [int(sys.argv[5])]
-seed = int(sys.argv[6]) if len(sys.argv) > 6 else random.randrange(1 << 30)
+units = sys.argv[1] == "--units"
+if units:
+    state, program, jobs, rest = "/var/lib/skep", ["skepctl"], int(sys.argv[2]), sys.argv[3:]
+else:
+    build, state, socket, missing, jobs, rest = sys.argv[1:5] + [int(sys.argv[5]), sys.argv[6:]]
+    program = [f"{build}/skepctl", "--address", "unix:path=" + socket]
+seed = int(rest[0]) if rest else random.randrange(1 << 30)
 chance = random.Random(seed)
-address = "unix:path=" + socket
 kills = {"supervisor": 0, "worker": 0}
 wrong = []
 
 
+class Unit:
+    """The supervisor as systemd has it, which starts it again by itself."""
+
+    def kill(self):
+        systemctl("kill", "-s", "KILL", "skepd.service")
+
+    def wait(self):
+        pass
+
+    def terminate(self):
+        systemctl("stop", "skepd.service", "skepd.socket", "skep-worker@*.service")
+
+
+def systemctl(*words):
+    subprocess.run(["systemctl", *words], check=True)
+
+
 def start():
+    if units:
+        # It dies more often than systemd has patience for.
+        subprocess.run(["systemctl", "reset-failed", "skepd.service"], stderr=subprocess.DEVNULL)
+        systemctl("start", "skepd.service")
+        return Unit()
     skepd = subprocess.Popen(
         [f"{build}/skepd", "--embedded", "--state", state, "--socket", socket, "--workers", "3", "--drain", "5s",
          "--allow-missing=" + missing], stdout=subprocess.PIPE, stderr=log)
@@ -35,8 +64,7 @@ def start():
 
 
 def ctl(*words, text=None):
-    return subprocess.run([f"{build}/skepctl", "--address", address, *words], input=text, capture_output=True, text=True,
-                          timeout=120)
+    return subprocess.run([*program, *words], input=text, capture_output=True, text=True, timeout=120)
 
 
 def workers():
@@ -102,7 +130,11 @@ def run(numbers, whom):
     over.set()
     disturber.join()
     while True:
-        r = ctl("wait", *known.values())
+        try:
+            r = ctl("wait", *known.values())
+        except subprocess.TimeoutExpired:
+            print(ctl("list").stdout, ctl("pool").stdout)
+            raise
         if r.returncode in (0, 1):
             return known
         print(r.stderr)
