@@ -29,7 +29,7 @@ machine=(qemu-system-x86_64 -machine q35 -m 768M -nographic -no-reboot -nodefaul
 boot() { # what to append
         : > "$place/power/console"
         "${machine[@]}" "${emulated[@]}" -drive "file=$place/power/disk.qcow2,if=virtio,format=qcow2,cache=writeback" \
-                -append "rw console=ttyS0 panic=-1 quiet mitigations=off norandmaps START=/skep/tests/vm/submitter.sh $*" \
+                -append "rw console=ttyS0 panic=-1 quiet mitigations=off norandmaps no_timer_check START=/skep/tests/vm/submitter.sh $*" \
                 < /dev/null > "$place/power/console" 2>&1 &
         qemu=$!
 }
