@@ -98,6 +98,8 @@ static int compare(const void *a, const void *b)
 /* By how many minutes local time was another then. */
 static int64_t shifted(int64_t minute, int64_t before)
 {
+        if (minute > INT64_MAX / MINUTE_SEC)
+                return 0; /* of a clock that is out of its mind */
         return (calendar_offset_sec(minute * MINUTE_SEC) - calendar_offset_sec((minute - before) * MINUTE_SEC)) / MINUTE_SEC;
 }
 
