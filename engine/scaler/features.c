@@ -8,6 +8,7 @@
 #define BASE_STEPS 30 /* "how it stood" is the mean of so many steps */
 #define DAYS 5
 #define HOURS 4
+#define CYCLES 4
 #define OUTLIER 10 /* in units: one absurd count shall not outweigh all others */
 
 typedef struct View {
@@ -130,6 +131,24 @@ static void add_hours(View *v)
         add(v, n ? went / n / v->scale.unit : 0);
 }
 
+static void add_cycle(View *v)
+{
+        double went = 0, was = 0;
+        int n = 0;
+
+        for (int i = 1; v->series->cycle_steps > 0 && n < CYCLES && i <= 2 * CYCLES; i++) {
+                int64_t then = v->step - i * v->series->cycle_steps;
+                if (!seen(v, then))
+                        continue;
+                double stood = base(v, then);
+                went += at(v, v->load, then + v->ahead) - stood;
+                was += at(v, v->load, then) - stood;
+                n++;
+        }
+        add(v, n ? went / n / v->scale.unit : 0);
+        add(v, n ? was / n / v->scale.unit : 0);
+}
+
 static void add_waves(View *v, double turn, int n)
 {
         for (int i = 1; i <= n; i++) {
@@ -172,6 +191,7 @@ static size_t fill(View *v)
         add_days(v);
         add_week(v);
         add_hours(v);
+        add_cycle(v);
         add_calendar(v);
         add_restlessness(v);
         return v->n;

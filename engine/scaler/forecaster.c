@@ -13,7 +13,7 @@ const int forecaster_named_sec[FORECASTER_NAMED] = {300, 600, 900};
 int forecaster_init(Forecaster *forecaster, int64_t step_sec, double job_sec)
 {
         *forecaster = (Forecaster){0};
-        return series_init(&forecaster->series, step_sec, job_sec);
+        return cycle_init(&forecaster->cycle) < 0 ? -ENOMEM : series_init(&forecaster->series, step_sec, job_sec);
 }
 
 static Horizon *horizon_free(Horizon *horizon)
@@ -28,6 +28,7 @@ void forecaster_done(Forecaster *forecaster)
 {
         for (size_t i = 0; i < forecaster->n; i++)
                 horizon_free(forecaster->horizons[i]);
+        cycle_done(&forecaster->cycle);
         series_done(&forecaster->series);
         *forecaster = (Forecaster){0};
 }
@@ -102,6 +103,8 @@ int forecaster_set_horizons(Forecaster *forecaster, const int *aheads, size_t n)
 static void restart(Forecaster *forecaster, int64_t step)
 {
         series_restart(&forecaster->series, step);
+        forecaster->series.cycle_steps = forecaster->cycle.lag = 0;
+        forecaster->cycle.due = 0;
         for (size_t i = 0; i < forecaster->n; i++)
                 horizon_forget(forecaster->horizons[i]);
 }
@@ -121,6 +124,7 @@ int forecaster_observe(Forecaster *forecaster, int64_t time_sec, double count)
         while (series->next < step)
                 series_add(series, NAN);
         series_add(series, count);
+        cycle_step(&forecaster->cycle, series);
         for (size_t i = 0; i < forecaster->n; i++)
                 horizon_step(forecaster->horizons[i], series);
         return 0;
@@ -128,6 +132,8 @@ int forecaster_observe(Forecaster *forecaster, int64_t time_sec, double count)
 
 bool forecaster_train(Forecaster *forecaster)
 {
+        if (cycle_train(&forecaster->cycle, &forecaster->series))
+                return true;
         for (size_t i = 0; i < forecaster->n; i++)
                 if (horizon_train(forecaster->horizons[i]))
                         return true;

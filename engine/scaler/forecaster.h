@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/scaler/cycle.h"
 #include "engine/scaler/horizon.h"
 
 /* The forecasts of one series: a handful of horizons over one history. */
@@ -12,6 +13,7 @@ extern const int forecaster_named_sec[FORECASTER_NAMED];
 
 typedef struct Forecaster {
         Series series;
+        Cycle cycle;
         Horizon *horizons[FORECASTER_HORIZONS]; /* owned, by how far they look */
         size_t n;
 } Forecaster;

@@ -16,6 +16,7 @@
 #define ERROR_HALF_LIFE_STEPS 140
 #define SHARPNESS 6 /* of the weights: a model twice as wrong counts 64 times less */
 #define LEVEL_STEPS 10
+#define CYCLES 4 /* the last ones that are known */
 #define SPREAD_MIN 1e-3
 #define SPREAD_MAX 2
 #define WIDTH_FADE 0.0005 /* of the mean width, a step */
@@ -29,8 +30,9 @@ const char *model_name(ModelKind kind)
 {
         static const char *const names[MODEL_KINDS] = {
                 [MODEL_PERSISTENCE] = "persistence", [MODEL_LEVEL] = "the level",
-                [MODEL_SEASON] = "the season",       [MODEL_RIDGE_LOG] = "ridge (logarithm)",
-                [MODEL_RIDGE] = "ridge (counts)",    [MODEL_FOREST] = "the forest",
+                [MODEL_SEASON] = "the season",       [MODEL_CYCLE] = "the cycle",
+                [MODEL_RIDGE_LOG] = "ridge (logarithm)", [MODEL_RIDGE] = "ridge (counts)",
+                [MODEL_FOREST] = "the forest",
         };
 
         return names[kind];
@@ -134,20 +136,35 @@ static void fit(Horizon *horizon, int64_t step)
         ridge_fit(horizon->doubt);
 }
 
+/* By how much it went away, from `then` on, from where it stood; false: that is not known. */
+static bool went_from(const Series *series, const Horizon *horizon, int64_t step, int64_t then, double *ret)
+{
+        if (then <= series->first || then + horizon->ahead > step)
+                return false;
+        *ret += series_at(series, series->load_log, then + horizon->ahead) -
+                series_mean(series, series->load_log_sum, then - LEVEL_STEPS + 1, then);
+        return true;
+}
+
 static double predict_season(const Series *series, const Horizon *horizon, int64_t step, int offset_sec)
 {
         double went = 0, stands = series_mean(series, series->load_log_sum, step - LEVEL_STEPS + 1, step);
         int n = 0;
 
-        for (int days = 1; series->day_steps > 0 && days <= 7; days++) {
-                int64_t then = series_days_before(series, step, offset_sec, days);
-                if (then <= series->first || then + horizon->ahead > step)
-                        continue;
-                went += series_at(series, series->load_log, then + horizon->ahead) -
-                        series_mean(series, series->load_log_sum, then - LEVEL_STEPS + 1, then);
-                n++;
-        }
+        for (int days = 1; series->day_steps > 0 && days <= 7; days++)
+                n += went_from(series, horizon, step, series_days_before(series, step, offset_sec, days), &went);
         return n ? stands + went / n : series_at(series, series->load_log, step);
+}
+
+/* NaN: there is none. */
+static double predict_cycle(const Series *series, const Horizon *horizon, int64_t step)
+{
+        double went = 0, stands = series_mean(series, series->load_log_sum, step - LEVEL_STEPS + 1, step);
+        int n = 0;
+
+        for (int i = 1; series->cycle_steps > 0 && n < CYCLES && i <= 2 * CYCLES; i++)
+                n += went_from(series, horizon, step, step - i * series->cycle_steps, &went);
+        return n ? stands + went / n : NAN;
 }
 
 /* The most of the last two days. */
@@ -166,15 +183,23 @@ static void ask_models(const Horizon *horizon, const Series *series, Prediction 
         p->models[MODEL_PERSISTENCE] = now;
         p->models[MODEL_LEVEL] = series_mean(series, series->raw_log_sum, p->step - LEVEL_STEPS + 1, p->step);
         p->models[MODEL_SEASON] = predict_season(series, horizon, p->step, offset_sec);
+        p->models[MODEL_CYCLE] = predict_cycle(series, horizon, p->step);
         p->models[MODEL_RIDGE_LOG] = now + (ready ? ridge_predict(horizon->log, p->row_log) : 0);
         p->models[MODEL_RIDGE] =
                 log1p(fmax(0, load + (ready ? ridge_predict(horizon->linear, p->row_linear) * p->unit : 0)));
         p->models[MODEL_FOREST] = now + forest_predict(&horizon->forest, p->row_log);
-        p->middle = 0;
+        double sum = 0, weight = 0;
         for (int i = 0; i < MODEL_KINDS; i++) {
+                if (isnan(p->models[i]))
+                        continue;
                 p->models[i] = fmin(fmax(p->models[i], 0), most);
-                p->middle += horizon->weights[i] * p->models[i];
+                sum += horizon->weights[i] * p->models[i];
+                weight += horizon->weights[i];
         }
+        p->middle = sum / weight;
+        /* Who has nothing to say agrees with all others. */
+        if (isnan(p->models[MODEL_CYCLE]))
+                p->models[MODEL_CYCLE] = p->middle;
         p->most = fmax(p->middle, seen + QUANTILE_BEYOND);
 }
 
@@ -188,19 +213,29 @@ static double recent_error(const Horizon *horizon, int64_t step)
         return n ? sum / n : 0.1;
 }
 
-/* What it was at this time of the days before. */
+static int add_errors(const Horizon *horizon, const Series *series, int64_t step, int64_t then, double *sum)
+{
+        int n = 0;
+
+        for (int64_t at = then - 3; at <= then + 3; at++)
+                if (at > series->first && at <= step - horizon->ahead && step - at < (int64_t)horizon->errors_room &&
+                    step - at < horizon->kept) {
+                        *sum += *error_at(horizon, at);
+                        n++;
+                }
+        return n;
+}
+
+/* What it was at this time of the days before, and of the cycles. */
 static double usual_error(const Horizon *horizon, const Series *series, int64_t step)
 {
         double sum = 0;
         int n = 0;
 
         for (int days = 1; series->day_steps > 0 && days <= ERROR_DAYS; days++)
-                for (int64_t at = step - days * series->day_steps - 3; at <= step - days * series->day_steps + 3; at++)
-                        if (at > series->first && at <= step - horizon->ahead &&
-                            step - at < (int64_t)horizon->errors_room && step - at < horizon->kept) {
-                                sum += *error_at(horizon, at);
-                                n++;
-                        }
+                n += add_errors(horizon, series, step, step - days * series->day_steps, &sum);
+        for (int i = 1; series->cycle_steps > 0 && i <= CYCLES; i++)
+                n += add_errors(horizon, series, step, step - i * series->cycle_steps, &sum);
         return n ? sum / n : horizon->error_mean;
 }
 

@@ -13,6 +13,7 @@ typedef enum ModelKind {
         MODEL_PERSISTENCE, /* it stays as it is */
         MODEL_LEVEL,       /* it returns to the mean of the last steps */
         MODEL_SEASON,      /* it goes on as on the days before, from where it stands */
+        MODEL_CYCLE,       /* likewise, as in the cycles before, where there are some */
         MODEL_RIDGE_LOG,   /* regression on the logarithm: what grows by factors */
         MODEL_RIDGE,       /* regression on the load itself: what adds up */
         MODEL_FOREST,      /* what depends on several things at once */

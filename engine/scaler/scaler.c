@@ -18,8 +18,8 @@
  * 1. *Load* is what the arrivals of the last minutes keep busy (series.h). Its history has gaps where the host was
  *    off, and the host's local time.
  * 2. *Horizons* (horizon.h): the load so many steps ahead, by several simple models – it stays; it returns to its
- *    level; it goes on as yesterday and on the days before, from where it now stands; two ridge regressions on some
- *    forty features (features.h), of the logarithm and of the load itself; a random forest. Each fails somewhere: the
+ *    level; it goes on as yesterday and on the days before, from where it now stands, or as in the cycles before, where
+ *    something repeats each so many minutes (cycle.h); two ridge regressions on some forty features (features.h), of the logarithm and of the load itself; a random forest. Each fails somewhere: the
  *    forest never leaves what it has seen, regression on counts is thrown by a spike, seasons end. They are weighed
  *    by how wrong they were in the last ten hours. All of them learn online: sums that fade, a tree now and then.
  *    There is no training run, so nothing has to be scheduled; and a forecast never uses anything that was not known
@@ -37,7 +37,7 @@
  *    maximum, what the host allows. Since growth is limited, the pool starts growing so early that it gets there in
  *    time: horizons behind the start delay are asked too, and counted back by what the cycles until then can add. */
 
-#define VERSION 3
+#define VERSION 4
 #define SHARE_IN_TIME 0.95 /* of the jobs wait no longer than the target */
 
 struct Scaler {

@@ -191,6 +191,7 @@ void series_state(Series *series, State *state)
 
         state_numbers(state, &series->window_steps, 1, 1, (double)series->room / 4);
         state_integers(state, span, 2, 0, INT64_MAX / 4);
+        state_integers(state, &series->cycle_steps, 1, 0, (int64_t)series->room);
         if (span[1] < span[0] || span[1] - span[0] > (int64_t)series->room)
                 state->failed = true;
         state_bytes(state, series->known, series->room);

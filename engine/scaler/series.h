@@ -15,6 +15,7 @@ typedef struct Series {
         double window_steps; /* the time that a job takes; at least 1 */
         int64_t day_steps;   /* 0: the step is too long for a day to be looked at */
         int64_t hour_steps;
+        int64_t cycle_steps; /* of what repeats within hours (cycle.h); 0: nothing does */
         size_t room;
         int64_t first, next; /* the steps kept are first … next - 1 */
         uint8_t *known;      /* owned, as are the following: rings of `room` */

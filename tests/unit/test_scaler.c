@@ -149,6 +149,25 @@ START_TEST(test_noise_does_not_make_the_pool_flap)
 }
 END_TEST
 
+/* Each hundred minutes, which is no part of a day. */
+static double load_of_a_timer(size_t minute, uint64_t *state)
+{
+        return floor(60 * (minute % 100 < 12 ? 3 : 1) * (0.9 + 0.2 * noise(state)));
+}
+
+START_TEST(test_a_period_that_is_no_part_of_a_day_is_found)
+{
+        _cleanup_trace_ Trace trace = trace_of(load_of_a_timer, 2 * MINUTES_A_DAY);
+        _cleanup_free_ char *sentence = NULL;
+        ReplayScore own, theirs;
+
+        both_of(&trace, 20, &own, &theirs, &sentence);
+        ck_assert_double_gt(theirs.under, 0.02);
+        ck_assert_double_lt(own.under, theirs.under / 4);
+        ck_assert_double_le(own.mean_ready, theirs.mean_ready * 1.05);
+}
+END_TEST
+
 /* Nothing for half an hour, then all at once, and little for a host that has room for much more. */
 static double load_that_begins(size_t minute, uint64_t *state)
 {
@@ -430,6 +449,7 @@ Suite *scaler_suite(void)
         tcase_add_test(scaler, test_the_pool_keeps_to_its_bounds_and_its_pace);
         tcase_add_test(scaler, test_noise_does_not_make_the_pool_flap);
         tcase_add_test(scaler, test_bursts_that_come_again_are_foreseen);
+        tcase_add_test(scaler, test_a_period_that_is_no_part_of_a_day_is_found);
         tcase_add_test(scaler, test_without_a_history_no_more_is_wanted_than_reacting_would_have);
         tcase_add_test(scaler, test_forecasts_stay_near_what_was_seen);
         tcase_add_test(scaler, test_a_gap_is_no_load_of_zero);
