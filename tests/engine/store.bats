@@ -21,6 +21,7 @@ teardown() {
         if kill -0 "$(cat "$BATS_FILE_TMPDIR/pid" 2>/dev/null)" 2>/dev/null; then
                 stop_engine
         fi
+        umount -q "$BATS_TEST_TMPDIR/later" "$BATS_TEST_TMPDIR/now" || true
 }
 
 # As a crash of the machine: supervisor and workers.
@@ -40,6 +41,30 @@ crash_engine() {
 
 field() { # id, expression on the job
         ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+@test "what a job has left is on the disk when its end is" {
+        truncate -s 64M disk
+        mkfs.ext4 -q -F disk || skip "no ext4 here"
+        mkdir -p now later
+        mount -o loop disk now || skip "no loop devices here"
+        state=$PWD/now/state
+        start_engine --drain 0s
+        for i in 1 2 3; do
+                id=$(ctl submit - <<< '{"command": ["sh", "-c", "head -c 200000 /dev/urandom | tee /output/file; echo error >&2"]}')
+                ctl wait "$id"
+                # As it is on the disk at this moment, which is what a power cut would leave.
+                cp disk cut
+                mount -o loop cut later
+                ctl logs --raw "$id" > out 2> err
+                cmp out "later/state/jobs/$id/1/stdout"
+                cmp err "later/state/jobs/$id/1/stderr"
+                tar -xOf "later/state/jobs/$id/1/files" file | cmp - out
+                [ "$(sqlite3 later/state/jobs.db "SELECT state FROM jobs WHERE id = '$id'")" = succeeded ]
+                umount later
+        done
+        stop_engine
+        umount now
 }
 
 @test "a supervisor that is killed loses no job" {
@@ -173,6 +198,7 @@ $n" ]
         echo '{"command": ["echo"]}' | ctl submit - > id
         ctl wait "$(cat id)"
         stop_engine
+        [ ! -e "$state/jobs.db-wal" ]
         cp "$state/jobs.db" good
         printf 'not a database at all, but long enough to be taken for one, which it is not, by any means, at any time' > "$state/jobs.db"
         sum=$(sha256sum < "$state/jobs.db")

@@ -93,12 +93,14 @@ static void reopen_store(void)
 
 static void setup(void)
 {
-        char blobs[80];
+        char path[80];
 
         strcpy(directory, "/tmp/skep-load-XXXXXX");
         ck_assert_ptr_nonnull(mkdtemp(directory));
-        snprintf(blobs, sizeof blobs, "%s/blobs", directory);
-        ck_assert_int_eq(mkdir(blobs, 0700), 0);
+        snprintf(path, sizeof path, "%s/blobs", directory);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+        snprintf(path, sizeof path, "%s/jobs", directory);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
         ck_assert_int_ge(sd_event_new(&event), 0);
         open_store();
 }

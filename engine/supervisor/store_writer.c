@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Changes are written by a thread of its own, which takes all that have come while it was at the last ones, and commits
+ * them together: the disk is waited for once for as many as there are (WAL, synchronous=FULL), and the event loop never
+ * waits. They are written in the order in which they came.
+ *
+ * What is committed is the truth, so what it speaks of is on the disk before: the names of inputs, and what a job has left. For
+ * that, too, the disk is waited for once, by syncfs(2): the files of each would have to be waited for one by one. Only where
+ * something was left, since most jobs leave nothing.
+ *
+ * When a commit fails (a full disk), new jobs are refused, with the reason; what has already happened to a job is kept
+ * in memory and written as soon as that works again. So a failing disk stops the intake, and no running job. */
+
+#include "engine/supervisor/store_writer.h"
+
+#include "engine/base/fd.h"
+#include "engine/supervisor/database.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RETRY_SEC 1
+#define PATIENCE_NSEC 5000000
+#define CHANGES_AT_ONCE 4096
+
+struct StoreWriter {
+        char *path;
+        int blobs, outputs; /* their directories */
+        int notice;         /* eventfd: there is something in `done`, or `failed` is another */
+
+        /* The thread's alone. */
+        sqlite3 *db;
+        sqlite3_stmt *statements[CHANGE_KIND_MAX], *attempt;
+        struct ChangeList pending; /* taken, and not yet committed */
+
+        pthread_t thread;
+        bool running;
+        pthread_mutex_t lock; /* over what follows */
+        pthread_cond_t wake;
+        struct ChangeList asked, done;
+        int failed;                    /* SQLite's code, since it cannot be written; SQLITE_OK: it can */
+        bool urgent;                   /* something in `asked` is */
+        struct timespec patient_until; /* what else is in there is written then */
+        bool closing;
+};
+
+Change *change_free(Change *c)
+{
+        free(c->tenant);
+        free(c->policy);
+        free(c->spec);
+        free(c->inputs);
+        free(c->report);
+        free(c->digest);
+        free(c->origin);
+        free(c->setting);
+        free(c->value);
+        free(c->data);
+        error_clear(&c->error);
+        free(c);
+        return NULL;
+}
+
+static void list_free(struct ChangeList *list)
+{
+        while (!STAILQ_EMPTY(list)) {
+                Change *c = STAILQ_FIRST(list);
+                STAILQ_REMOVE_HEAD(list, next);
+                change_free(c);
+        }
+}
+
+/* ---- in the thread ---- */
+
+static int step(sqlite3_stmt *statement)
+{
+        int code = sqlite3_step(statement);
+
+        sqlite3_reset(statement);
+        sqlite3_clear_bindings(statement);
+        return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int write_change(StoreWriter *w, const Change *c)
+{
+        sqlite3_stmt *statement = w->statements[c->kind];
+        const char *const texts[] = {c->kind == CHANGE_SET ? c->setting : c->id.text,
+                                     c->kind == CHANGE_SET ? c->value : c->tenant,
+                                     c->policy,
+                                     c->spec,
+                                     c->inputs,
+                                     job_state_name(c->state),
+                                     c->digest,
+                                     c->origin};
+        const uint64_t numbers[] = {c->attempt,       c->failures, c->submitted_usec, c->started_usec,
+                                    c->finished_usec, c->due_usec, c->held,           c->output_bytes};
+        int known = sqlite3_bind_parameter_count(statement), index = 1;
+
+        if (c->kind == CHANGE_WRITE)
+                return c->write(w->db, c->data);
+        if (!statement)
+                return SQLITE_OK;
+
+        for (size_t i = 0; i < ELEMENTS(texts) && index <= known; i++, index++)
+                if (texts[i])
+                        sqlite3_bind_text(statement, index, texts[i], -1, SQLITE_STATIC);
+        for (size_t i = 0; i < ELEMENTS(numbers) && index <= known; i++, index++)
+                sqlite3_bind_int64(statement, index, (int64_t)numbers[i]);
+        int code = step(statement);
+        if (code != SQLITE_OK || !c->report)
+                return code;
+        sqlite3_bind_text(w->attempt, 1, c->id.text, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(w->attempt, 2, (int64_t)c->attempt);
+        sqlite3_bind_text(w->attempt, 3, c->report, -1, SQLITE_STATIC);
+        return step(w->attempt);
+}
+
+/* What the changes speak of is on the disk. What an input contains has been there since it was copied. */
+static int sync_files(const StoreWriter *w)
+{
+        bool inputs = false, outputs = false;
+        const Change *c;
+
+        STAILQ_FOREACH(c, &w->pending, next)
+        {
+                inputs |= c->kind == CHANGE_ADD && strcmp(c->inputs, "[]") != 0;
+                outputs |= c->report && c->output_bytes > 0;
+        }
+        if (inputs && fsync(w->blobs) < 0)
+                return SQLITE_IOERR_DIR_FSYNC;
+        return outputs && syncfs(w->outputs) < 0 ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+}
+
+/* All of what is pending, or nothing. */
+static int commit(StoreWriter *w)
+{
+        const Change *c;
+        int code = sync_files(w);
+
+        if (code == SQLITE_OK)
+                code = sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+        STAILQ_FOREACH(c, &w->pending, next)
+        {
+                if (code != SQLITE_OK)
+                        break;
+                code = write_change(w, c);
+        }
+        if (code == SQLITE_OK)
+                code = sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL);
+        if (code != SQLITE_OK)
+                sqlite3_exec(w->db, "ROLLBACK", NULL, NULL, NULL);
+        return code;
+}
+
+/* With what came of it. */
+static void hand_back(StoreWriter *w, struct ChangeList *list, int code)
+{
+        pthread_mutex_lock(&w->lock);
+        bool news = !STAILQ_EMPTY(list) || (w->failed == SQLITE_OK) != (code == SQLITE_OK);
+        STAILQ_CONCAT(&w->done, list);
+        w->failed = code;
+        pthread_mutex_unlock(&w->lock);
+        if (news)
+                eventfd_write(w->notice, 1);
+}
+
+/* New jobs are refused; the rest stays, in its order. */
+static void refuse(StoreWriter *w, int code)
+{
+        struct ChangeList refused = STAILQ_HEAD_INITIALIZER(refused), kept = STAILQ_HEAD_INITIALIZER(kept);
+
+        while (!STAILQ_EMPTY(&w->pending)) {
+                Change *c = STAILQ_FIRST(&w->pending);
+                STAILQ_REMOVE_HEAD(&w->pending, next);
+                if (c->kind == CHANGE_ADD) {
+                        error_set(&c->error, -EIO, "the job cannot be stored: %s: %s; try again later", w->path,
+                                  sqlite3_errstr(code));
+                        STAILQ_INSERT_TAIL(&refused, c, next);
+                } else {
+                        STAILQ_INSERT_TAIL(&kept, c, next);
+                }
+        }
+        STAILQ_CONCAT(&w->pending, &kept);
+        hand_back(w, &refused, code);
+}
+
+/* Waits for something to do; `failing`: or until it is time to try again. False when there is nothing more to come. */
+static bool take_asked(StoreWriter *w, bool failing)
+{
+        struct timespec until;
+        size_t n = 0;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += RETRY_SEC;
+        pthread_mutex_lock(&w->lock);
+        while (!w->urgent && !w->closing) {
+                bool none = STAILQ_EMPTY(&w->asked);
+                if (none && !failing)
+                        pthread_cond_wait(&w->wake, &w->lock);
+                else if (pthread_cond_timedwait(&w->wake, &w->lock, none ? &until : &w->patient_until) != 0)
+                        break;
+        }
+        bool more = !w->closing || !STAILQ_EMPTY(&w->asked);
+        for (bool joined = false; (n < CHANGES_AT_ONCE || joined) && !STAILQ_EMPTY(&w->asked); n++) {
+                Change *c = STAILQ_FIRST(&w->asked);
+                joined = c->joined;
+                STAILQ_REMOVE_HEAD(&w->asked, next);
+                STAILQ_INSERT_TAIL(&w->pending, c, next);
+        }
+        w->urgent = !STAILQ_EMPTY(&w->asked);
+        pthread_mutex_unlock(&w->lock);
+        return more;
+}
+
+static void *write_all(void *userdata)
+{
+        StoreWriter *w = userdata;
+        bool failing = false;
+
+        while (take_asked(w, failing)) {
+                int code = !STAILQ_EMPTY(&w->pending) ? commit(w) : failing ? database_write_nothing(w->db) : SQLITE_OK;
+                failing = code != SQLITE_OK;
+                if (failing)
+                        refuse(w, code);
+                else
+                        hand_back(w, &w->pending, code);
+        }
+        return NULL;
+}
+
+/* ---- in the event loop ---- */
+
+void store_writer_ask(StoreWriter *w, struct ChangeList *changes, bool patiently)
+{
+        pthread_mutex_lock(&w->lock);
+        bool wake = !patiently || STAILQ_EMPTY(&w->asked);
+        if (patiently && wake) {
+                clock_gettime(CLOCK_MONOTONIC, &w->patient_until);
+                w->patient_until.tv_nsec += PATIENCE_NSEC;
+                w->patient_until.tv_sec += w->patient_until.tv_nsec / 1000000000;
+                w->patient_until.tv_nsec %= 1000000000;
+        }
+        STAILQ_CONCAT(&w->asked, changes);
+        w->urgent |= !patiently;
+        if (wake)
+                pthread_cond_signal(&w->wake);
+        pthread_mutex_unlock(&w->lock);
+}
+
+int store_writer_fd(const StoreWriter *w)
+{
+        return w->notice;
+}
+
+int store_writer_take_done(StoreWriter *w, struct ChangeList *ret)
+{
+        eventfd_t count;
+
+        eventfd_read(w->notice, &count);
+        pthread_mutex_lock(&w->lock);
+        STAILQ_CONCAT(ret, &w->done);
+        int failed = w->failed;
+        pthread_mutex_unlock(&w->lock);
+        return failed;
+}
+
+/* ---- start and end ---- */
+
+static int prepare_all(StoreWriter *w, Error *e)
+{
+        static const char *const texts[CHANGE_KIND_MAX] = {
+                [CHANGE_ADD] =
+                        "INSERT INTO jobs (id, tenant, policy, spec, inputs, state, digest, origin, attempt, failures,"
+                        " submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                /* A final state never changes. */
+                [CHANGE_UPDATE] = "UPDATE jobs SET state = ?6, digest = ?7, origin = ?8, attempt = ?9, failures = ?10,"
+                                  " started_usec = ?12, finished_usec = ?13, due_usec = ?14, held = ?15,"
+                                  " output_bytes = ?16 WHERE id = ?1 AND finished_usec = 0",
+                [CHANGE_SET] = "INSERT OR REPLACE INTO settings VALUES (?1, ?2)",
+                [CHANGE_REMOVE] = "DELETE FROM jobs WHERE id >= ?1 AND id < ?1 || '`'" /* and its members */,
+        };
+        int r = 0;
+
+        for (ChangeKind kind = 0; r >= 0 && kind < CHANGE_WRITE; kind++)
+                r = database_prepare(w->path, w->db, texts[kind], &w->statements[kind], e);
+        return r < 0 ? r
+                     : database_prepare(w->path, w->db, "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3)",
+                                        &w->attempt, e);
+}
+
+static int start(StoreWriter *w, Error *e)
+{
+        pthread_condattr_t attributes;
+        sigset_t all, before;
+
+        w->notice = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (w->notice < 0)
+                return error_errno(e, -errno, "store");
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&w->wake, &attributes);
+        pthread_condattr_destroy(&attributes);
+        /* Signals are the event loop's. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        int r = -pthread_create(&w->thread, NULL, write_all, w);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        w->running = r == 0;
+        return r < 0 ? error_errno(e, r, "store") : 0;
+}
+
+/* Environments and inputs hold secrets. The files beside it get its mode. It is closed again before SQLite opens it: to close any
+ * descriptor of a file gives up all locks that the process has on it (fcntl(2)), and without them whoever looks at it last takes
+ * its log away. */
+static int make_file(const char *path, Error *e)
+{
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+        if (fd < 0)
+                return error_errno(e, -errno, "%s", path);
+        close(fd);
+        return 0;
+}
+
+static int open_directory(const char *state_directory, const char *name, int *ret, Error *e)
+{
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/%s", state_directory, name) < 0)
+                return path = NULL, error_oom(e);
+        *ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return *ret < 0 ? error_errno(e, -errno, "%s", path) : 0;
+}
+
+int store_writer_new(const char *path, const char *state_directory, StoreWriter **ret, Error *e)
+{
+        StoreWriter *w = calloc(1, sizeof *w);
+        int r;
+
+        if (!w)
+                return error_oom(e);
+        *w = (StoreWriter){.path = strdup(path), .blobs = -1, .outputs = -1, .notice = -1};
+        STAILQ_INIT(&w->pending);
+        STAILQ_INIT(&w->asked);
+        STAILQ_INIT(&w->done);
+        pthread_mutex_init(&w->lock, NULL);
+        r = w->path ? make_file(w->path, e) : error_oom(e);
+        if (r >= 0)
+                r = open_directory(state_directory, "blobs", &w->blobs, e);
+        if (r >= 0)
+                r = open_directory(state_directory, "jobs", &w->outputs, e);
+        if (r >= 0)
+                r = database_open(w->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &w->db, e);
+        if (r >= 0)
+                r = database_run(w->path, w->db, "PRAGMA journal_mode = WAL", e);
+        if (r >= 0)
+                r = database_migrate(w->path, w->db, e);
+        if (r >= 0)
+                r = prepare_all(w, e);
+        if (r >= 0)
+                r = start(w, e);
+        if (r < 0) {
+                store_writer_free(w);
+                return r;
+        }
+        *ret = w;
+        return 0;
+}
+
+StoreWriter *store_writer_free(StoreWriter *w)
+{
+        if (w->running) {
+                pthread_mutex_lock(&w->lock);
+                w->closing = true;
+                pthread_cond_signal(&w->wake);
+                pthread_mutex_unlock(&w->lock);
+                pthread_join(w->thread, NULL);
+        }
+        list_free(&w->pending);
+        list_free(&w->asked);
+        list_free(&w->done);
+        for (ChangeKind kind = 0; kind < CHANGE_KIND_MAX; kind++)
+                sqlite3_finalize(w->statements[kind]);
+        sqlite3_finalize(w->attempt);
+        sqlite3_close(w->db);
+        close_fd(w->notice);
+        close_fd(w->blobs);
+        close_fd(w->outputs);
+        free(w->path);
+        free(w);
+        return NULL;
+}
