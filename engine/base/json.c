@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <math.h>
 #include <string.h>
 
 #define COUNT_MAX (UINT64_C(1) << 40)
@@ -327,6 +328,14 @@ void json_add_string(json_object *object, const char *key, const char *value)
 void json_add_number(json_object *object, const char *key, uint64_t value)
 {
         json_object_object_add(object, key, value == UINT64_MAX ? NULL : json_object_new_uint64(value));
+}
+
+void json_add_real(json_object *object, const char *key, double value)
+{
+        char text[40];
+
+        snprintf(text, sizeof text, "%.6g", value);
+        json_object_object_add(object, key, isfinite(value) ? json_object_new_double_s(value, text) : NULL);
 }
 
 void json_add_bool(json_object *object, const char *key, bool value)

@@ -63,7 +63,8 @@ int json_read_count(json_object *value, const char *path, void *target_uint64, E
 /* Keeps the value itself, with a reference. */
 int json_read_any(json_object *value, const char *path, void *target_json, Error *e);
 
-/* For writing. A NULL string, and UINT64_MAX as a number, become null. */
+/* For writing. A NULL string, UINT64_MAX as a number, and a real number that is none become null; of others six digits are written. */
 void json_add_string(json_object *object, const char *key, const char *value);
 void json_add_number(json_object *object, const char *key, uint64_t value);
+void json_add_real(json_object *object, const char *key, double value);
 void json_add_bool(json_object *object, const char *key, bool value);

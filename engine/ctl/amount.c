@@ -67,15 +67,13 @@ static AmountText format(uint64_t usec, bool utc, const char *local_form, const 
 {
         time_t seconds = (time_t)(usec / USEC_PER_SECOND);
         struct tm parts;
-        AmountText t = {""};
+        AmountText t;
 
         if (utc)
                 gmtime_r(&seconds, &parts);
         else
                 localtime_r(&seconds, &parts);
-        if (strftime(t.text, sizeof t.text, utc ? utc_form : local_form, &parts) == 0)
-                strcpy(t.text, "?");
-        return t;
+        return strftime(t.text, sizeof t.text, utc ? utc_form : local_form, &parts) > 0 ? t : (AmountText){"?"};
 }
 
 AmountText amount_time(uint64_t usec, bool utc)

@@ -75,7 +75,7 @@ json_object *engine_view_json(const EngineView *v)
         json_add_number(whole, "time_usec", v->realtime_usec);
         json_object_object_add(whole, "engine", json_object_get(v->engine));
         if (v->finished_before != UINT64_MAX)
-                json_object_object_add(whole, "finished_per_second", json_object_new_double(v->finished_per_second));
+                json_add_real(whole, "finished_per_second", v->finished_per_second);
         json_object_object_add(whole, "workers", json_object_get(v->workers));
         json_object_object_add(whole, "tenants", json_object_get(v->tenants));
         json_object_object_add(whole, "jobs", json_object_get(v->jobs));

@@ -155,7 +155,7 @@ static CacheEntry *find_entry(const Supervisor *s, const Job *job)
 
         if (!job->digest || strlen(job->digest) >= sizeof key.digest)
                 return NULL;
-        strcpy(key.digest, job->digest);
+        memcpy(key.digest, job->digest, strlen(job->digest) + 1);
         known = tfind(&key, &s->cache, compare_entries);
         return known ? *known : NULL;
 }
@@ -166,7 +166,7 @@ static CacheEntry *find_or_make_entry(Supervisor *s, const Job *job)
 
         if (entry || strlen(job->digest) >= sizeof entry->digest || !(entry = calloc(1, sizeof *entry)))
                 return entry;
-        strcpy(entry->digest, job->digest);
+        memcpy(entry->digest, job->digest, strlen(job->digest) + 1);
         TAILQ_INIT(&entry->followers);
         if (!tsearch(entry, &s->cache, compare_entries)) {
                 free(entry);

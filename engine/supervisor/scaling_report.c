@@ -6,25 +6,16 @@
 #include "engine/base/json.h"
 #include "engine/supervisor/scaling.h"
 
-#include <math.h>
 #include <string.h>
 
 #define BANDS_MAX 8
 #define AHEAD_SEC 600 /* of what is said of accuracy */
 
-static void add_double(json_object *to, const char *key, double value)
-{
-        char text[40];
-
-        snprintf(text, sizeof text, "%.6g", value);
-        json_object_object_add(to, key, isfinite(value) ? json_object_new_double_s(value, text) : NULL);
-}
-
 static void add_band(json_object *to, const ScalerBand *band)
 {
-        add_double(to, "p50", band->p50);
-        add_double(to, "p90", band->p90);
-        add_double(to, "p99", band->p99);
+        json_add_real(to, "p50", band->p50);
+        json_add_real(to, "p90", band->p90);
+        json_add_real(to, "p99", band->p99);
 }
 
 static json_object *forecast_json(const Scaling *s)
@@ -52,13 +43,13 @@ static json_object *accuracy_json(const Scaling *s, int hours)
                 json_object_put(object);
                 return NULL;
         }
-        add_double(object, "forecasts", a.forecasts);
-        add_double(object, "at_or_below_p50", a.below50);
-        add_double(object, "at_or_below_p90", a.below90);
-        add_double(object, "at_or_below_p99", a.below99);
-        add_double(object, "mean_error", a.error);
-        add_double(object, "mean_error_if_it_stayed", a.error_persistence);
-        add_double(object, "mean_load", a.load);
+        json_add_real(object, "forecasts", a.forecasts);
+        json_add_real(object, "at_or_below_p50", a.below50);
+        json_add_real(object, "at_or_below_p90", a.below90);
+        json_add_real(object, "at_or_below_p99", a.below99);
+        json_add_real(object, "mean_error", a.error);
+        json_add_real(object, "mean_error_if_it_stayed", a.error_persistence);
+        json_add_real(object, "mean_load", a.load);
         return object;
 }
 
@@ -72,8 +63,8 @@ static json_object *decisions_json(const Scaling *s, uint64_t from_usec)
                 json_add_number(object, "time_usec", d->time_usec);
                 json_add_number(object, "workers", d->workers);
                 json_add_number(object, "target", d->target);
-                add_double(object, "load", d->load);
-                add_double(object, "later_sec", d->band.later_sec);
+                json_add_real(object, "load", d->load);
+                json_add_real(object, "later_sec", d->band.later_sec);
                 add_band(object, &d->band);
                 json_add_string(object, "leader", d->leader);
                 json_add_string(object, "bound", d->bound);
@@ -120,10 +111,10 @@ char *scaling_report(const Scaling *s, uint64_t minutes)
         json_object_object_add(accuracy, "day", accuracy_json(s, 24));
         json_object_object_add(accuracy, "week", accuracy_json(s, 168));
         json_object_object_add(report, "accuracy", accuracy);
-        add_double(report, "short_share", record.short_share);
-        add_double(report, "mean_workers", record.mean_workers);
-        add_double(report, "reactive_short_share", record.reactive_short_share);
-        add_double(report, "reactive_mean_workers", record.reactive_mean_workers);
+        json_add_real(report, "short_share", record.short_share);
+        json_add_real(report, "mean_workers", record.mean_workers);
+        json_add_real(report, "reactive_short_share", record.reactive_short_share);
+        json_add_real(report, "reactive_mean_workers", record.reactive_mean_workers);
         json_object_object_add(report, "policies", policies_json(s));
         json_object_object_add(report, "decisions", decisions_json(s, span < now ? now - span : 0));
         const char *text = json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN);

@@ -7,9 +7,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export state=$BATS_FILE_TMPDIR/state
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
         start_engine --drain 0s
 }
 
@@ -21,28 +19,11 @@ setup() {
         cd "$BATS_TEST_TMPDIR"
 }
 
-restart_engine() {
-        stop_engine
-        start_engine --drain 0s
-}
-
-field() { # id, expression on the job
-        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
-}
-
 states() { # id: of the members, by number
         ctl list --json | python3 -c '
 import json, sys
 members = [job for job in map(json.loads, sys.stdin) if job["id"].startswith(sys.argv[1] + "_")]
 print(*[job["state"] for job in sorted(members, key=lambda job: int(job["id"].split("_")[1]))])' "$1"
-}
-
-reach() { # id, state: waits for it
-        for i in $(seq 100); do
-                [ "$(field "$1" 'job["state"]')" = "$2" ] && return
-                sleep 0.1
-        done
-        return 1
 }
 
 @test "an array has one id, and members that know their number" {

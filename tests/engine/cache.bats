@@ -7,9 +7,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export state=$BATS_FILE_TMPDIR/state
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
         start_engine --drain 0s
 }
 
@@ -19,10 +17,6 @@ teardown_file() {
 
 setup() {
         cd "$BATS_TEST_TMPDIR"
-}
-
-field() { # id, expression on the job
-        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
 }
 
 # Submits a job, waits for it, and says where its result is from: its own id, or another's.

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# An engine for a file of tests: with $state, $SKEP_ADDRESS and $MISSING set.
+# An engine for a file of tests, or for each test in it.
+
+place_engine() { # DIRECTORY: where its state is to be
+        export MISSING=$(find_missing) BEFORE=$(leftovers) state=$1/state SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+}
 
 start_engine() {
         rm -f "$BATS_FILE_TMPDIR/ready" # of the one before
@@ -23,8 +27,25 @@ stop_engine() {
         return 1
 }
 
+restart_engine() {
+        stop_engine
+        start_engine --drain 0s
+}
+
 ctl() {
         timeout 60 "$build/skepctl" "$@"
+}
+
+field() { # id, expression on the job
+        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
+}
+
+reach() { # id, state: waits for it
+        for i in $(seq 100); do
+                [ "$(field "$1" 'job["state"]')" = "$2" ] && return
+                sleep 0.1
+        done
+        return 1
 }
 
 # Those that a supervisor on this state directory has left for the next one.

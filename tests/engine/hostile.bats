@@ -7,10 +7,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export BEFORE=$(leftovers)
-        export state=$BATS_FILE_TMPDIR/state
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
         # So few bytes are an end that is reached soon.
         mkdir "$BATS_FILE_TMPDIR/tenants"
         echo '{"users": ["root"], "limits": {"input_bytes": "64M"}}' > "$BATS_FILE_TMPDIR/tenants/root.json"

@@ -7,10 +7,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export BEFORE=$(leftovers)
-        export state=$BATS_FILE_TMPDIR/state
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
         start_engine --drain 0s
 }
 
@@ -20,23 +17,6 @@ teardown_file() {
 
 setup() {
         cd "$BATS_TEST_TMPDIR"
-}
-
-restart_engine() {
-        stop_engine
-        start_engine --drain 0s
-}
-
-field() { # id, expression on the job
-        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
-}
-
-reach() { # id, state: waits for it
-        for i in $(seq 100); do
-                [ "$(field "$1" 'job["state"]')" = "$2" ] && return
-                sleep 0.1
-        done
-        return 1
 }
 
 @test "a job that fails is tried again, for the reasons that it names, so many times" {

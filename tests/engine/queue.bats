@@ -7,8 +7,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
 }
 
 setup() {
@@ -26,10 +25,6 @@ teardown() {
 start() { # the configuration's other keys
         echo "{\"tenants_directory\": \"$PWD/tenants\"${1:+, $1}}" > config.json
         start_engine --config "$PWD/config.json" --drain 0s
-}
-
-field() { # id, expression on the job
-        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
 }
 
 jobs() { # tenant, how many, seconds that each sleeps, further keys

@@ -6,13 +6,9 @@ bats_require_minimum_version 1.5.0
 load ../helper
 load engine
 
-setup_file() {
-        export MISSING=$(find_missing)
-}
-
 setup() {
         cd "$BATS_TEST_TMPDIR"
-        export state=$BATS_TEST_TMPDIR/state SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_TEST_TMPDIR"
 }
 
 teardown() {

@@ -6,7 +6,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing) state=$BATS_FILE_TMPDIR/state SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
         start_engine
 }
 teardown_file() {

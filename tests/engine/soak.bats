@@ -8,9 +8,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export state=$BATS_FILE_TMPDIR/state
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
 }
 
 @test "after many jobs, memory and descriptors are what they were after the first" {

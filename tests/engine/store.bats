@@ -7,9 +7,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export BEFORE=$(leftovers)
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
 }
 
 setup() {
@@ -37,10 +35,6 @@ crash_engine() {
                 sleep 0.1
         done
         return 1
-}
-
-field() { # id, expression on the job
-        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
 }
 
 @test "what a job has left is on the disk when its end is" {

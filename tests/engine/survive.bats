@@ -7,10 +7,7 @@ load ../helper
 load engine
 
 setup_file() {
-        export MISSING=$(find_missing)
-        export BEFORE=$(leftovers)
-        export state=$BATS_FILE_TMPDIR/state
-        export SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
+        place_engine "$BATS_FILE_TMPDIR"
         start_engine --drain 0s
 }
 
@@ -29,18 +26,6 @@ kill_engine() {
 
 workers() { # of this state directory, whoever has started them
         pgrep -f -- "skep-worker --socket $state/"
-}
-
-field() { # id, expression on the job
-        ctl status --json "$1" | python3 -c "import json, sys; job = json.load(sys.stdin); print($2)"
-}
-
-reach() { # id, state: waits for it
-        for i in $(seq 100); do
-                [ "$(field "$1" 'job["state"]')" = "$2" ] && return
-                sleep 0.1
-        done
-        return 1
 }
 
 @test "a job runs on while its supervisor is killed and comes back" {

@@ -141,28 +141,16 @@ static void print_comparison(const char *file, const ReplayOptions *o, const Com
                c->own.below99 * 100);
 }
 
-static void add_double(json_object *to, const char *key, double value)
-{
-        char text[40];
-
-        if (isfinite(value)) {
-                snprintf(text, sizeof text, "%.6g", value);
-                json_object_object_add(to, key, json_object_new_double_s(value, text));
-        } else {
-                json_object_object_add(to, key, NULL);
-        }
-}
-
 static json_object *score_json(const ReplayScore *s, double quantile)
 {
         json_object *object = json_object_new_object();
 
         if (quantile > 0)
-                add_double(object, "quantile", quantile);
-        add_double(object, "time_under_provisioned", s->under);
-        add_double(object, "mean_over_provisioning", s->over);
-        add_double(object, "mean_ready", s->mean_ready);
-        add_double(object, "lost_work", s->lost);
+                json_add_real(object, "quantile", quantile);
+        json_add_real(object, "time_under_provisioned", s->under);
+        json_add_real(object, "mean_over_provisioning", s->over);
+        json_add_real(object, "mean_ready", s->mean_ready);
+        json_add_real(object, "lost_work", s->lost);
         json_add_number(object, "changes_of_direction", (uint64_t)s->turns);
         return object;
 }
@@ -172,20 +160,20 @@ static void print_json(const ReplayOptions *o, const Comparison *c)
         _cleanup_json_ json_object *top = json_object_new_object();
         json_object *same = json_object_new_object(), *sweep = json_object_new_array();
 
-        add_double(top, "start_delay_seconds", o->settings.start_delay_sec);
-        add_double(top, "capacity", o->capacity);
+        json_add_real(top, "start_delay_seconds", o->settings.start_delay_sec);
+        json_add_real(top, "capacity", o->capacity);
         json_object_object_add(top, "reactive", score_json(&c->reactive, 0));
         json_object_object_add(top, "predictive", score_json(&c->own, 0));
         for (size_t i = 0; i < c->forecast.n; i++)
                 json_object_array_add(sweep, score_json(&c->forecast.score[i], c->forecast.share[i]));
         json_object_object_add(top, "sweep", sweep);
-        add_double(same, "mean_ready", c->reactive.mean_ready);
-        add_double(same, "reactive", c->reactive.under);
-        add_double(same, "predictive", c->forecast_under);
-        add_double(same, "seasonal_naive", c->naive_under);
+        json_add_real(same, "mean_ready", c->reactive.mean_ready);
+        json_add_real(same, "reactive", c->reactive.under);
+        json_add_real(same, "predictive", c->forecast_under);
+        json_add_real(same, "seasonal_naive", c->naive_under);
         json_object_object_add(top, "at_the_same_mean_pool", same);
-        add_double(top, "pool_for_the_same_misses", c->forecast_pool / c->reactive.mean_ready);
-        add_double(top, "at_or_below_p90", c->own.below90);
+        json_add_real(top, "pool_for_the_same_misses", c->forecast_pool / c->reactive.mean_ready);
+        json_add_real(top, "at_or_below_p90", c->own.below90);
         puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 

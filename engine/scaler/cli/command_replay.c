@@ -4,7 +4,6 @@
 #include "engine/scaler/cli/commands.h"
 #include "engine/scaler/plot.h"
 
-#include <math.h>
 #include <string.h>
 
 #define PLOT_ROWS 2880
@@ -28,29 +27,21 @@ static int csv_write(const char *file, const Replay *replay, Error *e)
         return text_write(file, text, e);
 }
 
-static void add_double(json_object *object, const char *key, double value)
-{
-        char text[40];
-
-        snprintf(text, sizeof text, "%.6g", value);
-        json_object_object_add(object, key, json_object_new_double_s(value, text));
-}
-
 static void add_score(json_object *to, const ReplayScore *s, double capacity)
 {
         json_object *forecast = json_object_new_object();
 
         json_add_number(to, "cycles", (uint64_t)s->cycles);
-        add_double(to, "time_under_provisioned", s->under);
-        add_double(to, "mean_over_provisioning", s->over);
-        add_double(to, "mean_ready", s->mean_ready);
-        add_double(to, "lost_work", s->lost);
-        add_double(to, "lost_jobs", s->lost * capacity);
+        json_add_real(to, "time_under_provisioned", s->under);
+        json_add_real(to, "mean_over_provisioning", s->over);
+        json_add_real(to, "mean_ready", s->mean_ready);
+        json_add_real(to, "lost_work", s->lost);
+        json_add_real(to, "lost_jobs", s->lost * capacity);
         json_add_number(to, "changes_of_direction", (uint64_t)s->turns);
-        add_double(forecast, "minutes_on", 10);
-        add_double(forecast, "at_or_below_p50", s->below50);
-        add_double(forecast, "at_or_below_p90", s->below90);
-        add_double(forecast, "at_or_below_p99", s->below99);
+        json_add_real(forecast, "minutes_on", 10);
+        json_add_real(forecast, "at_or_below_p50", s->below50);
+        json_add_real(forecast, "at_or_below_p90", s->below90);
+        json_add_real(forecast, "at_or_below_p99", s->below99);
         json_object_object_add(to, "forecast", forecast);
 }
 
@@ -62,16 +53,16 @@ static void print_json(const ReplayOptions *o, const Replay *replay, double cpu_
 
         json_add_string(top, "policy", scaler_mode_name(o->settings.mode));
         if (o->settings.quantile > 0)
-                add_double(top, "quantile", o->settings.quantile);
+                json_add_real(top, "quantile", o->settings.quantile);
         json_add_number(top, "step_seconds", (uint64_t)o->settings.step_sec);
         json_add_number(top, "cycle_seconds", (uint64_t)o->settings.cycle_sec);
-        add_double(top, "start_delay_seconds", o->settings.start_delay_sec);
-        add_double(top, "job_seconds", o->settings.job_sec);
-        add_double(top, "capacity", o->capacity);
+        json_add_real(top, "start_delay_seconds", o->settings.start_delay_sec);
+        json_add_real(top, "job_seconds", o->settings.job_sec);
+        json_add_real(top, "capacity", o->capacity);
         add_score(top, &all, o->capacity);
         add_score(held_out, &late, o->capacity);
         json_object_object_add(top, "last_40_percent", held_out);
-        add_double(top, "cpu_seconds", cpu_sec);
+        json_add_real(top, "cpu_seconds", cpu_sec);
         puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
