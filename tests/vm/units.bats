@@ -49,6 +49,20 @@ setup_file() {
         [ "$(json_get report.enforced.memory "$BATS_TEST_TMPDIR/job")" = cgroup ]
 }
 
+@test "files go in and come out, and a policy may have a root of its own" {
+        cd ~member
+        echo in > given
+        as member skepctl run --input given=given --output ~member/results -- sh -c 'cp /input/given /output/taken; echo more > /output/more'
+        [ "$(cat results/taken results/more)" = $'in\nmore' ]
+        mkdir -p /srv/root/{bin,usr} /etc/skep/policies
+        cp "$payload" /srv/root/bin/payload
+        echo '{"extends": "python", "filesystem": {"root": "/srv/root"}}' > /etc/skep/policies/rooted.json
+        skepctl reload
+        as member skepctl run --policy rooted -- /bin/payload true
+        rm -r /srv/root /etc/skep
+        skepctl reload
+}
+
 @test "busctl does for a member what skepctl does" {
         manager=(org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager)
         said=$(as member busctl call "${manager[@]}" Submit 'sa(sh)' '{"command": ["echo", "by busctl"]}' 0)
