@@ -21,6 +21,11 @@ workers_are() { # so many units are active
         [ "$(systemctl list-units --plain --no-legend --state=active 'skep-worker@*' | wc -l)" -eq "$1" ]
 }
 
+# Until the jobs on standard input have succeeded; or says what there is.
+all_succeed() {
+        as member timeout 180 skepctl wait - || { skepctl pool; skepctl list; return 1; }
+}
+
 job_is() { # id, state
         [ "$(skepctl status --json "$1" | json_get state)" = "$2" ]
 }

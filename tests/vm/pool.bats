@@ -19,12 +19,11 @@ teardown() {
         for i in $(seq 40); do echo '{"command": ["sleep", "3"], "limits": {"memory": "64M"}}'; done |
                 as member skepctl submit - > "$BATS_TEST_TMPDIR/ids"
         skepctl scale 20
-        until_true 180 workers_are 20
+        until_true 180 workers_are 20 || { skepctl pool; systemctl list-units --no-pager 'skep-worker@*'; return 1; }
         [ "$(skepctl pool | grep -c 'skep-worker@.*\.service')" -eq 20 ]
-        as member skepctl wait - < "$BATS_TEST_TMPDIR/ids" &
         skepctl scale 2
-        wait $!
-        until_true 120 workers_are 2
+        all_succeed < "$BATS_TEST_TMPDIR/ids"
+        until_true 120 workers_are 2 || { skepctl pool; systemctl list-units --no-pager 'skep-worker@*'; return 1; }
         [ "$(as member skepctl list --json --state succeeded | grep -cFf "$BATS_TEST_TMPDIR/ids")" -eq 40 ]
         # A unit is stopped when it has no job left: none was given to another.
         [ "$(as member skepctl list --json | grep -Ff "$BATS_TEST_TMPDIR/ids" | grep -cE '"attempt": *1\b')" -eq 40 ]
