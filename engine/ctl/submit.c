@@ -16,6 +16,7 @@
 
 #define FILE_MAX ((size_t)256 << 20)
 #define BATCH_JOBS ((size_t)1000)
+#define BATCH_BYTES ((size_t)8 << 20) /* of a message, which has a limit (clients.message of skepd.json(5)) */
 
 /* All of a file or of standard input, with a NUL behind it. */
 static int read_all(const char *file, char **ret, size_t *ret_size, Error *e)
@@ -59,11 +60,19 @@ static int submit_one(sd_bus *bus, const JobText *job, const ClientInput *inputs
         return r;
 }
 
-/* Each batch is taken as a whole, or not at all. */
-static int submit_batch(sd_bus *bus, const JobTexts *jobs, size_t first, const ClientInput *inputs, size_t n_inputs,
-                        IdList *ids, Error *e)
+static size_t batch_size(const JobTexts *jobs, size_t first)
 {
-        size_t n = jobs->n - first < BATCH_JOBS ? jobs->n - first : BATCH_JOBS;
+        size_t n = 0, bytes = 0;
+
+        while (n < BATCH_JOBS && first + n < jobs->n && (bytes += jobs->jobs[first + n].size) <= BATCH_BYTES)
+                n++;
+        return n > 0 ? n : 1;
+}
+
+/* Each batch is taken as a whole, or not at all. */
+static int submit_batch(sd_bus *bus, const JobTexts *jobs, size_t first, size_t n, const ClientInput *inputs,
+                        size_t n_inputs, IdList *ids, Error *e)
+{
         _cleanup_strv_ char **specs = calloc(n + 1, sizeof *specs), **answer = NULL;
         int r = specs ? 0 : error_oom(e);
 
@@ -89,9 +98,10 @@ static int submit_all(sd_bus *bus, const JobTexts *jobs, const ClientInput *inpu
 
         if (jobs->n == 1)
                 return submit_one(bus, &jobs->jobs[0], inputs, n_inputs, e);
-        for (size_t first = 0; r >= 0 && first < jobs->n; first += BATCH_JOBS) {
+        for (size_t first = 0, n; r >= 0 && first < jobs->n; first += n) {
+                n = batch_size(jobs, first);
                 progress_show(&progress, first, jobs->n);
-                r = submit_batch(bus, jobs, first, inputs, n_inputs, &ids, e);
+                r = submit_batch(bus, jobs, first, n, inputs, n_inputs, &ids, e);
                 /* Who reads them may act on them while the rest is submitted; and what is printed is submitted. */
                 if (isatty(1))
                         progress_clear(&progress);

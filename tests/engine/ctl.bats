@@ -543,6 +543,19 @@ watch_top() { # test
         complete_line skepctl run --policy "" | grep -qx python
 }
 
+@test "jobs that are many megabytes together are submitted in several batches" {
+        ctl pause
+        python3 -c '
+import json
+for i in range(30):
+    print(json.dumps({"command": ["true"], "meta": {"text": "x" * (1 << 20)}, "after": {"before": "#" + str(i - 1)} if i else {}}))' > large
+        ctl submit large > ids
+        [ "$(wc -l < ids)" -eq 30 ]
+        [ "$(ctl status --json "$(tail -1 ids)" | json_get spec.after.before)" = "$(tail -2 ids | head -1)" ]
+        ctl cancel $(cat ids)
+        ctl resume
+}
+
 @test "an array is one job with members: counts in its status, members in lists, their output by their ids" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo member $SKEP_ARRAY_INDEX; [ $SKEP_ARRAY_INDEX != 2 ]"], "name": "many", "array": {"count": 12, "parallel": 4}}')
         run -1 ctl wait "$id"
