@@ -11,7 +11,7 @@
 #   make bench-scaler  the forecast beside reacting and the day before: TRACES='a.csv b.csv' DELAYS='60 300'
 #   make bench-engine  what the engine costs, beside bubblewrap and beanstalkd, as root: PERCENT=100 PART='rates latency …'
 #   make install       DESTDIR= PREFIX=/usr
-#   make deb           Debian packages, in build/deb
+#   make deb, rpm      Debian and RPM packages, in build/deb and build/rpm; make check-packages: the same bytes twice, and more
 #
 # CC=clang and SAN=1 (address and undefined behaviour sanitizers) work with each of them.
 
@@ -23,7 +23,9 @@ SAN ?=
 
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -D_FORTIFY_SOURCE=2
 CFLAGS ?= -O2 -g
-OWN_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+# Not for packages, whose compilers may know more warnings than ours.
+WERROR ?= -Werror
+OWN_CFLAGS := -std=gnu17 -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
               -D_GNU_SOURCE -I. -DSKEP_VERSION='"$(VERSION)"' -DSKEP_PREFIX='"$(PREFIX)"'
 OWN_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 # What is started or forked for every jail: the smaller, the faster; and it needs nothing of the host's libraries. The
@@ -237,9 +239,15 @@ install: all $(MAN)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/system-services units/org.skep.Engine1.service
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/polkit-1/actions units/org.skep.engine1.policy
 	for page in $(MAN); do install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page; done
+	for unit in skepd.service skepd.socket skep.slice; do ln -sf skepd.8 $(DESTDIR)$(PREFIX)/share/man/man8/$$unit.8; done
+	ln -sf skep-worker.8 $(DESTDIR)$(PREFIX)/share/man/man8/skep-worker@.service.8
 
 deb:
 	@packaging/deb/build.sh $(VERSION)
+rpm:
+	@packaging/rpm/build.sh $(VERSION)
+check-packages:
+	@packaging/check.sh $(VERSION)
 
 # Everything is rebuilt when compiler or flags change.
 FLAGS := $(CC) $(CFLAGS) $(HARDENING) $(OWN_CFLAGS) $(OWN_LDFLAGS)
@@ -260,5 +268,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler bench-engine install man deb
+.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler bench-engine install man deb rpm check-packages
 .SECONDARY:

@@ -71,5 +71,12 @@ verdict "every manual page is in a package" \
                 grep -qE "man/man./$name\$|^usr/share/man/man${name##*.}\$" packaging/deb/*.install || echo "$name"
         done)"
 
+verdict "every message id is in the catalog, and none else" \
+        "$(sed -n 's/.*\[LOG_EVENT_.*"\([0-9a-f]*\)",/\1/p' engine/base/log.c | sort > build/message-ids
+        sed -n 's/^-- \([0-9a-f]*\)$/\1/p' units/skep.catalog | sort | diff build/message-ids -)"
+
+verdict "a message that names a job, a worker or a policy has it as a field" \
+        "$(grep -nE 'log_(error|warning|info)\("[^"]*\b(job|worker|policy) %s' engine/*/*.c)"
+
 echo "1..$n"
 exit $failed

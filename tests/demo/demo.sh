@@ -64,12 +64,13 @@ done
 [ -z "$missing" ] || echo "  So the supervisor is started with --allow-missing=$missing."
 
 start() {
-        "$build/skepd" --embedded --state "$place/state" --socket "$place/engine.sock" "$@" > "$place/ready" &
+        "$build/skepd" --embedded --state "$place/state" --socket "$place/engine.sock" "$@" > "$place/ready" 2> "$place/log" &
         skepd=$!
         for _ in $(seq 100); do
                 grep -q ready "$place/ready" && return
                 sleep 0.05
         done
+        cat "$place/log"
         echo "the supervisor did not start"
         return 1
 }
