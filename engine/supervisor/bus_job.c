@@ -58,6 +58,9 @@ static int method_open_output(sd_bus_message *m, void *userdata, sd_bus_error *e
         if (fd == -ENOENT)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u", job->id.text,
                                                   attempt);
+        if (fd == -ENODATA)
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("StoreFailed"),
+                                                  "what job %s has left is not in the state directory any more", job->id.text);
         if (fd < 0)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR("StoreFailed"), "the output of job %s: %s", job->id.text,
                                                   strerror(-fd));

@@ -100,7 +100,7 @@ int supervisor_forget(Supervisor *supervisor, Job *job);
 void supervisor_pause(Supervisor *supervisor, bool paused, bool draining);
 
 /* Opens what an attempt (0: the last, or the first that will be) has written. Returns a descriptor or a negative
- * errno; -ENOENT no such attempt. */
+ * errno; -ENOENT no such attempt; -ENODATA what the job had left has been removed by somebody else. */
 int supervisor_open_output(Supervisor *supervisor, const Job *job, OutputStream stream, uint64_t attempt);
 
 /* The report of an attempt (0: the last that has one); owned by the caller, NULL where there is none. */

@@ -187,6 +187,21 @@ $n" ]
         [ -z "$(ls "$state/jobs" "$state/blobs" | grep -v :)" ]
 }
 
+@test "output that somebody has removed is not taken for none" {
+        start_engine
+        id=$(ctl submit - <<< '{"command": ["echo", "something"]}')
+        none=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$id" "$none"
+        rm -r "$state/jobs/$id"
+        for again in 1 2; do
+                run ctl logs "$id"
+                [ "$status" -eq 125 ]
+                [[ $output == *"what job $id has left is not in the state directory any more"* ]]
+                [ -z "$(ctl logs "$none")" ]
+                restart_engine
+        done
+}
+
 @test "a damaged store is refused, and nothing of it is touched" {
         start_engine
         echo '{"command": ["echo"]}' | ctl submit - > id
