@@ -113,6 +113,8 @@ static int compare_times(const void *a, const void *b)
 /* Only the newest are kept, so that it takes no more memory when there are many. */
 static void keep_newest(Events *v)
 {
+        if (v->n == 0)
+                return;
         qsort(v->past, v->n, sizeof *v->past, compare_times);
         if (v->n <= v->wanted)
                 return;
