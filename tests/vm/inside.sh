@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # In the machine for tests: runs the suites, and leaves what comes of each on the third disk as soon as it has ended.
 #
-# The machine has two processors. What judges the installed packages and what judges the jail go side by side, the ordinary
-# user with a copy of the build of his own, since suites look for what is left of theirs; then, alone, what measures and what
+# The machine has two processors. What judges the installed packages and the engine, and what judges the jail, go side by side, with
+# copies of the build of their own, since suites look for what is left of theirs; then, alone, what measures and what
 # judges the whole machine. At last the machine is started anew in the middle of submissions, and what comes after that runs.
 set -u
 cd /skep || exit 1
@@ -53,6 +53,10 @@ packages() {
         suite units tests/vm/units.bats
         suite pool tests/vm/pool.bats
         suite scaling tests/vm/scaling.bats
+        cp -r /skep /srv/skep
+        cd /srv/skep || return
+        suite survive tests/engine/survive.bats
+        suite warm tests/engine/warm.bats
 }
 
 jails() {
@@ -61,8 +65,6 @@ jails() {
         suite host tests/vm/host.bats
         suite jail tests/jail/jail.bats
         suite roots tests/jail/roots.bats
-        suite survive tests/engine/survive.bats
-        suite warm tests/engine/warm.bats
 }
 
 user_jails() {
