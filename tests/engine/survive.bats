@@ -45,10 +45,10 @@ workers() { # of this state directory, whoever has started them
 }
 
 @test "a job that ends while there is no supervisor is reported to the next one" {
-        for i in 1 2 3; do echo "{\"command\": [\"sh\", \"-c\", \"sleep 3; echo $i; exit $i\"]}"; done | ctl submit - > ids
+        for i in 1 2 3; do echo "{\"command\": [\"sh\", \"-c\", \"sleep 8; echo $i; exit $i\"]}"; done | ctl submit - > ids
         for id in $(cat ids); do reach "$id" running; done
         kill_engine
-        sleep 4
+        sleep 9
         start_engine --drain 0s
         run ctl wait $(cat ids)
         for i in 1 2 3; do
