@@ -40,7 +40,7 @@ latency() {
 
 start_hogs() {
         hog forks '' '"pids": 30, "memory": "128M", "cpu": 0.3' '["/input/payload", "forkbomb"]'
-        hog memory '"retry": {"attempts": 1000, "backoff": "100ms", "on": ["oom"]},' '"memory": "64M", "cpu": 0.3' \
+        hog memory '"retry": {"attempts": 100, "backoff": "100ms", "on": ["oom"]},' '"memory": "64M", "cpu": 0.3' \
                 '["/input/payload", "memory", "512"]'
         hog spin '' '"cpu": 0.5, "memory": "64M"' '["/input/payload", "spin"]'
         hog io '"policy": "io",' '"memory": "64M"' '["sh", "-c", "while :; do dd if=/dev/zero of=/srv/io/f bs=1M count=4 oflag=direct; done"]'
