@@ -52,6 +52,7 @@ suite() { # name, file, command before bats
 packages() {
         suite units tests/vm/units.bats
         suite pool tests/vm/pool.bats
+        suite overrides tests/vm/overrides.bats
         suite scaling tests/vm/scaling.bats
         cp -r /skep /srv/skep
         cd /srv/skep || return

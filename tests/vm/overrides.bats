@@ -4,20 +4,12 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
+load installed
 
 setup_file() {
-        dpkg -s skep > /dev/null 2>&1 || dpkg -i /skep/build/deb/*.deb > "$BATS_FILE_TMPDIR/dpkg" 2>&1
+        install_packages
         systemctl start skepd
         skepctl run -- true < /dev/null
-}
-
-until_true() { # seconds, command
-        local end=$((SECONDS + $1))
-        shift
-        until "$@"; do
-                [ $SECONDS -lt $end ] || { echo "still not: $*"; return 1; }
-                sleep 0.3
-        done
 }
 
 pool_says() {
