@@ -74,9 +74,12 @@ end_hogs() {
         [ "$(json_get report.enforced.pids forks)" = cgroup ]
         [ "$(json_get report.pids_peak forks)" -le 30 ]
         [ "$(json_get report.pids_peak forks)" -ge 20 ]
-        [ "$(json_get report.enforced.memory memory)" = cgroup ]
-        as other busctl call org.skep.Engine1 "/org/skep/Engine1/job/$(json_get id memory)" org.skep.Engine1.Job Report u 1 | grep -q 'reason.*oom'
-        [ "$(json_get report.memory_peak_bytes memory)" -le $((70 << 20)) ]
+        # Which was tried again and again: its first attempt.
+        as other busctl --json=short call org.skep.Engine1 "/org/skep/Engine1/job/$(json_get id memory)" org.skep.Engine1.Job Report u 1 |
+                python3 -c 'import json, sys; print(json.load(sys.stdin)["data"][0])' > bomb
+        [ "$(json_get enforced.memory bomb)" = cgroup ]
+        [ "$(json_get reason bomb)" = oom ]
+        [ "$(json_get memory_peak_bytes bomb)" -le $((70 << 20)) ]
         [ "$(json_get report.enforced.cpu spin)" = cgroup ]
         used=$(($(json_get report.cpu_user_usec spin) + $(json_get report.cpu_system_usec spin)))
         [ $used -le $(($(json_get report.wall_usec spin) * 6 / 10)) ]
