@@ -83,22 +83,35 @@ static void add_yesterday(View *v)
         add(v, (base(v, v->step) - stood) / unit);
 }
 
+/* Earlier times that were like now: how far above its base the load was, and how it went on. */
+typedef struct Times {
+        double went, was;
+        int n;
+} Times;
+
+static void times_take(Times *t, const View *v, int64_t then)
+{
+        if (!seen(v, then))
+                return;
+        double stood = base(v, then);
+        t->went += at(v, v->load, then + v->ahead) - stood;
+        t->was += at(v, v->load, then) - stood;
+        t->n++;
+}
+
+static void add_times(View *v, const Times *t)
+{
+        add(v, t->n ? t->went / t->n / v->scale.unit : 0);
+        add(v, t->n ? t->was / t->n / v->scale.unit : 0);
+}
+
 static void add_days(View *v)
 {
-        double went = 0, was = 0;
-        int n = 0;
+        Times t = {0};
 
-        for (int days = 1; v->series->day_steps > 0 && days <= DAYS; days++) {
-                int64_t then = series_days_before(v->series, v->step, v->offset_sec, days);
-                if (!seen(v, then))
-                        continue;
-                double stood = base(v, then);
-                went += at(v, v->load, then + v->ahead) - stood;
-                was += at(v, v->load, then) - stood;
-                n++;
-        }
-        add(v, n ? went / n / v->scale.unit : 0);
-        add(v, n ? was / n / v->scale.unit : 0);
+        for (int days = 1; v->series->day_steps > 0 && days <= DAYS; days++)
+                times_take(&t, v, series_days_before(v->series, v->step, v->offset_sec, days));
+        add_times(v, &t);
 }
 
 static void add_week(View *v)
@@ -133,20 +146,11 @@ static void add_hours(View *v)
 
 static void add_cycle(View *v)
 {
-        double went = 0, was = 0;
-        int n = 0;
+        Times t = {0};
 
-        for (int i = 1; v->series->cycle_steps > 0 && n < CYCLES && i <= 2 * CYCLES; i++) {
-                int64_t then = v->step - i * v->series->cycle_steps;
-                if (!seen(v, then))
-                        continue;
-                double stood = base(v, then);
-                went += at(v, v->load, then + v->ahead) - stood;
-                was += at(v, v->load, then) - stood;
-                n++;
-        }
-        add(v, n ? went / n / v->scale.unit : 0);
-        add(v, n ? was / n / v->scale.unit : 0);
+        for (int i = 1; v->series->cycle_steps > 0 && t.n < CYCLES && i <= 2 * CYCLES; i++)
+                times_take(&t, v, v->step - i * v->series->cycle_steps);
+        add_times(v, &t);
 }
 
 static void add_waves(View *v, double turn, int n)
