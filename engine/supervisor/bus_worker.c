@@ -98,14 +98,20 @@ static int get_started(sd_bus *bus _unused_, const char *path _unused_, const ch
         return sd_bus_message_append(reply, "t", pool_worker_status(((BusLink *)userdata)->worker).started_usec);
 }
 
+static HostGroup group_of(const BusLink *link)
+{
+        HostGroup group;
+
+        host_read_group(supervisor_worker_group(bus_supervisor(link), link->worker), &group);
+        return group;
+}
+
 static int get_memory(sd_bus *bus _unused_, const char *path _unused_, const char *interface _unused_,
                       const char *property _unused_, sd_bus_message *reply, void *userdata,
                       sd_bus_error *error _unused_)
 {
-        const BusLink *link = userdata;
-        HostGroup group;
+        const HostGroup group = group_of(userdata);
 
-        host_read_group(supervisor_worker_group(bus_supervisor(link), link->worker), &group);
         return sd_bus_message_append(reply, "t", group.memory_bytes);
 }
 
@@ -113,10 +119,8 @@ static int get_pressure(sd_bus *bus _unused_, const char *path _unused_, const c
                         const char *property _unused_, sd_bus_message *reply, void *userdata,
                         sd_bus_error *error _unused_)
 {
-        const BusLink *link = userdata;
-        HostGroup group;
+        const HostGroup group = group_of(userdata);
 
-        host_read_group(supervisor_worker_group(bus_supervisor(link), link->worker), &group);
         if (!group.has_pressure)
                 return sd_bus_message_append(reply, "a{sd}", 0);
         return sd_bus_message_append(reply, "a{sd}", 3, "memory", group.memory, "cpu", group.cpu, "io", group.io);

@@ -105,11 +105,20 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_e
         return 0;
 }
 
+/* Of a worker, by its number; the first place is for names that are none. */
+static size_t group_of(const char *name)
+{
+        char *end;
+        unsigned long number = strtoul(name, &end, 10);
+
+        return *end || number > WORKER_NUMBER_MAX ? 0 : number;
+}
+
 /* The answer to what group a unit has. */
 static int on_group(sd_bus_message *m, void *userdata, sd_bus_error *ret_error _unused_)
 {
         const Request *request = userdata;
-        char **place = &request->starter->groups[atoi(request->name)];
+        char **place = &request->starter->groups[group_of(request->name)];
         const char *group;
 
         if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &group) < 0 || !*group)
@@ -127,7 +136,7 @@ static int on_version(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
 
         if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &version) < 0)
                 return 1;
-        int number = atoi(version + (version[0] == 'v'));
+        long number = strtol(version + (version[0] == 'v'), NULL, 10);
         if (number > 0 && number < OLDEST_SYSTEMD)
                 trouble_begin(s->troubles, TROUBLE_OLD_SYSTEMD,
                               "systemd %s is older than %d: what its units of Skep say may not hold", version,
@@ -256,7 +265,7 @@ static void came(void *userdata, const char *name)
 
 const char *unit_starter_group(const UnitStarter *s, const char *name)
 {
-        return s->groups[atoi(name)];
+        return s->groups[group_of(name)];
 }
 
 /* What the configuration says to workers, which look at no configuration themselves. */
