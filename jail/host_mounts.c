@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MOUNTINFO "/proc/self/mountinfo"
-#define SIZE_MAX_ ((size_t)16 << 20)
+#define MOUNTINFO_MAX ((size_t)16 << 20)
 #define FIELDS_BEFORE 4 /* before the mount point, proc(5) */
 
 static int watched = -1;
@@ -25,7 +25,7 @@ void host_mounts_look(void)
         text = NULL;
         /* Of another descriptor, after the poll: what changes from here on, the next look sees. */
         if (watched >= 0)
-                read_file_at(AT_FDCWD, MOUNTINFO, SIZE_MAX_, &text, NULL);
+                read_file_at(AT_FDCWD, MOUNTINFO, MOUNTINFO_MAX, &text, NULL);
 }
 
 bool host_mounts_below(const char *path)
