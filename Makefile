@@ -142,7 +142,7 @@ TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker warm-jail esc
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)
-FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) engine/supervisor/spec.c engine/supervisor/config.c engine/worker/protocol.c \
+FUZZ_CODE := $(filter-out engine/base/log.c,$(call sources,engine/base)) $(addprefix engine/supervisor/,spec.c config.c bus_frame.c) engine/worker/protocol.c \
              $(addprefix engine/ctl/,job_texts.c terminal_filter.c) \
              $(filter-out jail/scope.c %_main.c,$(call sources,jail)) jail/cli/host_path.c \
              $(call sources,engine/scaler) engine/scaler/cli/trace.c engine/scaler/cli/replay.c \

@@ -64,12 +64,14 @@ leftovers() {
         [ -n "$others" ] || [ "$(id -u)" -ne 0 ] || ls /run/skep 2>/dev/null | grep -vx jail-ids || true
 }
 
-# What ends by itself has some time for it. BEFORE is what leftovers() said before.
+# What ends by itself has some time for it. BEFORE is what leftovers() said before; what was there then may have gone.
 nothing_is_left() {
-        local i
+        local i new
         for i in $(seq 100); do
-                [ "$(leftovers)" = "$BEFORE" ] && return
+                new=$(comm -13 <(sort <<< "$BEFORE") <(leftovers | sort))
+                [ -n "$new" ] || return 0
                 sleep 0.1
         done
-        diff <(echo "$BEFORE") <(leftovers)
+        echo "left: $new"
+        return 1
 }

@@ -1,8 +1,31 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Runs every suite, and counts: the last line says "N passed, N failed, N skipped".
+# Runs every suite, and counts: the last line says "N passed, N failed, N skipped". Most of what suites do is waiting, so that some
+# of them go side by side, each in a box of its own (box.sh), and are told of when they end. LANES=1: one after the other.
 set -u
 cd "$(dirname "$0")/.."
+
+suite() { # FILE, whose TAP goes to the directory $tap
+        local start=$SECONDS name
+        name=${1#tests/} name=${name//\//-}
+        case $1 in
+        *.bats) set -- "$1" bats --formatter tap "$1" ;;
+        *) set -- "$1" "$1" --tap ;;
+        esac
+        timeout 1200 tests/box.sh "${@:2}" > "$tap/$name" 2> "$tap/$name.err"
+        {
+                flock 9
+                echo "# $1: $((SECONDS - start)) s"
+                grep -v '^1\.\.' "$tap/$name"
+                cat "$tap/$name.err"
+                rm "$tap/$name.err"
+        } 9< "$tap"
+}
+
+if [ "${1:-}" = suite ]; then
+        suite "$2"
+        exit 0
+fi
 
 if [ "$(id -u)" -ne 0 ]; then
         echo "The tests make jails, which needs root here: run make check as root."
@@ -10,6 +33,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 tap=$(mktemp -d)
+export tap
 trap 'rm -rf "$tap"' EXIT
 
 echo "# rules of the tree"
@@ -20,13 +44,12 @@ echo "# unit tests"
 CK_TAP_LOG_FILE_NAME="$tap/unit" CK_VERBOSITY=silent build/unit-tests
 grep '^not ok' "$tap/unit"
 
-for file in tests/jail/*.bats tests/engine/*.bats; do
-        echo "# $file"
-        bats --formatter tap "$file" | tee "$tap/$(basename "$file")" | grep -v '^1\.\.'
-done
-
-echo "# tests/jail/escapes.sh"
-tests/jail/escapes.sh --tap | tee "$tap/escapes" | grep -v '^1\.\.'
+# The longest first, so that none is left alone at the end. Where systemd gives cgroups there are no boxes, and one lane.
+lanes=${LANES:-$(($(nproc) + 1))}
+[ ! -d /run/systemd/system ] || lanes=1
+long=(engine/scaling.bats jail/policies.bats engine/survive.bats jail/image.bats engine/ctl.bats engine/jobs.bats
+        engine/hostile.bats engine/engine.bats jail/user.bats engine/store.bats jail/escapes.sh)
+printf '%s\n' "${long[@]/#/tests/}" tests/jail/*.bats tests/engine/*.bats | awk '!seen[$0]++' | xargs -P "$lanes" -n 1 "$PWD/tests/run.sh" suite
 
 # A suite that ended before its end has a plan that is not kept.
 lost=0

@@ -7,6 +7,7 @@
  * sd-bus has one end of a socket pair to read from, and the client's socket to write to. Its authentication only passes through,
  * to the line that ends it: who the client is, the kernel has said. */
 
+#include "engine/supervisor/bus_frame.h"
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/fd.h"
@@ -17,7 +18,6 @@
 #include <sys/socket.h>
 
 #define LINE_MAX_BYTES 1024             /* of the authentication */
-#define HEADER_BYTES 16                 /* of a message, which say how large it is */
 #define ROOM_MIN ((size_t)4 << 10)
 #define SMALL_BYTES ((size_t)64 << 10)  /* so much is not held against a user's other connections, and passes at once */
 #define FDS_MAX 253                     /* SCM_MAX_FD, include/net/scm.h */
@@ -132,23 +132,12 @@ static int take_line(BusPeer *p, Error *e)
         return p->greeted && sd_bus_is_ready(p->client->own.bus) <= 0 ? -ECONNRESET : 0;
 }
 
-static uint32_t read_number(const char *at, bool little)
-{
-        uint32_t value;
-
-        memcpy(&value, at, sizeof value);
-        return little ? le32toh(value) : be32toh(value);
-}
-
-/* The D-Bus specification, "Message Format": byte order; sizes of the body and of the fields, which are padded to eight. */
 static int take_header(BusPeer *p, Error *e)
 {
         const uint64_t most = supervisor_config(p->client->own.owner->supervisor)->clients.message_bytes;
-        bool little = p->data[0] == 'l';
-        uint64_t body = read_number(p->data + 4, little), fields = read_number(p->data + 12, little),
-                 size = HEADER_BYTES + ((fields + 7) & ~UINT64_C(7)) + body;
+        uint64_t size;
 
-        if (!little && p->data[0] != 'B')
+        if (bus_frame_size((const uint8_t *)p->data, &size) < 0)
                 return error_set(e, -EBADMSG, "user %u sends what is no message", p->client->user->uid);
         if (size > most)
                 return error_set(e, -EMSGSIZE, "a message of user %u is larger than %" PRIu64 " bytes",
@@ -176,8 +165,8 @@ static int take_message(BusPeer *p, Error *e)
         int r = p->room == 0 ? make_room(p, ROOM_MIN, e) : 0;
 
         if (r >= 0 && p->size == 0) {
-                r = receive(p, HEADER_BYTES - p->have);
-                if (r <= 0 || p->have < HEADER_BYTES)
+                r = receive(p, BUS_FRAME_HEADER_BYTES - p->have);
+                if (r <= 0 || p->have < BUS_FRAME_HEADER_BYTES)
                         return r;
                 r = take_header(p, e);
         }

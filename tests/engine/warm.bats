@@ -126,7 +126,7 @@ warm_of_pool() { # of its one worker
                 sleep "$pause"
                 # The next one may not be there yet.
                 until pkill -KILL -f "skep-worker --socket $state/worker.sock"; do sleep 0.01; done
-                ctl wait $ids
+                ctl wait $ids || { for id in $ids; do ctl status --json "$id"; done; cat "$BATS_FILE_TMPDIR/log"; false; } >&2
         done
         stop_engine
         for _ in $(seq 50); do

@@ -37,6 +37,7 @@ for target in build/fuzz/*; do
                 printf '400000-401000 r-xp 0 08:01 9 /bin/x\n' > "$place/$name/map"
                 head -c 144 /dev/zero > "$place/$name/call" # read() with empty texts
                 ;;
+        fuzz_frame) printf 'l\1\0\1\3\0\0\0\1\0\0\0\5\0\0\0%011dB\1\0\1%020d' 0 0 | tr 0 '\0' > "$place/$name/messages" ;;
         fuzz_size) printf '1.5GiB' > "$place/$name/a"; printf '1min 30s' > "$place/$name/b" ;;
         fuzz_image | fuzz_layer) PYTHONPATH=tests/jail PYTHONDONTWRITEBYTECODE=1 python3 tests/fuzz/image_seeds.py "$place/$name" "$name" ;;
         fuzz_trace) printf 'time,count\n0,1\n60,2\n120,0\n300,9\n' > "$place/$name/trace" ;;

@@ -69,7 +69,7 @@ if [ "${2:-}" = shell ]; then
         exec "${machine[@]}" "${emulated[@]}" -append "$command_line systemd.mask=skep-tests.service systemd.wants=console-getty.service"
 fi
 
-trap 'kill $(jobs -p) 2> /dev/null' EXIT
+trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
 trap 'exit 130' INT TERM
 power=
 if [[ -z $wanted || " $wanted " == *" power "* ]]; then
@@ -82,7 +82,7 @@ echo "Booting the machine for tests ($(cat $place/accel))."
 qemu=$!
 
 # Says which suites have ended, until the machine has; or ends it when it says nothing any more.
-said=0 quiet=0 size=0
+said=0 quiet=0 size=0 cut=
 while kill -0 $qemu 2> /dev/null; do
         sleep 1
         now=$(stat -c %s $place/console)
@@ -90,6 +90,7 @@ while kill -0 $qemu 2> /dev/null; do
         mapfile -t lines < <(grep -aoE '# [a-z-]+: [0-9]+ s' $place/console)
         for line in "${lines[@]:said}"; do echo "$line"; done
         said=${#lines[@]}
+        if [ -n "$power" ] && ! kill -0 "$power" 2> /dev/null && [ -z "$cut" ]; then echo "${cut:=# power: $SECONDS s}"; fi
         if [ $quiet -ge $silence ] || [ $SECONDS -ge "$limit" ]; then
                 echo "The machine says nothing more. The end of its console:"
                 tail -40 $place/console
@@ -101,7 +102,6 @@ tar -C $place/results -xf $place/results.img 2> /dev/null || true
 if [ -n "$power" ]; then
         wait $power || true
         cp $place/power.tap $place/power.err $place/results/
-        echo "# power: $SECONDS s"
 fi
 times > $place/times
 

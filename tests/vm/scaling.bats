@@ -13,7 +13,8 @@ setup_file() {
 }
 
 teardown_file() {
-        rm /etc/skep/skepd.json.d/scaling.json
+        rm -r /etc/skep/skepd.json.d
+        rmdir --ignore-fail-on-non-empty /etc/skep
         systemctl restart skepd.service
         skepctl scale 2
 }
@@ -36,15 +37,17 @@ workers_are_more_than() {
 }
 
 @test "a load that is replayed has units started before its burst, and the forecast says why" {
+        start=$(date +%s)
         systemctl stop skepd.service skepd.socket
         remember_hours /var/lib/skep/jobs.db
         systemctl start skepd.socket skepd.service
         until_true 60 workers_are 2
         until_true 120 has_learnt
         skepctl scale predictive # decides at once; else it is done within a minute
-        until_true 100 workers_are_more_than 2
+        until_true 150 workers_are_more_than 2 || { skepctl forecast; skepctl pool; journalctl -u skepd.service -n 30 --no-pager; return 1; }
         skepctl forecast > "$BATS_TEST_TMPDIR/text"
         cat "$BATS_TEST_TMPDIR/text"
-        grep -q '^The last decision: The load is 0.0 workers; .* are wanted: [0-9]*, since a cycle adds at most 50 %' "$BATS_TEST_TMPDIR/text"
-        journalctl -u skepd.service -b --no-pager | grep -q 'are wanted: 3, since a cycle adds at most 50 %'
+        # With no load at all it grows by what is foreseen alone.
+        grep -qE '^The last decision: The load is 0.0 workers; in .* are wanted: ([3-9]|[1-9][0-9])' "$BATS_TEST_TMPDIR/text"
+        journalctl --since "@$start" -u skepd.service --no-pager | grep -q 'The load is 0.0 workers; .* are wanted: 3'
 }

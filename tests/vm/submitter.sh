@@ -5,14 +5,8 @@
 # and each that was seen to have ended: what was said must be there after the next cut. With ROUND=last it lets
 # all jobs end, and says what they left.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root SKEP_ADDRESS=unix:path=/run/skep/engine.sock
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
+mount -a -T /skep/tests/vm/submitter.fstab
 mkdir -p /dev/shm /run/skep
-mount -t tmpfs tmpfs /dev/shm
-mount -t ext4 /dev/vdc /mnt
 ln -s /proc/self/fd /dev/fd
 stty -onlcr < /dev/console
 echo # what the firmware said had no end of line
@@ -24,8 +18,8 @@ states() {
         $ctl list --json | sed -u 's/.*"id": *"\([^"]*\)".*"state": *"\([^"]*\)".*/\1 \2/'
 }
 
-/skep/build/skepd --embedded --state /mnt/state --socket /run/skep/engine.sock --workers 2 > /tmp/ready &
-for _ in $(seq 300); do grep -q ready /tmp/ready && break; sleep 0.1; done
+exec 3< <(exec /skep/build/skepd --embedded --state /mnt/state --socket /run/skep/engine.sock --workers 2)
+read -r _ <&3
 states | say has
 echo "ready ."
 
