@@ -207,10 +207,11 @@ check-python: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/python.sh
 
 # The same tests and more in a virtual machine with systemd, whose kernel has all cgroup controllers.
+VM_PROGRAMS := $(addprefix $(BUILD)/,payload escapes warm-jail)
 check-vm: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh $(VERSION)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(VM_PROGRAMS) && tests/vm/run.sh $(VERSION)
 vm: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/vm/run.sh $(VERSION) shell
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(VM_PROGRAMS) && tests/vm/run.sh $(VERSION) shell
 
 # Each attack, and what came of it inside and outside. WITH and PROGRAM as tests/jail/escapes.sh has them; "$$" is a "$".
 escapes: deps

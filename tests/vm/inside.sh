@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # In the machine for tests: runs the suites, and leaves what comes of each on the third disk as soon as it has ended.
 #
-# What measures and what judges the whole machine comes first and alone, while the host's other processor is taken by the machine that
-# loses its power. Then the machine has two: what judges the installed packages and the engine, and what judges the jail, go side by
-# side, with copies of the build of their own, since suites look for what is left of theirs. At last the machine is started anew in the
-# middle of submissions, and what comes after that runs.
+# The machine has two processors. What judges the installed packages and the engine, and what judges the jail, go side by side, with
+# copies of the build of their own, since suites look for what is left of theirs; then, alone, what measures and what
+# judges the whole machine. At last the machine is started anew in the middle of submissions, and what comes after that runs. The
+# machine that loses its power takes what this one leaves of the host's processors.
 set -u
 cd /skep || exit 1
 out=/var/tmp/results
@@ -42,7 +42,7 @@ elsewhere+='|strict runs|cannot be kept|Ctrl-C'
 
 # What the engine asks of cgroups and of processes that outlive each other; the rest asks it of the store and the queue.
 declare -A here=([tests/engine/survive.bats]='while its supervisor is killed|while there is no supervisor: |SIGTERM ends|full disk costs'
-        [tests/engine/warm.bats]='first job is started cold|dies while it waits|nothing is left of jails')
+        [tests/engine/warm.bats]='first job is started cold|nothing is left of jails')
 
 suite() { # name, file, command before bats
         local name=$1 file=$2 filter=$only
@@ -55,16 +55,8 @@ suite() { # name, file, command before bats
         run "$name" "$@" bats --timing --formatter tap --filter "$filter" "$file"
 }
 
-alone() {
-        suite units tests/vm/units.bats
-        suite hogs tests/vm/hogs.bats
-        run escapes "${without_systemd[@]}" tests/jail/escapes.sh --tap --policy python
-}
-
 packages() {
-        suite cgroup tests/vm/cgroup.bats
-        suite crash tests/vm/crash.bats
-        suite host tests/vm/host.bats
+        suite units tests/vm/units.bats
         suite pool tests/vm/pool.bats
         suite overrides tests/vm/overrides.bats
         suite scaling tests/vm/scaling.bats
@@ -72,11 +64,14 @@ packages() {
         cd /srv/skep || return
         suite survive tests/engine/survive.bats
         suite warm tests/engine/warm.bats
+        suite roots tests/jail/roots.bats
 }
 
 jails() {
+        suite cgroup tests/vm/cgroup.bats
+        suite crash tests/vm/crash.bats
+        suite host tests/vm/host.bats
         suite jail tests/jail/jail.bats
-        suite roots tests/jail/roots.bats
 }
 
 user_jails() {
@@ -123,13 +118,14 @@ mkdir -p $out
         cat /sys/fs/cgroup/cgroup.controllers
 } > "$out/machine"
 save
-alone
 packages &
 {
         jails
         user_jails
 } &
 wait
+suite hogs tests/vm/hogs.bats
+run escapes "${without_systemd[@]}" tests/jail/escapes.sh --tap --policy python
 suite busless tests/vm/busless.bats
 if [[ -n $wanted && " $wanted " != *" removal "* ]]; then
         end

@@ -73,7 +73,7 @@ trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
 trap 'exit 130' INT TERM
 power=
 if [[ -z $wanted || " $wanted " == *" power "* ]]; then
-        tests/vm/power.sh "${emulated[@]}" > $place/power.tap 2> $place/power.err &
+        nice tests/vm/power.sh "${emulated[@]}" > $place/power.tap 2> $place/power.err &
         power=$!
 fi
 echo "Booting the machine for tests ($(cat $place/accel))."
