@@ -3,11 +3,12 @@
 # box.sh COMMAND...: runs a command with mounts, processes, IPC and a cgroup of its own, and ends whatever it leaves. Suites judge
 # the host before and after; in boxes they can go side by side, and none takes another's jails for its own leftovers.
 #
-# Not on a host that systemd runs, which gives jails their cgroups and knows processes by their numbers outside: there, the
-# command runs as it is.
+# Fails where there can be none. So on a host that systemd runs, which gives jails their cgroups, and knows processes by their
+# numbers outside.
 set -eu
 if [ -d /run/systemd/system ]; then
-        exec "$@"
+        echo "box.sh: this host's cgroups are systemd's" >&2
+        exit 1
 fi
 tree=/sys/fs/cgroup
 [ -d $tree/unified ] && tree=$tree/unified

@@ -35,11 +35,6 @@ run() { # name, command that prints TAP
         flock "$out" "$0" save
 }
 
-# What is about words, options and pipes, and asks nothing of the kernel that another one would answer otherwise.
-elsewhere='exit status|127|137 is|whose interpreter|output|stdout|binary data|standard input|reader|holes|links, FIFOs|archive|bad input'
-elsewhere+='|working directory|every key|policy under which|/run that|wall limit|sleeping|empty environment|inputs are|directory goes in'
-elsewhere+='|strict runs|cannot be kept|Ctrl-C'
-
 # What the engine asks of cgroups and of processes that outlive each other; the rest asks it of the store and the queue.
 declare -A here=([tests/engine/survive.bats]='while its supervisor is killed|while there is no supervisor: |SIGTERM ends|full disk costs'
         [tests/engine/warm.bats]='first job is started cold|nothing is left of jails')
@@ -49,9 +44,6 @@ suite() { # name, file, command before bats
         shift 2
         [ "$only" != . ] || filter=${here[$file]:-.}
         case $file in tests/jail/* | tests/engine/*) set -- "${without_systemd[@]}" "$@" ;; esac
-        if [ "$file" = tests/jail/jail.bats ] && [ "$only" = . ]; then
-                filter=$(sed -n 's/^@test "\(.*\)" {$/\1/p' $file | grep -vE "$elsewhere" | sed 's/[][().*^$+?{}|]/\\&/g' | paste -sd'|')
-        fi
         run "$name" "$@" bats --timing --formatter tap --filter "$filter" "$file"
 }
 

@@ -8,7 +8,10 @@ load installed
 
 setup_file() {
         install_packages
+        # Workers 1 and 2, and no others.
+        systemctl stop skepd.service 'skep-worker@*.service'
         systemctl start skepd
+        skepctl scale 2
         skepctl run -- true < /dev/null
 }
 

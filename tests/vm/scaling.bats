@@ -19,12 +19,12 @@ teardown_file() {
         skepctl scale 2
 }
 
-# Eight hours in which a job came now and then, and for ten minutes of each forty, which come again in two minutes, four a second.
+# Eight hours in which a job came now and then, and for ten minutes of each forty, which come again within a minute, four a second.
 remember_hours() {
         local now=$(($(date +%s) / 60 * 60))
         sqlite3 "$1" "DELETE FROM learnt; DELETE FROM load;
                 WITH RECURSIVE minutes (at) AS (VALUES ($now - 8 * 3600) UNION ALL SELECT at + 60 FROM minutes WHERE at + 60 < $now),
-                counted AS (SELECT at, CASE WHEN (at - $now - 120 + 96000) % 2400 < 600 THEN 240 ELSE 2 END AS n FROM minutes)
+                counted AS (SELECT at, CASE WHEN (at - $now - 60 + 96000) % 2400 < 600 THEN 240 ELSE 2 END AS n FROM minutes)
                 INSERT INTO load SELECT 60, at, 1, 0, n, n, n * 20000000, 0, 0, 0 FROM counted"
 }
 

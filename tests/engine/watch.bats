@@ -1,0 +1,227 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# skepctl where it goes on while something happens: logs, waits, events, top.
+
+bats_require_minimum_version 1.5.0
+load ../helper
+load engine
+load ctl
+
+@test "logs shows one stream, or another attempt" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo out $SKEP_ATTEMPT; echo err $SKEP_ATTEMPT >&2; exit 1"], "retry": {"attempts": 2, "backoff": "10ms", "on": ["exited"]}}')
+        run -1 ctl wait "$id"
+        [ "$(ctl logs "$id" 2>/dev/null)" = "out 2" ]
+        [ "$(ctl logs "$id" 2>&1 >/dev/null)" = "err 2" ]
+        [ "$(ctl logs --stdout "$id" 2>&1)" = "out 2" ]
+        [ "$(ctl logs --stderr "$id" 2>&1)" = "err 2" ]
+        [ "$(ctl logs --attempt 1 --stdout "$id")" = "out 1" ]
+        refuse "no attempt 3" logs --attempt 3 "$id"
+        refuse "out of range" logs --attempt 0 "$id"
+}
+
+@test "logs -f goes on with the next attempt while it runs" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo begin $SKEP_ATTEMPT; sleep 1; [ $SKEP_ATTEMPT = 2 ] && sleep 600"], "retry": {"attempts": 3, "backoff": "300ms", "on": ["exited"]}, "limits": {"wall": "1h"}}')
+        ctl logs -f "$id" > out 2> err 3>&- &
+        for i in $(seq 200); do grep -q 'begin 2' out && break; sleep 0.1; done
+        grep -q 'begin 2' out
+        [ "$(ctl status --json "$id" | json_get state)" = running ]
+        grep -q 'run again; the output of attempt 2' err
+        ctl cancel "$id"
+        wait $!
+}
+
+@test "logs -f ends with its reader" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in $(seq 600); do echo $i; sleep 0.2; done"]}')
+        [ "$(ctl logs -f "$id" | head -1)" = 1 ]
+        silent=$(ctl submit - <<< '{"command": ["sh", "-c", "echo begun; sleep 600"]}')
+        [ "$(ctl logs -f "$silent" | head -1)" = begun ]
+        ctl cancel "$silent"
+        [ "$(ctl status --json "$id" | json_get state)" = running ]
+        ctl cancel "$id"
+}
+
+@test "a second Ctrl-C leaves at once, with 130" {
+        ctl run --name stubborn -- sh -c 'trap "" TERM INT; sleep 60' < /dev/null 3>&- &
+        for i in $(seq 100); do ctl list --state running --name stubborn --ids | grep -q . && break; sleep 0.1; done
+        pid=$(pgrep -f 'skepctl run --name stubborn' | tail -1)
+        kill -INT "$pid"
+        kill -INT "$pid" 2> /dev/null || true
+        status=0
+        wait $! || status=$?
+        [ "$status" -eq 130 ]
+}
+
+@test "who waits is not disturbed by another supervisor's taking over" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "4"]}')
+        ctl wait "$id" 2> err 3>&- &
+        waiter=$!
+        ctl logs -f "$id" 2> err2 3>&- &
+        follower=$!
+        for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
+        sleep 0.2
+        pid=$(cat "$BATS_FILE_TMPDIR/pid")
+        kill -KILL "$pid"
+        while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
+        start_engine
+        wait $waiter
+        wait $follower
+        grep -q 'the supervisor has gone' err
+        [ "$(ctl status --json "$id" | json_get state)" = succeeded ]
+}
+
+@test "a long wait shows how far it is, on a terminal alone" {
+        for i in 1 2 3 4; do echo '{"command": ["sleep", "1.5"]}'; done | ctl submit - > ids
+        on_terminal "$build/skepctl wait $(tr '\n' ' ' < ids)"
+        [ "$status" -eq 0 ]
+        [[ $output == *"wait ["*"of 4"* ]]
+        ids=$(for i in 1 2; do echo '{"command": ["sleep", "1"]}'; done | ctl submit -)
+        run ctl wait $ids
+        [ -z "$output" ]
+}
+
+@test "run says on a terminal why the job does not run yet" {
+        ctl pause
+        { sleep 3; ctl resume; } 3>&- &
+        on_terminal "$build/skepctl run -- echo done"
+        [ "$status" -eq 0 ]
+        [[ $output == *"waiting "*" s: the engine is paused"*$'\r\e[K'"done"* ]]
+        wait
+}
+
+@test "events tells what has come and ended, and what comes" {
+        id=$(ctl submit - <<< '{"command": ["false"], "name": "eventful"}')
+        run ctl wait "$id"
+        [ "$(ctl events -n 2 | wc -l)" -eq 3 ]
+        run grep "$id" <<< "$(ctl events)"
+        [[ ${lines[0]} == *" submitted "*"$id"*" eventful" ]]
+        [[ ${lines[1]} == *" failed "*"$id"*"exit 1"*" eventful" ]]
+        ctl events --json | grep "$id" | tail -1 > last
+        [ "$(json_get event last)" = finished ]
+        [ "$(json_get reason last)" = exited ]
+        [ "$(ctl events --json -n 0)" = "" ]
+        "$build/skepctl" events --json -f -n 0 > out 3>&- &
+        follower=$!
+        sleep 0.5
+        id=$(ctl submit - <<< '{"command": ["true"], "name": "followed"}')
+        ctl wait "$id"
+        for i in $(seq 100); do [ "$(grep -c "$id" out)" -eq 2 ] && break; sleep 0.1; done
+        restart_engine
+        after=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$after"
+        for i in $(seq 100); do [ "$(grep -c "$after" out)" -eq 2 ] && break; sleep 0.1; done
+        kill $follower
+        [ "$(grep -c "$after" out)" -eq 2 ]
+        [ "$(grep "$id" out | head -1 | json_get event)" = submitted ]
+        [ "$(grep "$id" out | tail -1 | json_get state)" = succeeded ]
+}
+
+@test "a wait for more jobs than the supervisor remembers" {
+        echo '{"retention": {"count": 50}}' > few.json
+        "$build/skepd" --embedded --config few.json --state few --socket "$PWD/few.sock" --allow-missing="$MISSING" > ready 2> log 3>&- &
+        pid=$!
+        for i in $(seq 100); do grep -q ready ready && break; sleep 0.1; done
+        export SKEP_ADDRESS=unix:path=$PWD/few.sock
+        ctl pause
+        for i in $(seq 800); do echo '{"command": ["true"], "priority": '$((i % 100))'}'; done | ctl submit - > ids
+        ctl wait - < ids 3>&- &
+        waiter=$!
+        sleep 0.5
+        ctl resume
+        wait $waiter
+        kill -TERM $pid
+        wait $pid
+}
+
+@test "logs shows both streams in the order in which they were written, and when" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in 1 2 3 4 5; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done; printf end"]}')
+        expected=$(for i in 1 2 3 4 5; do echo "out $i"; echo "err $i"; done; echo end)
+        [ "$(ctl logs -f "$id" 2>&1)" = "$expected" ]
+        [ "$(ctl logs "$id" 2>&1)" = "$expected" ]
+        ctl --utc logs --timestamps "$id" > stamped 2>&1
+        [ "$(sed 's/^[-0-9]*T[:0-9]*\.[0-9]\{6\}Z //' stamped)" = "$expected" ]
+        sort -c stamped
+        TZ=Asia/Tokyo ctl logs --timestamps --stdout "$id" | grep -q '+0900 out 1'
+}
+
+@test "an index that is damaged loses nothing of the output" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "seq 20000; seq 20000 >&2"]}')
+        ctl wait "$id"
+        seq 20000 > expected
+        for damage in "truncate -s 100" "truncate -s 0" "dd if=/dev/urandom bs=4800 count=1 status=none conv=notrunc of="; do
+                case $damage in
+                *=) eval "$damage$state/jobs/$id/1/index" ;;
+                *) $damage "$state/jobs/$id/1/index" ;;
+                esac
+                ctl logs "$id" > out 2> err
+                cmp out expected
+                cmp err expected
+        done
+        truncate -s 0 "$state/jobs/$id/1/index"
+        refuse "no times were kept" logs --timestamps "$id"
+}
+
+@test "a great deal of output on both streams is followed byte by byte" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in $(seq 40); do head -c 50000 /dev/zero; head -c 50000 /dev/zero >&2; done; echo end"], "limits": {"output": "100M"}}')
+        ctl logs -f "$id" > out 2> err
+        { head -c 2000000 /dev/zero; echo end; } | cmp - out
+        head -c 2000000 /dev/zero | cmp - err
+        # A reader that is slow, and one that goes away.
+        ctl logs "$id" 2> /dev/null | { sleep 0.5; cmp - out; }
+        ctl logs "$id" 2> err2 | head -c 10 > /dev/null
+        cmp err err2
+}
+
+# With a job that runs.
+watch_top() { # test
+        id=$(ctl submit - <<< '{"command": ["sleep", "600"], "name": "watched"}')
+        for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
+        run timeout 120 python3 "$top/tests/engine/top.py" "$build/skepctl" "$1"
+        ctl cancel "$id"
+        echo "$output"
+        [ "$status" -eq 0 ]
+}
+
+@test "top shows the pool, the tenants and what runs, until q" {
+        watch_top content
+}
+
+@test "top writes only the lines that have changed" {
+        watch_top changes
+}
+
+@test "top takes keys" {
+        watch_top keys
+}
+
+@test "top fits the terminal, also when that changes" {
+        watch_top sizes
+}
+
+@test "top gives the terminal back, whatever ends or stops it" {
+        watch_top signals
+        watch_top stop
+}
+
+@test "top elsewhere than on a terminal is one picture, or as many as asked for" {
+        run ctl top
+        [ "$status" -eq 0 ]
+        [[ $output == "skepd "*"workers: 2 of 2"* && $output != *$'\e'* ]]
+        [ "$(ctl top -n 2 | grep -c '^skepd ')" -eq 2 ]
+        ctl top --json -n 2 > objects
+        [ "$(wc -l < objects)" -eq 2 ]
+        [ "$(tail -1 objects | json_get engine.workers)" = 2 ]
+        [ "$(tail -1 objects | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["workers"]))')" -eq 2 ]
+        timeout 3 "$build/skepctl" top --json > objects || true
+        [ "$(wc -l < objects)" -ge 2 ]
+}
+
+@test "an array that runs shows how far it is" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 30}}')
+        run grep "^$id " <<< "$(ctl list)"
+        [[ $output == *" 0 of 30 "* ]]
+        [[ $(ctl status "$id") == *"members      30 queued"* ]]
+        ctl cancel "$id"
+        run -1 ctl wait "$id"
+        ctl resume
+}
