@@ -62,7 +62,7 @@ static int bind_system(Tree *t, const char *path)
 static int copy_linker_cache(Tree *t)
 {
         _cleanup_close_ int from = open(LINKER_CACHE, O_RDONLY | O_CLOEXEC),
-                            to = from < 0 ? -1 : openat(t->skeleton, LINKER_CACHE + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+                            to = from < 0 ? -1 : openat(t->skeleton, &LINKER_CACHE[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         ssize_t n;
 
         if (from < 0)
