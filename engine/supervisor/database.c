@@ -30,8 +30,8 @@ static const char *const steps[] = {
         "CREATE TABLE learnt (name TEXT PRIMARY KEY, data BLOB NOT NULL);",
 
         /* Of that, what belongs to each policy: minutes in which there was something. */
-        "CREATE TABLE policy_load (time_sec INTEGER NOT NULL, policy TEXT NOT NULL, arrivals INTEGER NOT NULL,"
-        " at_once INTEGER NOT NULL, PRIMARY KEY (time_sec, policy)) WITHOUT ROWID;",
+        ("CREATE TABLE policy_load (time_sec INTEGER NOT NULL, policy TEXT NOT NULL, arrivals INTEGER NOT NULL,"
+         " at_once INTEGER NOT NULL, PRIMARY KEY (time_sec, policy)) WITHOUT ROWID;"),
 };
 
 #define SCHEMA ((int64_t)ELEMENTS(steps))
