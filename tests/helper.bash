@@ -13,6 +13,11 @@ find_missing() {
         case $why in *--allow-missing=*) echo "${why##*--allow-missing=}" ;; esac
 }
 
+# Whose memory is not that of the program alone.
+sanitized() {
+        grep -q __asan_init "$build/skepd"
+}
+
 # Policies without limits, so that one can be asked for alone.
 bare_policy() {
         write_policy bare '{"filesystem": {"execute": ["/usr", "/input"]}, "syscalls": {"allow": ["@default", "@basic-io", "@file-system", "@process", "@signal"]}}'

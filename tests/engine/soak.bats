@@ -13,8 +13,9 @@ setup_file() {
 
 @test "after many jobs, memory and descriptors are what they were after the first" {
         jobs=${SOAK_JOBS:-2000}
-        # What is remembered of ended jobs is as much after the first.
-        echo '{"retention": {"count": 200}}' > "$BATS_TEST_TMPDIR/skepd.json"
+        # What is remembered of ended jobs, and how many jails wait, is as much after the first.
+        echo '{"retention": {"count": 200}, "warm": {"maximum": 4}}' > "$BATS_TEST_TMPDIR/skepd.json"
+        export ASAN_OPTIONS=quarantine_size_mb=0:thread_local_quarantine_size_kb=0 # else what was freed is kept
         start_engine --drain 0s --config "$BATS_TEST_TMPDIR/skepd.json"
         result=0
         timeout 1500 python3 -B "$BATS_TEST_DIRNAME/soak.py" "$SKEP_ADDRESS" "$(cat "$BATS_FILE_TMPDIR/pid")" "$jobs" \

@@ -156,6 +156,7 @@ judge_account() {
         local cost grown own
         read_account "$at/err"
         text+="; outside: $((cost - empty_cost)) ms more than without, $grown KiB (the job: $own ms)"
+        if sanitized; then grown=0; fi
         if [ $((cost - empty_cost)) -ge 1000 ] || [ "$grown" -ge 1024 ]; then
                 add_change "it cost $((cost - empty_cost)) ms and $grown KiB"
         fi
