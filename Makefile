@@ -153,6 +153,7 @@ $(BUILD)/fuzz-objects/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(PKG_CFLAGS) -Wno-missing-prototypes -MMD -MP -c -o $@ $<
 $(BUILD)/fuzz/%: $(BUILD)/fuzz-objects/tests/fuzz/%.o $(patsubst %.c,$(BUILD)/fuzz-objects/%.o,$(FUZZ_CODE))
+	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS)) -lm
 fuzz:
 	@CC=clang packaging/deps.sh
