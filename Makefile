@@ -200,8 +200,9 @@ deps:
 demo: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/demo/demo.sh
 
+# The fuzz targets are compiled, so that they keep up with what they are for.
 check: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) && tests/packages.sh && tests/run.sh
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(TEST_PROGRAMS) $(call objects,$(FUZZ_SOURCES)) && tests/packages.sh && tests/run.sh
 
 # Under the policies that are meant for it; some fifteen minutes.
 check-python: deps

@@ -36,7 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (trace_parse((const char *)data, size, &trace, &e) >= 0 && trace.n <= ROWS_MAX)
                 replay(&trace);
-        settings.small = true;
         if (scaler_new(&scaler, &settings, &e) >= 0)
                 scaler_restore(scaler, data, size);
         return 0;
