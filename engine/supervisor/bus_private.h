@@ -2,7 +2,8 @@
 #pragma once
 
 /* What the files of the D-Bus interface share: bus.c (start and end), bus_socket.c and bus_message_bus.c (the two ways
- * in), bus_client.c (who calls, and what is kept for him), bus_peer.c (a connection to the socket), bus_pending.c (calls that are answered later),
+ * in), bus_client.c (who calls, and what is kept for him), bus_peer.c (a connection to the socket; bus_frame.c: where a
+ * message ends), bus_pending.c (calls that are answered later),
  * bus_signals.c, bus_authority.c (polkit), and a file for each interface. */
 
 #include "engine/supervisor/bus.h"

@@ -29,7 +29,7 @@ workers() { # of this state directory, whoever has started them
 }
 
 @test "a job runs on while its supervisor is killed and comes back" {
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo one; sleep 3; echo two; echo kept > /output/f"]}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo one; sleep 8; echo two; echo kept > /output/f"]}')
         reach "$id" running
         before=$(workers)
         kill_engine
