@@ -1,18 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# skepctl, with an engine for each file.
-
-setup_file() {
-        place_engine "$BATS_FILE_TMPDIR"
-        start_engine
-}
-
-teardown_file() {
-        stop_engine
-}
-
-setup() {
-        cd "$BATS_TEST_TMPDIR"
-}
+# What skepctl says where something is wrong, and on a terminal.
 
 # Ends with 125 and one sentence that has this in it.
 refuse() {

@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
-load engine
+load one_engine
 load ctl
 
 @test "what is typed wrong gets one sentence with the way out" {

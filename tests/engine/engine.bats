@@ -4,20 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
-load engine
-
-setup_file() {
-        place_engine "$BATS_FILE_TMPDIR"
-        start_engine
-}
-
-teardown_file() {
-        stop_engine
-}
-
-setup() {
-        cd "$BATS_TEST_TMPDIR"
-}
+load one_engine
 
 @test "run ends as the job ends, with its output" {
         run ctl run -- sh -c 'echo out; exit 3' </dev/null

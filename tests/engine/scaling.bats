@@ -3,18 +3,7 @@
 # The pool is sized by the load: what is counted is kept, decided, explained and shown.
 
 load ../helper
-load engine
-
-setup_file() {
-        place_engine "$BATS_FILE_TMPDIR"
-        start_engine
-}
-teardown_file() {
-        stop_engine
-}
-setup() {
-        cd "$BATS_TEST_TMPDIR"
-}
+load one_engine
 
 load_of_last_hour() {
         sqlite3 "$state/jobs.db" 'SELECT coalesce(sum(arrivals), 0) FROM load WHERE step_sec = 10'

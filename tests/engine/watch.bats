@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
-load engine
+load one_engine
 load ctl
 
 @test "logs shows one stream, or another attempt" {

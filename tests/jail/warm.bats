@@ -4,16 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
-
-setup_file() {
-        export MISSING=$(find_missing)
-        export BEFORE=$(leftovers)
-}
-
-setup() {
-        cd "$BATS_TEST_TMPDIR"
-        report=$BATS_TEST_TMPDIR/report.json
-}
+load jail
 
 # Runs in a jail that waits for it, with the payload at /input/payload.
 warm() {
@@ -22,10 +13,6 @@ warm() {
 
 start() {
         json_get start "$report"
-}
-
-reason() {
-        json_get reason "$report"
 }
 
 @test "a job gets a jail that was there before, and its report says so" {
