@@ -317,12 +317,11 @@ static _Noreturn void inside(const Launch *l, Sources *s, const Caller *caller, 
 
 /* ---- in the launcher ---- */
 
-static int give_part(int control, int r, int *fds, size_t n, Error *e)
+static int give_part(int control, const int *fds, size_t n, Error *e)
 {
-        if (r >= 0 && (r = send_message(control, "", 1, fds, n)) < 0)
-                error_errno(e, r, "handing over to the jail's first process");
-        close_many(fds, n);
-        return r < 0 ? r : 0;
+        int r = send_message(control, "", 1, fds, n);
+
+        return r < 0 ? error_errno(e, r, "handing over to the jail's first process") : 0;
 }
 
 /* While the jail's first process leaves its caller. */
@@ -331,16 +330,28 @@ static int give_tmpfs(const Launch *l, int control, Error *e)
         RootTmpfs tmpfs;
         int r = root_make_tmpfs(l->plan, l->ids, &tmpfs, e);
 
-        return give_part(control, r, (int[]){tmpfs.mount, tmpfs.context}, 2, e);
+        if (r < 0)
+                return r;
+        int fds[2] = {tmpfs.mount, tmpfs.context};
+        r = give_part(control, fds, 2, e);
+        close_many(fds, 2);
+        return r;
 }
 
 /* While it makes its mounts. */
-static int give_namespaces(const Launch *l, int control, Error *e)
+static int give_namespaces(const Launch *l, int control, int *ret_network, Error *e)
 {
-        int fds[2] = {namespace_of_user(l->ids, e), -1};
-        int r = fds[0] < 0 ? fds[0] : (fds[1] = namespace_of_network(l->plan->sockets, e));
+        _cleanup_close_ int user = namespace_of_user(l->ids, e), network = -1;
 
-        return give_part(control, r, fds, 2, e);
+        if (user < 0)
+                return user;
+        network = networks_take(l->networks, l->plan->sockets, e);
+        if (network < 0)
+                return network;
+        int r = give_part(control, (int[]){user, network}, 2, e);
+        if (!l->plan->sockets)
+                *ret_network = take_fd(network);
+        return r;
 }
 
 int launch_start(const Launch *l, Launched *ret, Error *e)
@@ -376,9 +387,11 @@ int launch_start(const Launch *l, Launched *ret, Error *e)
         if (pid == 0)
                 inside(l, &sources, caller, sockets[1]);
         close(sockets[1]);
-        *ret = (Launched){.pid = pid, .pidfd = pidfd, .control = sockets[0]};
-        if (!root_user)
-                return give_part(sockets[0], ids_map(l->ids, pid, e), NULL, 0, e);
+        *ret = (Launched){.pid = pid, .pidfd = pidfd, .control = sockets[0], .network = -1};
+        if (!root_user) {
+                r = ids_map(l->ids, pid, e);
+                return r < 0 ? r : give_part(sockets[0], NULL, 0, e);
+        }
         r = give_tmpfs(l, sockets[0], e);
-        return r < 0 ? r : give_namespaces(l, sockets[0], e);
+        return r < 0 ? r : give_namespaces(l, sockets[0], &ret->network, e);
 }

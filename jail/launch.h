@@ -2,6 +2,7 @@
 #pragma once
 
 #include "jail/cgroup.h"
+#include "jail/networks.h"
 #include "jail/reaper.h"
 
 /* The launch of one jail. launch_start() makes its first process, which builds the jail around itself. */
@@ -12,6 +13,7 @@ typedef struct Launch {
         size_t n_fds;
         int cgroup; /* of the jail; -1: none */
         const Ids *ids;
+        Networks *networks;
         ReaperLedger *ledger;
 } Launch;
 
@@ -19,6 +21,7 @@ typedef struct Launched {
         pid_t pid;
         int pidfd;
         int control; /* SOCK_SEQPACKET: ReaperMessage from the jail */
+        int network; /* for networks_give_back(), when it has ended; -1: none */
 } Launched;
 
 /* Error: the sentence names the step. If there is a process then (`ret->pid`), it is for the caller to end. */

@@ -180,6 +180,7 @@ int launcher_new(int socket_fd, bool here, Launcher **ret)
 Launcher *launcher_free(Launcher *l)
 {
         warm_done(l);
+        networks_done(&l->networks);
         watchdog_dismiss(&l->watchdog);
         cgroup_tree_remove(&l->cgroups);
         close_fd(l->timer);

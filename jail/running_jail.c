@@ -67,6 +67,7 @@ static RunningJail *jail_done(RunningJail *j)
 {
         close_fd(j->process.pidfd);
         close_fd(j->process.control);
+        close_fd(j->process.network);
         close_fd(j->cgroup);
         close_fd(j->peak);
         close_fd(j->ids.fd);
@@ -179,6 +180,7 @@ void running_jail_gone(Launcher *l, RunningJail *j)
         if (j->id > 0)
                 send_ended(l, j->id, &j->outcome, sentence(j, &j->outcome),
                            j->started_usec > 0 ? j->doors[DOOR_OUTPUT] : -1);
+        networks_give_back(&l->networks, take_fd(j->process.network));
         l->busy_usec = monotonic_usec();
         for (RunningJail **at = &l->jails; *at; at = &(*at)->next)
                 if (*at == j) {
@@ -295,7 +297,7 @@ static RunningJail *jail_new(uint64_t id, Phase phase)
         if (!j)
                 return NULL;
         *j = (RunningJail){
-                .id = id, .phase = phase, .process = {-1, -1, -1}, .cgroup = -1, .peak = -1, .ids = IDS_NULL};
+                .id = id, .phase = phase, .process = {-1, -1, -1, -1}, .cgroup = -1, .peak = -1, .ids = IDS_NULL};
         for (size_t i = 0; i < DOORS; i++)
                 j->doors[i] = -1;
         j->received_usec = monotonic_usec();
@@ -328,6 +330,7 @@ static int make_jail(Launcher *l, RunningJail *j, const Plan *plan, const int *f
                 .n_fds = n_fds,
                 .cgroup = j->cgroup,
                 .ids = &j->ids,
+                .networks = &l->networks,
                 .ledger = j->ledger,
         };
         if (r >= 0)

@@ -59,6 +59,7 @@ struct Launcher {
         bool here;           /* in the caller's own process */
         Watchdog watchdog;
         CgroupTree cgroups;
+        Networks networks;
         RunningJail *jails;
         WarmKind *kinds;
         uint64_t busy_usec; /* when a job was last started, or ended */

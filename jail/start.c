@@ -142,15 +142,22 @@ static bool listens(const JailSpec *spec)
         return spec->policy->listen || spec->watch == JAIL_WATCH_RECORD;
 }
 
-/* Asked each time: so the usual answer has to be a quick one. */
+/* Of any kind, since a network namespace in which none was made goes to another jail. Asked each time: so the usual
+ * answer has to be a quick one. */
 static bool allows_sockets(const JailPolicy *policy)
 {
+        static const unsigned makers[] = {SYS_socket, SYS_socketpair, SYS_io_uring_setup};
         const struct seccomp_data usual = {
                 .nr = SYS_socket, .arch = seccomp_arch_native(), .args = {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}};
         FilterFate fate;
         uint32_t refusal;
 
-        return filter_allows(policy, &usual) || filter_fate(policy, SYS_socket, &fate, &refusal) < 0 || fate != FILTER_REFUSES;
+        if (filter_allows(policy, &usual))
+                return true;
+        for (size_t i = 0; i < ELEMENTS(makers); i++)
+                if (filter_fate(policy, makers[i], &fate, &refusal) < 0 || fate != FILTER_REFUSES)
+                        return true;
+        return false;
 }
 
 int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *e)

@@ -139,6 +139,22 @@ END
         [ "${#lines[@]}" -eq 12 ]
 }
 
+@test "who can make a socket gets a network that nobody was in" {
+        run warm --policy python --jobs 4 -- python3 -c '
+import socket
+print(open("/proc/net/dev").read().split("lo:")[1].split()[0])
+server = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(server.getsockname()).send(b"said")' < /dev/null
+        [ "$status" -eq 0 ]
+        [ "${lines[*]}" = "0 0 0 0" ]
+        # Where none can be made, there is no loopback to use; of any kind, since names of sockets would be seen by the next.
+        run warm --policy strict -- grep -c 127.0.0.1 /proc/net/fib_trie < /dev/null
+        [ "$output" = 0 ]
+        echo '{"extends": "strict", "syscalls": {"allow": ["socketpair"]}}' > pair.json
+        run warm --policy ./pair.json -- grep -q 127.0.0.1 /proc/net/fib_trie < /dev/null
+        [ "$status" -eq 0 ]
+}
+
 @test "a program that is not there, and a directory that is not" {
         run -127 warm -- nonesuch </dev/null
         [[ $output == *"nonesuch: not found in the jail"* ]]

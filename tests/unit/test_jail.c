@@ -5,6 +5,7 @@
 #include "engine/base/strv.h"
 #include "jail/enforce.h"
 #include "jail/ids.h"
+#include "jail/networks.h"
 #include "jail/plan.h"
 #include "tests/unit/unit.h"
 
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 START_TEST(test_a_plan_comes_back_as_it_was)
 {
@@ -284,6 +286,57 @@ START_TEST(test_a_stuck_reader_does_not_block_a_sink)
 }
 END_TEST
 
+static int network(Networks *networks, bool sockets, ino_t *ret)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        struct stat st;
+        int fd = networks_take(networks, sockets, &e);
+
+        ck_assert_msg(fd >= 0, "%s", error_text(&e));
+        ck_assert_int_eq(fstat(fd, &st), 0);
+        *ret = st.st_ino;
+        return fd;
+}
+
+START_TEST(test_a_network_in_which_nothing_could_be_made_is_used_again)
+{
+        Networks networks = {0};
+        int fds[NETWORKS_KEPT + 2];
+        ino_t first, second, third, own;
+        struct stat st;
+
+        if (geteuid() != 0)
+                return;
+        ck_assert_int_eq(stat("/proc/self/ns/net", &st), 0);
+        own = st.st_ino;
+        fds[0] = network(&networks, false, &first);
+        fds[1] = network(&networks, false, &second);
+        ck_assert(first != second && first != own && second != own);
+        networks_give_back(&networks, fds[0]);
+        fds[0] = network(&networks, true, &third);
+        ck_assert_msg(third != first, "sockets were let into a network that was used");
+        close(fds[0]);
+        fds[0] = network(&networks, false, &third);
+        ck_assert_uint_eq(third, first);
+        /* The process that makes them is still where it was. */
+        ck_assert_int_eq(stat("/proc/self/ns/net", &st), 0);
+        ck_assert_uint_eq(st.st_ino, own);
+        networks_give_back(&networks, fds[0]);
+        networks_give_back(&networks, fds[1]);
+        networks_give_back(&networks, -1);
+        ck_assert_uint_eq(networks.n, 2);
+        networks_done(&networks);
+        for (size_t i = 0; i < ELEMENTS(fds); i++) {
+                ck_assert_int_ge(fds[i] = dup(0), 0);
+                networks_give_back(&networks, fds[i]);
+        }
+        ck_assert_uint_eq(networks.n, NETWORKS_KEPT);
+        ck_assert_int_lt(fcntl(fds[NETWORKS_KEPT], F_GETFD), 0);
+        networks_done(&networks);
+        ck_assert_int_lt(fcntl(fds[0], F_GETFD), 0);
+}
+END_TEST
+
 Suite *jail_suite(void)
 {
         Suite *suite = suite_create("jail");
@@ -292,6 +345,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_a_plan_comes_back_as_it_was);
         tcase_add_test(tests, test_ranges_of_ids_are_exclusive_and_come_back);
         tcase_add_test(tests, test_ranges_of_ids_wrap_around);
+        tcase_add_test(tests, test_a_network_in_which_nothing_could_be_made_is_used_again);
         tcase_add_test(tests, test_last_words_are_heard_of_who_has_not_listened);
         tcase_add_test(tests, test_a_limit_that_nothing_holds_is_refused_by_name);
         tcase_add_test(tests, test_all_that_nothing_holds_is_refused_at_once);
