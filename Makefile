@@ -4,7 +4,7 @@
 #   make demo          the main job, on this machine, as root
 #   make check         the tests, as root
 #   make check-python  CPython's own tests in jails, as root
-#   make check-vm      the tests and more in a virtual machine with systemd; make vm: a shell there
+#   make check-vm      the tests and more in virtual machines with systemd; make vm: a shell in one
 #   make escapes       hostile programs in our jail, or in another sandbox: WITH='bwrap --unshare-all …'
 #   make fuzz          the parsers, and the engine by its D-Bus interface, SECONDS=30 each
 #   make bench-jail    what a jail costs, beside bubblewrap and crun, as root: RUNS=500 STALLS=5000
@@ -209,11 +209,11 @@ check-python: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/python.sh
 
 # The same tests and more in a virtual machine with systemd, whose kernel has all cgroup controllers.
-VM_PROGRAMS := $(addprefix $(BUILD)/,payload escapes warm-jail)
+vm-programs: all $(addprefix $(BUILD)/,payload escapes warm-jail)
 check-vm: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(VM_PROGRAMS) && tests/vm/run.sh $(VERSION)
+	@tests/vm/run.sh $(VERSION)
 vm: deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(VM_PROGRAMS) && tests/vm/run.sh $(VERSION) shell
+	@tests/vm/run.sh $(VERSION) shell
 
 # Each attack, and what came of it inside and outside. WITH and PROGRAM as tests/jail/escapes.sh has them; "$$" is a "$".
 escapes: deps
@@ -271,5 +271,5 @@ clean:
 	rm -rf $(BUILD)
 
 force:
-.PHONY: all clean force deps demo check check-python check-vm vm escapes fuzz bench-jail bench-scaler bench-engine install man deb rpm check-packages
+.PHONY: all clean force deps demo check check-python check-vm vm vm-programs escapes fuzz bench-jail bench-scaler bench-engine install man deb rpm check-packages
 .SECONDARY:

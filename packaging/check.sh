@@ -25,11 +25,7 @@ skip() { # name, why
 }
 
 build() { # deb or rpm: once in its own place, if it is not there from this tree, and once more elsewhere
-        local tree
-        tree=$(packaging/tree.sh tree 0 | sha256sum)
-        if [ "$(cat "build/$1/tree" 2> /dev/null)" != "$tree" ]; then
-                "packaging/$1/build.sh" "$version" > build/$1.out || cat build/$1.out
-        fi
+        packaging/once.sh "$1" "$version" > build/$1.out || cat build/$1.out
         "packaging/$1/build.sh" "$version" "$again/at-another-place/$1" > /dev/null
 }
 

@@ -1,12 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# In the machine for tests: runs the suites, and leaves what comes of each on the third disk as soon as it has ended.
+# In a machine for tests: runs the suites of its part, one after the other, and leaves what comes of each on the third disk as soon as
+# it has ended.
 #
-# The machine has two processors. What judges the installed packages and the engine, and what judges the jail, go side by side, with
-# copies of the build of their own, since suites look for what is left of theirs; then, alone, what measures and what
-# judges the whole machine. At last the machine is started anew in the middle of submissions, and what comes after that runs. The
-# machine that loses its power takes what this one leaves of the host's processors.
+# There are two machines, each with one processor: what judges the installed packages runs in the one, what judges
+# the jail and the engine as they were built in the other. An emulated machine with two processors takes half as much time again for each process that it
+# starts. At last the first is started anew in the middle of submissions, and what comes after that runs. "inside.sh parts"
+# names the parts, and their suites.
 set -u
+
+parts() {
+        echo "packages units pool overrides scaling hogs busless removal"
+        echo "jails cgroup crash host jail roots escapes survive warm user user-jail"
+}
+if [ "${1:-}" = parts ]; then
+        parts
+        exit
+fi
+
 cd /skep || exit 1
 out=/var/tmp/results
 only=$(cat only)
@@ -24,54 +35,31 @@ without_systemd=(unshare --mount sh -c 'mount -t tmpfs none /run/systemd && exec
 as_user=(setpriv --reuid plain --regid plain --init-groups env HOME=/home/plain USER=plain
         XDG_RUNTIME_DIR="$user_runtime" DBUS_SESSION_BUS_ADDRESS="unix:path=$user_runtime/bus")
 
+is_wanted() {
+        [[ -z $wanted || " $wanted " == *" $1 "* ]]
+}
+
 # Says on the console how it goes, by which run.sh sees that the machine is alive.
 run() { # name, command that prints TAP
         local name=$1 start=$SECONDS
         shift
-        [[ -z $wanted || " $wanted " == *" $name "* ]] || return 0
+        is_wanted "$name" || return 0
         timeout 600 "$@" 2> "$out/$name.err" | tee "$out/$name.tap" | sed -un 's/^\(not \)\?ok [0-9]*/  &/p'
         echo "# $name: $((SECONDS - start)) s"
         ! grep -q '^not ok' "$out/$name.tap" || journalctl -b --no-pager > "$out/$name.journal"
-        flock "$out" "$0" save
+        save
 }
 
 # What the engine asks of cgroups and of processes that outlive each other; the rest asks it of the store and the queue.
 declare -A here=([tests/engine/survive.bats]='while its supervisor is killed|while there is no supervisor: |SIGTERM ends|full disk costs'
         [tests/engine/warm.bats]='first job is started cold|nothing is left of jails')
 
-suite() { # name, file, command before bats
+suite() { # name, file, command before the runner
         local name=$1 file=$2 filter=$only
         shift 2
         [ "$only" != . ] || filter=${here[$file]:-.}
         case $file in tests/jail/* | tests/engine/*) set -- "${without_systemd[@]}" "$@" ;; esac
-        run "$name" "$@" bats --timing --formatter tap --filter "$filter" "$file"
-}
-
-packages() {
-        suite units tests/vm/units.bats
-        suite pool tests/vm/pool.bats
-        suite overrides tests/vm/overrides.bats
-        suite scaling tests/vm/scaling.bats
-        cp -r /skep /srv/skep
-        cd /srv/skep || return
-        suite survive tests/engine/survive.bats
-        suite warm tests/engine/warm.bats
-        suite roots tests/jail/roots.bats
-}
-
-jails() {
-        suite cgroup tests/vm/cgroup.bats
-        suite crash tests/vm/crash.bats
-        suite host tests/vm/host.bats
-        suite jail tests/jail/jail.bats
-}
-
-user_jails() {
-        cp -r /skep /home/plain/skep
-        cd /home/plain/skep || return
-        for _ in $(seq 300); do [ -S "$user_runtime/bus" ] && break; sleep 0.2; done
-        suite user tests/vm/plain.bats "${as_user[@]}"
-        suite user-jail tests/jail/jail.bats "${as_user[@]}"
+        run "$name" "$@" tests/vm/bats.bash "$filter" "$file"
 }
 
 # Who is in the middle of this when the machine goes down has not been answered, and is not in the list.
@@ -82,27 +70,49 @@ submit_without_end() {
         done 2> /dev/null
 }
 
-end() {
-        journalctl --no-pager > "$out/journal"
-        systemctl --failed --no-pager > "$out/failed-units"
-        echo "$SECONDS" > "$out/ended"
-        save
-        systemctl poweroff --no-block
+reboot_in_the_middle() {
+        : > /var/tmp/acknowledged
+        : > $out/rebooted
+        submit_without_end &
+        submit_without_end &
+        for _ in $(seq 100); do [ "$(wc -l < /var/tmp/acknowledged)" -ge 6 ] && break; sleep 0.5; done
+        systemctl reboot --no-block
+        wait
 }
 
-case ${1:-} in
-save)
-        save
-        exit 0
-        ;;
-esac
+# A user's systemd does not come back to a bus that was restarted: so that suite is the last before the machine is.
+packages() {
+        if [ -e "$out/rebooted" ]; then
+                suite removal tests/vm/removal.bats
+                return
+        fi
+        suite units tests/vm/units.bats
+        suite pool tests/vm/pool.bats
+        suite overrides tests/vm/overrides.bats
+        suite scaling tests/vm/scaling.bats
+        suite hogs tests/vm/hogs.bats
+        suite busless tests/vm/busless.bats
+        ! is_wanted removal || reboot_in_the_middle
+}
 
-if [ -e "$out/rebooted" ]; then
-        suite removal tests/vm/removal.bats
-        end
-        exit 0
-fi
+# An ordinary user has a copy of the build, which is his.
+jails() {
+        suite cgroup tests/vm/cgroup.bats
+        suite crash tests/vm/crash.bats
+        suite host tests/vm/host.bats
+        suite jail tests/jail/jail.bats
+        suite roots tests/jail/roots.bats
+        suite survive tests/engine/survive.bats
+        suite warm tests/engine/warm.bats
+        run escapes "${without_systemd[@]}" tests/jail/escapes.sh --tap --policy python
+        cp -r /skep /home/plain/skep
+        cd /home/plain/skep || return
+        for _ in $(seq 300); do [ -S "$user_runtime/bus" ] && break; sleep 0.2; done
+        suite user tests/vm/plain.bats "${as_user[@]}"
+        suite user-jail tests/jail/jail.bats "${as_user[@]}"
+}
 
+part=$(sed -n 's/.*\bPART=\([a-z]*\).*/\1/p' /proc/cmdline)
 mkdir -p $out
 {
         uname -a
@@ -110,23 +120,9 @@ mkdir -p $out
         cat /sys/fs/cgroup/cgroup.controllers
 } > "$out/machine"
 save
-packages &
-{
-        jails
-        user_jails
-} &
-wait
-suite hogs tests/vm/hogs.bats
-run escapes "${without_systemd[@]}" tests/jail/escapes.sh --tap --policy python
-suite busless tests/vm/busless.bats
-if [[ -n $wanted && " $wanted " != *" removal "* ]]; then
-        end
-        exit 0
-fi
-: > /var/tmp/acknowledged
-: > $out/rebooted
-submit_without_end &
-submit_without_end &
-for _ in $(seq 100); do [ "$(wc -l < /var/tmp/acknowledged)" -ge 6 ] && break; sleep 0.5; done
-systemctl reboot --no-block
-wait
+"$part"
+journalctl --no-pager > "$out/journal"
+systemctl --failed --no-pager > "$out/failed-units"
+echo "$SECONDS" > "$out/ended"
+save
+systemctl poweroff --no-block

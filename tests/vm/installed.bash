@@ -8,13 +8,17 @@ as() { # user, command
         setpriv --reuid "$user" --regid "$user" --init-groups "$@"
 }
 
+# To ask takes an emulated machine as long as what is waited for: so ever less often.
 until_true() { # seconds, command
-        local end=$((SECONDS + $1))
+        local end=$((SECONDS + $1)) pause
         shift
-        until "$@"; do
-                [ $SECONDS -lt $end ] || { echo "still not: $*"; return 1; }
-                sleep 0.3
+        for pause in 0.3 0.5 1 1.5 $(seq 100 | sed s/.*/2/); do
+                ! "$@" || return 0
+                [ $SECONDS -lt $end ] || break
+                sleep "$pause"
         done
+        echo "still not: $*"
+        return 1
 }
 
 workers_are() { # so many units are active

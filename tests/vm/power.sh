@@ -23,7 +23,7 @@ ok() { # what, status
         fi
 }
 
-machine=(qemu-system-x86_64 -machine q35 -m 768M -nographic -no-reboot -nodefaults -serial stdio -kernel "$place/vmlinuz" -initrd "$place/initrd"
+machine=(qemu-system-x86_64 -machine q35 -m 768M -nographic -no-reboot -nodefaults -serial stdio -kernel "$place/vmlinux" -initrd "$place/initrd"
         -drive "file=$place/disk.img,if=virtio,format=raw,snapshot=on" -drive "file=$place/project.img,if=virtio,format=raw,snapshot=on")
 
 boot() { # what to append

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# run.sh VERSION [shell]: builds the packages, boots the machine for tests with them, the build and the tests in it, and counts
-# what came of them; beside it a small machine loses its power again and again (power.sh). "shell" gives a shell in the first
-# instead (leave it by poweroff). For fewer tests: VM_SUITES="cgroup units power", by the names of inside.sh, VM_TESTS=REGEX.
+# run.sh VERSION [shell]: builds the packages, boots the machines for tests with them, the build and the tests in them (inside.sh), and
+# counts what came of them; beside them a small machine loses its power again and again (power.sh). "shell" gives a shell in a
+# machine instead (leave it by poweroff). For fewer tests: VM_SUITES="cgroup units power", by the names of inside.sh, VM_TESTS=REGEX.
 #
 # An emulated machine is twenty times slower than the one that it runs on. So what runs there is what cannot be shown without: all
 # controllers at work, units and the pool of them, the system bus and several users, the packages, a reboot, power cuts; the escape
@@ -17,16 +17,17 @@ silence=300 # seconds without a word on the console, after which it hangs
 limit=${VM_SECONDS:-1500}
 wanted=${VM_SUITES:-}
 
-# The packages are built while the disk waits for the mirror.
+# All is built while the disk waits for the mirror.
 mkdir -p $place
 tests/vm/disk.sh tools
-packaging/deb/build.sh "$version" > $place/deb.log 2>&1 &
-packages=$!
-tests/vm/disk.sh
-wait $packages || {
+tests/vm/disk.sh &
+disk=$!
+make --no-print-directory -s -j"$(nproc)" vm-programs
+packaging/once.sh deb "$version" > $place/deb.log 2>&1 || {
         cat $place/deb.log
         exit 1
 }
+wait $disk
 
 # The build and the tests, as a disk of their own: nothing has to be mounted here.
 rm -rf $place/project $place/results
@@ -37,15 +38,13 @@ strip --strip-debug $place/project/build/* 2> /dev/null || true
 cp $(ls build/deb/*.deb | grep -v dbgsym) $place/project/build/deb/
 echo "${VM_TESTS:-.}" > $place/project/only
 echo "$wanted" > $place/project/suites
-rm -f $place/project.img $place/results.img
+rm -f $place/project.img
 mkfs.ext4 -q -d $place/project $place/project.img 256M > /dev/null
-truncate -s 64M $place/results.img
 
-machine=(qemu-system-x86_64 -machine q35 -smp 2 -m 4G -nographic -nodefaults -serial stdio
-        -kernel $place/vmlinuz -initrd $place/initrd
+machine=(qemu-system-x86_64 -machine q35 -m 4G -nographic -nodefaults -serial stdio
+        -kernel $place/vmlinux -initrd $place/initrd
         -drive file=$place/disk.img,if=virtio,format=raw,snapshot=on
-        -drive file=$place/project.img,if=virtio,format=raw,snapshot=on
-        -drive file=$place/results.img,if=virtio,format=raw)
+        -drive file=$place/project.img,if=virtio,format=raw,snapshot=on)
 # What protects against the processor's own leaks costs an emulated one half of its time, and is none of ours to test. An
 # old processor is emulated faster than a new one, whose vectors and long string moves are many steps for an emulator. And programs
 # at the same addresses each time they start need not be translated again each time: that is a third of all. A busy machine may be
@@ -76,44 +75,64 @@ if [[ -z $wanted || " $wanted " == *" power "* ]]; then
         nice tests/vm/power.sh "${emulated[@]}" > $place/power.tap 2> $place/power.err &
         power=$!
 fi
-echo "Booting the machine for tests ($(cat $place/accel))."
-: > $place/console
-"${machine[@]}" "${emulated[@]}" -append "$command_line" < /dev/null > $place/console 2>&1 &
-qemu=$!
 
-# Says which suites have ended, until the machine has; or ends it when it says nothing any more.
-said=0 quiet=0 size=0 cut=
-while kill -0 $qemu 2> /dev/null; do
-        sleep 1
-        now=$(stat -c %s $place/console)
-        quiet=$((now == size ? quiet + 1 : 0)) size=$now
-        mapfile -t lines < <(grep -aoE '# [a-z-]+: [0-9]+ s' $place/console)
-        for line in "${lines[@]:said}"; do echo "$line"; done
-        said=${#lines[@]}
-        if [ -n "$power" ] && ! kill -0 "$power" 2> /dev/null && [ -z "$cut" ]; then echo "${cut:=# power: $SECONDS s}"; fi
-        if [ $quiet -ge $silence ] || [ $SECONDS -ge "$limit" ]; then
-                echo "The machine says nothing more. The end of its console:"
-                tail -40 $place/console
-                kill $qemu
+# Those with a suite that is wanted. Each leaves its console and its results in a directory of its name.
+declare -A pids=() said=() quiet=() size=()
+booted=()
+while read -r part suites; do
+        [ -z "$wanted" ] || grep -qwFf <(tr ' ' '\n' <<< "$wanted") <<< "$suites" || continue
+        booted+=("$part")
+        mkdir -p "$place/results/$part"
+        truncate -s 64M "$place/results/$part.img"
+        "${machine[@]}" "${emulated[@]}" -drive "file=$place/results/$part.img,if=virtio,format=raw" -append "$command_line PART=$part" \
+                < /dev/null > "$place/results/$part/console" 2>&1 &
+        pids[$part]=$! said[$part]=0 quiet[$part]=0 size[$part]=0
+done < <(tests/vm/inside.sh parts)
+echo "Booted the machines for tests ($(cat $place/accel)): ${booted[*]}."
+
+# Says which suites have ended, until the machines have; or ends one that says nothing any more.
+look_at() { # part
+        local console=$place/results/$1/console now lines
+        now=$(stat -c %s "$console")
+        quiet[$1]=$((now == size[$1] ? quiet[$1] + 1 : 0)) size[$1]=$now
+        mapfile -t lines < <(grep -aoE '# [a-z-]+: [0-9]+ s' "$console")
+        for line in "${lines[@]:said[$1]}"; do echo "$line"; done
+        said[$1]=${#lines[@]}
+        if ! kill -0 "${pids[$1]}" 2> /dev/null; then
+                unset "pids[$1]"
+        elif [ "${quiet[$1]}" -ge $silence ] || [ $SECONDS -ge "$limit" ]; then
+                echo "The machine \"$1\" says nothing more, or takes too long."
+                kill "${pids[$1]}"
         fi
+}
+cut=
+while [ ${#pids[@]} -gt 0 ]; do
+        sleep 1
+        for part in "${!pids[@]}"; do look_at "$part"; done
+        if [ -n "$power" ] && ! kill -0 "$power" 2> /dev/null && [ -z "$cut" ]; then echo "${cut:=# power: $SECONDS s}"; fi
 done
-wait $qemu 2> /dev/null || true
-tar -C $place/results -xf $place/results.img 2> /dev/null || true
 if [ -n "$power" ]; then
         wait $power || true
         cp $place/power.tap $place/power.err $place/results/
 fi
+wait
 times > $place/times
 
 lost=0
-if [ -e $place/results/machine ]; then cat $place/results/machine; fi
-if [ ! -e $place/results/ended ]; then
-        echo "The machine has not come to the end of its tests. The end of its console:"
-        tail -40 $place/console
-        lost=1
-fi
+for part in "${booted[@]}"; do
+        results=$place/results/$part
+        tar -C "$results" -xf "$results.img" 2> /dev/null || true
+        rm "$results.img"
+        if [ ! -e "$results/ended" ]; then
+                echo "The machine \"$part\" has not come to the end of its tests. The end of its console:"
+                tail -40 "$results/console"
+                lost=$((lost + 1))
+        elif [ "$part" = "${booted[0]}" ]; then
+                cat "$results/machine"
+        fi
+done
 shopt -s nullglob
-taps=($place/results/*.tap)
+taps=($place/results/*.tap $place/results/*/*.tap)
 for tap in "${taps[@]}"; do
         echo "# $(basename "$tap" .tap)"
         grep -A12 '^not ok' "$tap" || true
