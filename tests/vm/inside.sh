@@ -3,15 +3,17 @@
 # In a machine for tests: runs the suites of its part, one after the other, and leaves what comes of each on the third disk as soon as
 # it has ended.
 #
-# There are two machines, each with one processor: what judges the installed packages runs in the one, what judges
-# the jail and the engine as they were built in the other. An emulated machine with two processors takes half as much time again for each process that it
-# starts. At last the first is started anew in the middle of submissions, and what comes after that runs. "inside.sh parts"
-# names the parts, and their suites.
+# Two machines run side by side: what judges the installed packages is in the one, what judges the jail and the engine as they were
+# built in the other. They have one processor each, since with two an emulated machine takes half as much time again for
+# each process that it starts; a third, after the second, has two, for what needs some that the hogs do not have. At last the
+# first is started anew in the middle of submissions, and what comes after that runs. "inside.sh parts" lists the parts: name, processors,
+# after which other part or "-", suites.
 set -u
 
 parts() {
-        echo "packages units pool overrides scaling hogs busless removal"
-        echo "jails cgroup crash host jail roots escapes survive warm user user-jail"
+        echo "packages 1 - units pool overrides scaling busless removal"
+        echo "jails 1 - cgroup crash host jail roots escapes survive warm user user-jail"
+        echo "hogs 2 jails hogs"
 }
 if [ "${1:-}" = parts ]; then
         parts
@@ -90,7 +92,6 @@ packages() {
         suite pool tests/vm/pool.bats
         suite overrides tests/vm/overrides.bats
         suite scaling tests/vm/scaling.bats
-        suite hogs tests/vm/hogs.bats
         suite busless tests/vm/busless.bats
         ! is_wanted removal || reboot_in_the_middle
 }
@@ -110,6 +111,10 @@ jails() {
         for _ in $(seq 300); do [ -S "$user_runtime/bus" ] && break; sleep 0.2; done
         suite user tests/vm/plain.bats "${as_user[@]}"
         suite user-jail tests/jail/jail.bats "${as_user[@]}"
+}
+
+hogs() {
+        suite hogs tests/vm/hogs.bats
 }
 
 part=$(sed -n 's/.*\bPART=\([a-z]*\).*/\1/p' /proc/cmdline)

@@ -72,23 +72,28 @@ trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
 trap 'exit 130' INT TERM
 power=
 if [[ -z $wanted || " $wanted " == *" power "* ]]; then
-        nice tests/vm/power.sh "${emulated[@]}" > $place/power.tap 2> $place/power.err &
+        nice -n 2 tests/vm/power.sh "${emulated[@]}" > $place/power.tap 2> $place/power.err &
         power=$!
 fi
 
-# Those with a suite that is wanted. Each leaves its console and its results in a directory of its name.
-declare -A pids=() said=() quiet=() size=()
+# Each leaves its console and its results in a directory of its name.
+declare -A pids=() said=() quiet=() size=() after=() processors=()
 booted=()
-while read -r part suites; do
+boot() { # part
+        booted+=("$1")
+        mkdir -p "$place/results/$1"
+        truncate -s 64M "$place/results/$1.img"
+        echo "Boots the machine for tests \"$1\" ($(cat $place/accel))."
+        "${machine[@]}" "${emulated[@]}" -smp "${processors[$1]}" -drive "file=$place/results/$1.img,if=virtio,format=raw" \
+                -append "$command_line PART=$1" < /dev/null > "$place/results/$1/console" 2>&1 &
+        pids[$1]=$! said[$1]=0 quiet[$1]=0 size[$1]=0
+}
+# Those with a suite that is wanted.
+while read -r part n before suites; do
         [ -z "$wanted" ] || grep -qwFf <(tr ' ' '\n' <<< "$wanted") <<< "$suites" || continue
-        booted+=("$part")
-        mkdir -p "$place/results/$part"
-        truncate -s 64M "$place/results/$part.img"
-        "${machine[@]}" "${emulated[@]}" -drive "file=$place/results/$part.img,if=virtio,format=raw" -append "$command_line PART=$part" \
-                < /dev/null > "$place/results/$part/console" 2>&1 &
-        pids[$part]=$! said[$part]=0 quiet[$part]=0 size[$part]=0
+        processors[$part]=$n
+        if [ -n "${pids[$before]:-}" ]; then after[$before]=$part; else boot "$part"; fi
 done < <(tests/vm/inside.sh parts)
-echo "Booted the machines for tests ($(cat $place/accel)): ${booted[*]}."
 
 # Says which suites have ended, until the machines have; or ends one that says nothing any more.
 look_at() { # part
@@ -100,6 +105,7 @@ look_at() { # part
         said[$1]=${#lines[@]}
         if ! kill -0 "${pids[$1]}" 2> /dev/null; then
                 unset "pids[$1]"
+                [ -z "${after[$1]:-}" ] || boot "${after[$1]}"
         elif [ "${quiet[$1]}" -ge $silence ] || [ $SECONDS -ge "$limit" ]; then
                 echo "The machine \"$1\" says nothing more, or takes too long."
                 kill "${pids[$1]}"

@@ -18,7 +18,7 @@ states() {
         $ctl list --json | sed -u 's/.*"id": *"\([^"]*\)".*"state": *"\([^"]*\)".*/\1 \2/'
 }
 
-exec 3< <(exec /skep/build/skepd --embedded --state /mnt/state --socket /run/skep/engine.sock --workers 2)
+exec 3< <(exec /skep/build/skepd --embedded --state /mnt/state --socket /run/skep/engine.sock --workers 1)
 read -r _ <&3
 states | say has
 echo "ready ."
