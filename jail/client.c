@@ -34,14 +34,18 @@
 
 /* ---- starting and ending the launcher ---- */
 
-static int spawn_launcher(const char *program, int socket_fd, pid_t *ret)
+static int spawn_launcher(const char *program, int socket_fd, int held_fd, pid_t *ret)
 {
         char *argv[] = {(char *)"skep-launcher", NULL}, *envp[] = {NULL};
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none, all;
-        int r = posix_spawn_file_actions_init(&actions);
+        /* Where no file that is moved for the launcher comes to lie on it. */
+        _cleanup_close_ int held = held_fd > 0 ? fcntl(held_fd, F_DUPFD_CLOEXEC, LAUNCHER_HELD_FD + 1) : -1;
 
+        if (held_fd > 0 && held < 0)
+                return -errno;
+        int r = posix_spawn_file_actions_init(&actions);
         if (r != 0)
                 return -r;
         r = posix_spawnattr_init(&attributes);
@@ -56,7 +60,9 @@ static int spawn_launcher(const char *program, int socket_fd, pid_t *ret)
                 posix_spawn_file_actions_adddup2(&actions, socket_fd, LAUNCHER_SOCKET_FD);
                 posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
                 posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-                posix_spawn_file_actions_addclosefrom_np(&actions, LAUNCHER_SOCKET_FD + 1);
+                if (held >= 0)
+                        posix_spawn_file_actions_adddup2(&actions, held, LAUNCHER_HELD_FD);
+                posix_spawn_file_actions_addclosefrom_np(&actions, held >= 0 ? LAUNCHER_HELD_FD + 1 : LAUNCHER_HELD_FD);
                 r = posix_spawn(ret, program, &actions, &attributes, argv, envp);
                 posix_spawnattr_destroy(&attributes);
         }
@@ -123,7 +129,7 @@ int jail_launcher_new(const JailLauncherOptions *options, JailLauncher **ret, Er
         l->socket = sockets[0];
         l->methods = options->here;
         theirs = sockets[1];
-        int r = options->here ? options->here->new(take_fd(theirs), &l->here) : spawn_launcher(program, theirs, &l->pid);
+        int r = options->here ? options->here->new(take_fd(theirs), &l->here) : spawn_launcher(program, theirs, options->held_fd, &l->pid);
         if (r < 0)
                 return error_errno(e, r, "starting %s", options->here ? "the launcher" : program);
         theirs = close_fd(theirs);

@@ -269,6 +269,9 @@ typedef struct JailLauncherOptions {
          * thread, and runs one jail at a time. NULL: a process of its own. */
         const JailLauncherHere *here;
         const char *cgroup; /* below which jails get theirs; NULL: see cgroup_choose() in cgroup.h */
+        /* A descriptor of the caller's that the launcher keeps open, too, until its last jail is gone: by a lock on it others
+         * see that something of a caller who has died may still run. 0: none. Not with `here`. */
+        int held_fd;
 } JailLauncherOptions;
 
 /* Starts the launcher: as a rule one more process, with nothing of the caller's memory, environment or descriptors, which

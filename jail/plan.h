@@ -26,6 +26,7 @@
 
 #define LAUNCHER_VERSION 2
 #define LAUNCHER_SOCKET_FD 3
+#define LAUNCHER_HELD_FD 4 /* JailLauncherOptions.held_fd */
 #define LAUNCHER_MESSAGE_MAX ((size_t)8 << 10)
 #define PLAN_SIZE_MAX ((size_t)16 << 20)
 

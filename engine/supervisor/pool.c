@@ -24,6 +24,7 @@
 #define START_USEC (30 * USEC_PER_SECOND)  /* from its start to its first message */
 #define AWAIT_USEC (10 * USEC_PER_SECOND)  /* the same for one that lives already */
 #define END_MSEC 5000                      /* how long it may clean up */
+#define POLL_MSEC 2
 
 static const char *const state_names[WORKER_STATE_MAX] = {
         [WORKER_STARTING] = "starting", [WORKER_READY] = "ready", [WORKER_DRAINING] = "draining", [WORKER_GONE] = "gone"};
@@ -105,6 +106,26 @@ static pid_t find_holder(const Pool *pool, unsigned number)
         return lock.l_pid;
 }
 
+static bool has_jails(const Pool *pool, unsigned number)
+{
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = WORKER_JAILS_LOCK + number, .l_len = 1};
+
+        return fcntl(pool->lock, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+bool pool_worker_has_jails(const PoolWorker *w)
+{
+        return has_jails(w->pool, w->number);
+}
+
+/* Of workers that died while there was no supervisor, jails may be about to be removed. */
+static void wait_for_jails(const Pool *pool)
+{
+        for (unsigned number = 1; number <= WORKER_NUMBER_MAX; number++)
+                for (int msec = 0; msec < END_MSEC && has_jails(pool, number) && find_holder(pool, number) == 0; msec += POLL_MSEC)
+                        poll(NULL, 0, POLL_MSEC);
+}
+
 /* Takes a worker over that somebody else has started. */
 static int adopt(PoolWorker *w, pid_t pid)
 {
@@ -150,6 +171,8 @@ PoolWorker *pool_find_process(Pool *pool, pid_t pid)
                 if (find_holder(pool, number) != pid)
                         continue;
                 w = find_number(pool, number);
+                if (w && w->ending)
+                        return NULL; /* it will try again */
                 if (w && w->pid > 0) {
                         /* Two of the same number: the one that has the lock is the right one. It will try again. */
                         pool->starter->end(pool->starter->userdata, w->name, w->pidfd, true);
@@ -278,7 +301,7 @@ void pool_worker_ended(PoolWorker *w)
         Pool *pool = w->pool;
         bool drained = w->state == WORKER_DRAINING;
 
-        w->awaited = false;
+        w->awaited = w->ending = false;
         pool_set_state(w, WORKER_GONE);
         pool->events->lost(w, pool->userdata);
         if (drained)
@@ -433,6 +456,8 @@ int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *even
                 return error_oom(e);
         }
         int r = pool->lock = open_lock(pool->socket_path, e);
+        if (r >= 0)
+                wait_for_jails(pool);
         if (r >= 0)
                 r = find_living(pool, e);
         if (r >= 0)

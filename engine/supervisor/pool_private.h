@@ -18,12 +18,13 @@ struct PoolWorker {
         char name[8];
         WorkerState state;
         bool awaited; /* of an earlier supervisor, and not heard of yet */
+        bool ending;  /* its process is gone, and its jails may not be */
 
         pid_t pid;  /* 0: there is no process */
         int pidfd;  /* -1: likewise */
         sd_event_source *exited;
         uint64_t started_usec;           /* CLOCK_REALTIME */
-        uint64_t began_usec;             /* monotonic */
+        uint64_t began_usec, ended_usec; /* monotonic */
         uint64_t restart_usec;           /* the pause before the next start */
         sd_event_source *timer;          /* until it is started again; until it must have said something, or ended */
         char *why;                       /* it could not be started; NULL: it could */
@@ -77,7 +78,10 @@ void pool_balance(Pool *pool);
 /* A worker that was started has said what it has. */
 void pool_note_start(PoolWorker *worker);
 
-/* The process of a worker has ended, and its socket is closed. */
+/* Whether something of its jobs may run: its launcher is there. */
+bool pool_worker_has_jails(const PoolWorker *worker);
+
+/* The process of a worker has ended, its socket is closed, and nothing of its jobs runs. */
 void pool_worker_ended(PoolWorker *worker);
 
 /* The worker of this process: by the pid with which it was started, or by the lock that it holds. NULL: it is none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One worker: its process, by a pidfd, and its connection. It is lost when its process is gone, not before: until then
- * something of its jobs may run. */
+/* One worker: its process, by a pidfd, and its connection. It is lost when its process is gone and its launcher, which
+ * removes its jails, too; not before: until then something of its jobs may run. */
 
 #include "engine/supervisor/pool_private.h"
 
@@ -14,10 +14,37 @@
 #include <sys/wait.h>
 
 #define END_USEC (5 * USEC_PER_SECOND) /* from the end of its connection to its own */
+#define JAILS_LOOK_USEC (2 * USEC_PER_MSEC)
+#define JAILS_END_USEC (30 * USEC_PER_SECOND) /* from its own end to that of its jails */
 
 /* ---- its process ---- */
 
 static void take_all(PoolWorker *w);
+
+static int on_look_for_jails(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Nobody is told of the end of another's child's child: so it is looked for. It takes milliseconds, as a rule. */
+static void end_when_jails_are_gone(PoolWorker *w)
+{
+        bool has_jails = pool_worker_has_jails(w), patient = monotonic_usec() < w->ended_usec + JAILS_END_USEC;
+
+        if (has_jails && patient &&
+            sd_event_add_time_relative(w->pool->event, &w->timer, CLOCK_MONOTONIC, JAILS_LOOK_USEC, 1, on_look_for_jails, w) >= 0)
+                return;
+        if (has_jails)
+                log_message(LOG_LEVEL_ERROR, &(LogFields){.worker = w->name},
+                            "worker %s: it is gone, and what removes its jails does not end; its jobs count as lost", w->name);
+        pool_worker_ended(w);
+}
+
+static int on_look_for_jails(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        PoolWorker *w = userdata;
+
+        w->timer = sd_event_source_disable_unref(w->timer);
+        end_when_jails_are_gone(w);
+        return 0;
+}
 
 static int on_exited(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
 {
@@ -33,7 +60,9 @@ static int on_exited(sd_event_source *source _unused_, int fd _unused_, uint32_t
                             info.si_status);
         pool_worker_disconnect(w);
         pool_worker_unwatch(w);
-        pool_worker_ended(w);
+        w->ending = true;
+        w->ended_usec = monotonic_usec();
+        end_when_jails_are_gone(w);
         return 0;
 }
 

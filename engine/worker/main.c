@@ -190,7 +190,7 @@ static const LinkEvents link_events = {.welcome = on_welcome, .message = on_mess
 
 /* ---- start and end ---- */
 
-/* The lock is this process's own, and goes with it, whatever it dies of. */
+/* The first lock is this process's own, and goes with it, whatever it dies of; the second goes with the launcher. */
 static int take_number(const WorkerOptions *o, int *ret_lock, Error *e)
 {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
@@ -210,7 +210,9 @@ static int take_number(const WorkerOptions *o, int *ret_lock, Error *e)
                 return errno == EAGAIN || errno == EACCES
                                ? error_set(e, -EBUSY, "worker %s runs already", o->name)
                                : error_errno(e, -errno, "%s", path);
-        return 0;
+        lock.l_type = F_RDLCK;
+        lock.l_start += WORKER_JAILS_LOCK;
+        return fcntl(*ret_lock, F_OFD_SETLK, &lock) < 0 ? error_errno(e, -errno, "%s", path) : 0;
 }
 
 static int run(const WorkerOptions *o, Error *e)
@@ -235,7 +237,7 @@ static int run(const WorkerOptions *o, Error *e)
         if (r >= 0)
                 r = unit_enter_cgroup(&cgroup, e);
         if (r >= 0)
-                r = runs_new(w.event, cgroup, &o->warm, &runs_events, &w, &w.runs, e);
+                r = runs_new(w.event, cgroup, lock, &o->warm, &runs_events, &w, &w.runs, e);
         if (r >= 0)
                 r = link_new(w.event, o->socket, o->name, &link_events, &w, &w.link, e);
         if (r >= 0) {

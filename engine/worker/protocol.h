@@ -27,7 +27,11 @@
 #define WORKER_VERSION 3
 #define WORKER_VERSION_MIN 2 /* that a supervisor understands */
 #define WORKER_NUMBER_MAX 999 /* workers are called by a number from 1 */
-#define WORKER_LOCK_SUFFIX ".lock" /* to the socket's path; worker N holds a lock (fcntl) on the byte N of this file */
+/* To the socket's path. Worker N holds a lock of its process (fcntl(2)) on the byte N of this file; and on the byte
+ * WORKER_JAILS_LOCK + N one of the open file, for reading, which its launcher shares: as long as that is there, something
+ * of its jobs may run. */
+#define WORKER_LOCK_SUFFIX ".lock"
+#define WORKER_JAILS_LOCK 0x10000
 #define WORKER_MESSAGE_MAX ((size_t)64 << 10)
 #define WORKER_DOCUMENT_MAX ((size_t)8 << 20) /* of a memfd */
 #define WORKER_ATTEMPTS_MAX 512               /* that a worker has at once: what ATTEMPTS has room for */

@@ -402,7 +402,7 @@ static int on_jails(sd_event_source *source _unused_, int fd _unused_, uint32_t 
         return 0;
 }
 
-int runs_new(sd_event *event, const char *cgroup, const WarmLimits *warm, const RunsEvents *events, void *userdata,
+int runs_new(sd_event *event, const char *cgroup, int held_fd, const WarmLimits *warm, const RunsEvents *events, void *userdata,
              Runs **ret, Error *e)
 {
         _cleanup_(runs_freep) Runs *runs = calloc(1, sizeof *runs);
@@ -410,7 +410,7 @@ int runs_new(sd_event *event, const char *cgroup, const WarmLimits *warm, const 
         if (!runs)
                 return error_oom(e);
         *runs = (Runs){.event = event, .events = events, .userdata = userdata};
-        int r = jail_launcher_new(&(JailLauncherOptions){.cgroup = cgroup}, &runs->launcher, e);
+        int r = jail_launcher_new(&(JailLauncherOptions){.cgroup = cgroup, .held_fd = held_fd}, &runs->launcher, e);
         if (r >= 0)
                 r = warm_new(event, runs->launcher, warm, &runs->warm, e);
         if (r < 0)

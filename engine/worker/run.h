@@ -19,7 +19,7 @@ typedef struct RunsEvents {
 } RunsEvents;
 
 /* Starts the launcher; `cgroup` as in JailLauncherOptions. Errors: as of jail_launcher_new(). */
-int runs_new(sd_event *event, const char *cgroup, const WarmLimits *warm, const RunsEvents *events, void *userdata,
+int runs_new(sd_event *event, const char *cgroup, int held_fd, const WarmLimits *warm, const RunsEvents *events, void *userdata,
              Runs **ret, Error *e);
 /* Ends every job that runs, without reports. Returns NULL. */
 Runs *runs_free(Runs *runs);

@@ -71,6 +71,35 @@ workers() { # of this state directory, whoever has started them
         [[ $output == *lost*"ended while there was no supervisor"* ]]
 }
 
+# The worker of a job dies, and its launcher cannot clean up.
+stop_in_the_middle() { # sets id, launcher
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30"], "retry": {"attempts": 2, "backoff": "1ms"}}')
+        reach "$id" running
+        launcher=$(pgrep -P "$(workers)" -x skep-launcher)
+        kill -STOP "$launcher"
+        kill -KILL "$(workers)"
+        sleep 0.5
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "running 1" ]
+}
+
+@test "a job is not lost, and runs no second time, as long as something of it may run" {
+        stop_engine
+        start_engine --drain 0s --workers 1
+        stop_in_the_middle
+        kill -CONT "$launcher"
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 2" ]
+        # A supervisor that comes meanwhile waits, too.
+        stop_in_the_middle
+        kill_engine
+        (sleep 1; kill -CONT "$launcher") &
+        start_engine --drain 0s
+        run kill -0 "$launcher"
+        [ "$status" -ne 0 ]
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 2" ]
+}
+
 @test "what was cancelled or requeued before a crash is so after it" {
         cancelled=$(ctl submit - <<< '{"command": ["sleep", "30"]}')
         requeued=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30"]}')
