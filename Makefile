@@ -43,7 +43,8 @@ ifneq ($(SAN),)
 endif
 
 PKG := pkg-config
-JAIL_LIBS := libseccomp libcap json-c nettle libarchive
+LIBS := libseccomp libcap json-c nettle
+JAIL_LIBS := $(LIBS) libarchive
 PACKAGES := $(JAIL_LIBS) libsystemd sqlite3 check
 ifeq ($(filter deps clean,$(MAKECMDGOALS)),)
   PKG_CFLAGS := $(shell $(PKG) --cflags $(PACKAGES) 2>/dev/null)
@@ -53,6 +54,8 @@ sources = $(wildcard $(addsuffix /*.c,$(1)))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 BASE := $(call objects,$(call sources,engine/base))
+# In the place of libraries that are loaded when they are needed.
+LAZY := $(call objects,$(call sources,engine/base/lazy))
 JAIL_PROGRAM := $(call sources,jail/cli)
 LAUNCHER := $(call objects,jail/launcher.c jail/running_jail.c jail/warm.c jail/handover.c jail/clocks.c jail/watchdog.c \
               jail/launch.c jail/prefault.c jail/reaper.c jail/spawn.c jail/listener.c jail/process.c jail/root.c \
@@ -92,12 +95,12 @@ $(BUILD)/skep-image-unpack: $(IMAGE_UNPACK)
 $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -lseccomp -lcap -ljson-c -lnettle -larchive -lpthread -lm
 
-$(BUILD)/skep-worker: $(WORKER) $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd) -lpthread
-$(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(BUILD)/libscaler.a $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3) -lpthread -lm
-$(BUILD)/skepctl: $(CTL) $(BUILD)/libscaler.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive libsystemd) -lm
+$(BUILD)/skep-worker: $(WORKER) $(LAZY) $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(LIBS) libsystemd) -lpthread
+$(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(LAZY) $(BUILD)/libscaler.a $(BUILD)/libjail.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(LIBS) libsystemd sqlite3) -lpthread -lm
+$(BUILD)/skepctl: $(CTL) $(LAZY) $(BUILD)/libscaler.a $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libsystemd) -lm
 $(BUILD)/skep-forecast: $(FORECAST) $(BUILD)/libscaler.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c) -lm
 

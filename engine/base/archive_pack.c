@@ -152,7 +152,9 @@ int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *re
         _cleanup_free_ char *buffer = malloc(CHUNK);
         Pack p = {.archive = a, .entry = entry, .rules = rules, .buffer = buffer, .error = e};
 
-        if (!a || !entry || !buffer)
+        if (!a || !entry)
+                return error_set(e, -EIO, "libarchive makes no archive");
+        if (!buffer)
                 return error_oom(e);
         /* GNU tar keeps names as bytes, in whatever encoding they are. */
         archive_write_set_format_gnutar(a);

@@ -107,7 +107,7 @@ int archive_unpack(int in_fd, int dir_fd, const ArchiveRules *rules, Error *e)
         uint64_t bytes = 0, entries = 0;
 
         if (!a)
-                return error_oom(e);
+                return error_set(e, -EIO, "libarchive reads no archive");
         archive_read_support_format_tar(a);
         archive_read_support_format_empty(a);
         if (archive_read_open_fd(a, in_fd, CHUNK) != ARCHIVE_OK)

@@ -85,7 +85,7 @@ static int add_file(Backup *b, const char *from, const char *path)
         int r = 0;
 
         if (!entry)
-                return error_oom(&b->error);
+                return error_set(&b->error, -EIO, "libarchive makes no archive");
         if (fd < 0 || fstat(fd, &st) < 0) {
                 r = error_errno(&b->error, -errno, "copying %s", path);
         } else {
@@ -204,7 +204,7 @@ static int write_archive(Backup *b)
 {
         b->archive = archive_write_new();
         if (!b->archive)
-                return error_oom(&b->error);
+                return error_set(&b->error, -EIO, "libarchive makes no archive");
         if (archive_write_set_format_gnutar(b->archive) != ARCHIVE_OK ||
             archive_write_open_fd(b->archive, b->out) != ARCHIVE_OK)
                 return error_set(&b->error, -EIO, "writing the copy: %s", archive_error_string(b->archive));

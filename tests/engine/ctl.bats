@@ -355,3 +355,17 @@ for i in range(30):
         on_terminal "$build/skepctl backup -"
         [[ $output == *"not for a terminal"* ]]
 }
+
+@test "libarchive is loaded when an archive is made, and said to be missing then" {
+        lib=$(ldconfig -p | awk '/libarchive.so.13 / { print $NF; exit }')
+        for program in skepctl skepd skep-worker; do
+                run ldd "$build/$program"
+                [[ $status -eq 0 && $output != *libarchive* && $output != *libxml2* ]] || sanitized
+        done
+        mkdir tree
+        hide=(unshare --mount sh -c 'mount --bind /dev/null "$1" && shift && exec "$@"' sh "$(readlink -f "$lib")")
+        run -0 "${hide[@]}" "$build/skepctl" run -- true
+        run -125 "${hide[@]}" "$build/skepctl" run --input d/=tree -- true
+        [[ $output == *libarchive.so.13*"libarchive makes no archive"* ]]
+        run -0 ctl run --input d/=tree -- true
+}

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Twenty times the power fails in the middle of submissions: what was acknowledged is there. Prints TAP: power.sh OPTIONS, with
-# what QEMU is to run the machine by.
+# Twenty times the power fails in the middle of submissions: what was acknowledged is there. Prints TAP: power.sh COMMAND-LINE OPTION...,
+# with the kernel's command line, and what QEMU is to run the machine by.
 #
 # The machine is a small one, without systemd: the kernel, an engine, and who submits to it (submitter.sh); its QEMU is killed.
 # What its kernel had not written is lost with its memory. What it had written, and not flushed, would stay in our own page
@@ -29,7 +29,7 @@ machine=(qemu-system-x86_64 -machine q35 -m 768M -nographic -no-reboot -nodefaul
 boot() { # what to append
         : > "$place/power/console"
         "${machine[@]}" "${emulated[@]}" -drive "file=$place/power/disk.qcow2,if=virtio,format=qcow2,cache=writeback" \
-                -append "rw console=ttyS0 panic=-1 quiet mitigations=off norandmaps no_timer_check START=/skep/tests/vm/submitter.sh $*" \
+                -append "$command_line START=/skep/tests/vm/submitter.sh $*" \
                 < /dev/null > "$place/power/console" 2>&1 &
         qemu=$!
 }
@@ -48,6 +48,8 @@ said() { # first word
         grep -aoE "^$1 .* \.$" "$place/power/console" | sed 's/ \.$//'
 }
 
+command_line=$1
+shift
 emulated=("$@")
 rm -rf "$place/power"
 mkdir -p "$place/power"

@@ -48,8 +48,8 @@ machine=(qemu-system-x86_64 -machine q35 -m 4G -nographic -nodefaults -serial st
 # What protects against the processor's own leaks costs an emulated one half of its time, and is none of ours to test. An
 # old processor is emulated faster than a new one, whose vectors and long string moves are many steps for an emulator. And programs
 # at the same addresses each time they start need not be translated again each time: that is a third of all. A busy machine may be
-# late with the ticks that a kernel tries its timer by.
-command_line="rw console=ttyS0 panic=-1 quiet mitigations=off norandmaps no_timer_check"
+# late with the ticks that a kernel tries its timer by. It need not try its own ciphers and probes at each start either.
+command_line="rw console=ttyS0 panic=-1 quiet mitigations=off norandmaps no_timer_check cryptomgr.notests initcall_blacklist=init_kprobe_trace"
 emulated=(-accel tcg,thread=multi -cpu Nehalem)
 
 # A hypervisor that is there may still not boot a stock kernel: asked once, and remembered.
@@ -72,7 +72,7 @@ trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
 trap 'exit 130' INT TERM
 power=
 if [[ -z $wanted || " $wanted " == *" power "* ]]; then
-        nice -n 2 tests/vm/power.sh "${emulated[@]}" > $place/power.tap 2> $place/power.err &
+        nice -n 2 tests/vm/power.sh "$command_line" "${emulated[@]}" > $place/power.tap 2> $place/power.err &
         power=$!
 fi
 

@@ -34,15 +34,15 @@ static long field(const char *pid, const char *key)
         return value;
 }
 
-/* Of the command and its children; those further down are the sandbox's inside. */
-static long resident_kib(pid_t pid)
+/* Of the command and its children; those further down are the sandbox's inside. The pages of its files come and go. */
+static long held_kib(pid_t pid)
 {
         DIR *dir = opendir("/proc");
         long sum = 0;
 
         for (struct dirent *d; dir && (d = readdir(dir));)
                 if (atoi(d->d_name) == pid || (atoi(d->d_name) > 0 && field(d->d_name, "PPid:") == pid))
-                        sum += field(d->d_name, "VmRSS:");
+                        sum += field(d->d_name, "RssAnon:") + field(d->d_name, "RssShmem:");
         if (dir)
                 closedir(dir);
         return sum;
@@ -64,7 +64,7 @@ int host_account(char **command)
         }
         while (wait4(pid, &status, WNOHANG, &used) == 0) {
                 if (n < SAMPLES_MAX)
-                        samples[n++] = resident_kib(pid);
+                        samples[n++] = held_kib(pid);
                 nanosleep(&(struct timespec){.tv_nsec = SAMPLE_MSEC * 1000000L}, NULL);
         }
         /* From when a third of the time has passed: by then it has started for sure. */
