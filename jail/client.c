@@ -40,12 +40,11 @@ static int spawn_launcher(const char *program, int socket_fd, int held_fd, pid_t
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none, all;
-        /* Where no file that is moved for the launcher comes to lie on it. */
-        _cleanup_close_ int held = held_fd > 0 ? fcntl(held_fd, F_DUPFD_CLOEXEC, LAUNCHER_HELD_FD + 1) : -1;
-
-        if (held_fd > 0 && held < 0)
-                return -errno;
+        /* Where none that is moved comes to lie on another. A copy of our own would do harm: who closes one of the
+         * descriptors of a file loses his own locks on it; fcntl(2). */
+        int aside = (socket_fd > held_fd ? socket_fd : held_fd) + LAUNCHER_HELD_FD;
         int r = posix_spawn_file_actions_init(&actions);
+
         if (r != 0)
                 return -r;
         r = posix_spawnattr_init(&attributes);
@@ -57,12 +56,14 @@ static int spawn_launcher(const char *program, int socket_fd, int held_fd, pid_t
                 /* A session of its own: a Ctrl-C is for the caller, who then says what shall happen. */
                 posix_spawnattr_setflags(&attributes,
                                          POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+                if (held_fd > 0)
+                        posix_spawn_file_actions_adddup2(&actions, held_fd, aside);
                 posix_spawn_file_actions_adddup2(&actions, socket_fd, LAUNCHER_SOCKET_FD);
                 posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
                 posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-                if (held >= 0)
-                        posix_spawn_file_actions_adddup2(&actions, held, LAUNCHER_HELD_FD);
-                posix_spawn_file_actions_addclosefrom_np(&actions, held >= 0 ? LAUNCHER_HELD_FD + 1 : LAUNCHER_HELD_FD);
+                if (held_fd > 0)
+                        posix_spawn_file_actions_adddup2(&actions, aside, LAUNCHER_HELD_FD);
+                posix_spawn_file_actions_addclosefrom_np(&actions, held_fd > 0 ? LAUNCHER_HELD_FD + 1 : LAUNCHER_HELD_FD);
                 r = posix_spawn(ret, program, &actions, &attributes, argv, envp);
                 posix_spawnattr_destroy(&attributes);
         }
