@@ -34,6 +34,8 @@ def record():
     with open(out, "w", buffering=1) as lines:
         while True:
             data, ancillary, _, _ = journal.recvmsg(1 << 20, socket.CMSG_SPACE(4))
+            if not data and not ancillary:
+                return
             for _, _, fds in ancillary:  # a large one comes as a file
                 with open(array.array("i", fds)[0], "rb") as file:
                     file.seek(0)
@@ -41,11 +43,16 @@ def record():
             lines.write(json.dumps(read_entry(data)) + "\n")
 
 
-threading.Thread(target=record, daemon=True).start()
+recorder = threading.Thread(target=record, daemon=True)
+recorder.start()
 with open(out + ".log", "w") as log:
     stream = os.fstat(log.fileno())
     process = subprocess.Popen(command, stderr=log,
                                env=dict(os.environ, JOURNAL_STREAM=f"{stream.st_dev}:{stream.st_ino}"))
     with open(out + ".pid", "w") as pid:
         pid.write(str(process.pid))
-    sys.exit(process.wait())
+    status = process.wait()
+# What it has said comes before this.
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"", "/run/systemd/journal/socket")
+recorder.join()
+sys.exit(status)

@@ -33,7 +33,10 @@ until_known() {
 @test "the oldest that have ended make room, with their output" {
         start '{"retention": {"count": 3}}'
         head -c 1000 /dev/zero > input
-        for i in $(seq 8); do echo '{"command": ["sh", "-c", "echo x > /output/f"]}'; done | ctl submit - --input i=input > ids
+        # The first has ended before the others begin.
+        ctl submit - --input i=input <<< '{"command": ["sh", "-c", "echo x > /output/f"]}' > ids
+        ctl wait $(head -1 ids)
+        for i in $(seq 7); do echo '{"command": ["sh", "-c", "echo x > /output/f"]}'; done | ctl submit - --input i=input >> ids
         ctl wait $(tail -1 ids)
         until_known 3
         [ "$(ls state/jobs | wc -l)" -eq 3 ]

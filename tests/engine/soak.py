@@ -11,6 +11,7 @@ import wire
 
 address, supervisor, jobs, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 BATCH = 250
+NETWORKS_KEPT = 32  # jail/networks.h
 GROWTH_MAX = 1.1
 SLACK_KIB = 256  # a page more here or there, of processes that have some MiB
 SPECS = [json.dumps(spec) for spec in (
@@ -45,6 +46,19 @@ def sanitized(pid):
         return b"__asan_init" in f.read()
 
 
+def descriptors_of(pid):
+    """Without the network namespaces that a launcher keeps for jails to come: as many as there were at once, and few."""
+    kept, others = 0, 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            is_network = os.readlink(f"/proc/{pid}/fd/{fd}").startswith("net:")
+        except FileNotFoundError:
+            continue
+        kept, others = kept + is_network, others + (not is_network)
+    assert kept <= NETWORKS_KEPT, f"{kept} network namespaces are kept"
+    return others
+
+
 def measure():
     """By kind of process: how many, their memory, their descriptors."""
     kinds = {}
@@ -53,7 +67,7 @@ def measure():
         kind[0] += 1
         # The sanitizers of a launcher, whose environment is empty, keep what was freed.
         kind[1] += int(status(pid, "VmRSS")) if name != "skep-launcher" or not sanitized(pid) else 0
-        kind[2] += len(os.listdir(f"/proc/{pid}/fd"))
+        kind[2] += descriptors_of(pid)
     return kinds
 
 
