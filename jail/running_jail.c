@@ -462,9 +462,10 @@ void running_jail_event(Launcher *l, RunningJail *j)
                 known = known->next;
         if (!known || j->phase == PHASE_GONE)
                 return;
-        /* What it has said comes before that it has ended. */
+        /* What it has said comes before that it has ended; and is all there is only if it had ended before we looked. */
+        bool exited = fd_is_readable(j->process.pidfd);
         while (j->process.control >= 0 && fd_is_readable(j->process.control))
                 jail_message(l, j);
-        if (fd_is_readable(j->process.pidfd))
+        if (exited)
                 jail_exited(l, j);
 }
