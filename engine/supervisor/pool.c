@@ -272,8 +272,8 @@ void pool_worker_failed(Pool *pool, const char *name, const char *why)
         TAILQ_FOREACH(w, &pool->workers, entry)
                 if (strcmp(w->name, name) == 0)
                         break;
-        /* One that has come has come, whatever is said of its start. */
-        if (!w || w->pid > 0 || w->state == WORKER_GONE)
+        /* One that has come has come, whatever is said of its start; and one that is ending has jobs to lose. */
+        if (!w || w->pid > 0 || w->ending || w->state == WORKER_GONE)
                 return;
         bool drained = w->state == WORKER_DRAINING;
         note_failure(w, why);

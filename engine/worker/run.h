@@ -18,7 +18,7 @@ typedef struct RunsEvents {
         void (*changed)(void *userdata);
 } RunsEvents;
 
-/* Starts the launcher; `cgroup` as in JailLauncherOptions. Errors: as of jail_launcher_new(). */
+/* Starts the launcher; `cgroup` and `held_fd` as in JailLauncherOptions. Errors: as of jail_launcher_new(). */
 int runs_new(sd_event *event, const char *cgroup, int held_fd, const WarmLimits *warm, const RunsEvents *events, void *userdata,
              Runs **ret, Error *e);
 /* Ends every job that runs, without reports. Returns NULL. */

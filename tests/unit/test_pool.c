@@ -275,6 +275,35 @@ START_TEST(test_a_worker_that_dies_is_lost_and_started_again)
 }
 END_TEST
 
+START_TEST(test_a_worker_whose_jails_are_there_is_not_lost_yet)
+{
+        struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = WORKER_JAILS_LOCK + 1, .l_len = 1};
+        char path[64];
+
+        make_pool(1);
+        loop_until(pool_size(pool).connected == 1);
+        snprintf(path, sizeof path, "%s/worker.sock" WORKER_LOCK_SUFFIX, directory);
+        int launcher = open(path, O_RDWR | O_CLOEXEC);
+        ck_assert_int_eq(fcntl(launcher, F_OFD_SETLK, &lock), 0);
+        kill(pool_worker_status(pool_next_worker(pool, NULL)).pid, SIGKILL);
+        loop_until(pool_size(pool).connected == 0);
+        for (int i = 0; i < 10; i++)
+                sd_event_run(event, 10000);
+        ck_assert_uint_eq(n_lost, 0);
+        ck_assert_uint_eq(n_spawned, 1);
+        /* What systemd says of its unit meanwhile changes nothing. */
+        pool_worker_failed(pool, "1", "its unit has failed");
+        for (int i = 0; i < 10; i++)
+                sd_event_run(event, 10000);
+        ck_assert_uint_eq(n_lost, 0);
+        ck_assert_uint_eq(n_spawned, 1);
+        close(launcher);
+        loop_until(n_lost == 1);
+        loop_until(pool_size(pool).connected == 1);
+        ck_assert_uint_eq(n_spawned, 2);
+}
+END_TEST
+
 /* It says nothing of its condition, and what it would say now is out of turn. */
 static void play_version_before(int socket)
 {
@@ -541,6 +570,7 @@ Suite *pool_suite(void)
         tcase_add_test(tests, test_the_version_before_is_understood);
         tcase_add_test(tests, test_workers_share_what_jails_are_expected);
         tcase_add_test(tests, test_the_version_before_is_not_told_what_to_expect);
+        tcase_add_test(tests, test_a_worker_whose_jails_are_there_is_not_lost_yet);
         tcase_add_test(tests, test_a_worker_says_how_many_jails_it_keeps_ready);
         tcase_add_test(tests, test_what_a_worker_has_from_before_is_claimed_before_anything_else);
         tcase_add_test(tests, test_a_worker_that_ends_before_it_speaks_is_not_waited_for);
