@@ -98,7 +98,7 @@ told() {
 }
 # Without what a file sets up there are no tests; what it takes down, or leaves, is said.
 ended() {
-        [ -n "$set_up" ] || { echo "not ok 1 setup_file" && told; }
+        [ -n "$set_up" ] || { echo "not ok 1 setup_file" && told; } >&3
         rm -rf "$BATS_RUN_TMPDIR"
 }
 set_up=
