@@ -62,7 +62,8 @@ struct Launcher {
         Networks networks;
         RunningJail *jails;
         WarmKind *kinds;
-        uint64_t busy_usec; /* when a job was last started, or ended */
+        uint64_t busy_usec;     /* when a job was last started, or ended */
+        uint64_t refilled_usec; /* when the last jail was begun that is to wait */
         uint32_t next_ids;
         uint64_t next_number;
         bool closing; /* the caller has gone */

@@ -3,17 +3,23 @@
 /* Jails that were made before their job: as many of a kind as the caller wants, each for one job.
  *
  * One takes as long to make as any, so it is made when that keeps nobody waiting: one at a time, when no job is about
- * to start, and none was started or has ended a moment ago. A program that has its jobs run one after the other without
- * a pause gets jails that are made for them; it would have to wait for the others just as long. */
+ * to start, none was started or has ended a moment ago, and a processor has nothing to do. A program that has its jobs
+ * run one after the other without a pause gets jails that are made for them; it would have to wait for the others just
+ * as long. Where jobs keep all processors busy for long, some are made all the same: the next job needs one even more. */
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "jail/running_jail.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define PAUSE_USEC (2 * USEC_PER_MSEC)
+#define BUSY_PAUSE_USEC USEC_PER_MSEC         /* when no processor is idle: until we look again */
+#define BUSY_USEC (50 * USEC_PER_MSEC)        /* and until one is made all the same */
 #define RETRY_USEC USEC_PER_SECOND /* where one after the other ends before it is of use */
 
 static WarmKind *find_kind(const Launcher *l, uint64_t number)
@@ -174,6 +180,32 @@ static bool somebody_waits(const Launcher *l)
         return poll(&p, 1, 0) > 0;
 }
 
+/* Of the processors that we may use, none is to be taken from anybody: no more processes run than there are of them, we
+ * among these. In /proc/loadavg, proc(5); where it cannot be read, nothing is known against it. */
+static bool processor_is_idle(void)
+{
+        _cleanup_close_ int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+        char text[128];
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        unsigned long running;
+        cpu_set_t ours;
+
+        text[n > 0 ? n : 0] = '\0';
+        if (sscanf(text, "%*s %*s %*s %lu/", &running) != 1 || sched_getaffinity(0, sizeof ours, &ours) < 0)
+                return true;
+        return running <= (unsigned long)CPU_COUNT(&ours);
+}
+
+/* When one may be made, as far as the host is concerned: `now`, or later. */
+static uint64_t when_idle(const Launcher *l, uint64_t now)
+{
+        uint64_t latest = l->refilled_usec + BUSY_USEC, next = now + BUSY_PAUSE_USEC;
+
+        if (now >= latest || processor_is_idle())
+                return now;
+        return next < latest ? next : latest;
+}
+
 uint64_t warm_refill(Launcher *l, uint64_t now)
 {
         uint64_t next = USEC_INFINITY;
@@ -186,10 +218,12 @@ uint64_t warm_refill(Launcher *l, uint64_t now)
                          due = k->retry_usec > pause_end ? k->retry_usec : pause_end;
                 if (count(l, k->number, false) >= k->wanted)
                         continue;
-                if (now >= due && running_jail_make_warm(l, k, stamp_of_kind(k)) >= 0)
-                        return USEC_INFINITY;
-                if (now >= due)
+                if (now >= due && (due = when_idle(l, now)) == now) {
+                        l->refilled_usec = now;
+                        if (running_jail_make_warm(l, k, stamp_of_kind(k)) >= 0)
+                                return USEC_INFINITY;
                         due = k->retry_usec = now + RETRY_USEC;
+                }
                 next = due < next ? due : next;
         }
         return next;

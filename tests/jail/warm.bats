@@ -166,6 +166,19 @@ socket.create_connection(server.getsockname()).send(b"said")' < /dev/null
         [ "$(start)" = warm ]
 }
 
+@test "where all processors are busy, jails are made ahead all the same, but slowly" {
+        for _ in $(seq "$(nproc)"); do
+                timeout 60 sh -c 'while :; do :; done' &
+        done
+        spinners=$(jobs -p)
+        begin=$(date +%s%N)
+        warm --jobs 20 -- true
+        end=$(date +%s%N)
+        kill $spinners
+        [ "$(start)" = warm ]
+        (((end - begin) / 1000000 >= 19 * 50))
+}
+
 @test "nothing is left when the caller is killed at any moment" {
         for ms in 0 5 10 15 20 25 30 40 50 60 80 100; do
                 timeout -s KILL "$(printf '0.%03d' "$ms")" "$build/warm-jail" --allow-missing="$MISSING" --jobs 50 \
