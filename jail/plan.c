@@ -48,7 +48,7 @@ static void walk_bytes(Walk *w, const void **data, size_t *size)
 static void walk_plan(Walk *w, Plan *plan)
 {
         uint64_t waits = plan->waits, waits_filtered = plan->waits_filtered, controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root,
-                 writable_root = plan->writable_root, watch = plan->watch, message_queues = plan->message_queues, sockets = plan->sockets,
+                 proc_pid = plan->proc_pid, writable_root = plan->writable_root, watch = plan->watch, message_queues = plan->message_queues, sockets = plan->sockets,
                  abi = (uint64_t)plan->landlock_abi;
         const void *limits = &plan->limits;
         size_t limits_size = sizeof plan->limits;
@@ -66,12 +66,14 @@ static void walk_plan(Walk *w, Plan *plan)
         walk_number(w, &abi);
         walk_number(w, &ids);
         walk_number(w, &root);
+        walk_number(w, &proc_pid);
         walk_number(w, &writable_root);
         walk_number(w, &message_queues);
         walk_number(w, &sockets);
         plan->waits = waits != 0;
         plan->waits_filtered = waits_filtered != 0;
         plan->root = (RootKind)root;
+        plan->proc_pid = proc_pid != 0;
         plan->writable_root = writable_root != 0;
         plan->message_queues = message_queues != 0;
         plan->sockets = sockets != 0;

@@ -21,6 +21,7 @@ struct JailPolicy {
         char **tmpfs;     /* further directories of the jail's own tmpfs */
         char **hidden;    /* covered by something empty */
         char **execute;   /* below which programs may be executed */
+        bool proc_pid;    /* /proc has processes and nothing else: proc(5), "subset=pid" */
 
         JailNetwork network;
         char **devices; /* of the host's /dev, beside the usual ones */

@@ -20,7 +20,7 @@
 #define SKEP_VERSION "0"
 #endif
 
-#define FORMAT "skep policy 2 " SKEP_VERSION
+#define FORMAT "skep policy 3 " SKEP_VERSION
 #define CACHE_FILE_MAX ((size_t)1 << 20)
 #define NAME_SIZE_MAX 200
 
@@ -73,6 +73,7 @@ static void pack_policy(Packer *p, const JailPolicy *policy)
         pack_strings(p, policy->execute);
         pack_strings(p, policy->devices);
         pack_strings(p, policy->notes);
+        pack_number(p, policy->proc_pid);
         pack_number(p, policy->network);
         pack_number(p, policy->capabilities);
         pack_number(p, policy->require);
@@ -143,6 +144,7 @@ static JailPolicy *unpack_policy(Unpacker *u)
         policy->execute = own_strings(u);
         policy->devices = own_strings(u);
         policy->notes = own_strings(u);
+        policy->proc_pid = unpack_number(u) != 0;
         policy->network = (JailNetwork)unpack_number(u);
         policy->capabilities = unpack_number(u);
         policy->require = (JailLayers)unpack_number(u);

@@ -72,6 +72,19 @@ static int read_root(json_object *value, const char *path, void *target_root, Er
         return 0;
 }
 
+static int read_proc_subset(json_object *value, const char *path, void *target_bool, Error *e)
+{
+        _cleanup_free_ char *subset = NULL;
+        int r = json_read_string(value, path, &subset, e);
+
+        if (r < 0)
+                return r;
+        if (strcmp(subset, "all") != 0 && strcmp(subset, "pid") != 0)
+                return json_error(path, e, "must be \"all\" or \"pid\"");
+        *(bool *)target_bool = subset[0] == 'p';
+        return 0;
+}
+
 static int read_filesystem(json_object *value, const char *path, void *target, Error *e)
 {
         PolicyReading *p = target;
@@ -82,6 +95,7 @@ static int read_filesystem(json_object *value, const char *path, void *target, E
                 {"tmpfs", read_paths, offsetof(JailPolicy, tmpfs), false},
                 {"hidden", read_paths, offsetof(JailPolicy, hidden), false},
                 {"execute", read_paths, offsetof(JailPolicy, execute), false},
+                {"proc_subset", read_proc_subset, offsetof(JailPolicy, proc_pid), false},
         };
 
         return json_read_object(value, path, fields, ELEMENTS(fields), p->policy, e);

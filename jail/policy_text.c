@@ -64,6 +64,7 @@ static json_object *policy_to_json(const JailPolicy *p)
         json_object_object_add(filesystem, "tmpfs", strings_to_json(p->tmpfs));
         json_object_object_add(filesystem, "hidden", strings_to_json(p->hidden));
         json_object_object_add(filesystem, "execute", strings_to_json(p->execute));
+        json_add_string(filesystem, "proc_subset", p->proc_pid ? "pid" : "all");
         json_object_object_add(o, "filesystem", filesystem);
         json_add_string(o, "network", p->network == JAIL_NETWORK_NONE ? "none" : "broker");
         if (p->seccomp)

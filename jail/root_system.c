@@ -20,7 +20,8 @@
 #define ALTERNATIVES "/etc/alternatives"
 #define COPY_SIZE ((size_t)1 << 20)
 
-/* Of /proc, what tells about the host, or is a door to it. Writing is excluded for all of it: it is mounted read-only.
+/* Of /proc, what tells about the host, or is a door to it; where a policy wants processes alone, all else is not there.
+ * Writing is excluded for all of it: it is mounted read-only.
  * Where only root can read one of them, it needs no cover: the job's ids are nobody to the host. */
 static const char *const proc_hidden[] = {
         "acpi",      "asound",     "bus",  "driver",    "fs",        "irq",      "scsi",        "cmdline",
@@ -153,14 +154,16 @@ static int hide_in_proc(int proc, const char *name)
 
 int root_mount_proc(Tree *t)
 {
-        _cleanup_close_ int proc = mount_new("proc", NULL, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
+        static const char *const processes[] = {"subset", "pid", NULL};
+        const char *const *options = t->plan->proc_pid ? processes : NULL;
+        _cleanup_close_ int proc = mount_new("proc", options, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
         int r = proc < 0 ? proc : tree_attach_own(t, proc, "/proc");
 
         if (r >= 0 && fchdir(t->tmpfs) < 0)
                 r = -errno;
         if (r < 0)
                 return tree_failed(t, r, "/proc");
-        for (size_t i = 0; i < ELEMENTS(proc_hidden); i++)
+        for (size_t i = 0; !options && i < ELEMENTS(proc_hidden); i++)
                 if ((r = hide_in_proc(proc, proc_hidden[i])) < 0)
                         return error_errno(t->error, r, "/proc/%s", proc_hidden[i]);
         return 0;

@@ -181,6 +181,7 @@ int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *
                 .writable = policy->writable,
                 .message_queues = filter_allows_number(policy, SYS_mq_open),
                 .sockets = allows_sockets(policy),
+                .proc_pid = policy->proc_pid,
                 .writable_root = strv_contains(policy->writable, "/"),
                 .tmpfs = policy->tmpfs,
                 .hidden = policy->hidden,

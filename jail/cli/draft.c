@@ -20,7 +20,11 @@ static const DraftPlace places[DRAFT_KIND_MAX] = {
         [DRAFT_TMPFS] = {"filesystem", "tmpfs"},
         [DRAFT_DEVICE] = {NULL, "devices"},
         [DRAFT_CAPABILITY] = {NULL, "capabilities"},
+        [DRAFT_PROC] = {"filesystem", NULL},
 };
+
+#define PROC_SUBSET "proc_subset"
+#define ALL "all"
 
 /* The object that has the list of a kind; NULL where there is none. */
 static json_object *holder(json_object *policy, DraftKind kind)
@@ -36,7 +40,7 @@ static json_object *list_of(json_object *policy, DraftKind kind)
 {
         json_object *object = holder(policy, kind), *list = NULL;
 
-        return object && json_object_object_get_ex(object, places[kind].list, &list) ? list : NULL;
+        return places[kind].list && object && json_object_object_get_ex(object, places[kind].list, &list) ? list : NULL;
 }
 
 static int add(Draft *d, DraftKind kind, const char *name)
@@ -59,6 +63,14 @@ void draft_done(Draft *d)
         *d = (Draft){.base = NULL};
 }
 
+static bool has_all_of_proc(const Draft *d)
+{
+        json_object *subset = NULL;
+
+        return json_object_object_get_ex(holder(d->base, DRAFT_PROC), PROC_SUBSET, &subset) &&
+               strcmp(json_object_get_string(subset), ALL) == 0;
+}
+
 int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
 {
         const char *text = jail_policy_text(base);
@@ -79,6 +91,8 @@ int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
                         if (add(&d, kind, json_object_get_string(json_object_array_get_idx(list, i))) < 0)
                                 return error_oom(e);
         }
+        if (has_all_of_proc(&d) && add(&d, DRAFT_PROC, DRAFT_ALL_OF_PROC) < 0)
+                return error_oom(e);
         /* What was learnt of one kernel's calls says nothing about how another program should end. */
         json_object *calls = holder(d.base, DRAFT_CALL);
         json_object_object_add(calls, "action", json_object_new_string("errno"));
@@ -130,6 +144,31 @@ static bool is_without(const size_t *without, size_t n, size_t index)
         return false;
 }
 
+static bool is_in(const Draft *d, size_t i, const size_t *without, size_t n_without)
+{
+        return d->items[i].in && !is_without(without, n_without, i);
+}
+
+static int put_list(const Draft *d, DraftKind kind, const size_t *without, size_t n_without, json_object *object)
+{
+        json_object *list = json_object_new_array();
+
+        if (!list || json_object_object_add(object, places[kind].list, list) < 0)
+                return json_object_put(list), -ENOMEM;
+        for (size_t i = 0; i < d->n_items; i++)
+                if (d->items[i].kind == kind && is_in(d, i, without, n_without))
+                        json_object_array_add(list, json_object_new_string(d->items[i].name));
+        return 0;
+}
+
+static int put_proc(const Draft *d, const size_t *without, size_t n_without, json_object *object)
+{
+        const DraftItem *item = draft_find(d, DRAFT_PROC, DRAFT_ALL_OF_PROC);
+        bool all = item && is_in(d, (size_t)(item - d->items), without, n_without);
+
+        return json_object_object_add(object, PROC_SUBSET, json_object_new_string(all ? ALL : "pid")) < 0 ? -ENOMEM : 0;
+}
+
 int draft_policy(const Draft *d, const size_t *without, size_t n_without, JailPolicy **ret, Error *e)
 {
         _cleanup_json_ json_object *policy = NULL;
@@ -137,12 +176,10 @@ int draft_policy(const Draft *d, const size_t *without, size_t n_without, JailPo
         if (json_object_deep_copy(d->base, &policy, NULL) < 0)
                 return error_oom(e);
         for (DraftKind kind = 0; kind < DRAFT_KIND_MAX; kind++) {
-                json_object *object = holder(policy, kind), *list = json_object_new_array();
-                if (!object || !list || json_object_object_add(object, places[kind].list, list) < 0)
-                        return json_object_put(list), error_oom(e);
-                for (size_t i = 0; i < d->n_items; i++)
-                        if (d->items[i].kind == kind && d->items[i].in && !is_without(without, n_without, i))
-                                json_object_array_add(list, json_object_new_string(d->items[i].name));
+                json_object *object = holder(policy, kind);
+                if (!object || (places[kind].list ? put_list(d, kind, without, n_without, object)
+                                                  : put_proc(d, without, n_without, object)) < 0)
+                        return error_oom(e);
         }
         return jail_policy_from_text("learnt", json_object_to_json_string_ext(policy, JSON_C_TO_STRING_PLAIN), ret, e);
 }

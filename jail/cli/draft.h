@@ -14,8 +14,11 @@ typedef enum DraftKind {
         DRAFT_TMPFS,
         DRAFT_DEVICE,
         DRAFT_CAPABILITY,
+        DRAFT_PROC, /* DRAFT_ALL_OF_PROC, the one of its kind: without it, /proc has processes alone */
         DRAFT_KIND_MAX,
 } DraftKind;
+
+#define DRAFT_ALL_OF_PROC "/proc"
 
 typedef struct DraftItem {
         DraftKind kind;

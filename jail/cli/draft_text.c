@@ -179,7 +179,8 @@ static void print_limits(FILE *out, const JailLimits *limits)
 
 /* What is made of items, or written otherwise. */
 static const char *const own_keys[] = {"description",  "filesystem", "syscalls",  "limits",   "devices",
-                                       "capabilities", "execute",    "read_only", "writable", "tmpfs"};
+                                       "capabilities", "execute",    "read_only", "writable", "tmpfs",
+                                       "proc_subset"};
 
 static bool is_own_key(const char *key)
 {
@@ -225,6 +226,8 @@ char *draft_text(const Draft *d, json_object *groups, const JailLimits *limits, 
         print_list(out, d, DRAFT_READ_ONLY, "read_only", 2, &first);
         print_list(out, d, DRAFT_WRITABLE, "writable", 2, &first);
         print_list(out, d, DRAFT_TMPFS, "tmpfs", 2, &first);
+        print_key(out, "proc_subset", 2, first);
+        fputs(draft_count(d, DRAFT_PROC) > 0 ? "\"all\"" : "\"pid\"", out);
         fputs("\n  }", out);
         print_kept(out, d->base, 1, &more);
         print_calls(out, d, groups);

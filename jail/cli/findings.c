@@ -4,8 +4,10 @@
 #include "engine/base/strv.h"
 #include "jail/call.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PATHS_MAX 512    /* of each list */
 #define FILES_EACH_MAX 8 /* of one directory; if there are more, the directory itself */
@@ -49,12 +51,21 @@ static void leave_out(Findings *f, const char *path, HostVerdict verdict)
                 f->overflow = true;
 }
 
+/* Not a process: those of the host are not the jail's. */
+static bool is_in_proc_itself(const char *path)
+{
+        return strncmp(path, "/proc/", strlen("/proc/")) == 0 && !isdigit((unsigned char)path[strlen("/proc/")]) &&
+               access(path, F_OK) == 0;
+}
+
 HostVerdict findings_add_missed(Findings *f, const char *path, bool opened, bool executed)
 {
         _cleanup_free_ char *named = host_path_plain(path), *plain = named ? host_path_follow_shown(named) : NULL;
         HostVerdict verdict = plain ? host_path_judge(plain, opened, executed) : HOST_ABSENT;
 
-        if (verdict == HOST_OFFERED) {
+        if (named && is_in_proc_itself(named)) {
+                f->proc = true;
+        } else if (verdict == HOST_OFFERED) {
                 keep(f, &f->offered, plain);
                 if (executed)
                         keep(f, &f->offered_programs, plain);
@@ -153,6 +164,8 @@ int findings_use(const Findings *f, Draft *draft, bool *ret_new)
         int r = use_calls(f, draft);
 
         *ret_new = false;
+        if (r >= 0 && f->proc)
+                r = draft_use(draft, DRAFT_PROC, DRAFT_ALL_OF_PROC, ret_new);
         for (size_t i = 0; r >= 0 && f->offered && f->offered[i]; i++) {
                 _cleanup_free_ char *place = place_to_read(f->offered, f->offered[i]);
                 bool is_new = false;

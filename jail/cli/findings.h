@@ -16,6 +16,7 @@ typedef struct Findings {
         char **executed;             /* paths, as the kernel names them */
         char **offered;              /* paths of the host that were missed, and may be given */
         char **offered_programs;     /* those of them that were to be executed */
+        bool proc;                   /* something in /proc beside processes was missed */
         LeftOut *left_out;
         size_t n_left_out;
         bool overflow; /* more than is kept */

@@ -10,7 +10,8 @@
  * "/usr"; jail/landlock.c. */
 static const char *const read_of_host[] = {"/usr", "/etc(a few files)", NULL};
 static const char *const all_of_root[] = {"/(all of its root)", NULL};
-static const char *const always_read[] = {"/proc(its own)", "/input", NULL};
+static const char *const always_read[] = {"/proc(its own processes)", "/input", NULL};
+static const char *const rest_of_proc[] = {"/proc(the host's figures)", NULL};
 static const char *const changed_and_forgotten[] = {"/(until the job ends)", NULL};
 static const char *const always_written[] = {"/work", "/tmp", "/output", "/dev/shm", NULL};
 static const char *const always_devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", NULL};
@@ -73,7 +74,8 @@ int policy_sections_make(const JailPolicy *p, const ExplainedRoot *root, PolicyS
         strv_remove(writable, "/");
         if (root->name)
                 strv_remove(execute, "/usr");
-        if ((r = add_root(ret, p, root)) < 0 || (r = add(&s[SECTION_READ], always_read, p->read_only)) < 0 ||
+        if ((r = add_root(ret, p, root)) < 0 || (r = add(&s[SECTION_READ], always_read, NULL)) < 0 ||
+            (r = add(&s[SECTION_READ], p->proc_pid ? NULL : rest_of_proc, p->read_only)) < 0 ||
             (r = add(&s[SECTION_WRITE], always_written, p->tmpfs)) < 0 ||
             (r = add(&s[SECTION_WRITE_HOST], NULL, writable)) < 0 ||
             (r = add(&s[SECTION_EXECUTE], NULL, execute)) < 0 || (r = add(&s[SECTION_HIDDEN], NULL, p->hidden)) < 0 ||

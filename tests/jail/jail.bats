@@ -154,6 +154,21 @@ load jail
         [ "$status" -eq 0 ]
 }
 
+@test "where a policy wants processes alone, nothing else is in /proc" {
+        run jail --policy strict -- sh -c 'ls -A /proc | grep -vE "^[0-9]+$" | sort; cat /proc/self/comm' </dev/null
+        [ "${lines[*]}" = "self thread-self cat" ]
+        for path in meminfo stat sys/kernel/hostname net/dev mounts ../proc/cpuinfo self/../version; do
+                run jail --policy strict -- cat "/proc/$path" </dev/null
+                [ "$status" -eq 1 ]
+        done
+        echo '{"extends": "strict", "filesystem": {"proc_subset": "all"}}' > all.json
+        jail --policy ./all.json -- cat /proc/meminfo /proc/sys/kernel/hostname </dev/null
+        echo '{"filesystem": {"proc_subset": "some"}}' > some.json
+        run jail --policy ./some.json -- true </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *'filesystem.proc_subset: must be "all" or "pid"'* ]]
+}
+
 @test "/dev has what programs need" {
         run jail -- sh -c 'echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; head -c 3 /dev/random | wc -c; echo text > /dev/stdout; echo x > /dev/full || echo full' </dev/null
         [ "${lines[0]}${lines[1]}${lines[2]}" = 333 ]

@@ -199,6 +199,19 @@ P
         learnt -- cat /proc/sys/kernel/random/uuid
 }
 
+@test "of /proc only its processes are learnt, unless more is looked for" {
+        learn -- cat /proc/self/comm
+        grep -q '"proc_subset": "pid"' learnt.json
+        rm learnt.json
+        learn -- grep -c MemTotal /proc/meminfo
+        grep -q '"proc_subset": "all"' learnt.json
+        [ "$(learnt -- grep -c MemTotal /proc/meminfo)" = 1 ]
+        # What it does not need of that is not kept.
+        rm learnt.json
+        learn -- sh -c 'test -e /proc/meminfo; echo done'
+        grep -q '"proc_subset": "pid"' learnt.json
+}
+
 @test "what is only needed sometimes does not break the proof" {
         command='read x < /proc/sys/kernel/random/uuid; case $x in [0-7]*) cd /tmp || exit 1;; esac'
         learn -- sh -c "$command"

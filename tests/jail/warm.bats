@@ -148,10 +148,10 @@ socket.create_connection(server.getsockname()).send(b"said")' < /dev/null
         [ "$status" -eq 0 ]
         [ "${lines[*]}" = "0 0 0 0" ]
         # Where none can be made, there is no loopback to use; of any kind, since names of sockets would be seen by the next.
-        run warm --policy strict -- grep -c 127.0.0.1 /proc/net/fib_trie < /dev/null
+        run warm --policy strict -- grep -c 127.0.0.1 /proc/self/net/fib_trie < /dev/null
         [ "$output" = 0 ]
         echo '{"extends": "strict", "syscalls": {"allow": ["socketpair"]}}' > pair.json
-        run warm --policy ./pair.json -- grep -q 127.0.0.1 /proc/net/fib_trie < /dev/null
+        run warm --policy ./pair.json -- grep -q 127.0.0.1 /proc/self/net/fib_trie < /dev/null
         [ "$status" -eq 0 ]
 }
 

@@ -32,6 +32,7 @@ START_TEST(test_a_plan_comes_back_as_it_was)
                               .refusals = "refusals",
                               .refusals_size = 8,
                               .landlock_abi = 4,
+                              .proc_pid = true,
                               .message_queues = true,
                               .sockets = true,
                               .binds_writable = 5});
@@ -45,6 +46,7 @@ START_TEST(test_a_plan_comes_back_as_it_was)
         ck_assert_uint_eq(back.refusals_size, 8);
         ck_assert_mem_eq(back.refusals, "refusals", 8);
         ck_assert_uint_eq(back.binds_writable, 5);
+        ck_assert(back.proc_pid);
         ck_assert(back.message_queues);
         ck_assert(back.sockets);
         ck_assert(!back.writable_root);
