@@ -19,6 +19,7 @@
 #define NAMES_MAX 100
 #define FILE_MAX ((size_t)64 << 10)
 #define CPU_PERIOD_USEC 100000
+#define DIGITS "0123456789"
 
 typedef struct Controller {
         CgroupController bit;
@@ -211,13 +212,24 @@ static bool remove_groups_of(int base, const char *name)
         return unlinkat(base, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
 }
 
+/* Of a launcher: "skep-PID", or "skep-PID-N". What else begins like that is somebody's. */
+static bool is_name_of_tree(const char *name)
+{
+        size_t n = strncmp(name, "skep-", 5) == 0 ? strspn(name + 5, DIGITS) : 0;
+        const char *rest = name + 5 + n;
+
+        if (n == 0)
+                return false;
+        return !*rest || (*rest == '-' && rest[1] && !rest[1 + strspn(rest + 1, DIGITS)]);
+}
+
 size_t cgroup_sweep(const char *base)
 {
         _cleanup_closedir_ DIR *dir = opendir(base);
         size_t left = 0;
 
         for (struct dirent *d; dir && (d = readdir(dir));)
-                if (strncmp(d->d_name, "skep-", 5) == 0)
+                if (is_name_of_tree(d->d_name))
                         left += !remove_groups_of(dirfd(dir), d->d_name);
         return left;
 }

@@ -3,6 +3,7 @@
 #include "engine/base/json.h"
 #include "engine/base/sink.h"
 #include "engine/base/strv.h"
+#include "jail/cgroup.h"
 #include "jail/enforce.h"
 #include "jail/ids.h"
 #include "jail/networks.h"
@@ -121,6 +122,28 @@ static int decide(unsigned controllers, JailLimits *limits, JailLayers missing, 
         jail_report_init(report);
         return enforce_decide(&host, limits, JAIL_NETWORK_NONE, missing, require, report, e);
 }
+
+/* Groups are directories, as far as this goes. */
+START_TEST(test_only_what_launchers_have_left_is_swept)
+{
+        static const char *const ours[] = {"skep-12", "skep-12-3"};
+        static const char *const others[] = {"skep-", "skep-mine", "skep-12x", "skep-12-", "skep-12-3-4", "skep-1-x", "xskep-12"};
+        char base[] = "/tmp/skep-sweep-XXXXXX";
+
+        ck_assert(mkdtemp(base));
+        _cleanup_close_ int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (size_t i = 0; i < ELEMENTS(ours); i++)
+                ck_assert_int_eq(mkdirat(fd, ours[i], 0755), 0);
+        for (size_t i = 0; i < ELEMENTS(others); i++)
+                ck_assert_int_eq(mkdirat(fd, others[i], 0755), 0);
+        ck_assert_uint_eq(cgroup_sweep(base), 0);
+        for (size_t i = 0; i < ELEMENTS(ours); i++)
+                ck_assert_int_lt(faccessat(fd, ours[i], F_OK, 0), 0);
+        for (size_t i = 0; i < ELEMENTS(others); i++)
+                ck_assert_int_eq(unlinkat(fd, others[i], AT_REMOVEDIR), 0);
+        ck_assert_int_eq(rmdir(base), 0);
+}
+END_TEST
 
 START_TEST(test_a_limit_that_nothing_holds_is_refused_by_name)
 {
@@ -349,6 +372,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_ranges_of_ids_wrap_around);
         tcase_add_test(tests, test_a_network_in_which_nothing_could_be_made_is_used_again);
         tcase_add_test(tests, test_last_words_are_heard_of_who_has_not_listened);
+        tcase_add_test(tests, test_only_what_launchers_have_left_is_swept);
         tcase_add_test(tests, test_a_limit_that_nothing_holds_is_refused_by_name);
         tcase_add_test(tests, test_all_that_nothing_holds_is_refused_at_once);
         tcase_add_test(tests, test_processes_and_cpu_time_are_held_without_controllers);
