@@ -97,6 +97,25 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         run -125 ctl status "$parent"
 }
 
+@test "it stays while one of those is tried again, or was lost" {
+        start '{"retention": {"count": 1}}'
+        parent=$(echo '{"command": ["sh", "-c", "echo kept > /output/f"]}' | ctl submit -)
+        ctl wait "$parent"
+        child=$(ctl submit - <<< "{\"command\": [\"sh\", \"-c\", \"cat /input/before/f; [ \$SKEP_ATTEMPT -ge 3 ] || { [ \$SKEP_ATTEMPT -eq 1 ] || sleep 60; exit 1; }\"],
+                \"after\": {\"before\": \"$parent\"}, \"retry\": {\"attempts\": 3, \"backoff\": \"2s\", \"on\": [\"exited\", \"lost\"]}}")
+        # While it waits for its second attempt; and in that, it is lost.
+        for i in 1 2 3; do ctl run -- true < /dev/null; done
+        [ "$(field "$child" 'job["attempt"]')" = 1 ]
+        reach "$child" running
+        [ "$(field "$child" 'job["attempt"]')" = 2 ]
+        kill -9 $(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" skep-worker)
+        for i in 1 2 3; do ctl run -- true < /dev/null; done
+        ctl wait "$child"
+        [ "$(ctl logs "$child")" = kept ]
+        [ "$(field "$child" 'job["attempt"]')" = 3 ]
+        until_known 1
+}
+
 @test "a waiting child keeps its parent through a restart" {
         start '{"retention": {"count": 1}}'
         parent=$(echo '{"command": ["sh", "-c", "echo kept > /output/f"]}' | ctl submit -)

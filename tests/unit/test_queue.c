@@ -180,6 +180,35 @@ START_TEST(test_long_and_large_jobs_count_for_what_they_use)
 }
 END_TEST
 
+/* Whose jobs are all short, whose are ten times as long, and whose are of any length: what each has had of the pool is by
+ * its weight. */
+START_TEST(test_shares_are_by_weight_whatever_the_lengths)
+{
+        enum { TENANTS = 3, MSEC = 1000 };
+        Tenant *tenants[TENANTS] = {tenant("short", 1), tenant("long", 2), tenant("mixed", 4)};
+        double used[TENANTS] = {0}, all = 0;
+
+        srand48(7);
+        for (size_t i = 0; i < TENANTS; i++)
+                for (size_t n = 0; n < 40000; n++)
+                        add(tenants[i], 0, 1 << 20);
+        while (all < 2000.0 * (double)USEC_PER_SECOND) {
+                const Job *next = queue_next(&world.queue, world.now);
+                if (!next) {
+                        end_one(0);
+                        continue;
+                }
+                size_t i = next->tenant == tenants[0] ? 0 : next->tenant == tenants[1] ? 1 : 2;
+                uint64_t length = i == 0 ? 20 * MSEC : i == 1 ? 200 * MSEC : MSEC + (uint64_t)(drand48() * 400 * MSEC);
+                start(length);
+                used[i] += (double)length;
+                all += (double)length;
+        }
+        for (size_t i = 0; i < TENANTS; i++)
+                assert_within(used[i] / all, (double)(1 << i) / 7, 0.05);
+}
+END_TEST
+
 START_TEST(test_a_newcomer_is_next_and_then_has_its_share)
 {
         Tenant *old = tenant("old", 1), *new = tenant("new", 1);
@@ -393,6 +422,7 @@ Suite *queue_suite(void)
         tcase_add_checked_fixture(tests, make_world, end_world);
         tcase_add_loop_test(tests, test_shares_are_by_weight, 0, 3);
         tcase_add_test(tests, test_long_and_large_jobs_count_for_what_they_use);
+        tcase_add_test(tests, test_shares_are_by_weight_whatever_the_lengths);
         tcase_add_test(tests, test_a_newcomer_is_next_and_then_has_its_share);
         tcase_add_test(tests, test_idle_time_gives_no_credit);
         tcase_add_test(tests, test_many_newcomers_are_served_in_their_order);

@@ -5,15 +5,17 @@
 #
 # Two machines run side by side: what judges the installed packages is in the one, what judges the jail and the engine as they were
 # built in the other. They have one processor each, since with two an emulated machine takes half as much time again for
-# each process that it starts; a third, after the second, has two, for what needs some that the hogs do not have. At last the
-# first is started anew in the middle of submissions, and what comes after that runs. "inside.sh parts" lists the parts: name, processors,
-# after which other part or "-", suites.
+# each process that it starts; a third, after the second, has two, for what needs some that the hogs do not have; and a fourth
+# has all of the engine's suite, where machines are not emulated, or when it is asked for. At last the first is started anew in the
+# middle of submissions, and what comes after that runs. "inside.sh parts" lists the parts: name, processors, after which other
+# part or "-", suites.
 set -u
 
 parts() {
         echo "packages 1 - units pool overrides scaling busless removal"
         echo "jails 1 - cgroup crash host jail roots escapes survive warm user user-jail"
         echo "hogs 2 jails hogs"
+        echo "engine 2 - engine"
 }
 if [ "${1:-}" = parts ]; then
         parts
@@ -59,7 +61,7 @@ declare -A here=([tests/engine/survive.bats]='while its supervisor is killed|whi
 suite() { # name, file, command before the runner
         local name=$1 file=$2 filter=$only
         shift 2
-        [ "$only" != . ] || filter=${here[$file]:-.}
+        [ "$only" != . ] || [ "$part" = engine ] || filter=${here[$file]:-.}
         case $file in tests/jail/* | tests/engine/*) set -- "${without_systemd[@]}" "$@" ;; esac
         run "$name" "$@" tests/vm/bats.bash "$filter" "$file"
 }
@@ -115,6 +117,14 @@ jails() {
 
 hogs() {
         suite hogs tests/vm/hogs.bats
+}
+
+# All of the engine's suite, whose parts are no names of their own.
+engine() {
+        wanted=
+        for file in tests/engine/*.bats; do
+                suite "engine-$(basename "$file" .bats)" "$file"
+        done
 }
 
 part=$(sed -n 's/.*\bPART=\([a-z]*\).*/\1/p' /proc/cmdline)
