@@ -34,14 +34,20 @@ static const Controller controllers[] = {
 /* systemd's places for it: alone, and beside the hierarchies of version 1. */
 static const char *const usual_places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 
-/* Elsewhere, it is the fifth field of its line in mountinfo, proc(5), which is long where there are many mounts. */
+static bool is_mounted_at(const char *place)
+{
+        struct statfs fs;
+
+        return statfs(place, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* Elsewhere, it is the fifth field of its line in mountinfo, proc(5), which is long where there are many mounts. One that
+ * another covers stands there, too. */
 char *cgroup_mount_point(void)
 {
-        for (size_t i = 0; i < ELEMENTS(usual_places); i++) {
-                struct statfs fs;
-                if (statfs(usual_places[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+        for (size_t i = 0; i < ELEMENTS(usual_places); i++)
+                if (is_mounted_at(usual_places[i]))
                         return strdup(usual_places[i]);
-        }
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         _cleanup_free_ char *line = NULL;
         size_t room = 0;
@@ -49,7 +55,7 @@ char *cgroup_mount_point(void)
         while (f && getline(&line, &room, f) > 0) {
                 _cleanup_strv_ char **fields = NULL;
                 char *type = strstr(line, " - cgroup2 ");
-                if (!type || strv_split(line, ' ', &fields) < 0 || strv_length(fields) < 5)
+                if (!type || strv_split(line, ' ', &fields) < 0 || strv_length(fields) < 5 || !is_mounted_at(fields[4]))
                         continue;
                 return strdup(fields[4]);
         }

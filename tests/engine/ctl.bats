@@ -125,8 +125,8 @@ load ctl
         run ctl status "$id"
         echo "$output"
         [[ $output == *"failed (SIGSEGV)"* ]]
-        TZ=Asia/Tokyo ctl status "$id" > local
-        TZ=Asia/Tokyo ctl --utc status "$id" > utc
+        TZ=JST-9 ctl status "$id" > local
+        TZ=JST-9 ctl --utc status "$id" > utc
         grep -q '^submitted .*Z$' utc
         ! grep -q '^submitted .*Z$' local
 }

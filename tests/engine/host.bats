@@ -83,6 +83,11 @@ troubles() {
         ctl run -- true < /dev/null
 }
 
+@test "groups that are covered by another mount are none" {
+        start 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup' --embedded --allow-missing=memory,cpu,io,pids,cgroup,cpu_time
+        ctl run -- true < /dev/null
+}
+
 @test "with a read-only /etc it runs, and is configured anew" {
         start 'mount --bind /etc /etc; mount -o remount,bind,ro /etc' --embedded --allow-missing="$MISSING"
         ctl run -- true < /dev/null

@@ -11,6 +11,7 @@ import wire
 
 address, supervisor, jobs, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 BATCH = 250
+HUGE_PAGE_KIB = 2048
 NETWORKS_KEPT = 32  # jail/networks.h
 GROWTH_MAX = 1.1
 SLACK_KIB = 256  # a page more here or there, of processes that have some MiB
@@ -60,15 +61,22 @@ def descriptors_of(pid):
     return others
 
 
+def huge_pages_of(pid):
+    """KiB in pages of 2 MiB, which the kernel makes of smaller ones when it likes, with what lies unused between them."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("AnonHugePages:"))
+
+
 def measure():
-    """By kind of process: how many, their memory, their descriptors."""
+    """By kind of process: how many, their memory, their descriptors, and of the memory what is in huge pages."""
     kinds = {}
     for pid, name in family().items():
-        kind = kinds.setdefault(name, [0, 0, 0])
+        kind = kinds.setdefault(name, [0, 0, 0, 0])
         kind[0] += 1
         # The sanitizers of a launcher, whose environment is empty, keep what was freed.
         kind[1] += int(status(pid, "VmRSS")) if name != "skep-launcher" or not sanitized(pid) else 0
         kind[2] += descriptors_of(pid)
+        kind[3] += huge_pages_of(pid)
     return kinds
 
 
@@ -99,12 +107,13 @@ rate = (jobs - first) / (time.monotonic() - start)
 time.sleep(3)  # for what is cleared up afterwards
 after = measure()
 wrong = []
-for name, (n, memory, descriptors) in after.items():
-    _, memory_before, descriptors_before = before[name]
+for name, (n, memory, descriptors, huge) in after.items():
+    _, memory_before, descriptors_before, huge_before = before[name]
     print(f"{n} {name}: {memory_before} KiB and {descriptors_before} descriptors after {first} jobs, {memory} KiB and {descriptors} after {jobs}")
     if n != before[name][0]:
         wrong.append(f"{name}: one of them has died")
-    if memory > memory_before * GROWTH_MAX + SLACK_KIB * n:
+    # One more huge page each is the kernel's doing.
+    if memory - min(max(huge - huge_before, 0), HUGE_PAGE_KIB * n) > memory_before * GROWTH_MAX + SLACK_KIB * n:
         wrong.append(f"{name}: {memory - memory_before} KiB more")
     if descriptors > descriptors_before:
         wrong.append(f"{name}: {descriptors - descriptors_before} descriptors more")

@@ -33,7 +33,8 @@ wait $disk
 # The build and the tests, as a disk of their own: nothing has to be mounted here.
 rm -rf $place/project $place/results
 mkdir -p $place/project/build/deb $place/results
-cp -r tests policies $place/project/
+cp -r tests policies docs units packaging/deb/tests/first-job $place/project/
+cp --parents engine/base/log.c engine/ctl/skepctl.bash-completion $place/project/
 find build -maxdepth 1 -type f -perm -u+x -exec cp -t $place/project/build {} +
 strip --strip-debug $place/project/build/* 2> /dev/null || true
 cp $(ls build/deb/*.deb | grep -v dbgsym) $place/project/build/deb/

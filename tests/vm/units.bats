@@ -18,6 +18,11 @@ setup_file() {
         [ "$(runuser -u somebody -- skepctl run -- python3 -c 'print(6 * 7)')" = 42 ]
 }
 
+@test "the test that the package brings along (autopkgtest) passes" {
+        sh /skep/first-job 2> "$BATS_TEST_TMPDIR/err"
+        [ ! -s "$BATS_TEST_TMPDIR/err" ]
+}
+
 @test "the installed supervisor runs, with a pool of units" {
         systemctl is-active skepd.service
         systemctl is-enabled skepd.service skepd.socket
