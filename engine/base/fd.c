@@ -7,10 +7,12 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#define DESCRIPTORS_WANTED 65536
 #define FDS_PER_MESSAGE 253 /* SCM_MAX_FD, include/net/scm.h */
 
 ssize_t read_full(int fd, void *buffer, size_t size)
@@ -253,4 +255,14 @@ void open_missing_stdio(void)
                 fd = open("/dev/null", O_RDWR);
         while (fd >= 0 && fd < 3);
         close_fd(fd);
+}
+
+void raise_descriptor_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS_WANTED)
+                return;
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+        setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -69,7 +69,7 @@ struct Bus {
         BusUser *users;
         uint64_t n_clients;
 
-        int listener;
+        int listener, reserve; /* a descriptor that can be given up: bus_socket.c */
         char *path;
         struct BusBound {
                 dev_t device;

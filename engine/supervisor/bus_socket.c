@@ -8,6 +8,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -61,6 +62,19 @@ void bus_say_refused(Bus *bus, const Error *e)
                     error_text(e));
 }
 
+/* Where we have no descriptor left for it, the one that is in reserve is given up for a moment: so that who waits there
+ * is told by the end of the connection, and does not keep us awake. */
+static void turn_away(Bus *bus, int listener)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        bus->reserve = close_fd(bus->reserve);
+        close_fd(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+        bus->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        error_set(&e, -EMFILE, "this process has no descriptor left for it (LimitNOFILE=)");
+        bus_say_refused(bus, &e);
+}
+
 static int on_connect(sd_event_source *source _unused_, int listener, uint32_t events _unused_, void *userdata)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -68,6 +82,8 @@ static int on_connect(sd_event_source *source _unused_, int listener, uint32_t e
         BusClient *client;
         _cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+                turn_away(bus, listener);
         if (fd < 0)
                 return 0;
         int r = resolve(bus, fd, &client, &e);
@@ -154,6 +170,7 @@ int bus_socket_open(Bus *bus, bool is_private, Error *e)
                         return error_errno(e, -errno, "%s", path);
                 bus->bound = (struct BusBound){st.st_dev, st.st_ino};
         }
+        bus->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
         int r = sd_event_add_io(bus->event, &bus->accepting, bus->listener, EPOLLIN, on_connect, bus);
         return r < 0 ? error_errno(e, r, "%s", path) : 0;
 }
@@ -164,6 +181,7 @@ void bus_socket_close(Bus *bus)
 
         sd_event_source_disable_unref(bus->accepting);
         close_fd(bus->listener);
+        close_fd(bus->reserve);
         if (bus->path && stat(bus->path, &now) == 0 && now.st_ino == bus->bound.inode &&
             now.st_dev == bus->bound.device)
                 unlink(bus->path);

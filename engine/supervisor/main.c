@@ -304,6 +304,7 @@ int main(int argc, char **argv)
         /* A message that was large once must not stay a part of the heap: malloc(3) would learn to keep such room. */
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
         open_missing_stdio();
+        raise_descriptor_limit();
         log_open("skepd");
         int r = parse_options(argc, argv, &options, &e);
         if (r >= 0 && options.help) {

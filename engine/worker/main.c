@@ -284,6 +284,7 @@ int main(int argc, char **argv)
         _cleanup_error_ Error e = ERROR_NULL;
 
         open_missing_stdio();
+        raise_descriptor_limit();
         log_open("skep-worker");
         int r = options_read(options_table, ELEMENTS(options_table), argc, argv, false, &options, &e);
         if (r < 0 || !options.socket) {

@@ -95,6 +95,36 @@ troubles() {
         [ "$(troubles)" = "[]" ]
 }
 
+@test "the soft limit of descriptors is raised" {
+        start 'ulimit -Sn 100' --embedded --allow-missing="$MISSING"
+        limits=$(awk '/Max open files/ {print $4, $5}' "/proc/$pid/limits")
+        [ "${limits% *}" = "${limits#* }" ] || [ "${limits% *}" -ge 65536 ]
+}
+
+@test "who comes when no descriptor is left is turned away, and keeps nobody awake" {
+        start 'ulimit -n 120' --embedded --allow-missing="$MISSING"
+        timeout 60 python3 -B - "$BATS_TEST_DIRNAME" "$SKEP_ADDRESS" "$pid" <<'P'
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+import wire
+kept, refused = [], 0
+for _ in range(120):
+    try:
+        kept.append(wire.Connection(sys.argv[2], timeout=5))
+    except (wire.Closed, OSError):
+        refused += 1
+assert refused > 20 and len(kept) > 10, (len(kept), refused)
+def ticks():
+    return sum(map(int, open(f"/proc/{sys.argv[3]}/stat").read().rsplit(")", 1)[1].split()[11:13]))
+before = ticks()
+time.sleep(2)
+assert (ticks() - before) / os.sysconf("SC_CLK_TCK") < 0.5, "it is kept awake"
+P
+        grep -q "a client is not served: " log # at its socket, or at what it takes beside that
+        for i in $(seq 50); do ctl pool > /dev/null 2>&1 && break; sleep 0.1; done
+        ctl run -- true < /dev/null
+}
+
 @test "on a disk that is full it starts again, says so, and gets over it" {
         mkdir -m 700 state
         # A mount of its own, which a later start has to find as it was: so one shell starts it twice.
