@@ -133,15 +133,16 @@ $(BUILD)/escapes: tests/jail/escapes.c $(wildcard tests/jail/escapes/*.[ch])
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE $(CFLAGS) -static -Itests/jail -o $@ $(filter %.c,$^) -lpthread
 
-# On the other side of D-Bus: clients that are not ours, and what stands in for polkit.
+# On the other side of D-Bus: clients that are not ours, and what stands in for polkit and systemd.
 $(BUILD)/submit-raw: $(call objects,tests/engine/submit_raw.c)
 $(BUILD)/listen: $(call objects,tests/engine/listen.c)
-$(BUILD)/polkit: $(call objects,tests/engine/polkit.c)
-$(BUILD)/submit-raw $(BUILD)/listen $(BUILD)/polkit:
+$(BUILD)/polkit: $(call objects,tests/engine/polkit.c tests/engine/stand_in.c)
+$(BUILD)/systemd: $(call objects,tests/engine/systemd.c tests/engine/stand_in.c)
+$(BUILD)/submit-raw $(BUILD)/listen $(BUILD)/polkit $(BUILD)/systemd:
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs libsystemd)
 
 BENCH_PROGRAMS := $(addprefix $(BUILD)/,payload bench-nothing bench-floor bench-jail)
-TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker warm-jail escapes submit-raw listen polkit bench-engine) $(BENCH_PROGRAMS)
+TEST_PROGRAMS := $(addprefix $(BUILD)/,unit-tests hostile-unpacker warm-jail escapes submit-raw listen polkit systemd bench-engine) $(BENCH_PROGRAMS)
 
 # Each parser of outside data, by clang's libFuzzer: make fuzz SECONDS=30
 FUZZ_SOURCES := $(wildcard tests/fuzz/*.c)

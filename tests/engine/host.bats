@@ -69,6 +69,33 @@ troubles() {
         [ "$(grep -c "worker 1 cannot be started" log)" -eq 1 ]
 }
 
+# on_systemd VERSION: with a bus of its own, and one there that says that it is systemd.
+on_systemd() {
+        export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/bus
+        dbus-daemon --session --address="$DBUS_SYSTEM_BUS_ADDRESS" --nofork --nopidfile 3>&- &
+        bus=$!
+        for i in $(seq 100); do [ -S bus ] && break; sleep 0.1; done
+        "$build/systemd" "$DBUS_SYSTEM_BUS_ADDRESS" "$1" > systemd 3>&- &
+        for i in $(seq 100); do grep -q ready systemd && break; sleep 0.1; done
+        start 'mount -t tmpfs none /run; mkdir /run/skep' --allow-missing="$MISSING"
+}
+
+@test "a systemd that is too old is said to be, once, and asked all the same" {
+        on_systemd 247.3-7+deb11u1
+        for i in $(seq 100); do ctl pool > pool; grep -q "older than 252" pool && break; sleep 0.1; done
+        cat pool
+        grep -q "^systemd 247.3-7+deb11u1 is older than 252: what its units of Skep say may not hold" pool
+        grep -q "^worker 1: .*there is no such unit" pool
+        [ "$(grep -c "older than 252" log)" -eq 1 ]
+}
+
+@test "a systemd that is new enough is not" {
+        on_systemd v255.4
+        for i in $(seq 100); do ctl pool > pool; grep -q "no such unit" pool && break; sleep 0.1; done
+        grep -q "^worker 1: .*there is no such unit" pool
+        ! grep -q "older than" pool log
+}
+
 @test "with the control groups of version 1, what cannot be limited is named" {
         start 'mount -t tmpfs none /sys/fs/cgroup' --embedded
         ctl pool | grep -q "^this host cannot limit memory, cpu, io, .*boot it with systemd.unified_cgroup_hierarchy=1"

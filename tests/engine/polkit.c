@@ -3,9 +3,10 @@
 /* polkit ADDRESS ANSWERS LOG: stands in for polkit on a private bus. ANSWERS is a file with "yes", "no" or "wait" (never
  * answers), read at each question; each question is a line in LOG: the action, the kind of subject, its name, the flags. */
 
+#include "tests/engine/stand_in.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-bus.h>
 
 static const char *answers, *log_file;
 
@@ -47,26 +48,10 @@ static const sd_bus_vtable vtable[] = {
 
 int main(int argc, char **argv)
 {
-        sd_bus *bus = NULL;
-        int r;
-
         if (argc < 4)
                 return 2;
         answers = argv[2];
         log_file = argv[3];
-        if ((r = sd_bus_new(&bus)) < 0 || (r = sd_bus_set_address(bus, argv[1])) < 0 ||
-            (r = sd_bus_set_bus_client(bus, 1)) < 0 || (r = sd_bus_start(bus)) < 0 ||
-            (r = sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/PolicyKit1/Authority",
-                                          "org.freedesktop.PolicyKit1.Authority", vtable, NULL)) < 0 ||
-            (r = sd_bus_request_name(bus, "org.freedesktop.PolicyKit1", 0)) < 0) {
-                fprintf(stderr, "%s\n", strerror(-r));
-                return 1;
-        }
-        puts("ready");
-        fflush(stdout);
-        while ((r = sd_bus_process(bus, NULL)) >= 0)
-                if (r == 0 && (r = sd_bus_wait(bus, UINT64_MAX)) < 0)
-                        break;
-        sd_bus_close_unref(bus);
-        return 0;
+        return stand_in(argv[1], "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority",
+                        "org.freedesktop.PolicyKit1.Authority", vtable, NULL);
 }
