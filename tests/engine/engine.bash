@@ -32,8 +32,8 @@ restart_engine() {
         start_engine --drain 0s
 }
 
-ctl() {
-        timeout 60 "$build/skepctl" "$@"
+ctl() { # CTL_SECONDS=N
+        timeout "${CTL_SECONDS:-60}" "$build/skepctl" "$@"
 }
 
 field() { # id, expression on the job
