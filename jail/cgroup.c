@@ -221,10 +221,10 @@ static bool remove_groups_of(int base, const char *name)
 /* Of a launcher: "skep-PID", or "skep-PID-N". What else begins like that is somebody's. */
 static bool is_name_of_tree(const char *name)
 {
-        size_t n = strncmp(name, "skep-", 5) == 0 ? strspn(name + 5, DIGITS) : 0;
-        const char *rest = name + 5 + n;
-
-        if (n == 0)
+        if (strncmp(name, "skep-", 5) != 0)
+                return false;
+        const char *number = name + 5, *rest = number + strspn(number, DIGITS);
+        if (rest == number)
                 return false;
         return !*rest || (*rest == '-' && rest[1] && !rest[1 + strspn(rest + 1, DIGITS)]);
 }

@@ -14,12 +14,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #define PAUSE_USEC (2 * USEC_PER_MSEC)
-#define BUSY_PAUSE_USEC USEC_PER_MSEC         /* when no processor is idle: until we look again */
-#define BUSY_USEC (50 * USEC_PER_MSEC)        /* and until one is made all the same */
+#define BUSY_PAUSE_USEC USEC_PER_MSEC  /* when no processor is idle: until we look again */
+#define BUSY_USEC (50 * USEC_PER_MSEC) /* and until one is made all the same */
 #define RETRY_USEC USEC_PER_SECOND /* where one after the other ends before it is of use */
 
 static WarmKind *find_kind(const Launcher *l, uint64_t number)
