@@ -14,6 +14,7 @@
 #include "engine/base/fd.h"
 #include "jail/running_jail.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -162,6 +163,7 @@ int launcher_new(int socket_fd, bool here, Launcher **ret)
                 .socket = socket_fd,
                 .epoll = epoll_create1(EPOLL_CLOEXEC),
                 .timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+                .loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC),
                 .timer_usec = USEC_INFINITY,
                 .here = here,
                 .watchdog = WATCHDOG_NULL,
@@ -183,6 +185,7 @@ Launcher *launcher_free(Launcher *l)
         networks_done(&l->networks);
         watchdog_dismiss(&l->watchdog);
         cgroup_tree_remove(&l->cgroups);
+        close_fd(l->loadavg);
         close_fd(l->timer);
         close_fd(l->epoll);
         close_fd(l->socket);

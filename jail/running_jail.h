@@ -55,6 +55,7 @@ typedef struct WarmKind {
 
 struct Launcher {
         int socket, epoll, timer;
+        int loadavg; /* -1: there is none to be read */
         uint64_t timer_usec; /* when it is set to strike; USEC_INFINITY: not at all */
         bool here;           /* in the caller's own process */
         Watchdog watchdog;

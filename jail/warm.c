@@ -8,10 +8,8 @@
  * as long. Where jobs keep all processors busy for long, some are made all the same: the next job needs one even more. */
 
 #include "engine/base/clock.h"
-#include "engine/base/fd.h"
 #include "jail/running_jail.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -182,11 +180,10 @@ static bool somebody_waits(const Launcher *l)
 
 /* Of the processors that we may use, none is to be taken from anybody: no more processes run than there are of them, we
  * among these. In /proc/loadavg, proc(5); where it cannot be read, nothing is known against it. */
-static bool processor_is_idle(void)
+static bool processor_is_idle(const Launcher *l)
 {
-        _cleanup_close_ int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
         char text[128];
-        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        ssize_t n = l->loadavg < 0 ? -1 : pread(l->loadavg, text, sizeof text - 1, 0);
         unsigned long running;
         cpu_set_t ours;
 
@@ -201,7 +198,7 @@ static uint64_t when_idle(const Launcher *l, uint64_t now)
 {
         uint64_t latest = l->refilled_usec + BUSY_USEC, next = now + BUSY_PAUSE_USEC;
 
-        if (now >= latest || processor_is_idle())
+        if (now >= latest || processor_is_idle(l))
                 return now;
         return next < latest ? next : latest;
 }
