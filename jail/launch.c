@@ -354,14 +354,21 @@ static int give_namespaces(const Launch *l, int control, int *ret_network, Error
         return r;
 }
 
+/* An IPC namespace takes a mount of its own, and a grace period of the kernel to go. Where the filter lets nothing be made
+ * that it could hold, the launcher's does, which is empty and stays so. */
+static bool shares_ipc(const Launch *l)
+{
+        return l->own_ipc && l->ids->kind == IDS_RANGE && !l->plan->ipc_objects;
+}
+
 int launch_start(const Launch *l, Launched *ret, Error *e)
 {
         _cleanup_(sources_done) Sources sources = SOURCES_NULL;
         bool root_user = l->ids->kind == IDS_RANGE;
         int sockets[2], pidfd = -1;
         struct clone_args args = {
-                .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
-                         (root_user ? 0 : CLONE_NEWUSER | CLONE_NEWNET) | (l->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+                .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+                         (root_user ? 0 : CLONE_NEWUSER | CLONE_NEWNET) | (shares_ipc(l) ? 0 : CLONE_NEWIPC) | (l->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
                 .pidfd = (uint64_t)(uintptr_t)&pidfd,
                 .exit_signal = SIGCHLD,
                 .cgroup = l->cgroup >= 0 ? (uint64_t)l->cgroup : 0,

@@ -14,6 +14,7 @@ typedef struct Launch {
         int cgroup; /* of the jail; -1: none */
         const Ids *ids;
         Networks *networks;
+        bool own_ipc; /* the launcher is in an IPC namespace that is not the host's */
         ReaperLedger *ledger;
 } Launch;
 

@@ -15,6 +15,7 @@
 #include "jail/running_jail.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
@@ -166,6 +167,7 @@ int launcher_new(int socket_fd, bool here, Launcher **ret)
                 .loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC),
                 .timer_usec = USEC_INFINITY,
                 .here = here,
+                .own_ipc = !here && unshare(CLONE_NEWIPC) >= 0,
                 .watchdog = WATCHDOG_NULL,
                 .cgroups = CGROUP_TREE_NULL,
                 .next_ids = (uint32_t)getpid() * 64,

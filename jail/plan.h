@@ -67,6 +67,7 @@ typedef struct Plan {
         char **read_only, **writable, **tmpfs, **hidden, **execute, **devices; /* as in JailPolicy */
         bool message_queues; /* POSIX ones: /dev/mqueue is there */
         bool sockets;        /* the filter lets some be made: there is a loopback to use */
+        bool ipc_objects;    /* the filter lets some be made, System V's or POSIX queues */
         bool proc_pid;       /* /proc has processes and nothing else */
         bool writable_root;  /* changes to the root go to a layer of the jail's own */
         RootKind root;       /* with a descriptor behind those of the binds, unless it is the host's */

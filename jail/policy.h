@@ -41,6 +41,9 @@ struct JailPolicy {
         bool listen;        /* it sends refused calls to a listener, which answers with these: */
         Refusal *refusals;
         size_t n_refusals;
+        bool sockets;     /* it lets some be made, of any kind */
+        bool ipc_objects; /* it lets some be made, System V's or POSIX queues */
+        bool is_asked;    /* those two are known */
 };
 
 /* Fills in text and digest, once everything else is settled. Error: -ENOMEM. */

@@ -331,6 +331,7 @@ static int make_jail(Launcher *l, RunningJail *j, const Plan *plan, const int *f
                 .cgroup = j->cgroup,
                 .ids = &j->ids,
                 .networks = &l->networks,
+                .own_ipc = l->own_ipc,
                 .ledger = j->ledger,
         };
         if (r >= 0)

@@ -61,6 +61,7 @@ struct Launcher {
         Watchdog watchdog;
         CgroupTree cgroups;
         Networks networks;
+        bool own_ipc; /* we are in an IPC namespace of our own */
         RunningJail *jails;
         WarmKind *kinds;
         uint64_t busy_usec;     /* when a job was last started, or ended */

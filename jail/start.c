@@ -142,22 +142,29 @@ static bool listens(const JailSpec *spec)
         return spec->policy->listen || spec->watch == JAIL_WATCH_RECORD;
 }
 
-/* Of any kind, since a network namespace in which none was made goes to another jail. Asked each time: so the usual
- * answer has to be a quick one. */
-static bool allows_sockets(const JailPolicy *policy)
+/* Whatever the arguments. */
+static bool allows_one_of(const JailPolicy *policy, const unsigned *calls, size_t n)
 {
-        static const unsigned makers[] = {SYS_socket, SYS_socketpair, SYS_io_uring_setup};
-        const struct seccomp_data usual = {
-                .nr = SYS_socket, .arch = seccomp_arch_native(), .args = {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}};
         FilterFate fate;
         uint32_t refusal;
 
-        if (filter_allows(policy, &usual))
-                return true;
-        for (size_t i = 0; i < ELEMENTS(makers); i++)
-                if (filter_fate(policy, makers[i], &fate, &refusal) < 0 || fate != FILTER_REFUSES)
+        for (size_t i = 0; i < n; i++)
+                if (filter_fate(policy, calls[i], &fate, &refusal) < 0 || fate != FILTER_REFUSES)
                         return true;
         return false;
+}
+
+/* What a job cannot make, it cannot leave behind in a namespace, which others may be in therefore. */
+static void ask_filter(JailPolicy *policy)
+{
+        static const unsigned sockets[] = {SYS_socket, SYS_socketpair, SYS_io_uring_setup},
+                              ipc_objects[] = {SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open};
+
+        if (policy->is_asked)
+                return;
+        policy->sockets = allows_one_of(policy, sockets, ELEMENTS(sockets));
+        policy->ipc_objects = allows_one_of(policy, ipc_objects, ELEMENTS(ipc_objects));
+        policy->is_asked = true;
 }
 
 int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *e)
@@ -166,6 +173,7 @@ int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *
 
         if (r < 0)
                 return r;
+        ask_filter(policy);
         *ret = (Plan){
                 .ids = l->host.ids,
                 .controllers = l->host.controllers,
@@ -180,7 +188,8 @@ int plan_of_policy(const JailLauncher *l, JailPolicy *policy, Plan *ret, Error *
                 .read_only = policy->read_only,
                 .writable = policy->writable,
                 .message_queues = filter_allows_number(policy, SYS_mq_open),
-                .sockets = allows_sockets(policy),
+                .sockets = policy->sockets,
+                .ipc_objects = policy->ipc_objects,
                 .proc_pid = policy->proc_pid,
                 .writable_root = strv_contains(policy->writable, "/"),
                 .tmpfs = policy->tmpfs,

@@ -155,6 +155,21 @@ socket.create_connection(server.getsockname()).send(b"said")' < /dev/null
         [ "$status" -eq 0 ]
 }
 
+@test "who can make no IPC object is where there is none, and never in the host's namespace" {
+        needs_root
+        run warm --policy strict --jobs 2 -- readlink /proc/self/ns/ipc < /dev/null
+        [ "$status" -eq 0 ]
+        [ "${lines[0]}" = "${lines[1]}" ]
+        [ "${lines[0]}" != "$(readlink /proc/self/ns/ipc)" ]
+        for call in shmget semget msgget mq_open; do
+                echo '{"extends": "strict", "syscalls": {"allow": ["'$call'"]}}' > ipc.json
+                run warm --policy ./ipc.json --jobs 2 -- readlink /proc/self/ns/ipc < /dev/null
+                [ "$status" -eq 0 ]
+                [ "${lines[0]}" != "${lines[1]}" ]
+                [ "${lines[0]}" != "$(readlink /proc/self/ns/ipc)" ]
+        done
+}
+
 @test "a program that is not there, and a directory that is not" {
         run -127 warm -- nonesuch </dev/null
         [[ $output == *"nonesuch: not found in the jail"* ]]

@@ -36,6 +36,7 @@ START_TEST(test_a_plan_comes_back_as_it_was)
                               .proc_pid = true,
                               .message_queues = true,
                               .sockets = true,
+                              .ipc_objects = true,
                               .binds_writable = 5});
         ck_assert_int_eq(plan_unpack(p.data, p.size, &back), 0);
         ck_assert_str_eq(back.command[1], "-c");
@@ -50,6 +51,7 @@ START_TEST(test_a_plan_comes_back_as_it_was)
         ck_assert(back.proc_pid);
         ck_assert(back.message_queues);
         ck_assert(back.sockets);
+        ck_assert(back.ipc_objects);
         ck_assert(!back.writable_root);
         plan_done(&back);
         for (size_t n = 0; n < p.size; n++)
