@@ -11,3 +11,6 @@ void host_mounts_look(void);
 /* Whether, when it last looked, something was mounted below a directory. True when that is not known. `path`: absolute,
  * without links. */
 bool host_mounts_below(const char *path);
+
+/* Whether a directory, with all below it, was on the mount of the root. False when that is not known. */
+bool host_mounts_on_root(const char *path);

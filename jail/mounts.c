@@ -69,6 +69,15 @@ int mount_clone(int dir, const char *path, int recursive, uint64_t attributes)
         return take_fd(fd);
 }
 
+int mount_bind(const char *from, const char *to, uint64_t attributes)
+{
+        struct mount_attr attr = {.attr_set = attributes};
+
+        if (mount(from, to, NULL, MS_BIND, NULL) < 0)
+                return -errno;
+        return attributes != 0 && mount_setattr(AT_FDCWD, to, 0, &attr, sizeof attr) < 0 ? -errno : 0;
+}
+
 int mount_attach(int mount, int dir, const char *path)
 {
         unsigned empty = *path ? 0 : MOVE_MOUNT_T_EMPTY_PATH;

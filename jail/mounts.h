@@ -21,6 +21,10 @@ int mount_reconfigure(int context, const char *const *options);
  * as the mount that it is a clone of. */
 int mount_clone(int dir, const char *path, int recursive, uint64_t attributes);
 
+/* Binds what stands at a path at another one, without what is mounted below it. As mount_clone() and mount_attach(), in
+ * one call where those take three and a mount namespace in passing: for paths that are ours, all of them. */
+int mount_bind(const char *from, const char *to, uint64_t attributes);
+
 /* Attaches a detached mount at a path below `dir`, or at `dir` itself when the path is "". */
 int mount_attach(int mount, int dir, const char *path);
 

@@ -2,11 +2,13 @@
 
 /* One tmpfs carries everything that is the jail's own:
  *
- *   root/      the skeleton: directories to mount on, links, a few files of /etc, device nodes; read-only as "/"
+ *   root/      the skeleton: directories to mount on, links, a few files of /etc; read-only as "/"
+ *   dev/       device nodes; read-only at /dev
  *   work/ tmp/ output/ shm/ and what the policy adds: writable, each bound to its place in the skeleton
  *   input/     read-only at /input; input files are bound on files in there, archives are unpacked through a
  *              descriptor of it
  *   empty/     covers directories that are hidden
+ *   host/      where the overlay over the host's root is mounted, of which /usr is bound
  *
  * Its limits are set last, over what the skeleton has used, so that the job has exactly what it was promised. The
  * jail's first process makes all this before it enters the user namespace: the mounts, the device nodes and the
@@ -60,7 +62,6 @@ static Tree tree_null(const Plan *plan, const Ids *ids, Error *e)
                 .ids = ids,
                 .context = -1,
                 .tmpfs = -1,
-                .place = -1,
                 .skeleton = -1,
                 .tree = -1,
                 .error = e,
@@ -78,10 +79,13 @@ int root_make_tmpfs(const Plan *plan, const Ids *ids, RootTmpfs *ret, Error *e)
         return r;
 }
 
+/* From here on paths are looked up in it. */
 static int attach_tmpfs(Tree *t)
 {
         int r = mount_attach(t->tmpfs, AT_FDCWD, TREE_PLACE);
 
+        if (r >= 0 && fchdir(t->tmpfs) < 0)
+                r = -errno;
         return r < 0 ? tree_failed(t, r, "mounting a tmpfs") : 0;
 }
 
@@ -118,9 +122,6 @@ static int open_tree_of_root(Tree *t)
 {
         int r;
 
-        t->place = openat(t->tmpfs, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (t->place < 0)
-                return tree_failed(t, -errno, "opening the skeleton");
         if (t->plan->root != ROOT_HOST) {
                 if ((r = open_overlay_of_root(t)) < 0)
                         return r;
@@ -130,7 +131,7 @@ static int open_tree_of_root(Tree *t)
                 if (t->skeleton < 0 || t->tree < 0)
                         return tree_failed(t, t->tree < 0 ? t->tree : -errno, "cloning the skeleton");
         }
-        r = mount_attach(t->tree, t->place, "");
+        r = mount_attach(t->tree, t->tmpfs, "root");
         return r < 0 ? tree_failed(t, r, "mounting the root") : 0;
 }
 
@@ -183,7 +184,6 @@ int root_build(const Plan *plan, const RootSources *sources, const Ids *ids, Roo
         root.tree = take_fd(t.tree);
         close_fd(t.context);
         close_fd(t.skeleton);
-        close_fd(t.place);
         close_fd(t.tmpfs);
         *ret = root;
         return r;

@@ -16,12 +16,14 @@ typedef struct Directory {
 
 static const Directory directories[] = {
         {"root", 0755, -1},           {"root/usr", 0755, -1},     {"root/etc", 0755, -1},
-        {"root/proc", 0555, -1},      {"root/dev", 0755, -1},     {"root/dev/shm", 01777, -1},
+        {"root/proc", 0555, -1},      {"root/dev", 0755, -1},
         {"root/work", 0755, -1},      {"root/tmp", 01777, -1},    {"root/output", 0755, -1},
         {"root/input", 0755, -1},     {"root/run", 0755, -1},     {"root/var", 0755, -1},
-        {"root/etc/alternatives", 0755, -1}, {"empty", 0555, -1},
+        {"root/etc/alternatives", 0755, -1},
+        {"dev", 0755, -1},            {"dev/shm", 01777, -1},
         {"work", 0755, JAIL_AGENT_ID}, {"output", 0755, JAIL_AGENT_ID},
         {"tmp", 01777, -1},           {"shm", 01777, -1},         {"input", 0755, -1},
+        {"empty", 0555, -1},          {"host", 0555, -1},
 };
 
 typedef struct Link {
@@ -29,10 +31,10 @@ typedef struct Link {
 } Link;
 
 static const Link links[] = {
-        {"root/dev/fd", "/proc/self/fd"},
-        {"root/dev/stdin", "/proc/self/fd/0"},
-        {"root/dev/stdout", "/proc/self/fd/1"},
-        {"root/dev/stderr", "/proc/self/fd/2"},
+        {"dev/fd", "/proc/self/fd"},
+        {"dev/stdin", "/proc/self/fd/0"},
+        {"dev/stdout", "/proc/self/fd/1"},
+        {"dev/stderr", "/proc/self/fd/2"},
         {"root/etc/mtab", "/proc/self/mounts"},
         {"root/var/tmp", "/tmp"},
         {"root/var/run", "/run"},
@@ -53,8 +55,8 @@ static const File files[] = {
 };
 
 const Device root_devices[ROOT_DEVICES] = {
-        {"root/dev/null", 1, 3},   {"root/dev/zero", 1, 5},    {"root/dev/full", 1, 7},
-        {"root/dev/random", 1, 8}, {"root/dev/urandom", 1, 9},
+        {"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
+        {"dev/random", 1, 8}, {"dev/urandom", 1, 9},
 };
 
 /* The host's time zone, where it is the usual link. */

@@ -10,9 +10,12 @@
 #include "jail/root_tree.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Of the host's /etc, beside what is generated: programs do not start without the linker's cache, and on Debian half
  * of /usr/bin points into alternatives. */
@@ -46,11 +49,41 @@ static int bind_changeable(Tree *t, size_t part, const char *path)
         return mount < 0 ? mount : tree_attach_own(t, mount, path);
 }
 
+/* Has the host's root, as the jail's own, at "host" of the tmpfs. False where there is no such overlay for us. */
+static bool show_host(Tree *t)
+{
+        if (!t->is_host_tried) {
+                _cleanup_close_ int shown = overlay_mount_shown("/", TREE_PLACE "/empty", false);
+                t->is_host_tried = true;
+                t->is_host_shown = shown >= 0 && mount_attach(shown, t->tmpfs, "host") >= 0;
+        }
+        return t->is_host_shown;
+}
+
+/* One overlay has all that is on the mount of the host's root; but a user may not have the root without what is mounted
+ * on it. A link in the path could lead out of it. */
+static bool is_shown(Tree *t, const char *path)
+{
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+
+        if (t->ids->kind != IDS_RANGE || !host_mounts_on_root(path) || !show_host(t))
+                return false;
+        _cleanup_close_ int there = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+        return there >= 0;
+}
+
 /* By an overlay, so that jails share no inode by whose locks and watches one could talk to another, or see what the host
- * does. It would leave out what is mounted below; and some hosts have no overlay for us: then the host's own. */
+ * does. What is a mount of its own has its own. It would leave out what is mounted below; and some hosts have no overlay
+ * for us: then the host's own. */
 static int bind_system(Tree *t, const char *path)
 {
         bool user = t->ids->kind != IDS_RANGE;
+        char from[32];
+
+        if (is_shown(t, path)) {
+                snprintf(from, sizeof from, "host%s", path);
+                return tree_bind_own(t, from, path, READ_ONLY);
+        }
         _cleanup_close_ int shown = host_mounts_below(path) ? -1 : overlay_mount_shown(path, TREE_PLACE "/empty", user);
         _cleanup_close_ int bound = shown >= 0 ? -1 : mount_clone(AT_FDCWD, path, true, READ_ONLY);
 
@@ -59,20 +92,29 @@ static int bind_system(Tree *t, const char *path)
         return tree_attach_own(t, shown >= 0 ? shown : bound, path);
 }
 
-/* A copy, since no overlay has a single file. */
-static int copy_linker_cache(Tree *t)
+static int copy_linker_cache(Tree *t, int from)
 {
-        _cleanup_close_ int from = open(LINKER_CACHE, O_RDONLY | O_CLOEXEC),
-                            to = from < 0 ? -1 : openat(t->skeleton, &LINKER_CACHE[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        _cleanup_close_ int to = openat(t->skeleton, &LINKER_CACHE[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         ssize_t n;
 
-        if (from < 0)
-                return errno == ENOENT ? 0 : -errno;
         if (to < 0)
                 return -errno;
         while ((n = sendfile(to, from, NULL, COPY_SIZE)) > 0)
                 ;
         return n < 0 ? -errno : 0;
+}
+
+/* Bound, unless the job may replace it; else a copy, since no overlay has a single file. */
+static int add_linker_cache(Tree *t)
+{
+        _cleanup_close_ int there = open(LINKER_CACHE, O_RDONLY | O_CLOEXEC);
+
+        if (there < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (t->plan->writable_root || !is_shown(t, LINKER_CACHE))
+                return copy_linker_cache(t, there);
+        int r = tree_write_file(t->skeleton, &LINKER_CACHE[1], "", 0644);
+        return r < 0 ? r : tree_bind_own(t, "host" LINKER_CACHE, LINKER_CACHE, READ_ONLY);
 }
 
 int root_bind_system(Tree *t)
@@ -98,7 +140,7 @@ int root_bind_system(Tree *t)
         r = bind_system(t, ALTERNATIVES);
         if (r < 0 && r != -ENOENT)
                 return tree_failed(t, r, ALTERNATIVES);
-        r = copy_linker_cache(t);
+        r = add_linker_cache(t);
         return r < 0 ? tree_failed(t, r, LINKER_CACHE) : 0;
 }
 
@@ -107,14 +149,13 @@ int root_bind_system(Tree *t)
 int root_mount_devices(Tree *t)
 {
         /* Without "nodev", which would make the nodes useless; nothing in the jail can make others. */
-        _cleanup_close_ int dev = mount_clone(t->place, "dev", false,
-                                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        int r = dev < 0 ? dev : tree_attach_own(t, dev, "/dev");
+        int r = tree_bind_own(t, "dev", "/dev", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 
         if (r < 0)
-                return tree_failed(t, r, "/dev");
+                return r;
         for (size_t i = 0; t->ids->kind != IDS_RANGE && i < ROOT_DEVICES; i++) {
-                const char *path = root_devices[i].path + strlen("root");
+                char path[32];
+                snprintf(path, sizeof path, "/%s", root_devices[i].path);
                 _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
                 if ((r = mount < 0 ? mount : tree_attach(t, mount, path)) < 0)
                         return tree_failed(t, r, path);
@@ -136,8 +177,7 @@ int root_mount_devices(Tree *t)
 
 /* ---- /proc ---- */
 
-/* Not there is as good as hidden; so is what others than its owner cannot use. By paths, which are ours all of them, from
- * the tmpfs: one call a cover, where clones that are attached take three and a mount namespace in passing. */
+/* Not there is as good as hidden; so is what others than its owner cannot use. */
 static int hide_in_proc(int proc, const char *name)
 {
         char place[64];
@@ -148,8 +188,7 @@ static int hide_in_proc(int proc, const char *name)
         if (!(st.st_mode & (S_IROTH | S_IWOTH)))
                 return 0;
         snprintf(place, sizeof place, "root/proc/%s", name);
-        const char *cover = S_ISDIR(st.st_mode) ? "empty" : "root/dev/null";
-        return mount(cover, place, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+        return mount_bind(S_ISDIR(st.st_mode) ? "empty" : "root/dev/null", place, 0);
 }
 
 int root_mount_proc(Tree *t)
@@ -159,8 +198,6 @@ int root_mount_proc(Tree *t)
         _cleanup_close_ int proc = mount_new("proc", options, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
         int r = proc < 0 ? proc : tree_attach_own(t, proc, "/proc");
 
-        if (r >= 0 && fchdir(t->tmpfs) < 0)
-                r = -errno;
         if (r < 0)
                 return tree_failed(t, r, "/proc");
         for (size_t i = 0; !options && i < ELEMENTS(proc_hidden); i++)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define PATH_SIZE 64 /* of what is ours in the tmpfs */
+
 int tree_failed(Tree *t, int r, const char *what)
 {
         return error_errno(t->error, r, "%s", what);
@@ -71,7 +73,7 @@ static int make_target(Tree *t, const char *path, bool directory)
         if (r == -EROFS) {
                 /* Our own /dev lies over that of another root. */
                 _cleanup_close_ int below =
-                        mount_open_inside(strncmp(path, "/dev/", 5) == 0 ? t->place : t->skeleton, parent_path);
+                        mount_open_inside(strncmp(path, "/dev/", 5) == 0 ? t->tmpfs : t->skeleton, parent_path);
                 if (below < 0)
                         return below;
                 r = directory ? mkdirat(below, name, 0755) < 0 ? -errno : 0 : tree_write_file(below, name, "", 0644);
@@ -129,10 +131,22 @@ int tree_bind_host(Tree *t, const char *path, uint64_t attributes)
         return tree_attach(t, mount, path);
 }
 
+static int bind_own(Tree *t, const char *from, const char *to, uint64_t attributes)
+{
+        char place[PATH_SIZE];
+
+        if (t->plan->root != ROOT_HOST) {
+                _cleanup_close_ int mount = mount_clone(t->tmpfs, from, false, attributes);
+                return mount < 0 ? mount : tree_attach(t, mount, to);
+        }
+        if ((size_t)snprintf(place, sizeof place, "root%s", to) >= sizeof place)
+                return -ENAMETOOLONG;
+        return mount_bind(from, place, attributes);
+}
+
 int tree_bind_own(Tree *t, const char *from, const char *to, uint64_t attributes)
 {
-        _cleanup_close_ int mount = mount_clone(t->tmpfs, from, false, attributes);
-        int r = mount < 0 ? mount : tree_attach_own(t, mount, to);
+        int r = bind_own(t, from, to, attributes);
 
         return r < 0 ? tree_failed(t, r, to) : 0;
 }
@@ -154,8 +168,7 @@ uint64_t tree_writable(const Tree *t, const char *path)
 
 int tree_make_cover(Tree *t)
 {
-        _cleanup_close_ int cover = mount_clone(t->tmpfs, "empty", false, READ_ONLY);
-        int r = cover < 0 ? cover : mount_attach(cover, t->tmpfs, "empty");
+        int r = mount_bind("empty", "empty", READ_ONLY);
 
         return r < 0 ? tree_failed(t, r, "making what covers directories") : 0;
 }

@@ -19,9 +19,9 @@ typedef struct Tree {
         const RootSources *sources;
         const Ids *ids;
         int context, tmpfs; /* the tmpfs: to reconfigure it, and its writable mount */
-        int place;          /* "root" of it, through that mount: without what is mounted in there */
         int skeleton;       /* where places to mount on are made: the same, or the overlay over another root */
         int tree;           /* "root" as the jail will see it */
+        bool is_host_tried, is_host_shown; /* the host's root, as the jail's own, is at "host" of the tmpfs */
         Error *error;
 } Tree;
 

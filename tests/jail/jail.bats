@@ -110,6 +110,48 @@ load jail
         done
 }
 
+@test "the host's programs are there, however its directories are mounted" {
+        needs_root
+        job='sh -c "sha256sum < /etc/ld.so.cache; ls /etc/alternatives | wc -l; [ -x /usr/bin/env ] && test ! -e /usr/root"'
+        expected="$(sha256sum < /etc/ld.so.cache) $(ls /etc/alternatives | wc -l)"
+        for change in true "mount --bind /usr /usr" "mount --bind /etc /etc" "mount --bind /etc/alternatives /etc/alternatives" \
+                "mount --bind /etc/ld.so.cache /etc/ld.so.cache" "mount -t tmpfs tmpfs /usr/local/games"; do
+                run unshare --mount sh -c "$change && exec '$build/skep-jail' --allow-missing='$MISSING' -- $job" < /dev/null
+                [ "$status" -eq 0 ]
+                [ "${lines[*]}" = "$expected" ]
+        done
+        # A link leads out of what is the jail's own, and so is not followed in there.
+        cat > linked <<'END'
+mount -t tmpfs tmpfs root && mkdir root/upper root/work root/merged
+mount -t overlay overlay -o lowerdir=/,upperdir=root/upper,workdir=root/work root/merged
+mkdir -p "root/merged/$1"
+for place in dev proc sys "$1"; do mount --rbind "/$place" "root/merged/$place"; done
+shift
+mv root/merged/etc/alternatives root/merged/etc/others && ln -s /etc/others root/merged/etc/alternatives
+cd root/merged && pivot_root . . && umount -l .
+exec "$@"
+END
+        mkdir root
+        run unshare --mount sh -e linked "$top" "$build/skep-jail" --allow-missing="$MISSING" -- \
+                sh -c 'ls /etc/alternatives | wc -l; grep -c " / /etc/alternatives ro," /proc/self/mountinfo; ls /etc/others' < /dev/null
+        [ "${lines[0]}" = "$(ls /etc/alternatives | wc -l)" ]
+        [ "${lines[1]}" = 1 ]
+        [[ ${lines[2]} == *"No such file"* ]]
+        # Of the host's root, nothing else comes along.
+        run jail -- sh -c 'grep -c " /host" /proc/self/mountinfo; cat /etc/shadow; ls /usr/../root /usr/../home /boot' < /dev/null
+        [ "${lines[0]}" = 0 ]
+        [[ $output == *"/etc/shadow: No such file"* ]]
+        [[ $output == *"/usr/../root': No such file"* ]]
+}
+
+@test "the linker's cache may be replaced where the root may be changed, and nowhere else" {
+        needs_root
+        echo '{"extends": "python", "filesystem": {"writable": ["/"]}}' > writable.json
+        run jail --policy ./writable.json -- sh -c 'echo new > /etc/other && mv /etc/other /etc/ld.so.cache && cat /etc/ld.so.cache' < /dev/null
+        [ "$output" = new ]
+        run -1 jail -- mv /etc/ld.so.cache /tmp/ < /dev/null
+}
+
 @test "the job's ids are of a range of their own, above those of others" {
         needs_root
         "$build/skep-jail" --allow-missing="$MISSING" -- sleep 100 </dev/null &

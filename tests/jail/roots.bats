@@ -99,11 +99,10 @@ with_programs() {
         run unshare --mount sh -c 'mount -t tmpfs none /usr/local/share/skep-test-mount &&
                 echo below > /usr/local/share/skep-test-mount/file && exec "$@"' sh \
                 "$build/skep-jail" --policy python --allow-missing="$MISSING" -- \
-                sh -c 'cat /usr/local/share/skep-test-mount/file; grep -c overlay /proc/self/mountinfo'
+                sh -c 'cat /usr/local/share/skep-test-mount/file; grep -c " /usr .* overlay " /proc/self/mountinfo'
         rmdir /usr/local/share/skep-test-mount
-        [ "$status" -eq 0 ]
         [ "${lines[0]}" = below ]
-        [ "${lines[1]}" -eq 1 ] # of /etc/alternatives
+        [ "${lines[1]}" -eq 0 ]
 }
 
 @test "under a root of its own, a job's locks, watches and flushes reach nobody else" {

@@ -5,6 +5,7 @@
 #include "engine/base/strv.h"
 #include "jail/cgroup.h"
 #include "jail/enforce.h"
+#include "jail/host_mounts.h"
 #include "jail/ids.h"
 #include "jail/networks.h"
 #include "jail/plan.h"
@@ -313,6 +314,20 @@ START_TEST(test_a_stuck_reader_does_not_block_a_sink)
 }
 END_TEST
 
+START_TEST(test_mounts_of_the_host_are_found)
+{
+        host_mounts_look();
+        ck_assert(!host_mounts_on_root("/proc"));
+        ck_assert(!host_mounts_on_root("/proc/self"));
+        ck_assert(!host_mounts_on_root("/proc/self/fd"));
+        ck_assert(host_mounts_on_root("/nonesuch"));
+        ck_assert_msg(host_mounts_on_root("/process"), "a name that only begins like that of a mount");
+        ck_assert(host_mounts_on_root("/p"));
+        ck_assert(!host_mounts_below("/nonesuch"));
+        ck_assert(!host_mounts_below("/p"));
+}
+END_TEST
+
 static int network(Networks *networks, bool sockets, ino_t *ret)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -372,6 +387,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_a_plan_comes_back_as_it_was);
         tcase_add_test(tests, test_ranges_of_ids_are_exclusive_and_come_back);
         tcase_add_test(tests, test_ranges_of_ids_wrap_around);
+        tcase_add_test(tests, test_mounts_of_the_host_are_found);
         tcase_add_test(tests, test_a_network_in_which_nothing_could_be_made_is_used_again);
         tcase_add_test(tests, test_last_words_are_heard_of_who_has_not_listened);
         tcase_add_test(tests, test_only_what_launchers_have_left_is_swept);
