@@ -65,6 +65,7 @@ Job *job_free(Job *job)
         free(job->policy_name);
         free(job->digest);
         free(job->origin);
+        free(job->ran_on);
         free(job->children);
         sd_event_source_disable_unref(job->due);
         sd_event_source_disable_unref(job->deadline);

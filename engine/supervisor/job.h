@@ -76,6 +76,7 @@ typedef struct Job {
         bool in_batch; /* that is being stored */
         bool ended;      /* it will have the state `ending` as soon as that is stored */
         JobState ending;
+        char *ran_on;    /* until then: the name of its worker; NULL: none had it */
         bool in_retention;
         TAILQ_ENTRY(Job) queue; /* of those that wait for their start, or of those that have ended */
 } Job;

@@ -55,9 +55,12 @@ void job_log_ended(const Job *job)
 
         if (log_get_level() < LOG_LEVEL_INFO)
                 return;
-        if (job->report && json_parse_text(job->report, strlen(job->report), &report, NULL) >= 0)
-                fields.worker = get_text(report, "worker");
-        JailReason reason = job_report_reason(report);
+        /* Of one that has succeeded the report says nothing more than that; and they are the many. */
+        bool well = job->state == JOB_SUCCEEDED;
+        if (!well && job->report)
+                json_parse_text(job->report, strlen(job->report), &report, NULL);
+        fields.worker = job->ran_on ? job->ran_on : get_text(report, "worker");
+        JailReason reason = well ? JAIL_EXITED : job_report_reason(report);
         fields.reason = jail_reason_name(reason);
         FILE *sentence = open_memstream(&text, &size);
         if (!sentence)

@@ -100,6 +100,8 @@ static void on_ended(const Error *error _unused_, void *userdata)
         const JobState before = job->state;
         job->state = job->ending;
         job_log_ended(job);
+        free(job->ran_on);
+        job->ran_on = NULL;
         /* The job does not run again: what it was given is not needed any more. */
         inputs_take_back(s, job);
         s->n_finished++;
@@ -119,6 +121,8 @@ void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
                 free(report);
                 return;
         }
+        free(job->ran_on);
+        job->ran_on = job->worker ? strdup(pool_worker_name(job->worker)) : NULL;
         leave_place(s, job);
         scaling_counts(s->scaling);
         account_set_state(job, state);
