@@ -7,7 +7,9 @@
 
 #define RUNS 500
 #define PAUSE_MSEC 8 /* in which the engine makes a jail for the one that was used */
-#define OPEN_JOBS 5000
+#define OPEN_ROUNDS 6
+#define OPEN_BATCH 500
+#define OPEN_JOBS 1000
 #define OPEN_SHARE 0.7
 
 /* A job, and what it is made of, one after the other, each after the same pause. */
@@ -84,16 +86,25 @@ static int measure_idle(Bench *b, const Engine *engine, Idle *idle, Error *e)
         return r;
 }
 
+/* The machine is not as fast in one minute as in the next, and what is 70 % of its rate in one is all of it in another: so
+ * each part of the load has the rate that a batch had just before. */
 static int measure_open(Bench *b, const Engine *engine, Error *e)
 {
         _cleanup_samples_ Samples latency = {0};
-        size_t jobs = bench_scale(b, OPEN_JOBS, 20);
-        double rate = OPEN_SHARE * b->jobs_rate;
-        int r = load_open(engine, b->spec, jobs, rate, &latency, e);
+        size_t jobs = bench_scale(b, OPEN_JOBS, 20), batch = bench_scale(b, OPEN_BATCH, 20);
+        double rates = 0;
 
-        if (r < 0)
-                return r;
-        printf("\n%.0f jobs arrive in a second, 70 %% of what the engine reaches", rate);
+        for (size_t i = 0; i < OPEN_ROUNDS; i++) {
+                uint64_t usec;
+                int r = load_batch(engine, b->spec, batch, &usec, e);
+                if (r < 0)
+                        return r;
+                double rate = (double)batch * (double)USEC_PER_SECOND / (double)usec;
+                if ((r = load_open(engine, b->spec, jobs, OPEN_SHARE * rate, &latency, e)) < 0)
+                        return r;
+                rates += rate;
+        }
+        printf("\n%.0f jobs arrive in a second, 70 %% of what the engine reaches", OPEN_SHARE * rates / OPEN_ROUNDS);
         samples_print_head("from the intended arrival, ms");
         samples_print("a job, from its submission to its report", &latency);
         results_add(&b->results, (Result){"open load at 70 % of the rate, 99 %", "ms", samples_msec(&latency, 990), 0, false,
@@ -109,7 +120,7 @@ int latency_measure(Bench *b, Error *e)
 
         if (r >= 0)
                 r = measure_idle(b, &engine, &idle, e);
-        if (r >= 0 && b->jobs_rate > 0)
+        if (r >= 0)
                 r = measure_open(b, &engine, e);
         engine_done(&engine);
         samples_done(&idle.job);
