@@ -110,9 +110,9 @@ UNIT := $(call objects,$(call sources,tests/unit))
 UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.c)) $(filter-out %/main.o,$(CTL))
 UNIT_WORKER := $(call objects,engine/worker/files.c)
 UNIT_FORECAST := $(call objects,$(addprefix engine/scaler/cli/,replay.c trace.c))
-$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_WORKER) $(UNIT_CLI) $(UNIT_FORECAST) $(BUILD)/libscaler.a \
+$(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_WORKER) $(UNIT_CLI) $(UNIT_FORECAST) $(LAUNCHER) $(BUILD)/libscaler.a \
                     $(BUILD)/libjail.a $(BUILD)/libbase.a
-	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3 check) -lpthread -lm
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -Wl,--wrap=poll -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3 check) -lpthread -lm
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.
 $(BUILD)/payload: tests/jail/payload.c
 	@mkdir -p $(@D)

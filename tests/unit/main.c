@@ -13,6 +13,7 @@ int main(void)
         srunner_add_suite(runner, filter_suite());
         srunner_add_suite(runner, filter_reading_suite());
         srunner_add_suite(runner, jail_suite());
+        srunner_add_suite(runner, launcher_suite());
         srunner_add_suite(runner, learn_suite());
         srunner_add_suite(runner, engine_suite());
         srunner_add_suite(runner, tenant_suite());

@@ -15,6 +15,7 @@ Suite *oci_seccomp_suite(void);
 Suite *filter_suite(void);
 Suite *filter_reading_suite(void);
 Suite *jail_suite(void);
+Suite *launcher_suite(void);
 Suite *learn_suite(void);
 Suite *engine_suite(void);
 Suite *tenant_suite(void);

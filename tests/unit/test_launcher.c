@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the launcher makes of a jail's end, whatever comes between two of its looks: poll() is wrapped (the Makefile), so that
+ * something can happen just after it. */
+
+#include "engine/base/fd.h"
+#include "jail/running_jail.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define ID 7
+
+/* A jail of which there is nothing but what the launcher looks at: a process, and a socket by which it tells. */
+typedef struct Ending {
+        int control; /* where it tells */
+        int go;      /* closed: the process ends */
+        int pidfd;
+        int asked; /* the launcher's end of the socket */
+        bool has_ended;
+} Ending;
+
+static Ending *ending;
+
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
+
+static void end_now(void)
+{
+        const ReaperMessage message = {.kind = REAPER_ENDED};
+        struct pollfd gone = {.fd = ending->pidfd, .events = POLLIN};
+
+        ending->has_ended = true;
+        ck_assert_int_eq(send_message(ending->control, &message, sizeof message, NULL, 0), 0);
+        ending->control = close_fd(ending->control);
+        ending->go = close_fd(ending->go);
+        ck_assert_int_eq(__real_poll(&gone, 1, -1), 1);
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+        int r = __real_poll(fds, n, timeout);
+
+        if (ending && !ending->has_ended && r == 0 && fds[0].fd == ending->asked)
+                end_now();
+        return r;
+}
+
+static RunningJail *jail_that_ends(Launcher *l, Ending *ret)
+{
+        RunningJail *j = calloc(1, sizeof *j);
+        int sockets[2], go[2];
+
+        ck_assert_ptr_nonnull(j);
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+        ck_assert_int_eq(pipe2(go, O_CLOEXEC), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                char byte;
+                close(go[1]);
+                close_many(sockets, 2);
+                _exit(read(go[0], &byte, 1) == 0 ? 0 : 1);
+        }
+        close(go[0]);
+        *j = (RunningJail){.id = ID, .phase = PHASE_RUNNING, .cgroup = -1, .peak = -1, .doors = {-1, -1, -1, -1}, .ids = IDS_NULL};
+        j->process = (Launched){.pid = pid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0), .control = sockets[0], .network = -1};
+        j->received_usec = j->started_usec = 1;
+        j->ledger = mmap(NULL, sizeof *j->ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        ck_assert(j->ledger != MAP_FAILED);
+        ck_assert_int_eq(launcher_watch(l, j->process.control, j), 0);
+        ck_assert_int_eq(launcher_watch(l, j->process.pidfd, j), 0);
+        l->jails = j;
+        *ret = (Ending){.control = sockets[1], .go = go[1], .pidfd = dup(j->process.pidfd), .asked = sockets[0]};
+        return j;
+}
+
+START_TEST(test_an_end_between_two_looks_is_the_end_that_the_job_had)
+{
+        char data[LAUNCHER_MESSAGE_MAX];
+        int sockets[2], fds[1];
+        size_t n_fds = ELEMENTS(fds), size;
+        Launcher *l;
+        Ending e;
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+        ck_assert_int_eq(launcher_new(sockets[0], true, &l), 0);
+        RunningJail *j = jail_that_ends(l, &e);
+        ending = &e;
+        running_jail_event(l, j);
+        ck_assert_msg(e.has_ended, "the launcher has not asked what the jail says");
+        ending = NULL;
+        while (l->jails)
+                ck_assert(launcher_dispatch(l, 1000));
+        ssize_t n = receive_message(sockets[1], data, sizeof data, fds, &n_fds);
+        ck_assert_int_gt(n, 0);
+        Unpacker u = {.next = data, .left = (size_t)n};
+        ck_assert_uint_eq(unpack_number(&u), LAUNCHER_ENDED);
+        ck_assert_uint_eq(unpack_number(&u), ID);
+        const Outcome *outcome = unpack_bytes(&u, &size);
+        ck_assert_uint_eq(size, sizeof *outcome);
+        JailReason reason;
+        memcpy(&reason, (const char *)outcome + offsetof(Outcome, reason), sizeof reason);
+        ck_assert_msg(reason == JAIL_EXITED, "it is told as \"%s\"", jail_reason_name(reason));
+        close(e.pidfd);
+        close(sockets[1]);
+        while (launcher_dispatch(l, 1000))
+                ;
+        launcher_free(l);
+}
+END_TEST
+
+Suite *launcher_suite(void)
+{
+        Suite *suite = suite_create("launcher");
+        TCase *tests = tcase_create("launcher");
+
+        tcase_add_test(tests, test_an_end_between_two_looks_is_the_end_that_the_job_had);
+        suite_add_tcase(suite, tests);
+        return suite;
+}
