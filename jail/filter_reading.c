@@ -84,11 +84,16 @@ uint32_t filter_answer(const JailPolicy *policy, const struct seccomp_data *call
         return SECCOMP_RET_KILL_PROCESS;
 }
 
-bool filter_allows(const JailPolicy *policy, const struct seccomp_data *call)
+static bool is_allowing(uint32_t answer)
 {
-        uint32_t action = filter_answer(policy, call) & SECCOMP_RET_ACTION_FULL;
+        uint32_t action = answer & SECCOMP_RET_ACTION_FULL;
 
         return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+}
+
+bool filter_allows(const JailPolicy *policy, const struct seccomp_data *call)
+{
+        return is_allowing(filter_answer(policy, call));
 }
 
 bool filter_allows_number(const JailPolicy *policy, unsigned number)
@@ -113,7 +118,20 @@ typedef struct Walk {
         bool *visited;
         uint64_t *words[FILTER_ARGUMENTS * 2]; /* owned: the values that each was compared with */
         size_t n[FILTER_ARGUMENTS * 2];
+        bool allows, refuses; /* an answer of that kind was reached, or what is not understood, which may be either */
+        uint32_t refusal;     /* the first that was reached */
 } Walk;
+
+static void reach(Walk *w, const struct sock_filter *i)
+{
+        bool understood = i && BPF_CLASS(i->code) == BPF_RET && is_known(i), allowing = understood && is_allowing(i->k);
+
+        w->allows |= !understood || allowing;
+        if ((!understood || !allowing) && !w->refuses) {
+                w->refuses = true;
+                w->refusal = understood ? i->k : SECCOMP_RET_KILL_PROCESS;
+        }
+}
 
 static int add_value(uint64_t **values, size_t *n, uint64_t value)
 {
@@ -148,24 +166,31 @@ static int add_comparison(Walk *w, Known a, uint32_t k)
 static int walk(Walk *w, size_t at, Known a)
 {
         for (;; at++) {
-                if (at >= w->length ||
-                    (w->visited[at] && w->seen[at].is_known == a.is_known && w->seen[at].value == a.value &&
-                     w->seen[at].word == a.word))
+                if (at >= w->length) {
+                        reach(w, NULL);
+                        return 0;
+                }
+                if (w->visited[at] && w->seen[at].is_known == a.is_known && w->seen[at].value == a.value &&
+                    w->seen[at].word == a.word)
                         return 0;
                 w->visited[at] = true;
                 w->seen[at] = a;
                 const struct sock_filter *i = &w->program[at];
-                if (!is_known(i))
+                if (!is_known(i)) {
+                        reach(w, i);
                         return 0;
+                }
                 switch (BPF_CLASS(i->code)) {
                 case BPF_LD:
                         a = (Known){.word = i->k / sizeof(uint32_t), .value = (uint32_t)WORD_MAX};
-                        if (i->k == offsetof(struct seccomp_data, nr))
+                        if (i->k == offsetof(struct seccomp_data, nr)) {
                                 a = (Known){.is_known = true, .value = w->number};
-                        else if (i->k == offsetof(struct seccomp_data, arch))
+                        } else if (i->k == offsetof(struct seccomp_data, arch)) {
                                 a = (Known){.is_known = true, .value = seccomp_arch_native()};
-                        else if (a.word < FIRST_ARGUMENT_WORD)
+                        } else if (a.word < FIRST_ARGUMENT_WORD) {
+                                reach(w, NULL);
                                 return 0;
+                        }
                         break;
                 case BPF_ALU:
                         a.value &= i->k;
@@ -190,6 +215,7 @@ static int walk(Walk *w, size_t at, Known a)
                         break;
                 }
                 default:
+                        reach(w, i);
                         return 0;
                 }
         }
@@ -222,21 +248,30 @@ static int join_halves(const Walk *w, FilterValues *values)
         return r;
 }
 
+/* Along all ways that the call of that number can take, and perhaps some that it cannot. */
+static int walk_call(Walk *w, const JailPolicy *policy, unsigned number)
+{
+        *w = (Walk){.number = number};
+        w->program = program_of(policy, &w->length);
+        w->seen = calloc(w->length, sizeof *w->seen);
+        w->visited = calloc(w->length, sizeof *w->visited);
+        return w->seen && w->visited ? walk(w, 0, (Known){.is_known = true}) : -ENOMEM;
+}
+
+static void walk_done(Walk *w)
+{
+        for (size_t i = 0; i < ELEMENTS(w->words); i++)
+                free(w->words[i]);
+        free(w->seen);
+        free(w->visited);
+}
+
 int filter_find_values(const JailPolicy *policy, unsigned number, FilterValues *values)
 {
-        Walk w = {.number = number};
+        _cleanup_(walk_done) Walk w;
+        int r = walk_call(&w, policy, number);
 
-        w.program = program_of(policy, &w.length);
-        w.seen = calloc(w.length, sizeof *w.seen);
-        w.visited = calloc(w.length, sizeof *w.visited);
-        int r = w.seen && w.visited ? walk(&w, 0, (Known){.is_known = true}) : -ENOMEM;
-        if (r >= 0)
-                r = join_halves(&w, values);
-        for (size_t i = 0; i < ELEMENTS(w.words); i++)
-                free(w.words[i]);
-        free(w.seen);
-        free(w.visited);
-        return r;
+        return r < 0 ? r : join_halves(&w, values);
 }
 
 void filter_values_done(FilterValues *values)
@@ -282,26 +317,17 @@ static bool points_next(Points *p)
         return false;
 }
 
+/* By the ways and not by the points: what no point shows may be so all the same, where several comparisons with one
+ * argument have to come out together. */
 int filter_fate(const JailPolicy *policy, unsigned number, FilterFate *ret, uint32_t *ret_refusal)
 {
-        _cleanup_(filter_values_done) FilterValues values = {0};
-        bool allowed = false, refused = false;
-        Points p;
-        int r = filter_find_values(policy, number, &values);
+        _cleanup_(walk_done) Walk w;
+        int r = walk_call(&w, policy, number);
 
         if (r < 0)
                 return r;
-        if (!points_start(&p, &values, number))
-                allowed = refused = true;
-        do {
-                if (filter_allows(policy, &p.call)) {
-                        allowed = true;
-                } else {
-                        refused = true;
-                        *ret_refusal = filter_answer(policy, &p.call);
-                }
-        } while (!(allowed && refused) && points_next(&p));
-        *ret = allowed && refused ? FILTER_NARROWS : allowed ? FILTER_ALLOWS : FILTER_REFUSES;
+        *ret = w.allows && w.refuses ? FILTER_NARROWS : w.allows ? FILTER_ALLOWS : FILTER_REFUSES;
+        *ret_refusal = w.refusal;
         return 0;
 }
 

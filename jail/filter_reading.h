@@ -35,7 +35,8 @@ typedef enum FilterFate {
         FILTER_REFUSES,
 } FilterFate;
 
-/* What becomes of a call; `*ret_refusal` is the answer where it is not allowed. Error: -ENOMEM. */
+/* What becomes of a call; `*ret_refusal` is the answer where it is not allowed. What is said to be allowed or refused
+ * always is; what is said to be narrowed may be either, by a contradiction that was not seen. Error: -ENOMEM. */
 int filter_fate(const JailPolicy *policy, unsigned number, FilterFate *ret, uint32_t *ret_refusal);
 
 /* Whether each policy allows something of the call that the other does not. More arguments than can be tried through count

@@ -73,6 +73,29 @@ START_TEST(test_a_call_is_allowed_narrowed_or_refused)
 }
 END_TEST
 
+START_TEST(test_a_call_that_takes_several_bits_to_be_allowed_is_not_refused)
+{
+        const struct sock_filter argument = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 2 * 8);
+        const struct sock_filter program[] = {
+                argument,
+                BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 01000),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 7, 0),
+                argument,
+                BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 02000),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0),
+                argument,
+                BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 4),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 4, 1, 0),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+        };
+        const JailPolicy p = {.filter = (void *)program, .filter_size = sizeof program};
+
+        ck_assert(allows(&p, call(SYS_shmget, 0, 0, 03600, 0)));
+        ck_assert_int_eq(fate(&p, SYS_shmget), FILTER_NARROWS);
+}
+END_TEST
+
 /* Both halves of argument 0, compared with a number: what libseccomp makes of SCMP_CMP_GT and the like. */
 static JailPolicy greater_than(uint64_t limit, bool or_equal)
 {
@@ -155,6 +178,7 @@ Suite *filter_reading_suite(void)
 
         tcase_add_test(reading, test_a_filter_is_read_as_the_kernel_reads_it);
         tcase_add_test(reading, test_a_call_is_allowed_narrowed_or_refused);
+        tcase_add_test(reading, test_a_call_that_takes_several_bits_to_be_allowed_is_not_refused);
         tcase_add_test(reading, test_filters_are_compared_by_what_they_allow);
         tcase_add_test(reading, test_a_filter_that_is_not_understood_allows_nothing);
         suite_add_tcase(suite, reading);
