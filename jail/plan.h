@@ -24,7 +24,7 @@
 #include "jail/root_file.h"
 #include "jail/steps.h"
 
-#define LAUNCHER_VERSION 2
+#define LAUNCHER_VERSION 3
 #define LAUNCHER_SOCKET_FD 3
 #define LAUNCHER_HELD_FD 4 /* JailLauncherOptions.held_fd */
 #define LAUNCHER_MESSAGE_MAX ((size_t)8 << 10)

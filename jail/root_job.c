@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
@@ -57,8 +58,12 @@ int root_add_inputs(Tree *t, Root *root)
 
 int root_add_binds(Tree *t)
 {
+        bool some = t->plan->read_only && t->plan->read_only[0];
         int r;
 
+        /* These are cloned here, where the host's root as the jail's own is still mounted, below /proc. */
+        if (some && t->is_host_shown && umount2("host", MNT_DETACH) < 0)
+                return tree_failed(t, -errno, "detaching the host's root");
         for (size_t i = 0; t->plan->read_only && t->plan->read_only[i]; i++)
                 if ((r = tree_bind_host(t, t->plan->read_only[i], READ_ONLY)) < 0)
                         return tree_failed(t, r, t->plan->read_only[i]);

@@ -104,14 +104,18 @@ static int copy_linker_cache(Tree *t, int from)
         return n < 0 ? -errno : 0;
 }
 
-/* Bound, unless the job may replace it; else a copy, since no overlay has a single file. */
+/* Bound, unless the job may replace it, or is not among those who may read it; else a copy, since no overlay has a
+ * single file. */
 static int add_linker_cache(Tree *t)
 {
         _cleanup_close_ int there = open(LINKER_CACHE, O_RDONLY | O_CLOEXEC);
+        struct stat st;
 
         if (there < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (t->plan->writable_root || !is_shown(t, LINKER_CACHE))
+        if (fstat(there, &st) < 0)
+                return -errno;
+        if (t->plan->writable_root || !(st.st_mode & S_IROTH) || !is_shown(t, LINKER_CACHE))
                 return copy_linker_cache(t, there);
         int r = tree_write_file(t->skeleton, &LINKER_CACHE[1], "", 0644);
         return r < 0 ? r : tree_bind_own(t, "host" LINKER_CACHE, LINKER_CACHE, READ_ONLY);

@@ -137,7 +137,10 @@ END
         [ "${lines[0]}" = "$(ls /etc/alternatives | wc -l)" ]
         [ "${lines[1]}" = 1 ]
         [[ ${lines[2]} == *"No such file"* ]]
-        # Of the host's root, nothing else comes along.
+        # Of the host's root, nothing else comes along, by no policy.
+        echo '{"extends": "python", "filesystem": {"read_only": ["/proc"]}}' > proc.json
+        run jail --policy ./proc.json -- sh -c 'ls /proc/fs/host | wc -l; test -x /usr/bin/env && cat /etc/ld.so.cache | wc -c' < /dev/null
+        [ "${lines[*]}" = "0 $(wc -c < /etc/ld.so.cache)" ]
         run jail -- sh -c 'grep -c " /host" /proc/self/mountinfo; cat /etc/shadow; ls /usr/../root /usr/../home /boot' < /dev/null
         [ "${lines[0]}" = 0 ]
         [[ $output == *"/etc/shadow: No such file"* ]]
