@@ -213,7 +213,7 @@ check-python: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all && tests/python.sh
 
 # The same tests and more in a virtual machine with systemd, whose kernel has all cgroup controllers.
-vm-programs: all $(addprefix $(BUILD)/,payload escapes warm-jail)
+vm-programs: all $(addprefix $(BUILD)/,payload escapes warm-jail submit-raw listen polkit systemd)
 check-vm: deps
 	@tests/vm/run.sh $(VERSION)
 vm: deps
