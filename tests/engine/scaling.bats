@@ -97,7 +97,8 @@ most_likely() {
         remember_days 240
         start_engine --config "$BATS_FILE_TMPDIR/config.json" --drain 0s
         "$build/listen" "$SKEP_ADDRESS" > signals 3>&- &
-        for i in $(seq 90); do
+        # An emulated machine learns for more than a minute.
+        for i in $(seq 180); do
                 [ "$(target)" = "u 2" ] || break
                 sleep 1
         done
