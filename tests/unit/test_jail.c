@@ -4,11 +4,13 @@
 #include "engine/base/sink.h"
 #include "engine/base/strv.h"
 #include "jail/cgroup.h"
+#include "jail/client.h"
 #include "jail/enforce.h"
 #include "jail/host_mounts.h"
 #include "jail/ids.h"
 #include "jail/networks.h"
 #include "jail/plan.h"
+#include "jail/policy.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -328,6 +330,35 @@ START_TEST(test_mounts_of_the_host_are_found)
 }
 END_TEST
 
+/* Of strict, with one call more. */
+static Plan plan_with(const char *call)
+{
+        char *folders[] = {(char *)"policies", NULL};
+        const JailLauncher launcher = {0};
+        _cleanup_policy_ JailPolicy *policy = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+        Plan plan;
+
+        assert_ok(jail_policy_load("strict", folders, &policy, &e), &e);
+        ck_assert_int_ge(strv_add(&policy->syscalls, call), 0);
+        assert_ok(plan_of_policy(&launcher, policy, &plan, &e), &e);
+        return (Plan){.sockets = plan.sockets, .ipc_objects = plan.ipc_objects};
+}
+
+START_TEST(test_a_plan_knows_what_a_job_can_leave_in_a_namespace)
+{
+        static const char *const sockets[] = {"socket", "socketpair", "io_uring_setup"},
+                                *const ipc_objects[] = {"shmget", "semget", "msgget", "mq_open"};
+
+        ck_assert(!plan_with("read").sockets);
+        ck_assert(!plan_with("read").ipc_objects);
+        for (size_t i = 0; i < ELEMENTS(sockets); i++)
+                ck_assert_msg(plan_with(sockets[i]).sockets && !plan_with(sockets[i]).ipc_objects, "%s", sockets[i]);
+        for (size_t i = 0; i < ELEMENTS(ipc_objects); i++)
+                ck_assert_msg(plan_with(ipc_objects[i]).ipc_objects && !plan_with(ipc_objects[i]).sockets, "%s", ipc_objects[i]);
+}
+END_TEST
+
 static int network(Networks *networks, bool sockets, ino_t *ret)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -387,6 +418,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_a_plan_comes_back_as_it_was);
         tcase_add_test(tests, test_ranges_of_ids_are_exclusive_and_come_back);
         tcase_add_test(tests, test_ranges_of_ids_wrap_around);
+        tcase_add_test(tests, test_a_plan_knows_what_a_job_can_leave_in_a_namespace);
         tcase_add_test(tests, test_mounts_of_the_host_are_found);
         tcase_add_test(tests, test_a_network_in_which_nothing_could_be_made_is_used_again);
         tcase_add_test(tests, test_last_words_are_heard_of_who_has_not_listened);
