@@ -43,17 +43,19 @@ _Noreturn void reaper_fail(int control_fd, const Error *e)
 
 /* ---- until the end ---- */
 
-/* True once the job itself has ended. */
-static bool reap(pid_t job, int *status)
+/* True once the job itself has ended; `ret->alone` then, where no process is left. */
+static bool reap(pid_t job, ReaperMessage *ret)
 {
         bool ended = false;
+        pid_t pid;
         int one;
 
-        for (pid_t pid; (pid = waitpid(-1, &one, WNOHANG)) > 0;)
+        while ((pid = waitpid(-1, &one, WNOHANG)) > 0)
                 if (pid == job) {
-                        *status = one;
+                        ret->status = one;
                         ended = true;
                 }
+        ret->alone = pid < 0;
         return ended;
 }
 
@@ -62,24 +64,23 @@ static uint64_t timeval_usec(struct timeval t)
         return (uint64_t)t.tv_sec * USEC_PER_SECOND + (uint64_t)t.tv_usec;
 }
 
-static _Noreturn void end(int control_fd, int status)
+static _Noreturn void end(int control_fd, ReaperMessage *message)
 {
-        ReaperMessage message = {.kind = REAPER_ENDED, .status = status};
         struct rusage used;
 
         if (getrusage(RUSAGE_CHILDREN, &used) == 0) {
-                message.cpu_user_usec = timeval_usec(used.ru_utime);
-                message.cpu_system_usec = timeval_usec(used.ru_stime);
+                message->cpu_user_usec = timeval_usec(used.ru_utime);
+                message->cpu_system_usec = timeval_usec(used.ru_stime);
         }
-        tell(control_fd, &message);
+        tell(control_fd, message);
         /* The kernel kills what the job has left, and waits for it. */
         _exit(0);
 }
 
 static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *listener)
 {
+        ReaperMessage ended = {.kind = REAPER_ENDED};
         bool shrunk = false;
-        int status = 0;
 
         for (;;) {
                 struct pollfd fds[] = {
@@ -95,8 +96,8 @@ static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *
                         listener->fd = close_fd(listener->fd); /* nobody is left under the filter */
                 if (fds[0].revents) {
                         struct signalfd_siginfo info;
-                        if (read(signal_fd, &info, sizeof info) > 0 && reap(job, &status))
-                                end(control_fd, status);
+                        if (read(signal_fd, &info, sizeof info) > 0 && reap(job, &ended))
+                                end(control_fd, &ended);
                 }
                 /* The launcher has gone: so has the jail. (Its death cannot be seen otherwise: to a process in its
                  * own pid namespace, its parent is 0 in life and in death.) */

@@ -20,6 +20,7 @@ typedef enum ReaperKind {
 typedef struct ReaperMessage {
         ReaperKind kind;
         int status;
+        bool alone; /* with the job all that it had started has ended */
         uint64_t cpu_user_usec, cpu_system_usec; /* of all that was waited for */
         char text[512];
 } ReaperMessage;

@@ -105,7 +105,7 @@ static void jail_fail(RunningJail *j, Error *e)
 
 /* Which of the things that are known decides. What the job itself did comes first: a limit that struck while it was
  * ending did not end it. */
-static void decide(const RunningJail *j, bool oom_killed, Outcome *o)
+static void decide(const RunningJail *j, Outcome *o)
 {
         if (j->setup_failed) {
                 o->reason = JAIL_SETUP_FAILED;
@@ -115,7 +115,7 @@ static void decide(const RunningJail *j, bool oom_killed, Outcome *o)
         } else if (j->ended && WIFEXITED(j->last.status)) {
                 o->reason = JAIL_EXITED;
                 o->exit_code = WEXITSTATUS(j->last.status);
-        } else if (oom_killed) {
+        } else if (j->oom_killed) {
                 o->reason = JAIL_OOM;
                 o->signal = SIGKILL;
         } else if (j->killed) {
@@ -144,10 +144,10 @@ static const char *sentence(RunningJail *j, const Outcome *o)
         return NULL;
 }
 
-static void account(RunningJail *j)
+/* When nothing of the job runs any more: the accounts are complete. */
+static void count(RunningJail *j)
 {
         Outcome *o = &j->outcome;
-        bool oom_killed = false, running = j->started_usec > 0;
 
         *o = outcome_unknown();
         if (j->ended) {
@@ -155,11 +155,20 @@ static void account(RunningJail *j)
                 o->cpu_system_usec = j->last.cpu_system_usec;
         }
         if (j->cgroup >= 0)
-                cgroup_account(j->cgroup, j->peak, o, &oom_killed);
+                cgroup_account(j->cgroup, j->peak, o, &j->oom_killed);
         if (j->kind > 0)
                 cgroup_account_without(o, &j->before);
+        j->counted = true;
+        step_done(&j->ledger->steps, STEP_ACCOUNTS);
+}
+
+static void judge(RunningJail *j)
+{
+        Outcome *o = &j->outcome;
+        bool running = j->started_usec > 0;
+
         o->warm = j->kind > 0;
-        decide(j, oom_killed, o);
+        decide(j, o);
         o->setup_usec = (running ? j->started_usec : j->ended_usec) - j->received_usec;
         o->wall_usec = running ? j->ended_usec - j->started_usec : JAIL_UNKNOWN;
         memcpy(o->denied, j->ledger->denied, sizeof o->denied);
@@ -213,13 +222,13 @@ static void jail_exited(Launcher *l, RunningJail *j)
         j->exit_status = info.si_status;
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, j->process.pidfd, NULL);
         j->ended_usec = monotonic_usec();
-        step_done(&j->ledger->steps, STEP_GONE);
         if ((j->phase == PHASE_BUILDING || j->phase == PHASE_WAITING) && !j->killed)
                 warm_failed(l, j->kind);
         bool waited = j->phase == PHASE_WAITING;
-        /* The accounts are read before the group goes, and are complete: nothing in there runs any more. */
-        account(j);
-        step_done(&j->ledger->steps, STEP_ACCOUNTS);
+        if (!j->counted)
+                count(j);
+        judge(j);
+        step_done(&j->ledger->steps, STEP_GONE);
         j->phase = PHASE_GONE;
         if (waited)
                 warm_tell(l, j->kind);
@@ -285,6 +294,9 @@ static void jail_message(Launcher *l, RunningJail *j)
         case REAPER_ENDED:
                 j->ended = true;
                 step_done(&j->ledger->steps, STEP_ENDED);
+                /* While the kernel takes the jail down. */
+                if (m.alone)
+                        count(j);
                 break;
         }
         close_many(doors, n_doors);

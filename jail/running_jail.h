@@ -37,11 +37,12 @@ typedef struct RunningJail {
         ReaperLedger *ledger;
         uint64_t received_usec, started_usec, ended_usec, cpu_check_usec, retry_usec;
         bool killed, ended, exec_failed, setup_failed; /* what is known of its end, beside `verdict` */
+        bool counted, oom_killed;                      /* its accounts are in `outcome` */
         JailReason verdict;                            /* why it was killed */
         ReaperMessage last;
         Error error;
         int exit_status, exit_code; /* of the first process: siginfo_t's */
-        Outcome outcome;            /* once it is gone */
+        Outcome outcome;            /* complete once it is gone */
 } RunningJail;
 
 /* Jails that are kept for jobs of one policy. */

@@ -34,8 +34,8 @@ typedef enum LaunchStep {
         /* in the launcher */
         STEP_STARTED,
         STEP_ENDED,
-        STEP_GONE,
         STEP_ACCOUNTS,
+        STEP_GONE,
         STEP_CGROUP_GONE,
         LAUNCH_STEP_MAX,
 } LaunchStep;

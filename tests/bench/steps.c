@@ -27,8 +27,8 @@ static const char *const names[STEPS_MAX] = {
         [STEP_EXECUTED] = "job: filter, exec",
         [STEP_STARTED] = "the launcher hears of it",
         [STEP_ENDED] = "the job runs, the reaper sees its end",
+        [STEP_ACCOUNTS] = "accounts, while the jail is taken down",
         [STEP_GONE] = "namespaces and processes are taken down",
-        [STEP_ACCOUNTS] = "accounts",
         [STEP_CGROUP_GONE] = "cgroup removed",
         [STEP_TOLD] = "the caller: wakes, pipes read to their end",
 };

@@ -115,12 +115,39 @@ START_TEST(test_an_end_between_two_looks_is_the_end_that_the_job_had)
 }
 END_TEST
 
+/* What it has left behind may use more until the kernel has ended it. */
+START_TEST(test_accounts_are_read_at_the_end_of_a_job_that_leaves_nothing)
+{
+        const ReaperMessage message = {.kind = REAPER_ENDED, .alone = _i, .cpu_user_usec = 5};
+        int sockets[2];
+        Launcher *l;
+        Ending e;
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+        ck_assert_int_eq(launcher_new(sockets[0], true, &l), 0);
+        RunningJail *j = jail_that_ends(l, &e);
+        ck_assert_int_eq(send_message(e.control, &message, sizeof message, NULL, 0), 0);
+        running_jail_event(l, j);
+        ck_assert_ptr_eq(l->jails, j);
+        ck_assert_int_eq(j->counted, _i);
+        ck_assert_uint_eq(j->outcome.cpu_user_usec, _i ? 5 : 0);
+        close(e.control);
+        close(e.go);
+        close(e.pidfd);
+        close(sockets[1]);
+        while (launcher_dispatch(l, 1000))
+                ;
+        launcher_free(l);
+}
+END_TEST
+
 Suite *launcher_suite(void)
 {
         Suite *suite = suite_create("launcher");
         TCase *tests = tcase_create("launcher");
 
         tcase_add_test(tests, test_an_end_between_two_looks_is_the_end_that_the_job_had);
+        tcase_add_loop_test(tests, test_accounts_are_read_at_the_end_of_a_job_that_leaves_nothing, 0, 2);
         suite_add_tcase(suite, tests);
         return suite;
 }
