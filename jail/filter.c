@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -110,6 +111,9 @@ static const Narrowing narrowings[] = {
         {"prctl", {{0, 16, 0}}},
         {"prctl", {{0, 32, 0}}},
         {"prctl", {{0, 126, 126}}},
+
+        /* No listener that answers in the place of ours: see floor.c. */
+        {"seccomp", {{1, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0}}},
 
         {"personality", {{0, LOW32, PER_LINUX}}},
         {"personality", {{0, LOW32, LOW32}}}, /* asks, sets nothing */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -80,6 +81,9 @@ static const Refused refused[] = {
         {"madvise", {2, LOW32, MADV_MERGEABLE}, {0}},
         /* drops a file of the host from memory, for everybody, and they read it from the disk again */
         {"fadvise64", {3, LOW32, POSIX_FADV_DONTNEED}, {0}},
+        /* A listener of the job's own answers in the place of ours, where that is not open any more, and may have the
+         * kernel do what the filter refuses: of two filters that ask, the kernel asks the newer. */
+        {"seccomp", FLAG(1, SECCOMP_FILTER_FLAG_NEW_LISTENER), {0}},
         /* leaves the other half of a processor's core idle, whose ever it would be */
         {"prctl", {0, LOW32, PR_SCHED_CORE}, {0}},
 

@@ -90,6 +90,17 @@ P
         [[ $(cat err) == *"killed for a system call"* ]]
 }
 
+@test "a job that may have filters of its own answers no call in the place of ours" {
+        echo '{"extends": "python", "seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}' > all.json
+        echo '{"extends": "python", "syscalls": {"allow": ["seccomp"]}, "devices": ["/dev/tty"]}' > device.json
+        for name in all device; do
+                run "$top/tests/jail/escapes.sh" --tap --only 'resources: own-listener' --policy "$PWD/$name.json"
+                echo "$output"
+                [ "$status" -eq 0 ]
+                [ "${lines[1]}" = "ok 1 - $PWD/$name.json: resources: own-listener" ]
+        done
+}
+
 @test "nothing is left of all this" {
         nothing_is_left
 }

@@ -300,7 +300,7 @@ static uint64_t interesting(unsigned *seed)
                 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP,
                 CLONE_VM | CLONE_VFORK, 0xffffffff, 0x80000000,
                 F_SETLEASE, F_NOTIFY, F_DUPFD_CLOEXEC, RLIMIT_CORE, MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB,
-                MADV_MERGEABLE, POSIX_FADV_DONTNEED, 62 /* PR_SCHED_CORE */,
+                MADV_MERGEABLE, POSIX_FADV_DONTNEED, 62 /* PR_SCHED_CORE */, SECCOMP_FILTER_FLAG_NEW_LISTENER,
         };
         uint64_t value = values[(unsigned)rand_r(seed) % ELEMENTS(values)];
 
@@ -381,6 +381,8 @@ START_TEST(test_the_floor_is_where_it_is_written_to_be)
                 assert_answer(p, REFUSED, "ioctl", 0, TIOCSTI | junk);
                 assert_answer(p, ALLOWED, "fchmod", 0, 01777 | junk);
                 assert_answer(p, REFUSED, "fchmod", 0, 04000 | junk);
+                assert_answer(p, REFUSED, "seccomp", SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | junk, 1);
+                assert_answer(p, ALLOWED, "seccomp", SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC | junk, 1);
                 assert_answer(p, REFUSED, "openat", 0, 0, O_CREAT | junk, 02000 | junk);
                 assert_answer(p, ALLOWED, "openat", 0, 0, O_DIRECTORY | junk, 06777 | junk);
         }
