@@ -177,14 +177,24 @@ int jail_policy_load(const char *name, char *const *directories, JailPolicy **re
 
 int jail_policy_load_compiled(const char *name, char *const *directories, const char *cache, JailPolicy **ret, Error *e)
 {
-        _cleanup_policy_ JailPolicy *policy = NULL;
+        _cleanup_policy_ JailPolicy *read = NULL, *policy = NULL;
+        _cleanup_packer_ Packer before = {0};
         int r;
 
         if (policy_cache_read(cache, name, ret) >= 0)
                 return 0;
-        if ((r = jail_policy_load(name, directories, &policy, e)) < 0 || (r = policy_compile(policy, e)) < 0)
+        if ((r = jail_policy_load(name, directories, &read, e)) < 0)
                 return r;
-        policy_cache_write(cache, name, policy);
+        /* Which files it comes from is known once it has been read, and meanwhile one may have changed. What is kept is
+         * therefore read after they were looked at. */
+        bool keep = policy_cache_look(read, &before);
+        r = keep ? jail_policy_load(name, directories, &policy, e) : 0;
+        if (!keep)
+                policy = take(read);
+        if (r < 0 || (r = policy_compile(policy, e)) < 0)
+                return r;
+        if (keep)
+                policy_cache_write(cache, name, policy, &before);
         *ret = take(policy);
         return 0;
 }

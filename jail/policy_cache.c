@@ -7,7 +7,6 @@
 #include "jail/policy_cache.h"
 
 #include "engine/base/fd.h"
-#include "engine/base/pack.h"
 #include "engine/base/strv.h"
 
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #ifndef SKEP_VERSION
 #define SKEP_VERSION "0"
@@ -23,6 +23,7 @@
 #define FORMAT "skep policy 3 " SKEP_VERSION
 #define CACHE_FILE_MAX ((size_t)1 << 20)
 #define NAME_SIZE_MAX 200
+#define SETTLED_NSEC UINT64_C(100000000) /* the kernel's clock for files has steps of up to 10 ms */
 
 /* The program is a source, too: another build may compile otherwise. */
 #define PROGRAM "/proc/self/exe"
@@ -45,17 +46,21 @@ static Stamp stamp_of(const char *path)
         return (Stamp){1, st.st_dev, st.st_ino, (uint64_t)st.st_size, nsec_of(st.st_mtim), nsec_of(st.st_ctim)};
 }
 
-/* "strict", or the path of a file with each "/" replaced. NULL: not a name to keep something under. */
+/* "strict", or the path of a file, encoded so that no two are the same. NULL: not a name to keep something under. */
 static char *file_of(const char *cache, const char *name)
 {
         _cleanup_free_ char *absolute = strchr(name, '/') ? realpath(name, NULL) : strdup(name);
-        char *path = NULL;
+        char encoded[3 * NAME_SIZE_MAX + 1], *to = encoded, *path = NULL;
 
         if (!absolute || strlen(absolute) > NAME_SIZE_MAX)
                 return NULL;
-        for (char *at = absolute; (at = strchr(at, '/')); at++)
-                *at = '%';
-        return asprintf(&path, "%s/%s", cache, absolute) < 0 ? NULL : path;
+        for (const char *at = absolute; *at; at++)
+                if (*at == '/' || *at == '%')
+                        to += sprintf(to, "%%%02x", *at);
+                else
+                        *to++ = *at;
+        *to = '\0';
+        return asprintf(&path, "%s/%s", cache, encoded) < 0 ? NULL : path;
 }
 
 /* ---- the policy, as bytes ---- */
@@ -160,17 +165,23 @@ static JailPolicy *unpack_policy(Unpacker *u)
 
 /* ---- what it depends on ---- */
 
-static void pack_sources(Packer *p, char *const *sources)
+/* False where one has changed so lately that the next change could have the same time. */
+static bool pack_sources(Packer *p, char *const *sources)
 {
         struct utsname kernel;
+        struct timespec now;
+        bool settled = true;
 
+        clock_gettime(CLOCK_REALTIME, &now);
         pack_string(p, FORMAT);
         pack_string(p, uname(&kernel) < 0 ? "" : kernel.release);
         pack_strings(p, sources);
         for (size_t i = 0; sources[i]; i++) {
                 Stamp stamp = stamp_of(sources[i]);
+                settled = settled && stamp.changed_nsec + SETTLED_NSEC < nsec_of(now);
                 pack_bytes(p, &stamp, sizeof stamp);
         }
+        return settled;
 }
 
 static bool sources_unchanged(Unpacker *u)
@@ -214,16 +225,26 @@ int policy_cache_read(const char *cache, const char *name, JailPolicy **ret)
         return *ret ? 0 : -ENOENT;
 }
 
-void policy_cache_write(const char *cache, const char *name, const JailPolicy *policy)
+bool policy_cache_look(const JailPolicy *policy, Packer *ret)
 {
         _cleanup_strv_ char **sources = NULL;
+
+        if (strv_add(&sources, PROGRAM) < 0 || strv_add_new(&sources, policy->sources) < 0)
+                return false;
+        return pack_sources(ret, sources) && !ret->failed;
+}
+
+void policy_cache_write(const char *cache, const char *name, const JailPolicy *policy, const Packer *before)
+{
         _cleanup_packer_ Packer p = {0};
         _cleanup_free_ char *file = file_of(cache, name), *draft = NULL;
 
-        if (!file || asprintf(&draft, "%s.%d", file, getpid()) < 0 || strv_add(&sources, PROGRAM) < 0 ||
-            strv_add_new(&sources, policy->sources) < 0)
+        if (!file || asprintf(&draft, "%s.%d", file, getpid()) < 0) {
+                draft = NULL;
                 return;
-        pack_sources(&p, sources);
+        }
+        if (!policy_cache_look(policy, &p) || p.size != before->size || memcmp(p.data, before->data, p.size) != 0)
+                return;
         pack_policy(&p, policy);
         if (p.failed || (mkdir(cache, 0755) < 0 && errno != EEXIST))
                 return;

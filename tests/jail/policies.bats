@@ -28,6 +28,43 @@ call_number() {
         echo "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.syscall($1); print(os.strerror(ctypes.get_errno()) if r < 0 else 'done')"
 }
 
+# ---- what is kept of them ----
+
+@test "a policy that is changed while it is read is not kept as it was" {
+        policy new '{"extends": "python", "filesystem": {"hidden": ["/usr/share"]}}'
+        for i in $(seq 24); do policy old$i '{"extends": "python"}' && cp new.json new$i.json; done
+        sleep 0.3
+        cat > change.py <<'P'
+import os, subprocess, sys, time
+for i in range(1, 25):
+    job = subprocess.Popen([*sys.argv[1:], "--policy", f"./old{i}.json", "--", "true"])
+    time.sleep(i * 0.00025)
+    os.rename(f"new{i}.json", f"old{i}.json")
+    job.wait()
+    # Once more, where it may be kept; and then as that was.
+    for _ in range(2):
+        again = subprocess.run([*sys.argv[1:], "--policy", f"./old{i}.json", "--", "ls", "/usr/share"], stdout=subprocess.PIPE)
+        assert again.stdout == b"", f"changed after {i / 4} ms, and not seen"
+P
+        python3 change.py "$build/skep-jail" --allow-missing="$MISSING" < /dev/null
+}
+
+@test "no two policies are kept under the same name" {
+        mkdir -p a
+        policy a%b '{"extends": "python"}'
+        policy a/b '{"extends": "python", "filesystem": {"hidden": ["/usr/share"]}}'
+        policy a%2fb '{"extends": "python"}'
+        sleep 0.3
+        for i in 1 2; do
+                for name in a%b a%2fb; do
+                        run jail --policy "./$name.json" -- ls /usr/share
+                        [ -n "$output" ]
+                done
+                run jail --policy ./a/b.json -- ls /usr/share
+                [ -z "$output" ]
+        done
+}
+
 # ---- what ships ----
 
 @test "strict runs a static program and pipelines of coreutils" {
