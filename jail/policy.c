@@ -107,6 +107,42 @@ static int settle_syscalls(PolicyReading *reading, Error *e)
         return 0;
 }
 
+static bool is_in(const char *path, const char *dir)
+{
+        size_t n = strlen(dir);
+
+        return strcmp(dir, "/") != 0 && strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+/* A job may move what lies in a directory that it may write, and the next one would find something else at its path, or
+ * find at another what was to be hidden. */
+static int refuse_within_writable(const JailPolicy *p, char *const *paths, const char *key, Error *e)
+{
+        for (size_t i = 0; paths && paths[i]; i++)
+                for (size_t k = 0; p->writable && p->writable[k]; k++)
+                        if (is_in(paths[i], p->writable[k])) {
+                                _cleanup_free_ char *path = name_escape(paths[i]), *dir = name_escape(p->writable[k]);
+                                return error_set(e, -EINVAL, "%s: \"%s\" lies in \"%s\", which is writable: a job could move it",
+                                                 key, path ? path : "", dir ? dir : "");
+                        }
+        return 0;
+}
+
+/* What would do nothing, or not what it says. */
+static int check_paths(const JailPolicy *p, Error *e)
+{
+        static const char *const own[] = {"/proc/self", "/proc/thread-self"};
+
+        if (strv_contains(p->read_only, "/") || strv_contains(p->tmpfs, "/") || strv_contains(p->hidden, "/"))
+                return error_set(e, -EINVAL, "filesystem: \"/\" can be in \"writable\" alone; which it is, \"root\" says");
+        for (size_t i = 0; p->hidden && p->hidden[i]; i++)
+                for (size_t k = 0; k < ELEMENTS(own); k++)
+                        if (strcmp(p->hidden[i], own[k]) == 0 || is_in(p->hidden[i], own[k]))
+                                return error_set(e, -EINVAL, "filesystem.hidden: what is in %s, each process has of its own", own[k]);
+        int r = refuse_within_writable(p, p->read_only, "filesystem.read_only", e);
+        return r < 0 ? r : refuse_within_writable(p, p->hidden, "filesystem.hidden", e);
+}
+
 /* Everything is read: settle what depends on more than one key, and write the canonical text. */
 static int finish(PolicyReading *reading, Error *e)
 {
@@ -116,6 +152,8 @@ static int finish(PolicyReading *reading, Error *e)
 
         if (r >= 0)
                 r = limits_settle(&p->limits, &p->ceilings, e);
+        if (r >= 0)
+                r = check_paths(p, e);
         return r < 0 ? r : policy_write_text(p, e);
 }
 

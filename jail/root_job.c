@@ -2,6 +2,7 @@
 #include "jail/root_job.h"
 
 #include "engine/base/fd.h"
+#include "engine/base/strv.h"
 #include "jail/mounts.h"
 #include "jail/root_tree.h"
 
@@ -56,37 +57,77 @@ int root_add_inputs(Tree *t, Root *root)
         return 0;
 }
 
-int root_add_binds(Tree *t)
+static int add_read_only(Tree *t, size_t i)
 {
-        bool some = t->plan->read_only && t->plan->read_only[0];
-        int r;
+        return tree_bind_host(t, t->plan->read_only[i], READ_ONLY);
+}
 
+static int add_writable(Tree *t, size_t i)
+{
+        return tree_attach(t, t->sources->writable[i], t->plan->writable[i]);
+}
+
+static int add_tmpfs(Tree *t, size_t i)
+{
+        char name[32];
+
+        snprintf(name, sizeof name, "extra-%zu", i);
+        int r = tree_make_directory(t, name, 0755, JAIL_AGENT_ID);
+        if (r < 0)
+                return r;
+        _cleanup_close_ int mount = mount_clone(t->tmpfs, name, false, tree_writable(t, t->plan->tmpfs[i]));
+        return mount < 0 ? mount : tree_attach(t, mount, t->plan->tmpfs[i]);
+}
+
+/* A path that the policy names, and which list it is on. */
+typedef struct Place {
+        const char *path;
+        size_t kind, index;
+} Place;
+
+/* What lies in another comes after it. */
+static int compare_places(const void *a, const void *b)
+{
+        const Place *x = a, *y = b;
+        int r = strcmp(x->path, y->path);
+
+        return r != 0 ? r : (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+int root_add_places(Tree *t)
+{
+        static int (*const add[])(Tree *t, size_t i) = {add_tmpfs, add_read_only, add_writable};
+        char *const *lists[] = {t->plan->tmpfs, t->plan->read_only, t->plan->writable};
+        bool some = t->plan->read_only && t->plan->read_only[0];
+        size_t n = 0, room = 0;
+
+        for (size_t kind = 0; kind < ELEMENTS(lists); kind++)
+                room += strv_length(lists[kind]);
+        _cleanup_free_ Place *places = room > 0 ? malloc(room * sizeof *places) : NULL;
+        if (room > 0 && !places)
+                return tree_failed(t, -ENOMEM, "places");
+        for (size_t kind = 0; kind < ELEMENTS(lists); kind++)
+                for (size_t i = 0; lists[kind] && lists[kind][i]; i++)
+                        places[n++] = (Place){lists[kind][i], kind, i};
+        if (n > 0)
+                qsort(places, n, sizeof *places, compare_places);
         /* These are cloned here, where the host's root as the jail's own is still mounted, below /proc. */
         if (some && t->is_host_shown && umount2("host", MNT_DETACH) < 0)
                 return tree_failed(t, -errno, "detaching the host's root");
-        for (size_t i = 0; t->plan->read_only && t->plan->read_only[i]; i++)
-                if ((r = tree_bind_host(t, t->plan->read_only[i], READ_ONLY)) < 0)
-                        return tree_failed(t, r, t->plan->read_only[i]);
-        for (size_t i = 0; t->plan->writable && t->plan->writable[i]; i++)
-                if ((r = tree_attach(t, t->sources->writable[i], t->plan->writable[i])) < 0)
-                        return tree_failed(t, r, t->plan->writable[i]);
-        for (size_t i = 0; t->plan->binds && t->plan->binds[i]; i++)
-                if ((r = tree_attach(t, t->sources->binds[i], t->plan->binds[i])) < 0)
-                        return error_errno(t->error, r, "binding at %s", t->plan->binds[i]);
+        for (size_t i = 0; i < n; i++) {
+                int r = add[places[i].kind](t, places[i].index);
+                if (r < 0)
+                        return tree_failed(t, r, places[i].path);
+        }
         return 0;
 }
 
-int root_add_tmpfs(Tree *t)
+int root_add_binds(Tree *t)
 {
-        for (size_t i = 0; t->plan->tmpfs && t->plan->tmpfs[i]; i++) {
-                char name[32];
-                snprintf(name, sizeof name, "extra-%zu", i);
-                int r = tree_make_directory(t, name, 0755, JAIL_AGENT_ID);
+        for (size_t i = 0; t->plan->binds && t->plan->binds[i]; i++) {
+                int r = tree_attach(t, t->sources->binds[i], t->plan->binds[i]);
                 if (r < 0)
-                        return tree_failed(t, r, t->plan->tmpfs[i]);
-                _cleanup_close_ int mount = mount_clone(t->tmpfs, name, false, tree_writable(t, t->plan->tmpfs[i]));
-                if ((r = mount < 0 ? mount : tree_attach(t, mount, t->plan->tmpfs[i])) < 0)
-                        return tree_failed(t, r, t->plan->tmpfs[i]);
+                        return error_errno(t->error, r, "binding at %s", t->plan->binds[i]);
         }
         return 0;
 }

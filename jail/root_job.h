@@ -5,8 +5,10 @@
 
 /* What of a jail's root its policy and its job bring along. */
 
-int root_add_tmpfs(Tree *t);
 int root_add_inputs(Tree *t, Root *root);
+/* Of the policy: what of the host it shows, and more of the tmpfs. */
+int root_add_places(Tree *t);
+/* Of the job's caller. */
 int root_add_binds(Tree *t);
 /* Last of all, so that nothing that was bound shows what is to be hidden. */
 int root_hide(Tree *t);

@@ -234,6 +234,38 @@ queue: done" ]
         [ ! -e shown/new ]
 }
 
+@test "a directory of the policy's lies on another one, whichever list it is on" {
+        mkdir -m 755 shown shown/own
+        chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+        echo text > shown/file
+        policy files '{"extends": "strict", "filesystem": {"read_only": ["'"$PWD"'/shown", "/run/over/shown"], "tmpfs": ["'"$PWD"'/shown/own", "/run/over"]}}'
+        mkdir -p over/shown
+        run unshare --mount sh -c 'mkdir -p /run/over && mount --bind "$1" /run/over && shift && exec "$@"' sh "$PWD/over" \
+                "$build/skep-jail" --allow-missing="$MISSING" --policy ./files.json -- \
+                sh -c "cat $PWD/shown/file; echo mine > $PWD/shown/own/f; cat $PWD/shown/own/f; echo mine > /run/over/f; cat /run/over/f; ls -d /run/over/shown" < /dev/null
+        rmdir /run/over
+        [ "${lines[*]}" = "text mine mine /run/over/shown" ]
+        [ -z "$(ls shown/own)" ]
+}
+
+@test "paths that a job could get around are refused" {
+        refused() { # FILESYSTEM SENTENCE
+                policy bad '{"extends": "python", "filesystem": {'"$1"'}}'
+                run jail --policy ./bad.json -- true
+                [ "$status" -eq 125 ]
+                [[ $output == *"$2"* ]]
+        }
+        refused '"writable": ["/srv"], "read_only": ["/srv/a"]' 'filesystem.read_only: "/srv/a" lies in "/srv", which is writable'
+        refused '"writable": ["/opt", "/srv"], "hidden": ["/srv/a/b"]' 'filesystem.hidden: "/srv/a/b" lies in "/srv", which is writable'
+        refused '"read_only": ["/"]' '"/" can be in "writable" alone'
+        refused '"hidden": ["/proc/self/mountinfo"]' 'filesystem.hidden: what is in /proc/self'
+        # what only looks like it, and a root that takes changes
+        policy good '{"extends": "python", "filesystem": {"writable": ["/"], "hidden": ["/usr/share", "/proc/stat"]}}'
+        run jail --policy ./good.json -- sh -c 'ls /usr/share; cat /proc/stat'
+        [ "$status" -eq 0 ]
+        [ -z "$output" ]
+}
+
 @test "what a policy requires is had or the job is refused, whatever the operator allows to be missing" {
         policy needs '{"extends": "strict", "require": ["memory"]}'
         run jail --policy ./needs.json -- true
