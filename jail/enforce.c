@@ -3,6 +3,7 @@
 
 #include "engine/base/strv.h"
 
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -175,8 +176,23 @@ static int refuse(const Decision *d, Error *e)
         return error_set(e, -EOPNOTSUPP, "cannot enforce %s", text);
 }
 
-int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network, JailLayers allow_missing,
-                   JailLayers require, JailReport *report, Error *e)
+/* The jail's own user namespace and id: the count is the jail's alone. */
+static void limit_processes(Decision *d, const JailHost *host, uint64_t capabilities, uint64_t *limit)
+{
+        if (*limit == JAIL_UNLIMITED)
+                return;
+        if (host->controllers & CONTROLLER_PIDS) {
+                held(d, JAIL_PIDS, "cgroup");
+        } else if (!(capabilities & UINT64_C(1) << CAP_SETUID)) {
+                held(d, JAIL_PIDS, "rlimit");
+        } else {
+                *limit = JAIL_UNLIMITED;
+                missing(d, JAIL_PIDS, "without the controller the kernel counts by user, and a job with CAP_SETUID may be several");
+        }
+}
+
+int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network, uint64_t capabilities,
+                   JailLayers allow_missing, JailLayers require, JailReport *report, Error *e)
 {
         Decision d = {.allow_missing = allow_missing, .require = require, .report = report};
         uint64_t io = limits->io_read_bytes_per_sec != JAIL_UNLIMITED ? limits->io_read_bytes_per_sec
@@ -209,9 +225,7 @@ int enforce_decide(const JailHost *host, JailLimits *limits, JailNetwork network
         if (report->not_enforced & (1U << JAIL_IO))
                 limits->io_read_bytes_per_sec = limits->io_write_bytes_per_sec = JAIL_UNLIMITED;
 
-        /* The jail's own user namespace and id: the count is the jail's alone. */
-        if (limits->pids != JAIL_UNLIMITED)
-                held(&d, JAIL_PIDS, host->controllers & CONTROLLER_PIDS ? "cgroup" : "rlimit");
+        limit_processes(&d, host, capabilities, &limits->pids);
         if (limits->cpu_time_usec != JAIL_UNLIMITED) {
                 if (host->cgroup)
                         held(&d, JAIL_CPU_TIME, "cpu.stat");

@@ -361,8 +361,8 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
                                             "only root can give them");
         JailHost host = l->host;
         host.ids = ids_for(l, spec);
-        r = enforce_decide(&host, &limits, spec->policy->network, spec->allow_missing, spec->policy->require,
-                           &j->report, e);
+        r = enforce_decide(&host, &limits, spec->policy->network, spec->policy->capabilities, spec->allow_missing,
+                           spec->policy->require, &j->report, e);
         if (r < 0)
                 return r;
         j->output_limit = limits.output_bytes;

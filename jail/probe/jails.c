@@ -137,7 +137,7 @@ static int decide(Probe *probe, Error *e)
         limits.cpu_milli = 1000;
         limits.io_read_bytes_per_sec = limits.io_write_bytes_per_sec = MEMORY;
         jail_report_init(&report);
-        int r = enforce_decide(&probe->host, &limits, JAIL_NETWORK_BROKER, probe_may_miss(), 0, &report, e);
+        int r = enforce_decide(&probe->host, &limits, JAIL_NETWORK_BROKER, 0, probe_may_miss(), 0, &report, e);
         if (r < 0)
                 return r;
         /* The layers before were tried one by one. */

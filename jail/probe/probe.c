@@ -119,7 +119,8 @@ int jail_policy_on_host(const JailPolicy *policy, const JailLauncherOptions *lau
 
         jail_report_init(ret);
         start_launcher(&probe, said);
-        int r = enforce_decide(&probe.host, &limits, policy->network, probe_may_miss(), policy->require, ret, e);
+        int r = enforce_decide(&probe.host, &limits, policy->network, policy->capabilities, probe_may_miss(), policy->require,
+                               ret, e);
         probe_done(&probe);
         stop_hearing(own);
         return r;

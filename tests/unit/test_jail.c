@@ -14,6 +14,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -125,7 +126,7 @@ static int decide(unsigned controllers, JailLimits *limits, JailLayers missing, 
         const JailHost host = {.landlock_abi = 4, .cgroup = true, .controllers = controllers};
 
         jail_report_init(report);
-        return enforce_decide(&host, limits, JAIL_NETWORK_NONE, missing, require, report, e);
+        return enforce_decide(&host, limits, JAIL_NETWORK_NONE, 0, missing, require, report, e);
 }
 
 /* Groups are directories, as far as this goes. */
@@ -203,7 +204,7 @@ START_TEST(test_all_that_nothing_holds_is_refused_at_once)
         limits = wanted;
         limits.cpu_time_usec = 5;
         jail_report_init(&report);
-        assert_refused(enforce_decide(&bare, &limits, JAIL_NETWORK_BROKER, 0, 0, &report, &e), &e,
+        assert_refused(enforce_decide(&bare, &limits, JAIL_NETWORK_BROKER, 0, 0, 0, &report, &e), &e,
                        "cannot enforce \"cgroup\", \"memory\", \"cpu\", \"io\", \"cpu_time\": there is none; \"landlock\": ");
         const char *list = strstr(error_text(&e), "--allow-missing=");
         JailLayers all;
@@ -212,7 +213,7 @@ START_TEST(test_all_that_nothing_holds_is_refused_at_once)
         limits = wanted;
         limits.cpu_time_usec = 5;
         jail_report_init(&report);
-        assert_ok(enforce_decide(&bare, &limits, JAIL_NETWORK_BROKER, all, 0, &report, &e), &e);
+        assert_ok(enforce_decide(&bare, &limits, JAIL_NETWORK_BROKER, 0, all, 0, &report, &e), &e);
         ck_assert_uint_eq(report.not_enforced, all | 1U << JAIL_BROKER);
 }
 END_TEST
@@ -229,6 +230,30 @@ START_TEST(test_processes_and_cpu_time_are_held_without_controllers)
         ck_assert_str_eq(report.enforced[JAIL_PIDS], "rlimit");
         ck_assert_str_eq(report.enforced[JAIL_CPU_TIME], "cpu.stat");
         assert_ok(decide(CONTROLLER_PIDS, &limits, 0, 0, &report, &e), &e);
+        ck_assert_str_eq(report.enforced[JAIL_PIDS], "cgroup");
+}
+END_TEST
+
+START_TEST(test_no_count_by_user_holds_who_may_be_several)
+{
+        JailHost host = {.landlock_abi = 4, .cgroup = true};
+        const uint64_t may = UINT64_C(1) << CAP_SETUID;
+        _cleanup_error_ Error e = ERROR_NULL;
+        JailReport report;
+        JailLimits limits = jail_limits_none;
+
+        limits.pids = 5;
+        jail_report_init(&report);
+        assert_refused(enforce_decide(&host, &limits, JAIL_NETWORK_NONE, may, 0, 0, &report, &e), &e,
+                       "cannot enforce \"pids\": without the controller");
+        limits.pids = 5;
+        assert_ok(enforce_decide(&host, &limits, JAIL_NETWORK_NONE, may, 1U << JAIL_PIDS, 0, &report, &e), &e);
+        ck_assert_str_eq(report.enforced[JAIL_PIDS], "");
+        limits.pids = 5;
+        assert_ok(enforce_decide(&host, &limits, JAIL_NETWORK_NONE, ~may, 0, 0, &report, &e), &e);
+        ck_assert_str_eq(report.enforced[JAIL_PIDS], "rlimit");
+        host.controllers = CONTROLLER_PIDS;
+        assert_ok(enforce_decide(&host, &limits, JAIL_NETWORK_NONE, may, 0, 0, &report, &e), &e);
         ck_assert_str_eq(report.enforced[JAIL_PIDS], "cgroup");
 }
 END_TEST
@@ -426,6 +451,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_a_limit_that_nothing_holds_is_refused_by_name);
         tcase_add_test(tests, test_all_that_nothing_holds_is_refused_at_once);
         tcase_add_test(tests, test_processes_and_cpu_time_are_held_without_controllers);
+        tcase_add_test(tests, test_no_count_by_user_holds_who_may_be_several);
         tcase_add_test(tests, test_names_of_layers_that_may_be_missing);
         tcase_add_test(tests, test_exit_status_of_a_report);
         tcase_add_test(tests, test_what_was_not_measured_is_null_in_the_report);
