@@ -21,10 +21,10 @@ char *jail_syscall_name(int number)
 
 static void print_argument(FILE *out, char kind, uint64_t value, const char *text)
 {
-        _cleanup_free_ char *escaped = kind == 's' && text ? name_escape(text) : NULL;
+        _cleanup_free_ char *quoted = kind == 's' && text ? name_quote(text) : NULL;
 
-        if (escaped)
-                fprintf(out, "\"%s\"", escaped);
+        if (quoted)
+                fputs(quoted, out);
         else if (kind == 'f' && (int)value == AT_FDCWD)
                 fputs("AT_FDCWD", out);
         else if (kind == 'd' || kind == 'f')
@@ -39,7 +39,7 @@ static void print_argument(FILE *out, char kind, uint64_t value, const char *tex
 
 char *jail_call_text(const JailCall *call)
 {
-        _cleanup_free_ char *name = jail_syscall_name(call->number), *program = name_escape(call->program);
+        _cleanup_free_ char *name = jail_syscall_name(call->number), *program = name_quote(call->program);
         const char *signature = call_signature(call->number);
         char *text = NULL;
         size_t size;
@@ -52,7 +52,7 @@ char *jail_call_text(const JailCall *call)
                 fputs(i > 0 ? ", " : "", out);
                 print_argument(out, signature[i], call->arguments[i], call->texts[i]);
         }
-        fprintf(out, ") by \"%s\" (pid %d)", program, call->pid);
+        fprintf(out, ") by %s (pid %d)", program, call->pid);
         if (fclose(out) != 0) {
                 free(text);
                 return NULL;

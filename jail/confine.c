@@ -5,8 +5,11 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/ioprio.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <sched.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -39,11 +42,28 @@ static int set_core_limit(void)
         return setrlimit(RLIMIT_CORE, &one) < 0 ? set_limit(0, RLIMIT_CORE, 0) : 0;
 }
 
+/* Who may run before all others, on the processors or on the disks, does not hand that on to what it runs in a jail; nor
+ * an address space that is the same each time. */
+static int leave_privileges_of_caller(void)
+{
+        const struct sched_param usual = {0};
+        int class = sched_getscheduler(0);
+        long nice = 20 - syscall(SYS_getpriority, PRIO_PROCESS, 0), io = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
+
+        if ((class == SCHED_FIFO || class == SCHED_RR || class == SCHED_DEADLINE) && sched_setscheduler(0, SCHED_OTHER, &usual) < 0)
+                return -errno;
+        if (nice < 0 && setpriority(PRIO_PROCESS, 0, 0) < 0)
+                return -errno;
+        if (io >= 0 && IOPRIO_PRIO_CLASS(io) == IOPRIO_CLASS_RT && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0)
+                return -errno;
+        return personality(PER_LINUX) < 0 ? -errno : 0;
+}
+
 int confine_resources(void)
 {
-        int r;
+        int r = leave_privileges_of_caller();
 
-        if ((r = set_core_limit()) < 0 || (r = set_limit(0, RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
+        if (r < 0 || (r = set_core_limit()) < 0 || (r = set_limit(0, RLIMIT_NOFILE, DESCRIPTORS_MAX)) < 0 ||
             (r = set_limit(0, RLIMIT_RTPRIO, 0)) < 0 || (r = set_limit(0, RLIMIT_NICE, 0)) < 0)
                 return r;
         return 0;

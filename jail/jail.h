@@ -105,6 +105,8 @@ const char *jail_policy_description(const JailPolicy *policy);
 const char *jail_policy_root(const JailPolicy *policy);
 /* "sha256:…" of the resolved policy: equal digests mean equal jails. */
 const char *jail_policy_digest(const JailPolicy *policy);
+/* False: its filter only refuses, and a job that SIGSYS has ended got that from somebody else. Of a compiled one. */
+bool jail_policy_may_kill(const JailPolicy *policy);
 /* The resolved policy as JSON, without `extends` and with groups of system calls spelled out. */
 const char *jail_policy_text(const JailPolicy *policy);
 const JailLimits *jail_policy_limits(const JailPolicy *policy);

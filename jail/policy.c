@@ -304,6 +304,12 @@ const char *jail_policy_description(const JailPolicy *policy)
         return policy->description ? policy->description : "";
 }
 
+bool jail_policy_may_kill(const JailPolicy *policy)
+{
+        /* A profile of system calls may say so of each. */
+        return !policy->listen || policy->n_refusals > 0;
+}
+
 const char *jail_policy_digest(const JailPolicy *policy)
 {
         return policy->digest;

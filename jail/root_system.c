@@ -30,7 +30,7 @@ static const char *const proc_hidden[] = {
         "acpi",      "asound",     "bus",  "driver",    "fs",        "irq",      "scsi",        "cmdline",
         "config.gz", "interrupts", "keys", "key-users", "kallsyms",  "modules",  "sched_debug", "latency_stats",
         "kcore",     "kmsg",       "timer_list",        "sysrq-trigger", "locks",   "iomem",    "ioports",
-        "partitions", "softirqs",
+        "partitions", "diskstats", "softirqs",
 };
 
 /* ---- /usr ---- */

@@ -20,10 +20,21 @@ static size_t utf8_length(const unsigned char *s)
         return n;
 }
 
-/* C0, DEL, and C1 as two bytes of UTF-8. */
+/* C0, DEL, C1; and what has a terminal show text in another order than it stands (UAX #9), or on another line: U+061C,
+ * U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
 static bool is_control(const unsigned char *s, size_t n)
 {
-        return (n == 1 && (s[0] < 0x20 || s[0] == 0x7f)) || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
+        switch (n) {
+        case 1:
+                return s[0] < 0x20 || s[0] == 0x7f;
+        case 2:
+                return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
+        case 3:
+                return s[0] == 0xe2 && ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+                                        (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+        default:
+                return false;
+        }
 }
 
 bool name_is_printable(const char *text)
@@ -45,7 +56,8 @@ static bool is_name_character(char c)
                (c && strchr("_.@+-", c));
 }
 
-char *text_escape(const char *text, size_t max)
+/* `also`: further characters that do not stand as they are. */
+static char *escape(const char *text, size_t max, const char *also)
 {
         static const char hex[] = "0123456789abcdef";
         const unsigned char *s = (const unsigned char *)text;
@@ -55,7 +67,7 @@ char *text_escape(const char *text, size_t max)
                 return NULL;
         while (*s && (size_t)((const char *)s - text) < max) {
                 size_t n = utf8_length(s);
-                if (n > 0 && !is_control(s, n)) {
+                if (n > 0 && !is_control(s, n) && !strchr(also, *s)) {
                         memcpy(out, s, n);
                         out += n;
                         s += n;
@@ -72,9 +84,22 @@ char *text_escape(const char *text, size_t max)
         return escaped;
 }
 
+char *text_escape(const char *text, size_t max)
+{
+        return escape(text, max, "");
+}
+
 char *name_escape(const char *text)
 {
-        return text_escape(text, NAME_SIZE_MAX);
+        return escape(text, NAME_SIZE_MAX, "");
+}
+
+char *name_quote(const char *text)
+{
+        _cleanup_free_ char *escaped = escape(text, NAME_SIZE_MAX, "\"\\");
+        char *quoted = NULL;
+
+        return escaped && asprintf(&quoted, "\"%s\"", escaped) >= 0 ? quoted : NULL;
 }
 
 int name_error(int code, const char *name, const char *why, Error *e)

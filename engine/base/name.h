@@ -28,6 +28,8 @@ bool name_is_printable(const char *text);
 char *name_escape(const char *text);
 /* The same for longer texts, of about `max` bytes. */
 char *text_escape(const char *text, size_t max);
+/* The same between quotation marks, of which there are none within it. */
+char *name_quote(const char *text);
 
 /* Sets the sentence "\"name\": why", with the name escaped. Returns `code`. */
 int name_error(int code, const char *name, const char *why, Error *e);

@@ -8,6 +8,9 @@
 
 #define STATUS_NO_JAIL 125
 
+/* Says a sentence on standard error. What it is about may have been named by a stranger: no control characters get there. */
+void command_say(const char *sentence);
+
 int command_run(int argc, char **argv, Error *e);
 int command_learn(int argc, char **argv, Error *e);
 int command_explain(int argc, char **argv, Error *e);

@@ -92,7 +92,7 @@ static int import(int argc, char **argv, Error *e)
         import.name = argv[first + 1];
         int r = image_import(&import, &config, e);
         if (r == -EINTR) {
-                fprintf(stderr, "skep-jail: %s\n", error_text(e));
+                command_say(error_text(e));
                 return STATUS_INTERRUPTED;
         }
         if (r < 0)

@@ -3,6 +3,7 @@
 /* skep-jail: one job in one jail, without a daemon; and what helps to make and to understand policies. */
 
 #include "engine/base/fd.h"
+#include "engine/base/name.h"
 #include "jail/cli/commands.h"
 
 #include <string.h>
@@ -36,6 +37,13 @@ static int dispatch(int argc, char **argv, Error *e)
         return command_run(argc, argv, e);
 }
 
+void command_say(const char *sentence)
+{
+        _cleanup_free_ char *escaped = text_escape(sentence, strlen(sentence));
+
+        fprintf(stderr, "skep-jail: %s\n", escaped ? escaped : "out of memory");
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -43,7 +51,7 @@ int main(int argc, char **argv)
         open_missing_stdio();
         int r = dispatch(argc, argv, &e);
         if (r < 0) {
-                fprintf(stderr, "skep-jail: %s\n", error_text(&e));
+                command_say(error_text(&e));
                 return STATUS_NO_JAIL;
         }
         return r;

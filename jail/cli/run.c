@@ -29,6 +29,7 @@
 
 typedef struct Run {
         const JobOptions *options;
+        const JailPolicy *policy;
         Jail *jail; /* NULL once it has ended */
         Sink sinks[2];
         Source source; /* `to` is -1 where nothing is relayed */
@@ -101,14 +102,14 @@ static void say_refused(const Run *run, const JailReport *report)
 
         if (list)
                 fprintf(stderr, "skep-jail: refused system calls: %s; --trace-denied says whose\n", list);
-        if (report->reason == JAIL_SIGNALLED && report->signal == SIGSYS)
+        if (report->reason == JAIL_SIGNALLED && report->signal == SIGSYS && jail_policy_may_kill(run->policy))
                 fprintf(stderr, "skep-jail: the job was killed for a system call that its policy refuses\n");
 }
 
 static void say_why(const JailReport *report)
 {
         if (report->message)
-                fprintf(stderr, "skep-jail: %s\n", report->message);
+                command_say(report->message);
         else if (report->reason == JAIL_OOM)
                 fprintf(stderr, "skep-jail: the job ran out of its memory limit\n");
         else if (report->reason == JAIL_WALL_LIMIT)
@@ -330,6 +331,7 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
 
         for (char *const *note = r >= 0 ? jail_policy_notes(policy) : NULL; note && *note; note++)
                 fprintf(stderr, "skep-jail: policy %s: %s\n", o->policy, *note);
+        run.policy = policy;
         if (r >= 0 && o->output)
                 r = output_check_place(o->output, e);
         if (r >= 0 && o->report)
@@ -360,7 +362,7 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
         sink_done(&run.sinks[0]);
         sink_done(&run.sinks[1]);
         if (r >= 0 && run.error.code < 0) {
-                fprintf(stderr, "skep-jail: %s\n", error_text(&run.error));
+                command_say(error_text(&run.error));
                 run.status = STATUS_NO_JAIL;
         }
         error_clear(&run.error);

@@ -57,6 +57,29 @@ P
         grep -qF 'by "\x1b]0;x\x07\x0askep"' err
 }
 
+@test "no argument of a call looks like another" {
+        cat > quoted.py <<'P'
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mount(b'a", "b") by "systemd" (pid 1)', "\u202eb\\".encode(), b"tmpfs", 0, None)
+P
+        jail --trace-denied --input quoted.py=quoted.py -- python3 /input/quoted.py 2> err
+        [ "$(cat err)" = 'skep-jail: denied: mount("a\x22, \x22b\x22) by \x22systemd\x22 (pid 1)", "\xe2\x80\xaeb\x5c", "tmpfs", 0x0, 0x0) by "python3" (pid 2)' ]
+}
+
+@test "an image's words do not reach the terminal as they are" {
+        run -127 jail -- "$(printf '/bin/\033[31mred')"
+        [[ $output == *'/bin/\x1b[31mred'* ]]
+        run jail --chdir "$(printf '/\033]0;x\007')" -- true
+        [[ $output == *'\x1b]0;x\x07'* ]]
+}
+
+@test "who ends itself by SIGSYS was refused nothing" {
+        run jail -- sh -c 'kill -SYS $$'
+        [ "$status" -eq 159 ]
+        [ -z "$output" ]
+}
+
 @test "what cannot be read is shown as an address" {
         cat > bad.py <<'P'
 import ctypes

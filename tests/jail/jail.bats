@@ -24,6 +24,18 @@ load jail
         [ "$used" -lt 3000000 ]
 }
 
+@test "a caller's precedence over others, and fixed addresses, are not handed on" {
+        [ "$(id -u)" -eq 0 ] || skip "only root has any"
+        run chrt -f 5 nice -n -5 ionice -c 1 setarch -R "$build/skep-jail" --allow-missing="$MISSING" -- python3 -c '
+import os; print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0), open("/proc/self/personality").read().strip())
+import ctypes; print(ctypes.CDLL(None).syscall(252, 1, 0) >> 13)' </dev/null
+        [ "${lines[0]}" = "0 0 00000000" ]
+        [ "${lines[1]}" != 1 ]
+        # what is after others stays so
+        run nice -n 7 "$build/skep-jail" --allow-missing="$MISSING" -- nice </dev/null
+        [ "$output" = 7 ]
+}
+
 @test "disk is limited in bytes" {
         run jail --disk 1M -- sh -c 'head -c 3M /dev/zero > /work/a' </dev/null
         [[ $output == *"No space left"* ]]

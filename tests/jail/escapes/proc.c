@@ -152,6 +152,7 @@ const Attack attacks_on_proc[] = {
         {"read-symbols", "read the addresses of the kernel", read_addresses, "/proc/kallsyms", 0, NULL},
         {"read-memory-map", "read the map of the physical memory", read_addresses, "/proc/iomem", 0, NULL},
         {"read-slabs", "read /proc/slabinfo", read_one, "/proc/slabinfo", 0, NULL},
+        {"read-diskstats", "read what the host's disks do", read_one, "/proc/diskstats", 0, NULL},
         {"read-partitions", "read which disks the host has", read_one, "/proc/partitions", 0, NULL},
         {"read-interrupts", "read the interrupts, which tell of typing", read_one, "/proc/interrupts", 0, NULL},
         {"environment-of-1", "read the environment of process 1", environment_of_1, NULL, 0, NULL},
