@@ -9,8 +9,12 @@
 #include <linux/seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #define LOAD(member) ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member)))
+/* Of little-endian machines, which are all that we build for: the kernel takes an int. */
+#define LOW_HALF(argument) \
+        ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (argument))))
 #define RETURN(value) ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, value))
 #define JUMP_IF(test, value, if_true, if_false) \
         ((struct sock_filter)BPF_JUMP(BPF_JMP | (test) | BPF_K, value, if_true, if_false))
@@ -74,6 +78,34 @@ int bpf_unknown_calls(BpfProgram *ret)
         }
         add_unknown(&p, first, UINT32_MAX);
         p.code[p.length++] = RETURN(SECCOMP_RET_ALLOW);
+        *ret = p;
+        return 0;
+}
+
+int bpf_reaper_calls(uint32_t refusal, BpfProgram *ret)
+{
+        static const struct {
+                unsigned number, argument; /* which says whose */
+        } calls[] = {
+                {SYS_prlimit64, 0},      {SYS_sched_setscheduler, 0}, {SYS_sched_setparam, 0}, {SYS_sched_setattr, 0},
+                {SYS_sched_setaffinity, 0}, {SYS_setpriority, 1},     {SYS_ioprio_set, 1},
+        };
+        BpfProgram p = {.code = malloc((5 + 4 * ELEMENTS(calls)) * sizeof *p.code)};
+
+        if (!p.code)
+                return -ENOMEM;
+        p.code[p.length++] = LOAD(arch);
+        p.code[p.length++] = JUMP_IF(BPF_JEQ, seccomp_arch_native(), 1, 0);
+        p.code[p.length++] = RETURN(SECCOMP_RET_ALLOW);
+        for (size_t i = 0; i < ELEMENTS(calls); i++) {
+                p.code[p.length++] = LOAD(nr);
+                p.code[p.length++] = JUMP_IF(BPF_JEQ, calls[i].number, 0, 2);
+                p.code[p.length++] = LOW_HALF(calls[i].argument);
+                p.code[p.length] = JUMP_IF(BPF_JEQ, 1, (uint8_t)(4 * (ELEMENTS(calls) - i - 1) + 1), 0);
+                p.length++;
+        }
+        p.code[p.length++] = RETURN(SECCOMP_RET_ALLOW);
+        p.code[p.length++] = RETURN(refusal);
         *ret = p;
         return 0;
 }

@@ -29,6 +29,10 @@ int bpf_export(scmp_filter_ctx context, BpfProgram *ret);
  * architectures (int 0x80, x32); allows all others. Error: -ENOMEM. */
 int bpf_unknown_calls(BpfProgram *ret);
 
+/* Answers `refusal` to calls that would set limits, processors or priorities of process 1 of the jail, the reaper; allows
+ * all others. For jails whose reaper has the job's id: otherwise the kernel refuses it. Error: -ENOMEM. */
+int bpf_reaper_calls(uint32_t refusal, BpfProgram *ret);
+
 /* One program that asks each of them in turn: a call is allowed that all of them allow, and gets the answer of the
  * first one that does not. Errors: -ENOMEM, -E2BIG. */
 int bpf_chain(const BpfProgram *parts, size_t n_parts, BpfProgram *ret);

@@ -6,6 +6,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
+#include "jail/bpf.h"
 #include "jail/client.h"
 #include "jail/enforce.h"
 #include "jail/filter_reading.h"
@@ -13,6 +14,7 @@
 #include "jail/policy.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -220,11 +222,27 @@ int plan_seal(const Plan *plan, Error *e)
         return fd < 0 ? error_errno(e, fd, "writing the plan") : fd;
 }
 
+/* The policy's filter, behind one for what the kernel permits to a job that has its reaper's id. */
+static int guard_reaper(Plan *plan, BpfProgram *ret, Error *e)
+{
+        _cleanup_bpf_ BpfProgram guard = {0};
+        int r = bpf_reaper_calls(plan->listen ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | EPERM, &guard);
+
+        if (r >= 0)
+                r = bpf_chain((BpfProgram[]){guard, {(void *)plan->filter, plan->filter_size / sizeof *guard.code}}, 2, ret);
+        if (r < 0)
+                return error_errno(e, r, "the system call filter");
+        plan->filter = ret->code;
+        plan->filter_size = ret->length * sizeof *ret->code;
+        return 0;
+}
+
 static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *root, const JailLimits *limits, Error *e)
 {
         const ImageConfig *image = &root->image.config;
         _cleanup_strv_ char **environment = NULL, **inputs = NULL, **binds = NULL, **command = NULL;
         const char *directory = spec->working_directory ? spec->working_directory : image->working_directory;
+        _cleanup_bpf_ BpfProgram guarded = {0};
         Plan plan;
         int r = plan_of_policy(l, spec->policy, &plan, e);
 
@@ -254,6 +272,8 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *ro
         plan.unpack_filter = l->unpack_filter;
         plan.unpack_filter_size = l->unpack_filter_size;
         plan.listen = listens(spec);
+        if (plan.ids == IDS_CALLER && (r = guard_reaper(&plan, &guarded, e)) < 0)
+                return r;
         plan.watch = spec->watch;
         plan.root = root->kind;
         plan.inputs = inputs;

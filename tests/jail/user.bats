@@ -90,6 +90,35 @@ jail() {
         [[ $output != *HOME=* ]]
 }
 
+@test "its limits, processors and priorities are not set, though it may have the job's id" {
+        cat > attack.py <<'P'
+import ctypes, os, resource, threading
+def tried(call, *arguments):
+    try:
+        call(*arguments)
+        print(call.__name__, "done")
+    except OSError as e:
+        print(call.__name__, e.strerror)
+tried(resource.prlimit, 1, resource.RLIMIT_NOFILE, (0, 0))
+tried(os.sched_setaffinity, 1, {0})
+tried(os.sched_setscheduler, 1, os.SCHED_IDLE, os.sched_param(0))
+tried(os.setpriority, os.PRIO_PROCESS, 1, 19)
+libc = ctypes.CDLL(None, use_errno=True)
+print("junk", libc.syscall(ctypes.c_long(302), ctypes.c_ulong(1 | 5 << 32), 7, b"\0" * 16, None), ctypes.get_errno())
+# its own are
+tried(resource.prlimit, 0, resource.RLIMIT_NOFILE, (100, 100))
+tried(resource.prlimit, os.getpid(), resource.RLIMIT_NOFILE, (90, 90))
+tried(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+tried(os.setpriority, os.PRIO_PROCESS, 0, 5)
+P
+        run jail --report "$place/home/report" --input attack.py=attack.py -- python3 /input/attack.py
+        [ "$status" -eq 0 ]
+        [ "$(grep -c 'not permitted' <<< "$output")" -eq 4 ]
+        if [ "$(uname -m)" = x86_64 ]; then grep -qx 'junk -1 1' <<< "$output"; fi
+        [ "$(grep -c done <<< "$output")" -eq 4 ]
+        [ "$(json_get reason "$place/home/report")" = exited ]
+}
+
 @test "an archive that takes over a user's unpacking cannot fill the disk" {
         mkdir -p "$place/hostile/build"
         cp -r "$place/policies" "$place/hostile/"
