@@ -183,7 +183,7 @@ int command_status(const Context *context, int argc, char **argv, Error *e)
 
         if ((r = ids_read(argc, argv, &ids, e)) < 0 || (r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        for (size_t i = 0; ids[i]; i++) {
+        for (size_t i = 0; ids && ids[i]; i++) {
                 _cleanup_json_ json_object *job = NULL;
                 _cleanup_free_ char *path = NULL;
                 if ((r = client_find_job(bus, ids[i], &path, e)) < 0 || (r = client_show_job(bus, path, &job, e)) < 0)

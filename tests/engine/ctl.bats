@@ -60,7 +60,15 @@ load ctl
         [ "$(ctl list --name many --state succeeded,failed --ids | wc -l)" -eq 0 ]
         ctl rm - < ids
         [ -z "$(ctl list --name many --ids)" ]
-        ctl wait - < /dev/null
+}
+
+@test "no id on standard input: nothing is asked, nothing is done" {
+        for command in status show wait cancel hold release requeue rm; do
+                for form in "" --json; do
+                        run -0 ctl $command - $form < /dev/null
+                        [ -z "$output" ]
+                done
+        done
 }
 
 @test "list goes through pages, and since a time" {
