@@ -29,9 +29,11 @@ static int read_lines(IdList *list, Error *e)
         int r = 0;
 
         while (r >= 0 && getline(&line, &room, stdin) >= 0) {
-                line[strcspn(line, " \t\r\n")] = '\0';
-                if (*line)
-                        r = id_list_add(list, line, e);
+                /* The first word, wherever it stands: some programs align what they print. */
+                char *id = line + strspn(line, " \t\r\n");
+                id[strcspn(id, " \t\r\n")] = '\0';
+                if (*id)
+                        r = id_list_add(list, id, e);
         }
         if (r >= 0 && ferror(stdin))
                 return error_errno(e, -errno, "standard input");

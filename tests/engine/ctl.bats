@@ -56,6 +56,7 @@ load ctl
         cmp ids listed
         ctl list --name many --ids | ctl cancel -
         run -1 ctl wait - < ids
+        [ "$(sed 's/^/ \t/; s/$/  and more/' ids | ctl status - --json | wc -l)" -eq 40 ]
         [ "$(ctl list --name many --state cancelled --ids | wc -l)" -eq 40 ]
         [ "$(ctl list --name many --state succeeded,failed --ids | wc -l)" -eq 0 ]
         ctl rm - < ids
