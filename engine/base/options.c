@@ -7,38 +7,81 @@
 #define FIRST_KEY 256 /* above every character */
 #define HELP_COLUMN 28
 
+static bool is_letter(const Option *option)
+{
+        return !option->name[1];
+}
+
+/* Those that are letters are left to make_letters(). */
 static struct option *make_table(const Option *options, size_t n)
 {
-        struct option *table = calloc(n + 1, sizeof *table);
+        struct option *table = calloc(n + 1, sizeof *table), *next = table;
 
         for (size_t i = 0; table && i < n; i++)
-                table[i] = (struct option){
-                        .name = options[i].name,
-                        .has_arg = options[i].argument ? required_argument : no_argument,
-                        .val = FIRST_KEY + (int)i,
-                };
+                if (!is_letter(&options[i]))
+                        *next++ = (struct option){
+                                .name = options[i].name,
+                                .has_arg = options[i].argument ? required_argument : no_argument,
+                                .val = FIRST_KEY + (int)i,
+                        };
         return table;
+}
+
+/* As getopt(3) takes them, "+:fn:": a missing value is told from an option that there is not. */
+static char *make_letters(const Option *options, size_t n, bool command)
+{
+        char *letters = malloc(2 * n + sizeof "+:"), *out = letters;
+
+        if (!letters)
+                return NULL;
+        out = stpcpy(out, command ? "+:" : ":");
+        for (size_t i = 0; i < n; i++)
+                if (is_letter(&options[i])) {
+                        *out++ = options[i].name[0];
+                        if (options[i].argument)
+                                *out++ = ':';
+                }
+        *out = '\0';
+        return letters;
+}
+
+static const Option *option_of(const Option *options, int key)
+{
+        if (key >= FIRST_KEY)
+                return &options[key - FIRST_KEY];
+        while (!is_letter(options) || options->name[0] != key)
+                options++;
+        return options;
+}
+
+/* A letter is named alone: getopt(3) may still stand in the word that it is one of several of. */
+static int refuse(char **argv, const char *why, Error *e)
+{
+        char letter[] = {'-', (char)optopt, '\0'};
+        bool is_long = optopt == 0 || optopt >= FIRST_KEY;
+
+        return error_set(e, -EINVAL, "%s: %s", is_long ? argv[optind - 1] : letter, why);
 }
 
 int options_read(const Option *options, size_t n, int argc, char **argv, bool command, void *target, Error *e)
 {
         _cleanup_free_ struct option *table = make_table(options, n);
+        _cleanup_free_ char *letters = make_letters(options, n, command);
         int key;
 
-        if (!table)
+        if (!table || !letters)
                 return error_oom(e);
         opterr = 0;
         optind = 0; /* glibc's way to start anew */
-        while ((key = getopt_long(argc, argv, command ? "+:" : ":", table, NULL)) != -1) {
+        while ((key = getopt_long(argc, argv, letters, table, NULL)) != -1) {
                 if (key == ':')
-                        return error_set(e, -EINVAL, "%s: needs a value", argv[optind - 1]);
+                        return refuse(argv, "needs a value", e);
                 if (key == '?')
-                        return error_set(e, -EINVAL, "%s: there is no such option, or it takes no value; see --help",
-                                         argv[optind - 1]);
-                const Option *option = &options[key - FIRST_KEY];
+                        return refuse(argv, "there is no such option, or it takes no value; see --help", e);
+                const Option *option = option_of(options, key);
                 int r = option->set(option, optarg, target, e);
                 if (r < 0)
-                        return error_prefix(e, "--%s", option->name), r;
+                        return error_prefix(e, "%s%s", is_letter(option) ? "-" : "--", option->name), r;
         }
         return optind;
 }

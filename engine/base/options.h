@@ -9,7 +9,7 @@
 /* A command line as a table: what an option is called, what it takes, what it does, and what the help says of it. */
 
 typedef struct Option {
-        const char *name;     /* without its dashes */
+        const char *name;     /* without its dashes; a single letter is written with one of them */
         const char *argument; /* "SIZE", as the help names it; NULL: a flag */
         const char *help;     /* NULL: the help does not list it */
         /* Gets the value (NULL of a flag). A sentence about it gets the option's name put before. */

@@ -55,7 +55,9 @@ static int take_since(const Option *option _unused_, const char *value, void *ta
 
 static const Option options_table[] = {
         {"follow", NULL, NULL, option_set_flag, offsetof(EventsOptions, follow)},
+        {"f", NULL, NULL, option_set_flag, offsetof(EventsOptions, follow)},
         {"number", "N", NULL, take_number, 0},
+        {"n", "N", NULL, take_number, 0},
         {"since", "TIME", NULL, take_since, 0},
 };
 

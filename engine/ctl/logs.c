@@ -25,6 +25,7 @@ static int take_attempt(const Option *option _unused_, const char *value, void *
 
 static const Option options_table[] = {
         {"follow", NULL, NULL, option_set_flag, offsetof(LogOptions, follow)},
+        {"f", NULL, NULL, option_set_flag, offsetof(LogOptions, follow)},
         {"timestamps", NULL, NULL, option_set_flag, offsetof(LogOptions, stamps)},
         {"raw", NULL, NULL, option_set_flag, offsetof(LogOptions, raw)},
         {"stdout", NULL, NULL, option_set_flag, offsetof(LogOptions, only_stdout)},

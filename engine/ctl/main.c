@@ -90,12 +90,10 @@ static void print_help_of(const Command *c)
         printf("%s\n\nSee skepctl(1) for all of it.\n", c->help);
 }
 
-/* The options of all commands may stand before the command or behind its name. Takes them out of argv, and writes short
- * options as long ones. Behind "run" come the words of somebody else's command: there the job's options are read with
- * care, and these with them. */
+/* The options of all commands may stand before the command or behind its name. Takes them out of argv. Behind "run" come
+ * the words of somebody else's command: there the job's options are read with care, and these with them. */
 static int take_common_options(int *argc, char **argv, Context *context, Error *e)
 {
-        static char follow[] = "--follow", number[] = "--number";
         int kept = 0;
 
         for (int i = 0; i < *argc; i++) {
@@ -115,9 +113,7 @@ static int take_common_options(int *argc, char **argv, Context *context, Error *
                                 return error_set(e, -EINVAL, "--address: needs a value");
                         context->address = argv[++i];
                 } else {
-                        argv[kept++] = strcmp(argv[i], "-f") == 0   ? follow
-                                       : strcmp(argv[i], "-n") == 0 ? number
-                                                                    : argv[i];
+                        argv[kept++] = argv[i];
                 }
         }
         *argc = kept;

@@ -46,6 +46,7 @@ static int take_number(const Option *option _unused_, const char *value, void *t
 
 static const Option options_table[] = {
         {"number", "N", NULL, take_number, 0},
+        {"n", "N", NULL, take_number, 0},
 };
 
 /* ---- on a terminal ---- */

@@ -25,7 +25,13 @@ load ctl
         refuse "is no time" list --since tomorrow
         refuse "needs a value" list --since
         refuse "which state" list --state ""
-        refuse "not built yet" agents
+        refuse "-l: there is no such option" list -la
+        refuse "-x: there is no such option" events -fx
+        refuse "-n: there is no such option" list -n 1
+        refuse "-n: needs a value" events -n
+        refuse "-n: \"x\"" events -nx
+        refuse "--bogus=1: there is no such option" events --bogus=1
+        refuse "--follow=1: there is no such option, or it takes no value" events --follow=1
         refuse "not built yet" agents
         refuse "not reached at" --address /nonexistent/socket list
 }
@@ -37,6 +43,18 @@ load ctl
                 [[ $output == "Usage: skepctl $command"* ]]
         done
         [ "$(ctl --version)" = "skepctl 0.1.0" ]
+}
+
+@test "short options are written as everywhere: with their values, and several together" {
+        ctl run -- true < /dev/null
+        for form in -n1 "-n 1" --number=1 "--number 1"; do
+                [ "$(ctl events $form --json | wc -l)" -eq 1 ]
+                [ "$(ctl top $form --json | wc -l)" -eq 1 ]
+        done
+        run timeout 2 "$build/skepctl" events -fn1
+        [ "${#lines[@]}" -eq 2 ]
+        run "$build/skepd" -xy
+        [[ $status -ne 0 && $output == *"-x: there is no such option"* ]]
 }
 
 @test "acts on all that are named, and says which could not be done" {
