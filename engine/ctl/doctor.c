@@ -24,7 +24,7 @@
 
 #define STATUS_PROBLEMS 1
 #define GROUP "skep"
-#define TEXT_MAX 600
+#define TEXT_MAX 1000
 
 typedef enum Verdict { VERDICT_YES, VERDICT_NOTE, VERDICT_NO } Verdict;
 
@@ -175,6 +175,75 @@ static void examine_way(Doctor *d)
 
 /* ---- the supervisor ---- */
 
+static void examine_version(Doctor *d, json_object *engine)
+{
+        const char *version = json_text(engine, "version");
+
+        if (version && strcmp(version, SKEP_VERSION) == 0)
+                find(d, "supervisor", VERDICT_YES, NULL, "it answers, version %s", version);
+        else
+                find(d, "supervisor", VERDICT_NOTE, "restart skepd after an upgrade: running jobs go on",
+                     "it answers, of version %s; this is skepctl %s", version ? version : "?", SKEP_VERSION);
+}
+
+static void examine_intake(Doctor *d, json_object *engine)
+{
+        if (json_object_get_boolean(json_member(engine, "draining")))
+                find(d, "intake", VERDICT_NO, "skepctl resume", "draining: no job is taken, none is started");
+        else if (json_object_get_boolean(json_member(engine, "paused")))
+                find(d, "intake", VERDICT_NO, "skepctl resume", "paused: jobs are taken, and none is started");
+        else
+                find(d, "intake", VERDICT_YES, NULL, "jobs are taken and started");
+}
+
+/* Sentences that say what mends it. */
+static void examine_troubles(Doctor *d, json_object *engine)
+{
+        json_object *troubles = json_member(engine, "troubles");
+
+        if (!json_object_is_type(troubles, json_type_array))
+                return;
+        for (size_t i = 0; i < json_object_array_length(troubles); i++)
+                find(d, "trouble", VERDICT_NO, NULL, "%s",
+                     json_object_get_string(json_object_array_get_idx(troubles, i)));
+}
+
+/* Where a worker tells more: its unit's part of the journal. One that the supervisor has started itself, as all are or
+ * none is, writes where that does. */
+static const char *place_of_words(json_object *workers)
+{
+        const char *unit = json_text(json_object_array_get_idx(workers, 0), "unit");
+
+        if (!unit)
+                return NULL;
+        return *unit ? "journalctl -u 'skep-worker@*'" : "see what skepd has written on its standard error";
+}
+
+static void examine_workers(Doctor *d, json_object *engine)
+{
+        uint64_t connected = json_number(engine, "workers"), target = json_number(engine, "pool_target");
+        _cleanup_json_ json_object *workers = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        if (client_workers(d->bus, &workers, &e) < 0) {
+                find(d, "workers", VERDICT_NO, NULL, "%s", error_text(&e));
+                return;
+        }
+        const char *place = place_of_words(workers);
+        if (connected == 0)
+                find(d, "workers", VERDICT_NO, place, "there is none");
+        else if (connected < target)
+                find(d, "workers", VERDICT_NOTE, place, "%" PRIu64 " of %" PRIu64, connected, target);
+        else
+                find(d, "workers", VERDICT_YES, NULL, "%" PRIu64, connected);
+        for (size_t i = 0; i < json_object_array_length(workers); i++) {
+                json_object *w = json_object_array_get_idx(workers, i);
+                const char *name = json_text(w, "name"), *trouble = json_text(w, "trouble");
+                if (trouble && *trouble)
+                        find(d, "workers", VERDICT_NO, place, "worker %s: %s", name ? name : "?", trouble);
+        }
+}
+
 static void examine_engine(Doctor *d)
 {
         _cleanup_json_ json_object *engine = NULL;
@@ -186,26 +255,10 @@ static void examine_engine(Doctor *d)
                 return;
         }
         d->reached = true;
-        const char *version = json_text(engine, "version");
-        if (version && strcmp(version, SKEP_VERSION) == 0)
-                find(d, "supervisor", VERDICT_YES, NULL, "it answers, version %s", version);
-        else
-                find(d, "supervisor", VERDICT_NOTE, "restart skepd after an upgrade: running jobs go on",
-                     "it answers, of version %s; this is skepctl %s", version ? version : "?", SKEP_VERSION);
-        if (json_object_get_boolean(json_member(engine, "draining")))
-                find(d, "intake", VERDICT_NO, "skepctl resume", "draining: no job is taken, none is started");
-        else if (json_object_get_boolean(json_member(engine, "paused")))
-                find(d, "intake", VERDICT_NO, "skepctl resume", "paused: jobs are taken, and none is started");
-        else
-                find(d, "intake", VERDICT_YES, NULL, "jobs are taken and started");
-        uint64_t workers = json_number(engine, "workers"), target = json_number(engine, "pool_target");
-        if (workers == 0)
-                find(d, "workers", VERDICT_NO, "journalctl -u 'skep-worker@*'", "there is none");
-        else if (workers < target)
-                find(d, "workers", VERDICT_NOTE, "journalctl -u 'skep-worker@*'", "%" PRIu64 " of %" PRIu64, workers,
-                     target);
-        else
-                find(d, "workers", VERDICT_YES, NULL, "%" PRIu64, workers);
+        examine_version(d, engine);
+        examine_intake(d, engine);
+        examine_troubles(d, engine);
+        examine_workers(d, engine);
 }
 
 /* ---- the host ---- */

@@ -11,6 +11,21 @@ refuse() {
         [ "${#lines[@]}" -eq 1 ]
 }
 
+# In the place of an engine, at $PWD/stand-in: answers what the file "answers" says; see answers.py.
+begin_stand_in() {
+        rm -f stand-in
+        python3 "$top/tests/engine/answers.py" stand-in answers 2> stand-in.log 3>&- &
+        stand_in=$!
+        for i in $(seq 100); do
+                [ ! -S stand-in ] || break
+                sleep 0.1
+        done
+}
+
+end_stand_in() {
+        [ -z "${stand_in:-}" ] || kill "$stand_in"
+}
+
 # On a terminal of its own: what would be on it, in $output.
 on_terminal() { # command, as a line for sh
         run timeout 60 script -qec "$1" /dev/null </dev/null

@@ -7,6 +7,10 @@ load ../helper
 load one_engine
 load ctl
 
+teardown() {
+        end_stand_in
+}
+
 @test "what is typed wrong gets one sentence with the way out" {
         refuse "see skepctl --help" nosuch
         refuse 'is "cancel" meant' canc
@@ -249,6 +253,28 @@ complete_line() { # words
         touch file
         run -125 ctl doctor --address "$BATS_TEST_TMPDIR/file"
         [[ $output == *"is no socket"* ]]
+}
+
+# answer_state TROUBLES WORKER: the engine's troubles, and the properties of its only worker, as answers.py has them.
+answer_state() {
+        printf '{"GetAll": ["a{sv}", [[["Version", ["s", "0.1.0"]], ["Workers", ["u", 1]], ["PoolTarget", ["u", 2]], ["Troubles", %s]]]],
+                 "GetManagedObjects": ["a{oa{sa{sv}}}", [[["/org/skep/Engine1/worker/3",
+                        [["org.skep.Engine1.Worker", [["Name", ["s", "3"]], %s]]]]]]]}' "[\"as\", $1]" "$2" > answers
+}
+
+@test "doctor finds what the engine, and a worker, say of themselves" {
+        begin_stand_in
+        answer_state '["the store cannot be written"]' '["Unit", ["s", "skep-worker@3.service"]], ["Trouble", ["s", "no such unit\u001b[2J"]]'
+        run -1 ctl --address "$PWD/stand-in" doctor
+        [[ $output == *"trouble     no    the store cannot be written"* ]]
+        [[ $output == *"workers     note  1 of 2"*"→ journalctl -u 'skep-worker@*'"* ]]
+        [[ $output == *"workers     no    worker 3: no such unit\x1b[2J"*"→ journalctl -u 'skep-worker@*'"* ]]
+        run -1 ctl --address "$PWD/stand-in" doctor --json
+        [[ $output == *'"name":"trouble","verdict":"no","text":"the store cannot be written"'* ]]
+        answer_state '[]' '["Unit", ["s", ""]], ["Trouble", ["s", ""]]'
+        run ctl --address "$PWD/stand-in" doctor
+        [[ $output == *"workers     note  1 of 2"*"→ see what skepd has written"* ]]
+        [[ $output != *journalctl* && $output != *"worker 3"* && $output != *trouble* ]]
 }
 
 @test "an ordinary user is told which group lets him in" {

@@ -107,8 +107,8 @@ class Reader:
 
 
 class Message:
-    def __init__(self, kind, fields, body, fds):
-        self.kind, self.fields, self.body, self.fds = kind, fields, body, fds
+    def __init__(self, kind, serial, fields, body, fds):
+        self.kind, self.serial, self.fields, self.body, self.fds = kind, serial, fields, body, fds
 
     @property
     def error(self):
@@ -183,7 +183,7 @@ class Connection:
         """The next message."""
         while len(self.buffer) < 16:
             self.receive()
-        body_size, _, fields_size = struct.unpack_from("<III", self.buffer, 4)
+        body_size, serial, fields_size = struct.unpack_from("<III", self.buffer, 4)
         start = 16 + fields_size + (-fields_size % 8)
         while len(self.buffer) < start + body_size:
             self.receive()
@@ -195,7 +195,7 @@ class Connection:
         kind = self.buffer[1]
         self.buffer = self.buffer[start + body_size :]
         fds, self.fds = self.fds[: fields.get(9, 0)], self.fds[fields.get(9, 0) :]
-        return Message(kind, fields, values, fds)
+        return Message(kind, serial, fields, values, fds)
 
     def answer(self, serial):
         while True:
