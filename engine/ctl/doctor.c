@@ -189,7 +189,7 @@ static void examine_version(Doctor *d, json_object *engine)
 static void examine_intake(Doctor *d, json_object *engine)
 {
         if (json_object_get_boolean(json_member(engine, "draining")))
-                find(d, "intake", VERDICT_NO, "skepctl resume", "draining: no job is taken, none is started");
+                find(d, "intake", VERDICT_NO, "skepctl resume", "draining: no job is taken; those that wait are run");
         else if (json_object_get_boolean(json_member(engine, "paused")))
                 find(d, "intake", VERDICT_NO, "skepctl resume", "paused: jobs are taken, and none is started");
         else

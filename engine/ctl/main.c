@@ -45,7 +45,7 @@ static const Command commands[] = {
         {"scale", "N|MODE", "have so many workers; off, fixed, reactive or predictive: by that", command_govern},
         {"pause", "", "start nothing more, until resume", command_govern},
         {"resume", "", "start jobs again, and take them again", command_govern},
-        {"drain", "", "take no more jobs, and start none", command_govern},
+        {"drain", "", "take no more jobs; those that were taken are run", command_govern},
         {"reload", "", "read the configuration again", command_govern},
         {"config", "", "the configuration, and where each value is from", command_config},
         {"forecast", "[--minutes N] [--svg FILE]", "the load that is foreseen, and the pool", command_forecast},

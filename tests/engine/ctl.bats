@@ -247,6 +247,9 @@ complete_line() { # words
         [ "$status" -eq 1 ]
         [ "$(json_get reached <<< "$output")" = true ]
         [[ $output == *'"name":"intake","verdict":"no"'*'"remedy":"skepctl resume"'* ]]
+        ctl drain
+        run -1 ctl doctor
+        [[ $output == *"intake      no    draining: no job is taken; those that wait are run"* ]]
         ctl resume
         run -125 ctl doctor --address "$BATS_TEST_TMPDIR/nothing"
         [[ $output == *"socket      note  $BATS_TEST_TMPDIR/nothing: No such file"* ]]
