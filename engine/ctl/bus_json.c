@@ -61,6 +61,8 @@ static int read_basic(sd_bus_message *m, char type, json_object **ret)
                 *ret = json_object_new_int64(v.i64);
                 break;
         case 't':
+                if (v.u64 == UINT64_MAX)
+                        return 1; /* null, as json_add_number() writes it */
                 *ret = json_object_new_uint64(v.u64);
                 break;
         case 'b':

@@ -8,7 +8,8 @@
  * properties become keys of JSON: "SubmittedUSec" is "submitted_usec". */
 
 /* Reads the next value of a message: a dictionary, whose keys are texts, becomes an object, an array or a structure an
- * array, a variant what is in it. Descriptors are left out. The caller owns `*ret`, also on failure. Returns 1, 0 at
+ * array, a variant what is in it, and UINT64_MAX, which stands for what is not limited or not measured, null.
+ * Descriptors are left out. The caller owns `*ret`, also on failure. Returns 1, 0 at
  * the end of a container, or a negative errno. */
 int bus_json_read(sd_bus_message *m, json_object **ret);
 

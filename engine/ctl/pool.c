@@ -49,15 +49,17 @@ Table *pool_table(json_object *workers, bool colour)
 
         for (size_t i = 0; table && i < json_object_array_length(workers); i++) {
                 json_object *w = json_object_array_get_idx(workers, i);
-                uint64_t memory = json_number(w, "memory_bytes"), started = json_number(w, "started_usec");
+                uint64_t started = json_number(w, "started_usec");
                 table_add(table, json_text(w, "name"), NULL);
                 table_add(table, json_text(w, "state"), state_colour(json_text(w, "state")));
                 table_add_number(table, json_number(w, "running"));
-                if (json_number(w, "warm") != UINT64_MAX)
+                if (json_member(w, "warm"))
                         table_add_number(table, json_number(w, "warm"));
                 else
                         table_add(table, NULL, NULL);
-                table_add(table, memory != UINT64_MAX ? amount_size(memory).text : NULL, NULL);
+                table_add(table,
+                          json_member(w, "memory_bytes") ? amount_size(json_number(w, "memory_bytes")).text : NULL,
+                          NULL);
                 _cleanup_free_ char *pressure = pressure_text(w);
                 table_add(table, pressure, NULL);
                 table_add(table, started && started <= now ? amount_duration(now - started).text : NULL, NULL);

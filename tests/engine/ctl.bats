@@ -280,6 +280,15 @@ answer_state() {
         [[ $output != *journalctl* && $output != *"worker 3"* && $output != *trouble* ]]
 }
 
+@test "what is not measured is null, and a dash in tables" {
+        begin_stand_in
+        answer_state '[]' '["Warm", ["t", 18446744073709551615]], ["MemoryBytes", ["t", 18446744073709551615]], ["Pressure", ["a{sd}", []]], ["Unit", ["s", "u"]]'
+        sed -i '1s/{/{"ListTenants": ["aa{sv}", [[]]], "ListJobs": ["aa{sv}s", [[], ""]], /' answers
+        ctl --address "$PWD/stand-in" pool --json | grep -q '"warm":null,"memory_bytes":null,"pressure":{},"unit":"u"'
+        ctl --address "$PWD/stand-in" top --json -n 1 | grep -q '"warm":null,"memory_bytes":null,"pressure":{},"unit":"u"'
+        ctl --address "$PWD/stand-in" pool | grep -q '^3  *-  *0  *-  *-  *-  *-  *u$'
+}
+
 @test "an ordinary user is told which group lets him in" {
         run setpriv --reuid 65534 --regid 65534 --clear-groups "$build/skepctl" --address "$BATS_FILE_TMPDIR/engine.sock" doctor
         [[ $output == *"group "*" skep"* ]] || [[ $output == *"no group skep"* ]]
