@@ -222,6 +222,41 @@ complete_line() { # words
         ctl cancel "$id"
 }
 
+@test "bash completes the values of options" {
+        mkdir -p place/inner && touch place/file
+        [ "$(complete_line skepctl list --state running,fa)" = running,failed ]
+        [ "$(complete_line skepctl list --state = running,fa)" = running,failed ]
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        complete_line skepctl list --array "" | grep -qx "$id"
+        [ "$(complete_line skepctl --address "")" = place ]
+        [ "$(complete_line skepctl --address unix : path = place/f)" = place/file ]
+        [ "$(complete_line skepctl run --input "")" = place ]
+        [ "$(complete_line skepctl run --input a = place/f)" = place/file ]
+        [ "$(complete_line skepctl run --input = a = place/f)" = place/file ]
+        [ "$(complete_line skepctl submit --input a/ = place/i)" = place/inner ]
+        [ "$(complete_line skepctl forecast --svg place/f)" = place/file ]
+        [ "$(complete_line skepctl forecast --mi)" = --minutes ]
+        [ "$(complete_line skepctl run --output place/)" = place/inner ]
+        [ "$(complete_line skepctl output --json "$id" place/)" = place/inner ]
+        [ "$(complete_line skepctl scale re)" = reactive ]
+        [ -z "$(complete_line skepctl scale reactive "")" ]
+        [ -z "$(complete_line skepctl run python3 -)" ]
+        [ -z "$(complete_line skepctl run --policy python --setenv A = b python3 --js)" ]
+        [ "$(complete_line skepctl run --policy python --js)" = --json ]
+}
+
+@test "bash completes every option that the help of a command has" {
+        for command in "" $(ctl --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'); do
+                case $command in
+                run) ctl --help | sed -n '/^Options of run/,/^$/p' ;;
+                *) ctl $command --help | grep ^Usage: ;;
+                esac > help
+                grep -o -- ' \[\?--\?[a-z][a-z-]*' help | tr -d ' [' | while read -r option; do
+                        complete_line skepctl $command - | grep -qx -- "$option" || { echo "$command $option"; exit 1; }
+                done
+        done
+}
+
 @test "each command is in the manual, and bash knows it" {
         commands=$(ctl --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
         [ "$(wc -w <<< "$commands")" -ge 16 ]
