@@ -125,10 +125,10 @@ int command_act(const Context *context, int argc, char **argv, Error *e)
 static int print_later(const Context *context, sd_bus_message *reply, Error *e)
 {
         _cleanup_json_ json_object *keys = NULL, *whole = json_object_new_object();
-        int r = bus_json_read(reply, &keys);
+        int r = client_read(reply, "as", &keys, e);
 
         if (r < 0)
-                return error_errno(e, r, "reading the answer");
+                return r;
         if (context->json) {
                 json_object_object_add(whole, "needs_restart", json_object_get(keys));
                 print_json(stdout, whole);

@@ -82,7 +82,7 @@ static int read_entry(sd_bus_message *m, const char *contents, json_object *obje
 {
         json_object *value = NULL;
         const char *name;
-        int r = sd_bus_message_read_basic(m, contents[0], &name);
+        int r = strchr("sog", contents[0]) ? sd_bus_message_read_basic(m, contents[0], &name) : -EBADMSG;
 
         if (r < 0)
                 return r;
@@ -153,6 +153,14 @@ int bus_json_read(sd_bus_message *m, json_object **ret)
         }
 }
 
+int bus_json_expect(sd_bus_message *m, const char *types, json_object **ret)
+{
+        const char *found = sd_bus_message_get_signature(m, true);
+        int r = found && strcmp(found, types) == 0 ? bus_json_read(m, ret) : -EBADMSG;
+
+        return r < 0 ? r : 0;
+}
+
 json_object *json_member(json_object *object, const char *key)
 {
         json_object *value = NULL;
@@ -165,6 +173,13 @@ const char *json_text(json_object *object, const char *key)
         json_object *value = json_member(object, key);
 
         return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+}
+
+json_object *json_list(json_object *object, const char *key)
+{
+        json_object *value = json_member(object, key);
+
+        return json_object_is_type(value, json_type_array) ? value : NULL;
 }
 
 uint64_t json_number(json_object *object, const char *key)

@@ -171,9 +171,20 @@ int client_call(sd_bus *bus, sd_bus_message **ret, Error *e, const char *method,
         return r < 0 ? error_errno(e, r, "calling %s", method) : client_call_message(bus, call, ret, e);
 }
 
-/* A call of another interface than the manager's, on an object. */
-static int call_object(sd_bus *bus, const char *path, const char *interface, const char *method, json_object **ret,
-                       Error *e, const char *types, ...)
+int client_read(sd_bus_message *reply, const char *types, json_object **ret, Error *e)
+{
+        int r = bus_json_expect(reply, types, ret);
+
+        if (r == -EBADMSG)
+                return error_set(e, r,
+                                 "the supervisor has answered with something else than agreed: it is of another "
+                                 "version");
+        return r < 0 ? error_errno(e, r, "reading the answer") : 0;
+}
+
+/* A call of another interface than the manager's, on an object; `answer` are the types of what comes back. */
+static int call_object(sd_bus *bus, const char *path, const char *interface, const char *method, const char *answer,
+                       json_object **ret, Error *e, const char *types, ...)
 {
         _cleanup_message_ sd_bus_message *call = NULL, *reply = NULL;
         va_list ap;
@@ -186,15 +197,13 @@ static int call_object(sd_bus *bus, const char *path, const char *interface, con
         }
         if (r < 0)
                 return error_errno(e, r, "calling %s", method);
-        if ((r = client_call_message(bus, call, &reply, e)) < 0)
-                return r;
-        r = bus_json_read(reply, ret);
-        return r < 0 ? error_errno(e, r, "reading the answer") : 0;
+        r = client_call_message(bus, call, &reply, e);
+        return r < 0 ? r : client_read(reply, answer, ret, e);
 }
 
 int client_properties(sd_bus *bus, const char *path, const char *interface, json_object **ret, Error *e)
 {
-        return call_object(bus, path, "org.freedesktop.DBus.Properties", "GetAll", ret, e, "s", interface);
+        return call_object(bus, path, "org.freedesktop.DBus.Properties", "GetAll", "a{sv}", ret, e, "s", interface);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -207,8 +216,8 @@ static int compare_names(const void *a, const void *b)
 int client_workers(sd_bus *bus, json_object **ret, Error *e)
 {
         _cleanup_json_ json_object *objects = NULL, *workers = json_object_new_array();
-        int r = call_object(bus, ENGINE_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &objects, e,
-                            "");
+        int r = call_object(bus, ENGINE_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
+                            "a{oa{sa{sv}}}", &objects, e, "");
 
         if (r < 0)
                 return r;
@@ -223,13 +232,10 @@ int client_workers(sd_bus *bus, json_object **ret, Error *e)
         return 0;
 }
 
-int client_get(sd_bus *bus, const char *method, json_object **ret, Error *e)
+int client_get(sd_bus *bus, const char *method, const char *types, json_object **ret, Error *e)
 {
         _cleanup_message_ sd_bus_message *reply = NULL;
         int r = client_call(bus, &reply, e, method, "");
 
-        if (r < 0)
-                return r;
-        r = bus_json_read(reply, ret);
-        return r < 0 ? error_errno(e, r, "reading the answer") : 0;
+        return r < 0 ? r : client_read(reply, types, ret, e);
 }

@@ -33,10 +33,13 @@ int client_new_call(sd_bus *bus, const char *method, sd_bus_message **ret);
 /* For the answer of an asynchronous call: 0, or a negative errno with its sentence. */
 int client_answer(sd_bus_message *reply, Error *e);
 
+/* The first value of an answer, which the caller owns. Error: -EBADMSG, it has not these types. */
+int client_read(sd_bus_message *reply, const char *types, json_object **ret, Error *e);
+
 /* All properties of an interface, as one object. The caller owns it. */
 int client_properties(sd_bus *bus, const char *path, const char *interface, json_object **ret, Error *e);
-/* What a method of the manager without arguments answers. The caller owns it. */
-int client_get(sd_bus *bus, const char *method, json_object **ret, Error *e);
+/* What a method of the manager without arguments answers, which has these types. The caller owns it. */
+int client_get(sd_bus *bus, const char *method, const char *types, json_object **ret, Error *e);
 
 /* The workers, an array of their properties in the order of their names. The caller owns it. */
 int client_workers(sd_bus *bus, json_object **ret, Error *e);

@@ -151,7 +151,9 @@ int client_list_jobs(sd_bus *bus, char *const *filter, uint32_t limit, char **cu
                 return r == -EINVAL ? error_set(e, r, "a word is not UTF-8") : error_errno(e, r, "listing jobs");
         if ((r = client_call_message(bus, call, &reply, e)) < 0)
                 return r;
-        if ((r = bus_json_read(reply, &jobs)) < 0 || (r = sd_bus_message_read(reply, "s", &next)) < 0)
+        if ((r = client_read(reply, "aa{sv}s", &jobs, e)) < 0)
+                return r;
+        if ((r = sd_bus_message_read(reply, "s", &next)) < 0)
                 return error_errno(e, r, "reading the answer");
         for (size_t i = 0; i < json_object_array_length(jobs); i++)
                 finish_job(json_object_array_get_idx(jobs, i));

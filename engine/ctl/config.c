@@ -42,11 +42,14 @@ int command_config(const Context *context, int argc, char **argv, Error *e)
 
         if (argc > 1)
                 return error_set(e, -EINVAL, "%s: skepctl config takes no words", argv[1]);
-        if ((r = client_connect(context->address, &bus, e)) < 0 || (r = client_get(bus, "GetConfig", &answer, e)) < 0)
+        if ((r = client_connect(context->address, &bus, e)) < 0 ||
+            (r = client_get(bus, "GetConfig", "s", &answer, e)) < 0)
                 return r;
         const char *text = json_object_get_string(answer);
         if ((r = json_parse_text(text ? text : "", text ? strlen(text) : 0, &config, e)) < 0)
                 return r;
+        if (!json_object_is_type(config, json_type_object))
+                return error_set(e, -EBADMSG, "the configuration of the supervisor cannot be read");
         if (!context->json)
                 return print_table(context, config, e);
         print_json(stdout, config);

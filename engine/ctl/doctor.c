@@ -199,11 +199,9 @@ static void examine_intake(Doctor *d, json_object *engine)
 /* Sentences that say what mends it. */
 static void examine_troubles(Doctor *d, json_object *engine)
 {
-        json_object *troubles = json_member(engine, "troubles");
+        json_object *troubles = json_list(engine, "troubles");
 
-        if (!json_object_is_type(troubles, json_type_array))
-                return;
-        for (size_t i = 0; i < json_object_array_length(troubles); i++)
+        for (size_t i = 0; troubles && i < json_object_array_length(troubles); i++)
                 find(d, "trouble", VERDICT_NO, NULL, "%s",
                      json_object_get_string(json_object_array_get_idx(troubles, i)));
 }

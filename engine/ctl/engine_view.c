@@ -63,7 +63,8 @@ int engine_view_take(EngineView *v, sd_bus *bus, Error *e)
         v->finished_per_second = before && now >= finished && v->realtime_usec > before_usec
                                          ? (double)(now - finished) * 1e6 / (double)(v->realtime_usec - before_usec)
                                          : 0;
-        if ((r = client_workers(bus, &v->workers, e)) < 0 || (r = client_get(bus, "ListTenants", &v->tenants, e)) < 0)
+        if ((r = client_workers(bus, &v->workers, e)) < 0 ||
+            (r = client_get(bus, "ListTenants", "aa{sv}", &v->tenants, e)) < 0)
                 return r;
         return take_running(v, bus, e);
 }

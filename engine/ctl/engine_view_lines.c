@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/ctl/engine_view.h"
 
+#include "engine/base/name.h"
 #include "engine/base/strv.h"
 #include "engine/ctl/amount.h"
 #include "engine/ctl/bus_json.h"
@@ -73,7 +74,8 @@ static int add_heads(char ***lines, const EngineView *v, bool colour, bool utc)
         bool paused = json_object_get_boolean(json_member(v->engine, "paused")),
              draining = json_object_get_boolean(json_member(v->engine, "draining"));
         const char *version = json_text(v->engine, "version");
-        int r = strv_addf(lines, "%sskepd %s%s  up %s  %s%s", colour ? "\033[1m" : "", version ? version : "",
+        _cleanup_free_ char *escaped = name_escape(version ? version : "");
+        int r = strv_addf(lines, "%sskepd %s%s  up %s  %s%s", colour ? "\033[1m" : "", escaped ? escaped : "",
                           colour ? "\033[0m" : "",
                           started && started <= now ? amount_duration(now - started).text : "-",
                           amount_time(now, utc).text,

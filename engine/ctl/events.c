@@ -185,9 +185,11 @@ static int read_past(Events *v, uint64_t since_usec, Error *e)
 
 static bool was_shown(const Events *v, const char *id, bool finished)
 {
-        for (size_t i = 0; i < v->n; i++)
-                if (v->past[i].finished == finished && strcmp(json_text(v->past[i].job, "id"), id) == 0)
+        for (size_t i = 0; i < v->n; i++) {
+                const char *shown = json_text(v->past[i].job, "id");
+                if (v->past[i].finished == finished && shown && strcmp(shown, id) == 0)
                         return true;
+        }
         return false;
 }
 

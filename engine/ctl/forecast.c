@@ -5,6 +5,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
+#include "engine/base/name.h"
 #include "engine/base/size.h"
 #include "engine/ctl/bus_json.h"
 #include "engine/ctl/client.h"
@@ -145,7 +146,10 @@ static int print_all(const Forecast *f, Error *e)
 {
         json_object *accuracy = json_member(f->report, "accuracy");
 
-        printf("The scaler is %s.\n\n", json_text(f->report, "mode"));
+        const char *mode = json_text(f->report, "mode");
+        _cleanup_free_ char *escaped = name_escape(mode ? mode : "?");
+
+        printf("The scaler is %s.\n\n", escaped ? escaped : "");
         if (json_object_array_length(f->bands) == 0)
                 printf("There is nothing yet to foresee by: the first step has not ended.\n\n");
         else if (print_bands(f, e) < 0)
@@ -159,8 +163,10 @@ static int print_all(const Forecast *f, Error *e)
         print_plot(f);
         print_accuracy(accuracy, "day");
         print_accuracy(accuracy, "week");
-        if (json_object_array_length(f->decisions) > 0)
-                printf("\nThe last decision: %s\n", json_text(json_object_array_get_idx(f->decisions, 0), "sentence"));
+        if (json_object_array_length(f->decisions) > 0) {
+                fputs("\nThe last decision: ", stdout);
+                print_text(json_text(json_object_array_get_idx(f->decisions, 0), "sentence"));
+        }
         return 0;
 }
 

@@ -111,7 +111,7 @@ static int print_page(const Context *context, const ListOptions *o, json_object 
                 if (context->json)
                         print_json(stdout, job);
                 else if (o->ids)
-                        puts(json_text(job, "id"));
+                        print_text(json_text(job, "id"));
                 else
                         add_row(table, job, context->utc);
         }

@@ -45,7 +45,7 @@ int command_policies(const Context *context, int argc, char **argv, Error *e)
         if (!table)
                 return error_oom(e);
         if ((r = client_connect(context->address, &bus, e)) < 0 ||
-            (r = client_get(bus, "ListPolicies", &policies, e)) < 0)
+            (r = client_get(bus, "ListPolicies", "a(sss)", &policies, e)) < 0)
                 return r;
         for (size_t i = 0; i < json_object_array_length(policies); i++)
                 print_policy(context, table, json_object_array_get_idx(policies, i));

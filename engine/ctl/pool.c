@@ -29,7 +29,10 @@ static char *pressure_text(json_object *w)
         const char *name = NULL;
         char *text = NULL;
 
-        json_object_object_foreach(json_member(w, "pressure"), key, value)
+        json_object *pressure = json_member(w, "pressure");
+        if (!json_object_is_type(pressure, json_type_object))
+                return NULL;
+        json_object_object_foreach(pressure, key, value)
         {
                 if (name && json_object_get_double(value) <= most)
                         continue;
@@ -83,11 +86,11 @@ static int print_json_form(json_object *engine, json_object *workers)
 /* What is wrong with the engine as a whole. */
 static void print_troubles(json_object *engine)
 {
-        json_object *troubles = json_member(engine, "troubles");
+        json_object *troubles = json_list(engine, "troubles");
 
         for (size_t i = 0; troubles && i < json_object_array_length(troubles); i++) {
-                _cleanup_free_ char *text =
-                        text_escape(json_object_get_string(json_object_array_get_idx(troubles, i)), TROUBLE_MAX);
+                const char *trouble = json_object_get_string(json_object_array_get_idx(troubles, i));
+                _cleanup_free_ char *text = text_escape(trouble ? trouble : "", TROUBLE_MAX);
                 printf("\n%s\n", text ? text : "");
         }
 }
@@ -119,10 +122,11 @@ int command_pool(const Context *context, int argc, char **argv, Error *e)
         print_troubles(engine);
         for (size_t i = 0; i < json_object_array_length(workers); i++) {
                 json_object *w = json_object_array_get_idx(workers, i);
-                const char *trouble = json_text(w, "trouble");
-                _cleanup_free_ char *text = trouble && *trouble ? text_escape(trouble, TROUBLE_MAX) : NULL;
-                if (text)
-                        printf("\nworker %s: %s\n", json_text(w, "name"), text);
+                const char *trouble = json_text(w, "trouble"), *name = json_text(w, "name");
+                _cleanup_free_ char *text = trouble && *trouble ? text_escape(trouble, TROUBLE_MAX) : NULL,
+                                    *escaped = name_escape(name ? name : "?");
+                if (text && escaped)
+                        printf("\nworker %s: %s\n", escaped, text);
         }
         return 0;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/ctl/print.h"
 
+#include "engine/base/name.h"
 #include "engine/ctl/bus_json.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#define TEXT_MAX 4000
 
 void print_json(FILE *f, json_object *object)
 {
@@ -21,6 +24,13 @@ void print_json(FILE *f, json_object *object)
                         fputc(*at, f);
         }
         fputc('\n', f);
+}
+
+void print_text(const char *text)
+{
+        _cleanup_free_ char *escaped = text_escape(text ? text : "-", TEXT_MAX);
+
+        puts(escaped ? escaped : "");
 }
 
 const char *state_colour(const char *state)

@@ -12,6 +12,9 @@
 /* One object as one line. Characters that a terminal would obey are written as JSON escapes. */
 void print_json(FILE *f, json_object *object);
 
+/* A text of the supervisor's as one line, with what a terminal would obey escaped; "-" for NULL. */
+void print_text(const char *text);
+
 /* The colour of a job's or worker's state, for table_add(); NULL for none. */
 const char *state_colour(const char *state);
 

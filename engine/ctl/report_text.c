@@ -75,8 +75,10 @@ static void add_denied(Line *line, json_object *report)
 
 static void add_names(Line *line, json_object *names)
 {
-        for (size_t i = 0; json_object_is_type(names, json_type_array) && i < json_object_array_length(names); i++)
-                strv_add(&line->parts, json_object_get_string(json_object_array_get_idx(names, i)));
+        for (size_t i = 0; names && i < json_object_array_length(names); i++) {
+                const char *name = json_object_get_string(json_object_array_get_idx(names, i));
+                strv_add(&line->parts, name ? name : "?");
+        }
 }
 
 static void add_enforced(Line *line, json_object *report)
@@ -118,7 +120,7 @@ char **report_lines(json_object *report)
         end_line(&line, "refused", &lines);
         add_enforced(&line, report);
         end_line(&line, "held by", &lines);
-        add_names(&line, json_member(report, "not_enforced"));
+        add_names(&line, json_list(report, "not_enforced"));
         end_line(&line, "not held", &lines);
         return lines;
 }

@@ -93,12 +93,12 @@ static int status_of(json_object *report)
 static void say_why(json_object *report)
 {
         const char *message = json_text(report, "message"), *reason = json_text(report, "reason");
-        _cleanup_free_ char *escaped = message ? text_escape(message, MESSAGE_MAX) : NULL;
+        bool by_limit = reason && (strcmp(reason, "oom") == 0 || strstr(reason, "-limit"));
+        const char *why = message ? message : by_limit ? reason : NULL;
+        _cleanup_free_ char *escaped = why ? text_escape(why, MESSAGE_MAX) : NULL;
 
         if (escaped)
-                fprintf(stderr, "skepctl: %s\n", escaped);
-        else if (reason && (strcmp(reason, "oom") == 0 || strstr(reason, "-limit")))
-                fprintf(stderr, "skepctl: the job was ended: %s\n", reason);
+                fprintf(stderr, "skepctl: %s%s\n", message ? "" : "the job was ended: ", escaped);
 }
 
 static int submit(sd_bus *bus, JobOptions *o, char **ret_path, Error *e)

@@ -39,14 +39,16 @@ static void print_state(const Context *context, json_object *job)
         json_object *report = json_member(job, "report");
         char buffer[48];
         const char *ending = json_number(job, "finished_usec") ? ending_text(report, buffer) : NULL;
+        _cleanup_free_ char *state_escaped = name_escape(state ? state : "-"),
+                            *ending_escaped = name_escape(ending ? ending : "");
 
         printf("%-12s %s%s%s%s%s", "state", colour ? "\033[" : "", colour ? colour : "", colour ? "m" : "",
-               state ? state : "-", colour ? "\033[0m" : "");
+               state_escaped ? state_escaped : "", colour ? "\033[0m" : "");
         if (json_object_get_boolean(json_member(job, "held")))
                 fputs(", held: skepctl release lets it start", stdout);
         /* That one which has succeeded has exited goes without saying. */
         if (ending && strcmp(state ? state : "", ending) != 0 && strcmp(ending, "exited") != 0)
-                printf(" (%s)", ending);
+                printf(" (%s)", ending_escaped ? ending_escaped : "");
         putchar('\n');
         if (json_text(report, "message"))
                 print_line("why", "%s", json_text(report, "message"));
@@ -131,7 +133,8 @@ static void print_members(json_object *job)
         json_object_object_foreach(array, state, count)
                 strv_addf(&parts, "%" PRIu64 " %s", json_object_get_uint64(count), state);
         _cleanup_free_ char *text = parts ? strv_join(parts, ", ") : NULL;
-        print_line("members", "%s (skepctl list --array %s)", text ? text : "-", json_text(job, "id"));
+        print_line("members", "%s (skepctl list --array %s)", text ? text : "-",
+                   json_text(job, "id") ? json_text(job, "id") : "ID");
 }
 
 /* Whom it waits for: the states of those that it is to run after. */
@@ -145,7 +148,7 @@ static int print_awaited(sd_bus *bus, json_object *job)
         {
                 _cleanup_json_ json_object *parent = NULL;
                 _cleanup_free_ char *path = NULL;
-                const char *text = json_object_get_string(id);
+                const char *text = json_object_is_type(id, json_type_string) ? json_object_get_string(id) : "";
                 bool found = client_find_job(bus, text, &path, NULL) >= 0 &&
                              client_properties(bus, path, ENGINE_JOB, &parent, NULL) >= 0;
                 print_line("after", "%s: %s (%s)", name, text,
@@ -158,7 +161,7 @@ static void print_job(const Context *context, sd_bus *bus, json_object *job)
 {
         json_object *report = json_member(job, "report");
 
-        print_line("id", "%s", json_text(job, "id"));
+        print_line("id", "%s", json_text(job, "id") ? json_text(job, "id") : "-");
         if (json_text(job, "name") && *json_text(job, "name"))
                 print_line("name", "%s", json_text(job, "name"));
         print_state(context, job);

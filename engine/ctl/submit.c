@@ -9,6 +9,7 @@
 #include "engine/ctl/ids.h"
 #include "engine/ctl/job_options.h"
 #include "engine/ctl/job_texts.h"
+#include "engine/ctl/print.h"
 #include "engine/ctl/progress.h"
 
 #include <fcntl.h>
@@ -84,7 +85,7 @@ static int submit_batch(sd_bus *bus, const JobTexts *jobs, size_t first, size_t 
         if (r < 0 && first > 0)
                 return error_prefix(e, "of the jobs from %zu on (those before are submitted)", first), r;
         for (size_t i = 0; r >= 0 && answer && answer[i]; i++) {
-                puts(answer[i]);
+                print_text(answer[i]);
                 r = id_list_add(ids, answer[i], e);
         }
         return r;

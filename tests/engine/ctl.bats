@@ -324,6 +324,46 @@ answer_state() {
         ctl --address "$PWD/stand-in" pool | grep -q '^3  *-  *0  *-  *-  *-  *-  *u$'
 }
 
+# What an engine is asked by each of them.
+commands_that_ask() {
+        printf '%s\n' "list" "list --ids" "list --array 1" "events" "status 1" "logs 1" "output 1 place" "wait 1" "wait $SOME" "pool" "top -n 1" "config" \
+                "forecast" "forecast --svg svg" "policies" "reload" "backup copy" "submit jobs" "run -- true" "doctor"
+}
+
+@test "an answer of other types is an error, and no crash" {
+        SOME=01hf7yat000000000000000000
+        begin_stand_in
+        echo '{"command": ["true"]}' > jobs
+        for answer in '["u", [7]]' '["", []]' '["a{ub}", [[[1, 1]]]]' '["as", [["a", "b"]]]'; do
+                python3 -c 'import json, sys; print(json.dumps(dict.fromkeys(sys.argv[2:], json.loads(sys.argv[1]))))' "$answer" GetAll Get GetManagedObjects \
+                        ListTenants ListJobs ListPolicies GetConfig GetScalingReport GetJob Report OpenOutput Wait Subscribe Reload Backup Submit > answers
+                while read -r line; do
+                        [[ $answer != '["as"'* || $line != reload ]] || continue # that is right
+                        run "$build/skepctl" --address "$PWD/stand-in" $line < /dev/null
+                        [ "$status" -eq 125 ] || [ "$line" = doctor -a "$status" -le 125 ] || { echo "$answer: $line: $status $output"; false; }
+                        [ "${#lines[@]}" -eq 1 ] || [ "$line" = doctor ]
+                done < <(commands_that_ask)
+        done
+}
+
+@test "values of other types are passed over, and what a terminal would obey is escaped" {
+        SOME=01hf7yat000000000000000000
+        begin_stand_in
+        echo '{"command": ["true"]}' > jobs
+        python3 "$top/tests/engine/odd_answers.py" > answers
+        mapfile -t all < answers
+        echo '[{"command": ["true"]}, {"command": ["true"]}]' > jobs
+        for answer in "${all[@]}"; do
+                echo "$answer" > answers
+                while read -r line; do
+                        run "$build/skepctl" --address "$PWD/stand-in" $line < /dev/null
+                        [ "$status" -le 125 ] || { echo "$line: $status $output"; false; }
+                        [[ $output != *$'\e'* ]] || { echo "$line: $output"; false; }
+                done < <(commands_that_ask)
+        done
+        [ "$("$build/skepctl" --address "$PWD/stand-in" submit jobs)" = '\x1b[2J' ]
+}
+
 @test "an ordinary user is told which group lets him in" {
         run setpriv --reuid 65534 --regid 65534 --clear-groups "$build/skepctl" --address "$BATS_FILE_TMPDIR/engine.sock" doctor
         [[ $output == *"group "*" skep"* ]] || [[ $output == *"no group skep"* ]]
