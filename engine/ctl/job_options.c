@@ -129,6 +129,7 @@ static const Option options_table[] = {
         {"output", "DIR", NULL, option_set_string, offsetof(JobOptions, output)},
         {"address", "ADDRESS", NULL, option_set_string, offsetof(JobOptions, address)},
         {"json", NULL, NULL, option_set_flag, offsetof(JobOptions, json)},
+        {"utc", NULL, NULL, option_set_flag, offsetof(JobOptions, utc)},
 };
 
 int job_options_parse(int argc, char **argv, bool command, JobOptions *o, Error *e)

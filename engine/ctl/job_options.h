@@ -17,7 +17,7 @@ typedef struct JobOptions {
         size_t n_inputs;
         const char *output;
         const char *address; /* options of every command, which may stand here too */
-        bool json;
+        bool json, utc;
 } JobOptions;
 
 /* Parses the options. With `command`, up to the first word that is none, since the command's own follow; else all, and

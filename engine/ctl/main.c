@@ -90,8 +90,8 @@ static void print_help_of(const Command *c)
         printf("%s\n\nSee skepctl(1) for all of it.\n", c->help);
 }
 
-/* The options of all commands may stand before the command or behind its name. Takes them out of argv. Behind "run" come
- * the words of somebody else's command: there the job's options are read with care, and these with them. */
+/* The options of all commands may stand before the command or behind its name. Takes them out of argv. Behind "run"
+ * come the words of somebody else's command: there the job's options are read with care, and these with them. */
 static int take_common_options(int *argc, char **argv, Context *context, Error *e)
 {
         int kept = 0;
@@ -126,6 +126,29 @@ static bool asks_for_help(const char *word)
         return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+static bool asks_for_version(const char *word)
+{
+        return strcmp(word, "--version") == 0;
+}
+
+/* Behind a command's name, anywhere; but behind "run" only before the first word that is no option: from there on they
+ * may be the job's. */
+static bool is_among(int argc, char **argv, bool (*asks)(const char *word))
+{
+        bool run = strcmp(argv[0], "run") == 0;
+
+        for (int i = 1; i < argc && strcmp(argv[i], "--") != 0 && !(run && argv[i][0] != '-'); i++)
+                if (asks(argv[i]))
+                        return true;
+        return false;
+}
+
+static int print_version(void)
+{
+        puts("skepctl " SKEP_VERSION);
+        return 0;
+}
+
 /* The command that was perhaps meant: the only one that begins so. */
 static const Command *guess(const char *word)
 {
@@ -148,17 +171,17 @@ static int dispatch(const Context *context, int argc, char **argv, Error *e)
                 print_help();
                 return 0;
         }
-        if (strcmp(argv[0], "--version") == 0) {
-                puts("skepctl " SKEP_VERSION);
-                return 0;
-        }
+        if (asks_for_version(argv[0]))
+                return print_version();
         for (size_t i = 0; i < ELEMENTS(commands); i++) {
                 if (strcmp(commands[i].name, argv[0]) != 0)
                         continue;
-                if (argc > 1 && asks_for_help(argv[1])) {
+                if (is_among(argc, argv, asks_for_help)) {
                         print_help_of(&commands[i]);
                         return 0;
                 }
+                if (is_among(argc, argv, asks_for_version))
+                        return print_version();
                 return commands[i].run(context, argc, argv, e);
         }
         for (size_t i = 0; i < ELEMENTS(later); i++)

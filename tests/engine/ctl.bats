@@ -49,6 +49,18 @@ teardown() {
         [ "$(ctl --version)" = "skepctl 0.1.0" ]
 }
 
+@test "the options of all commands stand before the command or behind its name" {
+        for command in $(ctl --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'); do
+                for form in "--utc $command" "$command --utc"; do
+                        [ "$(ctl $form --json --version)" = "skepctl 0.1.0" ]
+                        [[ $(ctl $form --json --help) == "Usage: skepctl $command"* ]]
+                done
+        done
+        [[ $(ctl list --ids --state running -h) == "Usage: skepctl list"* ]]
+        ctl run --utc --json -- true < /dev/null
+        [ "$(ctl run printf %s --version < /dev/null)" = --version ]
+}
+
 @test "short options are written as everywhere: with their values, and several together" {
         ctl run -- true < /dev/null
         for form in -n1 "-n 1" --number=1 "--number 1"; do
