@@ -48,11 +48,18 @@ const char *state_colour(const char *state)
         return NULL;
 }
 
+bool obeys_sequences(int fd)
+{
+        const char *term = getenv("TERM");
+
+        return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
+}
+
 bool has_colours(int fd)
 {
-        const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+        const char *none = getenv("NO_COLOR");
 
-        return isatty(fd) && !(none && *none) && !(term && strcmp(term, "dumb") == 0);
+        return obeys_sequences(fd) && !(none && *none);
 }
 
 const char *ending_text(json_object *report, char buffer[static 48])

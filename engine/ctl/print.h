@@ -18,7 +18,11 @@ void print_text(const char *text);
 /* The colour of a job's or worker's state, for table_add(); NULL for none. */
 const char *state_colour(const char *state);
 
-/* Whether a descriptor is a terminal that shows colours; $NO_COLOR and TERM=dumb are none. */
+/* Whether a descriptor is a terminal that something can be drawn on: one of which $TERM says nothing, or "dumb", shows
+ * the sequences for that as they are. */
+bool obeys_sequences(int fd);
+
+/* Whether it is one that shows colours, and $NO_COLOR is not set. */
 bool has_colours(int fd);
 
 /* How a job has ended, shortly: "exit 3", "SIGSEGV", "oom"; NULL where it has not. In `buffer`, or constant. */

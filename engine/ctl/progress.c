@@ -5,6 +5,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/name.h"
 #include "engine/ctl/amount.h"
+#include "engine/ctl/print.h"
 #include "engine/ctl/width.h"
 
 #include <sys/ioctl.h>
@@ -17,7 +18,7 @@
 
 Progress progress_begin(const char *what)
 {
-        return (Progress){.what = what, .enabled = isatty(2), .begun_usec = monotonic_usec()};
+        return (Progress){.what = what, .enabled = obeys_sequences(2), .begun_usec = monotonic_usec()};
 }
 
 /* In one row: what is longer would not be drawn over the next time. */

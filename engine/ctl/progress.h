@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* How far something is that takes long: one line of standard error that is drawn anew, at most ten times a second, and
- * only where that is a terminal. */
+ * only where that is a terminal that takes it. */
 typedef struct Progress {
         const char *what; /* "wait", "submit" */
         bool shown, enabled;

@@ -206,7 +206,7 @@ static int show(Top *t, const TopOptions *o, Error *e)
 int command_top(const Context *context, int argc, char **argv, Error *e)
 {
         Top t = {.context = context, .view = ENGINE_VIEW_NULL, .signal_fd = -1};
-        bool live = !context->json && isatty(0) && isatty(1);
+        bool live = !context->json && isatty(0) && obeys_sequences(1);
         TopOptions o = {0};
         int r = options_read(options_table, ELEMENTS(options_table), argc, argv, false, &o, e);
 

@@ -26,7 +26,7 @@ end_stand_in() {
         [ -z "${stand_in:-}" ] || kill "$stand_in"
 }
 
-# On a terminal of its own: what would be on it, in $output.
+# On a terminal of its own, that obeys sequences: what would be on it, in $output.
 on_terminal() { # command, as a line for sh
-        run timeout 60 script -qec "$1" /dev/null </dev/null
+        run timeout 60 env TERM=xterm script -qec "$1" /dev/null </dev/null
 }

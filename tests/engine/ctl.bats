@@ -187,6 +187,17 @@ teardown() {
         [[ $output != *$'\e['* ]]
 }
 
+@test "a terminal that obeys no sequences gets none" {
+        for term in "TERM=dumb" "TERM=" "unset TERM;"; do
+                on_terminal "$term $build/skepctl top"
+                [[ $status -eq 0 && $output == "skepd "*"workers: "* && $output != *$'\e'* ]]
+                on_terminal "$term $build/skepctl list"
+                [[ $output != *$'\e'* ]]
+                on_terminal "$term $build/skepctl run -- sleep 1"
+                [[ $output != *$'\e'* ]]
+        done
+}
+
 @test "what a job writes cannot command a terminal, but goes through pipes unchanged" {
         printf '\033]0;owned\007\033[2J\033[31mred\033[0m\n\302\233\377' > bytes
         run ctl run --input bytes=bytes -- cat /input/bytes < /dev/null
