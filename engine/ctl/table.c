@@ -68,7 +68,9 @@ static bool make_room(Table *t)
 
 void table_add(Table *t, const char *text, const char *colour)
 {
-        char *escaped = make_room(t) ? name_escape(text && *text ? text : "-") : NULL;
+        const char *shown = text && *text ? text : "-";
+        /* All of it, however long: a path that is cut leads nowhere. */
+        char *escaped = make_room(t) ? text_escape(shown, strlen(shown)) : NULL;
 
         if (!escaped) {
                 t->failed = true;

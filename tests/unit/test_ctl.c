@@ -183,6 +183,21 @@ START_TEST(test_tables_are_aligned_by_columns)
 }
 END_TEST
 
+START_TEST(test_a_cell_is_shown_whole)
+{
+        static const TableColumn columns[] = {{"KEY", false}, {"VALUE", false}};
+        _cleanup_(table_freep) Table *table = table_new(columns, ELEMENTS(columns), false);
+        char path[4096];
+
+        memset(path, 'a', sizeof path);
+        path[sizeof path - 1] = '\0';
+        table_add(table, "state", NULL);
+        table_add(table, path, NULL);
+        _cleanup_strv_ char **lines = table_lines(table);
+        ck_assert_str_eq(lines[1] + strlen("state  "), path);
+}
+END_TEST
+
 START_TEST(test_times_since)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -211,6 +226,7 @@ Suite *ctl_suite(void)
         tcase_add_test(tests, test_jobs_in_a_text);
         tcase_add_test(tests, test_places_of_a_file_in_batches);
         tcase_add_test(tests, test_tables_are_aligned_by_columns);
+        tcase_add_test(tests, test_a_cell_is_shown_whole);
         tcase_add_test(tests, test_times_since);
         suite_add_tcase(suite, tests);
         return suite;
