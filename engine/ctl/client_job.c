@@ -32,9 +32,11 @@ int client_find_job(sd_bus *bus, const char *id, char **ret_path, Error *e)
 {
         _cleanup_message_ sd_bus_message *reply = NULL;
         const char *path;
-        int r = client_call(bus, &reply, e, "GetJob", "s", id);
+        int r;
 
-        if (r < 0)
+        if (!*id)
+                return error_set(e, -EINVAL, "an id is empty");
+        if ((r = client_call(bus, &reply, e, "GetJob", "s", id)) < 0)
                 return error_prefix(e, "%s", id), r;
         if ((r = sd_bus_message_read(reply, "o", &path)) < 0)
                 return error_errno(e, r, "reading the answer");

@@ -49,6 +49,8 @@ int ids_read(int argc, char **argv, char ***ret, Error *e)
                 if (argv[i][0] == '-' && argv[i][1])
                         r = error_set(e, -EINVAL, "%s: skepctl %s has no such option; see skepctl --help", argv[i],
                                       argv[0]);
+                else if (!argv[i][0])
+                        r = error_set(e, -EINVAL, "an id is empty");
                 else
                         r = strcmp(argv[i], "-") == 0 ? read_lines(&list, e) : id_list_add(&list, argv[i], e);
         }

@@ -14,6 +14,6 @@ typedef struct IdList {
 int id_list_add(IdList *list, const char *id, Error *e);
 
 /* The jobs that a command is about: the words behind its name, and for "-" those on standard input, one a line, so
- * that `skepctl list --ids | skepctl cancel -` works with more than a command line holds. The strv is the caller's; it is
- * NULL where standard input has none: then nothing is to be done. Error: -EINVAL none is named. */
+ * that `skepctl list --ids | skepctl cancel -` works with more than a command line holds. The strv is the caller's; it
+ * is NULL where standard input has none: then nothing is to be done. Error: -EINVAL none is named, or an empty one. */
 int ids_read(int argc, char **argv, char ***ret, Error *e);

@@ -5,6 +5,8 @@
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/name.h"
+#include "engine/base/strv.h"
 #include "engine/supervisor/array.h"
 
 #include <string.h>
@@ -18,6 +20,18 @@ typedef struct Filter {
         unsigned states; /* a set; 0: all */
         const char *tenant, *name, *array;
 } Filter;
+
+static int refuse_state(const char *name, Error *e)
+{
+        _cleanup_strv_ char **names = NULL;
+
+        for (JobState state = 0; state < JOB_STATE_MAX; state++)
+                if (strv_add(&names, job_state_name(state)) < 0)
+                        return error_oom(e);
+        _cleanup_free_ char *all = strv_join(names, ", "), *escaped = name_escape(name);
+        return error_set(e, -EINVAL, "\"%s\": there is no such state; there are %s", escaped ? escaped : "",
+                         all ? all : "others");
+}
 
 static int read_filter(sd_bus_message *m, Filter *filter, Error *e)
 {
@@ -38,7 +52,7 @@ static int read_filter(sd_bus_message *m, Filter *filter, Error *e)
                 if (strcmp(key, "state") == 0 && job_state_parse(value, &state))
                         filter->states |= 1U << state;
                 else if (strcmp(key, "state") == 0)
-                        return error_set(e, -EINVAL, "filter: there is no such state");
+                        return refuse_state(value, e);
                 else if (strcmp(key, "tenant") == 0)
                         filter->tenant = value;
                 else if (strcmp(key, "name") == 0)

@@ -19,13 +19,16 @@ teardown() {
         for command in status wait cancel hold release requeue rm; do
                 refuse "skepctl $command ID" $command
                 refuse "no such option" $command --bogus
+                refuse "an id is empty" $command ""
                 refuse "no such job" $command 7zzzzzzzzzzzzzzzzzzzzzzzzz
         done
         refuse "skepctl logs" logs
+        refuse "an id is empty" logs ""
+        refuse "an id is empty" list --array ""
         refuse "skepctl output ID DIR" output x
         refuse "no words" pause now
         refuse "takes no words" list x
-        refuse "no such state" list --state lost
+        refuse '"lost": there is no such state; there are waiting, queued, starting, running, backoff, succeeded, failed, cancelled' list --state running,lost
         refuse "is no time" list --since tomorrow
         refuse "needs a value" list --since
         refuse "which state" list --state ""
