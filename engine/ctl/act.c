@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The commands that change something and have nothing to show: a method each. Those of jobs are called for each of
- * them, many at a time; one that is refused does not keep the others from being done. */
+/* The commands that change something and have nothing to show, but with --json: a method each. Those of jobs are called
+ * for each of them, many at a time; one that is refused does not keep the others from being done. */
 
 #include "engine/base/json.h"
 #include "engine/base/name.h"
@@ -42,6 +42,7 @@ struct Acting {
         sd_bus *bus;
         Asked *jobs;
         size_t n, n_asked, n_answered, n_refused;
+        bool json;
         Progress progress;
 };
 
@@ -52,6 +53,18 @@ static const char *method_of(const Action *action, const char *command)
         return action->method;
 }
 
+/* `why`: it was refused. */
+static void print_outcome(const Asked *asked, const char *why)
+{
+        _cleanup_json_ json_object *object = json_object_new_object();
+
+        json_add_string(object, "id", asked->id);
+        json_add_string(object, "error", why);
+        if (isatty(1))
+                progress_clear(&asked->acting->progress);
+        print_json(stdout, object);
+}
+
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -59,7 +72,10 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
         Acting *acting = asked->acting;
 
         acting->n_answered++;
-        if (client_answer(reply, &e) < 0) {
+        int r = client_answer(reply, &e);
+        if (acting->json)
+                print_outcome(asked, r < 0 ? error_text(&e) : NULL);
+        if (r < 0) {
                 _cleanup_free_ char *id = name_escape(asked->id), *why = text_escape(error_text(&e), 1000);
                 acting->n_refused++;
                 progress_clear(&acting->progress);
@@ -110,7 +126,7 @@ int command_act(const Context *context, int argc, char **argv, Error *e)
 
         if ((r = ids_read(argc, argv, &ids, e)) < 0 || (r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        Acting acting = {.bus = bus, .n = strv_length(ids), .progress = progress_begin(argv[0])};
+        Acting acting = {.bus = bus, .n = strv_length(ids), .json = context->json, .progress = progress_begin(argv[0])};
         acting.jobs = jobs = calloc(acting.n + 1, sizeof *jobs);
         if (!jobs)
                 return error_oom(e);
@@ -141,6 +157,21 @@ static int print_later(const Context *context, sd_bus_message *reply, Error *e)
         return 0;
 }
 
+/* What is so now, whichever of them was asked for. */
+static int print_state(sd_bus *bus, Error *e)
+{
+        static const char *const keys[] = {"paused", "draining", "scaler", "pool_target"};
+        _cleanup_json_ json_object *engine = NULL, *whole = json_object_new_object();
+        int r = client_properties(bus, ENGINE_PATH, ENGINE_MANAGER, &engine, e);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTS(keys); i++)
+                json_object_object_add(whole, keys[i], json_object_get(json_member(engine, keys[i])));
+        print_json(stdout, whole);
+        return 0;
+}
+
 int command_govern(const Context *context, int argc, char **argv, Error *e)
 {
         const char *method = method_of(governing, argv[0]);
@@ -160,5 +191,9 @@ int command_govern(const Context *context, int argc, char **argv, Error *e)
         r = mode    ? client_call(bus, &reply, e, "SetScaler", "s", argv[1])
             : scale ? client_call(bus, &reply, e, method, "u", (uint32_t)workers)
                     : client_call(bus, &reply, e, method, "");
-        return r >= 0 && strcmp(method, "Reload") == 0 ? print_later(context, reply, e) : r;
+        if (r < 0)
+                return r;
+        if (strcmp(method, "Reload") == 0)
+                return print_later(context, reply, e);
+        return context->json ? print_state(bus, e) : 0;
 }

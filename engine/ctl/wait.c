@@ -5,10 +5,12 @@
  * turn comes, the supervisor may have forgotten them, since it keeps only so many that have ended. */
 
 #include "engine/base/id.h"
+#include "engine/base/json.h"
 #include "engine/base/strv.h"
 #include "engine/ctl/client.h"
 #include "engine/ctl/commands.h"
 #include "engine/ctl/ids.h"
+#include "engine/ctl/print.h"
 #include "engine/ctl/progress.h"
 
 #include <search.h>
@@ -28,12 +30,26 @@ typedef struct Waiting {
         Awaited *jobs;            /* each once */
         size_t n, first, n_ended; /* those before `first` have ended */
         void *by_id;              /* tsearch(3) */
-        bool all_succeeded;
+        bool all_succeeded, json;
+        Progress progress;
 } Waiting;
 
 static int compare_ids(const void *a, const void *b)
 {
         return strcmp(((const Awaited *)a)->id, ((const Awaited *)b)->id);
+}
+
+/* At once: who reads it may have something to do for each of them. */
+static void print_ended(Waiting *w, const char *id, const char *state)
+{
+        _cleanup_json_ json_object *object = json_object_new_object();
+
+        json_add_string(object, "id", id);
+        json_add_string(object, "state", state);
+        if (isatty(1))
+                progress_clear(&w->progress);
+        print_json(stdout, object);
+        fflush(stdout);
 }
 
 static void take_off(Waiting *w, const char *id, const char *state)
@@ -46,6 +62,8 @@ static void take_off(Waiting *w, const char *id, const char *state)
         (*found)->ended = true;
         w->n_ended++;
         w->all_succeeded &= strcmp(state, "succeeded") == 0;
+        if (w->json)
+                print_ended(w, id, state);
         while (w->first < w->n && w->jobs[w->first].ended)
                 w->first++;
 }
@@ -158,20 +176,19 @@ static int complete_ids(Waiting *w, char **ids, Error *e)
 
 static int wait_for_all(Waiting *w, const char *address, Error *e)
 {
-        Progress progress = progress_begin("wait");
         int r = 0;
 
         subscribe(w);
         while (r >= 0 && w->first < w->n) {
-                r = wait_once(w, progress.enabled ? WAIT_SHOWN_USEC : WAIT_USEC, e);
+                r = wait_once(w, w->progress.enabled ? WAIT_SHOWN_USEC : WAIT_USEC, e);
                 if (r < 0) {
-                        progress_clear(&progress);
+                        progress_clear(&w->progress);
                         if ((r = client_reconnect(address, r, &w->bus, e)) >= 0)
                                 subscribe(w);
                 }
-                progress_show(&progress, w->n_ended, w->n);
+                progress_show(&w->progress, w->n_ended, w->n);
         }
-        progress_clear(&progress);
+        progress_clear(&w->progress);
         return r;
 }
 
@@ -182,7 +199,7 @@ static void nothing(void *job _unused_)
 int command_wait(const Context *context, int argc, char **argv, Error *e)
 {
         _cleanup_strv_ char **ids = NULL;
-        Waiting w = {.all_succeeded = true};
+        Waiting w = {.all_succeeded = true, .json = context->json, .progress = progress_begin("wait")};
         int r = ids_read(argc, argv, &ids, e);
 
         if (r < 0)

@@ -87,6 +87,25 @@ teardown() {
         [[ $output == *'\x1b[2J'* && $output != *$'\e'* ]]
 }
 
+@test "what changes something, and waits, says with --json what came of it" {
+        run ctl submit - <<< '[{"command": ["sleep", "60"]}, {"command": ["true"]}]'
+        first=${lines[0]} second=${lines[1]}
+        [ "$(ctl wait --json "$second" "$second")" = "{\"id\":\"$second\",\"state\":\"succeeded\"}" ]
+        for command in requeue hold release cancel; do
+                [ "$(ctl $command "$first" --json)" = "{\"id\":\"$first\",\"error\":null}" ]
+        done
+        run -1 ctl wait --json "$first" "$second"
+        [[ ${#lines[@]} -eq 2 && $output == *"{\"id\":\"$first\",\"state\":\"cancelled\"}"* ]]
+        run ! bash -c '"$1" rm --json "$2" 7zzzzzzzzzzzzzzzzzzzzzzzzz 2> /dev/null' - "$build/skepctl" "$first"
+        [ "${lines[0]}" = "{\"id\":\"$first\",\"error\":null}" ]
+        [ "${lines[1]}" = '{"id":"7zzzzzzzzzzzzzzzzzzzzzzzzz","error":"there is no such job"}' ]
+        [ "$(ctl pause --json | json_get paused)" = true ]
+        [ "$(ctl drain --json | json_get draining)" = true ]
+        [[ $(ctl resume --json) == '{"paused":false,"draining":false,"scaler":"predictive","pool_target":'*'}' ]]
+        [ "$(ctl scale --json fixed | json_get scaler)" = fixed ]
+        ctl scale predictive --json
+}
+
 @test "ids come from standard input, and lists give them" {
         for i in $(seq 40); do echo '{"command": ["sleep", "60"], "name": "many"}'; done | ctl submit - > ids
         ctl list --name many --ids > listed
