@@ -3,9 +3,16 @@
 
 #include <inttypes.h>
 #include <stdint.h>
+#include <string.h>
 
 #define APPLICATION_ID 0x536b6570 /* "Skep" */
 #define BUSY_MSEC 5000
+
+/* With what belongs to it: beside a new store, all that jobs have left would be nobody's. */
+#define SET_ASIDE                                                                                                      \
+        "\"cd %.*s && mkdir -m 700 damaged && mv jobs* blobs skep-state damaged\" sets it aside with all that jobs have " \
+        "left, and a new one is made, or a backup unpacked"
+#define DIRECTORY_OF(path) (int)(strrchr(path, '/') - (path)), path
 
 /* What makes each version of the one before it; the first one of nothing. What has been released is never changed. */
 static const char *const steps[] = {
@@ -36,15 +43,24 @@ static const char *const steps[] = {
 
 #define SCHEMA ((int64_t)ELEMENTS(steps))
 
+int database_damaged(const char *path, const char *why, Error *e)
+{
+        return error_set(e, -EUCLEAN, "%s is damaged (%s): \"sqlite3 %s .recover\" prints what can be saved of it; " SET_ASIDE,
+                         path, why, path, DIRECTORY_OF(path));
+}
+
+int database_lost(const char *path, Error *e)
+{
+        return error_set(e, -EUCLEAN, "%s is not there or empty, though there was a store: put it back; or " SET_ASIDE,
+                         path, DIRECTORY_OF(path));
+}
+
 int database_error(const char *path, sqlite3 *db, int code, Error *e)
 {
         switch (code & 0xff) {
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
-                return error_set(e, -EUCLEAN,
-                                 "%s is damaged (%s): \"sqlite3 %s .recover\" prints what can be saved of it; moved "
-                                 "away, it makes room for a new one",
-                                 path, sqlite3_errstr(code), path);
+                return database_damaged(path, sqlite3_errstr(code), e);
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
                 return error_set(e, -EBUSY, "%s is in use by another program", path);
@@ -91,6 +107,15 @@ static int read_number(const char *path, sqlite3 *db, const char *sql, int64_t *
         return r;
 }
 
+int database_is_empty(const char *path, sqlite3 *db, bool *ret, Error *e)
+{
+        int64_t tables = 0;
+        int r = read_number(path, db, "SELECT count(*) FROM sqlite_master", &tables, e);
+
+        *ret = tables == 0;
+        return r;
+}
+
 static int take_steps(const char *path, sqlite3 *db, int64_t version, Error *e)
 {
         char sql[128];
@@ -121,7 +146,8 @@ int database_migrate(const char *path, sqlite3 *db, Error *e)
             (r = read_number(path, db, "SELECT count(*) FROM sqlite_master", &tables, e)) < 0)
                 return r;
         if (tables > 0 && application != APPLICATION_ID)
-                return error_set(e, -EUCLEAN, "%s is the database of another program: move it away", path);
+                return error_set(e, -EUCLEAN, "%s is the database of another program: " SET_ASIDE, path,
+                                 DIRECTORY_OF(path));
         if (version > SCHEMA)
                 return error_set(e, -EPROTO,
                                  "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %" PRIi64
@@ -129,7 +155,7 @@ int database_migrate(const char *path, sqlite3 *db, Error *e)
                                  "that version again",
                                  path, version, SCHEMA);
         if (version < 0 || (tables > 0 && version == 0))
-                return error_set(e, -EUCLEAN, "%s has no version: move it away, or put a backup in its place", path);
+                return error_set(e, -EUCLEAN, "%s has no version: " SET_ASIDE, path, DIRECTORY_OF(path));
         if (version == SCHEMA)
                 return 0;
         if ((r = database_run(path, db, "BEGIN IMMEDIATE", e)) < 0)

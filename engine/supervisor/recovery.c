@@ -141,7 +141,10 @@ int recovery_run(Supervisor *s, Error *e)
                         r = error_oom(e);
         if (r < 0)
                 return r;
-        blobs_sweep(s->blobs);
-        output_sweep(s->outputs, is_known, &s->jobs);
+        /* A store that was made just now knows of no job, and cannot say that something is nobody's. */
+        if (!store_is_new(s->store)) {
+                blobs_sweep(s->blobs);
+                output_sweep(s->outputs, is_known, &s->jobs);
+        }
         return retention_start(s) < 0 ? error_oom(e) : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/supervisor/state_directory.h"
 
-#include "engine/base/cleanup.h"
+#include "engine/base/fd.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -9,7 +9,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define STATE_MARK "skep-state"
+#define STATE_MARK "skep-state" /* has something in it as soon as there was a store */
 
 /* What nobody needs any more is removed from the state directory: so it must be ours, and have been made for this.
  * Returns 1 when it has our mark, 0 when it can get it. */
@@ -66,4 +66,44 @@ int state_directory_lock(const char *directory, Error *e)
                                ? error_set(e, -EBUSY, "%s: another skepd uses this state directory", directory)
                                : error_errno(e, -errno, "%s", directory);
         return take_fd(fd);
+}
+
+/* Whether it has entries. What begins with a dot is never ours, nor removed. */
+static int has_content(int fd, const char *name)
+{
+        int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_closedir_ DIR *dir = folder < 0 ? NULL : fdopendir(folder);
+
+        if (!dir)
+                return errno == ENOENT ? 0 : -errno;
+        errno = 0;
+        for (struct dirent *d; (d = readdir(dir));)
+                if (d->d_name[0] != '.')
+                        return 1;
+        return -errno;
+}
+
+int state_directory_had_store(const char *directory)
+{
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return -errno;
+        if (fstatat(fd, STATE_MARK, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0)
+                return 1;
+        int r = has_content(fd, "jobs");
+        return r ? r : has_content(fd, "blobs");
+}
+
+/* On a full disk the next start does it. */
+void state_directory_note_store(const char *directory)
+{
+        static const char text[] = "There is a store here.\n";
+        _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int mark = fd < 0 ? -1 : openat(fd, STATE_MARK, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        struct stat st;
+
+        if (mark >= 0 && fstat(mark, &st) == 0 && st.st_size == 0)
+                write_full(mark, text, strlen(text));
 }

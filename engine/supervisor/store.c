@@ -11,6 +11,7 @@
 #include "engine/base/log.h"
 #include "engine/supervisor/database.h"
 #include "engine/supervisor/reserve.h"
+#include "engine/supervisor/state_directory.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -316,8 +317,10 @@ static int open_or_make_room(Store *s, const char *state_directory, Error *e)
                 close_parts(s);
                 r = open_parts(s, state_directory, e);
         }
-        if (r >= 0)
+        if (r >= 0) {
                 reserve_keep(s->path);
+                state_directory_note_store(state_directory);
+        }
         return r;
 }
 
@@ -343,6 +346,11 @@ int store_open(sd_event *event, const char *state_directory, Troubles *troubles,
         }
         *ret = s;
         return 0;
+}
+
+bool store_is_new(const Store *s)
+{
+        return store_writer_is_new(s->writer);
 }
 
 Store *store_close(Store *s)

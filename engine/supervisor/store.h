@@ -24,9 +24,12 @@ typedef struct StoredJob {
         const char *report;          /* of the last attempt that has one; NULL: none has */
 } StoredJob;
 
-/* Opens the store in the state directory, or makes it. That it cannot be written stands in `troubles`. Errors: -EUCLEAN it is damaged, -EPROTO a newer skepd has
+/* Opens the store in the state directory, or makes it where there was none. That it cannot be written stands in `troubles`. Errors: -EUCLEAN it is damaged or lost, -EPROTO a newer skepd has
  * written it, -EBUSY another program writes to it, -EIO; the sentence says what to do. */
 int store_open(sd_event *event, const char *state_directory, Troubles *troubles, Store **ret, Error *e);
+
+/* Whether that has made it. */
+bool store_is_new(const Store *store);
 
 /* Writes what was asked for, if it can, and ends; callbacks do not come any more. Returns NULL. */
 Store *store_close(Store *store);

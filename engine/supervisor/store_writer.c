@@ -15,12 +15,14 @@
 
 #include "engine/base/fd.h"
 #include "engine/supervisor/database.h"
+#include "engine/supervisor/state_directory.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@ struct StoreWriter {
         char *path;
         int blobs, outputs; /* their directories */
         int notice;         /* eventfd: there is something in `done`, or `failed` is another */
+        bool is_new;
 
         /* The thread's alone. */
         sqlite3 *db;
@@ -338,6 +341,32 @@ static int open_directory(const char *state_directory, const char *name, int *re
         return *ret < 0 ? error_errno(e, -errno, "%s", path) : 0;
 }
 
+/* A store that was lost is not made anew: all that its jobs have left would be removed as nobody's (recovery.c). */
+static int check_lost(const StoreWriter *w, const char *state_directory, Error *e)
+{
+        int r = w->is_new ? state_directory_had_store(state_directory) : 0;
+
+        if (r < 0)
+                return error_errno(e, r, "%s", state_directory);
+        return r ? database_lost(w->path, e) : 0;
+}
+
+/* Before SQLite opens it, which would remove the log of one that was emptied. */
+static int check_file(StoreWriter *w, const char *state_directory, Error *e)
+{
+        struct stat st;
+
+        w->is_new = lstat(w->path, &st) < 0 || st.st_size == 0;
+        return check_lost(w, state_directory, e);
+}
+
+static int check_tables(StoreWriter *w, const char *state_directory, Error *e)
+{
+        int r = w->is_new ? 0 : database_is_empty(w->path, w->db, &w->is_new, e);
+
+        return r < 0 ? r : check_lost(w, state_directory, e);
+}
+
 int store_writer_new(const char *path, const char *state_directory, StoreWriter **ret, Error *e)
 {
         StoreWriter *w = calloc(1, sizeof *w);
@@ -350,13 +379,17 @@ int store_writer_new(const char *path, const char *state_directory, StoreWriter 
         STAILQ_INIT(&w->asked);
         STAILQ_INIT(&w->done);
         pthread_mutex_init(&w->lock, NULL);
-        r = w->path ? make_file(w->path, e) : error_oom(e);
+        r = w->path ? check_file(w, state_directory, e) : error_oom(e);
+        if (r >= 0)
+                r = make_file(w->path, e);
         if (r >= 0)
                 r = open_directory(state_directory, "blobs", &w->blobs, e);
         if (r >= 0)
                 r = open_directory(state_directory, "jobs", &w->outputs, e);
         if (r >= 0)
                 r = database_open(w->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &w->db, e);
+        if (r >= 0)
+                r = check_tables(w, state_directory, e);
         if (r >= 0)
                 r = database_run(w->path, w->db, "PRAGMA journal_mode = WAL", e);
         if (r >= 0)
@@ -371,6 +404,11 @@ int store_writer_new(const char *path, const char *state_directory, StoreWriter 
         }
         *ret = w;
         return 0;
+}
+
+bool store_writer_is_new(const StoreWriter *w)
+{
+        return w->is_new;
 }
 
 StoreWriter *store_writer_free(StoreWriter *w)

@@ -39,6 +39,8 @@ Change *change_free(Change *change); /* returns NULL */
 
 /* Opens the database at `path`, in the state directory, for writing, or makes it. Errors as of store_open(). */
 int store_writer_new(const char *path, const char *state_directory, StoreWriter **ret, Error *e);
+/* Whether it was made by that. */
+bool store_writer_is_new(const StoreWriter *writer);
 /* Writes what was asked for, if it can, and ends. Returns NULL. */
 StoreWriter *store_writer_free(StoreWriter *writer);
 

@@ -213,12 +213,74 @@ $n" ]
         sum=$(sha256sum < "$state/jobs.db")
         run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$PWD/s" --allow-missing="$MISSING"
         [ "$status" -eq 1 ]
-        [[ $output == *"$state/jobs.db is damaged"*recover* ]]
+        [[ $output == *"$state/jobs.db is damaged"*recover*"sets it aside with all that jobs have left"* ]]
         [ "$(sha256sum < "$state/jobs.db")" = "$sum" ]
         [ -d "$state/jobs/$(cat id)" ]
         cp good "$state/jobs.db"
         start_engine
         [ "$(field "$(cat id)" 'job["state"]')" = succeeded ]
+}
+
+# Does not start, and says this.
+refuse_start() {
+        run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$PWD/s" --allow-missing="$MISSING"
+        [ "$status" -eq 1 ] && [[ $output == *"$1"* ]] || { echo "status $status: $output"; return 1; }
+}
+
+@test "a store that was lost is not made anew over what jobs have left" {
+        start_engine
+        ctl submit - <<< '{"command": ["echo", "left"]}' > id
+        ctl wait "$(cat id)"
+        stop_engine
+        cp "$state/jobs.db" good
+        rm "$state/jobs.db"
+        refuse_start "$state/jobs.db is not there or empty"
+        [ ! -e "$state/jobs.db" ]
+        : > "$state/jobs.db"
+        refuse_start "$state/jobs.db is not there or empty"
+        [ ! -s "$state/jobs.db" ]
+        rm "$state/jobs.db"
+        sqlite3 "$state/jobs.db" 'CREATE TABLE jobs (id); DROP TABLE jobs'
+        refuse_start "$state/jobs.db is not there or empty"
+        [ "$(cat "$state/jobs/$(cat id)/1/stdout")" = left ]
+        # What it advises leaves room for a new one, and the old one is whole.
+        [[ $output =~ \"(cd .*)\"\ sets ]]
+        cp good "$state/jobs.db"
+        bash -c "${BASH_REMATCH[1]}"
+        start_engine
+        [ -z "$(ctl list --json)" ]
+        stop_engine
+        mv "$state" new
+        mv new/damaged "$state"
+        start_engine
+        [ "$(ctl logs "$(cat id)")" = left ]
+}
+
+@test "a store that was lost is missed, too, where its jobs have left nothing" {
+        start_engine
+        ctl run -- true
+        stop_engine
+        rm -r "$state"/jobs.db* "$state"/jobs/* || true
+        refuse_start "$state/jobs.db is not there or empty"
+        # As directories are that have never said whether there was one.
+        : > "$state/skep-state"
+        mkdir "$state/jobs/01aaaaaaaaaaaaaaaaaaaaaaaa"
+        refuse_start "$state/jobs.db is not there or empty"
+        rmdir "$state/jobs/01aaaaaaaaaaaaaaaaaaaaaaaa"
+        touch "$state/blobs/0123"
+        refuse_start "$state/jobs.db is not there or empty"
+}
+
+@test "a first start that was broken off is begun again" {
+        mkdir -m 700 "$state"
+        mkdir "$state/jobs" "$state/blobs"
+        : > "$state/skep-state"
+        : > "$state/jobs.db"
+        start_engine
+        ctl run -- true
+        stop_engine
+        start_engine
+        [ "$(ctl list --json | wc -l)" -eq 1 ]
 }
 
 @test "a store of a newer version is refused" {
