@@ -22,6 +22,7 @@
 #define BYTES_PER_JOB (UINT64_C(4) << 30)
 #define REQUESTS_MAX 512
 #define REQUESTS_PER_TENANT 64
+#define CHUNK ((size_t)64 << 10)
 #define RESULT_MAX ((size_t)32 << 10) /* less than a pipe holds, so that the child never waits for us */
 
 typedef struct Blob {
@@ -54,27 +55,75 @@ struct Blobs {
 
 /* ---- in the copying process ---- */
 
-/* A clone where the file system can share the bytes; else a copy. */
-static int copy_bytes(int from, int to, uint64_t limit)
+/* What a client's file answers is the client's to choose, so its errno never becomes the code of an error, which has a
+ * name on the bus: that file cannot be read. */
+static int read_error(const char *name, int r, Error *e)
 {
-        uint64_t done = 0;
-        struct stat st;
+        return error_set(e, -EINVAL, "input \"%s\": cannot be read: %s", name, strerror(-r));
+}
 
-        if (fstat(from, &st) < 0)
-                return -errno;
-        if ((uint64_t)st.st_size <= limit && ioctl(to, FICLONE, from) == 0)
-                return 0;
-        /* The offset is ours: that of the descriptor is shared with the client. */
-        for (off_t offset = 0;;) {
-                ssize_t n = sendfile(to, from, &offset, (size_t)1 << 20);
+/* All else that fails is the state directory's fault. */
+static int store_error(const char *what, int r, Error *e)
+{
+        if (r == -ENOMEM)
+                return error_oom(e);
+        if (r == -ENOSPC || r == -EDQUOT)
+                return error_set(e, -EIO, "%s: cannot be stored: the state directory has no room", what);
+        return error_set(e, -EIO, "%s: cannot be stored: %s", what, strerror(-r));
+}
+
+static int input_store_error(const char *name, int r, Error *e)
+{
+        _cleanup_free_ char *what = NULL;
+
+        if (asprintf(&what, "input \"%s\"", name) < 0)
+                return what = NULL, error_oom(e);
+        return store_error(what, r, e);
+}
+
+/* From where the offset is. Each byte is read and written by calls of their own, so that it is known which of the two fails. */
+static int copy_rest(const JailInput *input, int to, off_t offset, uint64_t limit, Error *e)
+{
+        _cleanup_free_ char *chunk = malloc(CHUNK);
+
+        if (!chunk)
+                return error_oom(e);
+        for (;;) {
+                ssize_t n = pread(input->fd, chunk, CHUNK, offset);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return -errno;
+                        return read_error(input->name, -errno, e);
                 if (n == 0)
                         return 0;
-                done += (uint64_t)n;
-                if (done > limit)
+                int r = write_full(to, chunk, (size_t)n);
+                if (r < 0)
+                        return input_store_error(input->name, r, e);
+                offset += n;
+                if ((uint64_t)offset > limit)
+                        return -EFBIG;
+        }
+}
+
+/* A clone where the file system can share the bytes; else a copy. Without a sentence: -EFBIG. */
+static int copy_bytes(const JailInput *input, int to, uint64_t limit, Error *e)
+{
+        struct stat st;
+
+        if (fstat(input->fd, &st) < 0)
+                return read_error(input->name, -errno, e);
+        if ((uint64_t)st.st_size <= limit && ioctl(to, FICLONE, input->fd) == 0)
+                return 0;
+        /* The offset is ours: that of the descriptor is shared with the client. */
+        for (off_t offset = 0;;) {
+                ssize_t n = sendfile(to, input->fd, &offset, (size_t)1 << 20);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return copy_rest(input, to, offset, limit, e);
+                if (n == 0)
+                        return 0;
+                if ((uint64_t)offset > limit)
                         return -EFBIG;
         }
 }
@@ -95,37 +144,36 @@ static int copy_one(int directory, const JailInput *input, const char *temporary
         struct stat st;
 
         if (fstat(input->fd, &st) < 0)
-                return error_errno(e, -errno, "input \"%s\"", input->name);
+                return read_error(input->name, -errno, e);
         if (!S_ISREG(st.st_mode))
                 return error_set(e, -EINVAL, "input \"%s\" is not a regular file", input->name);
-        if ((fcntl(input->fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+        int flags = fcntl(input->fd, F_GETFL);
+        if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY)
                 return error_set(e, -EINVAL, "input \"%s\" is not open for reading", input->name);
+        bool executable = st.st_mode & 0111;
         _cleanup_close_ int fd = openat(directory, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
-                return error_errno(e, -errno, "storing input \"%s\"", input->name);
-        int r = copy_bytes(input->fd, fd, *left);
+                return input_store_error(input->name, -errno, e);
+        int r = copy_bytes(input, fd, *left, e);
         if (r == -EFBIG && room < BYTES_PER_JOB)
                 return error_set(e, -EDQUOT, "input \"%s\": the tenant's inputs may have %" PRIu64
                                  " bytes more; try again when some of its jobs have ended", input->name, room);
         if (r == -EFBIG)
                 return error_set(e, r, "input \"%s\": the inputs of a job may have %" PRIu64 " bytes together",
                                  input->name, BYTES_PER_JOB);
-        if (r >= 0 && fstat(fd, &st) < 0)
-                r = -errno;
-        if (r >= 0) {
-                *left -= (uint64_t)st.st_size < *left ? (uint64_t)st.st_size : *left;
-                r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : digest_fd_hex(fd, hex);
-        }
         if (r < 0)
-                return error_errno(e, r, "storing input \"%s\"", input->name);
-        fstat(input->fd, &st);
-        bool executable = st.st_mode & 0111;
+                return r;
+        if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+                return input_store_error(input->name, -errno, e);
+        *left -= (uint64_t)st.st_size < *left ? (uint64_t)st.st_size : *left;
+        if ((r = digest_fd_hex(fd, hex)) < 0)
+                return input_store_error(input->name, r, e);
         /* The mode is the file's, and a mount shows it: what may be executed is another blob. */
         if (asprintf(ret, "%s%s", hex, executable ? "x" : "") < 0)
                 return error_oom(e);
         /* Its name reaches the disk with the job (store.c). */
         if (fchmod(fd, executable ? 0555 : 0444) < 0 || fsync(fd) < 0)
-                return error_errno(e, -errno, "storing input \"%s\"", input->name);
+                return input_store_error(input->name, -errno, e);
         return 0;
 }
 
@@ -316,7 +364,7 @@ static int take_result(BlobRequest *request, char ***ret, Error *e)
                 return 0;
         for (size_t i = 0; i < kept; i++)
                 blobs_unref(request->blobs, names[i]);
-        return error_errno(e, r, "storing the inputs");
+        return store_error("the inputs", r, e);
 }
 
 static int on_child(sd_event_source *source _unused_, const siginfo_t *info _unused_, void *userdata)
@@ -361,6 +409,12 @@ static int check_requests(const Blobs *blobs, const Tenant *tenant, Error *e)
         return 0;
 }
 
+/* No process, no descriptor: there are too many at this moment. */
+static int copy_error(int r, Error *e)
+{
+        return error_set(e, r == -ENOMEM ? r : -EBUSY, "the inputs cannot be copied at this moment: %s; try again", strerror(-r));
+}
+
 int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata,
               BlobRequest **ret, Error *e)
 {
@@ -370,7 +424,7 @@ int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, B
         if (check_requests(blobs, tenant, e) < 0)
                 return -EBUSY;
         if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-                return error_errno(e, -errno, "copying the inputs");
+                return copy_error(-errno, e);
         pid_t pid = fork();
         if (pid == 0) {
                 int keep[JAIL_INPUTS_MAX + 2] = {blobs->directory, pipe_fds[1]};
@@ -388,7 +442,7 @@ int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, B
                         kill(pid, SIGKILL);
                         waitpid(pid, NULL, 0);
                 }
-                return error_errno(e, r, "copying the inputs");
+                return copy_error(r, e);
         }
         *request = (BlobRequest){
                 .next = blobs->requests,
@@ -411,7 +465,7 @@ int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, B
                 kill(pid, SIGKILL);
                 waitpid(pid, NULL, 0);
                 request_free(request);
-                return error_errno(e, r, "copying the inputs");
+                return copy_error(r, e);
         }
         *ret = request;
         return 0;

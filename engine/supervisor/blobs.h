@@ -16,7 +16,8 @@ int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *
 Blobs *blobs_free(Blobs *blobs); /* returns NULL; copies under way are dropped without a callback */
 
 /* Called once for each blobs_add(). `names` are those of the blobs, in the order of the inputs, each counted once more
- * for the caller; NULL when it failed, and `error` says why. */
+ * for the caller; NULL when it failed, and `error` says why: -EINVAL a file is none or cannot be read, whatever it
+ * answers; -EFBIG, -EDQUOT they are too large; -ETIMEDOUT; -EIO they cannot be stored. */
 typedef void (*BlobsAdded)(char *const *names, const Error *error, void *userdata);
 
 typedef struct BlobRequest BlobRequest;

@@ -64,7 +64,7 @@ static int find_or_make(Supervisor *s, Tenant *tenant, const char *blob, bool en
                 return 0;
         int r = blobs_size(s->blobs, blob, &bytes);
         if (r < 0)
-                return error_errno(e, r, "the input %s", blob);
+                return error_set(e, -EIO, "the input %s: %s", blob, strerror(-r));
         if (enforce && (r = tenant_check_input(tenant, bytes, e)) < 0)
                 return r;
         TenantInput *input = calloc(1, sizeof *input);

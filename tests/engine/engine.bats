@@ -242,6 +242,9 @@ load one_engine
         [[ $output == *'"a" is not a regular file'* ]]
         submit '{"command":["true"]}' dev 0 < /dev/zero
         [[ $output == *'"dev" is not a regular file'* ]]
+        # What it answers does not choose the name of the error.
+        submit '{"command":["true"]}' memory 0 < /proc/self/mem
+        [[ $output == org.skep.Engine1.Error.BadSpec:*'"memory": cannot be read: Input/output error'* ]]
         many=()
         for i in $(seq 17); do many+=("n$i" 0); done
         submit '{"command":["true"]}' "${many[@]}" < /etc/passwd

@@ -336,7 +336,9 @@ refuse_start() {
         ctl run -- true
 }
 
-@test "a full disk stops the intake, not the running jobs, and is got over" {
+# On a disk of 2 MiB, whose place is $inside.
+start_small() {
+        local pid
         mkdir state
         # In a mount namespace of its own, so that nothing stays mounted.
         unshare -m --propagation private bash -c '
@@ -351,6 +353,20 @@ refuse_start() {
                 sleep 0.1
         done
         inside=/proc/$pid/root$state
+}
+
+@test "an input for which the disk has no room is the store's failure" {
+        start_small
+        head -c 4M /dev/zero > big
+        run "$build/submit-raw" "$SKEP_ADDRESS" '{"command": ["true"]}' big 0 < big
+        [ "$status" -eq 1 ]
+        [[ $output == 'org.skep.Engine1.Error.StoreFailed: input "big": cannot be stored: the state directory has no room' ]]
+        [ -z "$(ls "$inside/blobs")" ]
+        stop_engine
+}
+
+@test "a full disk stops the intake, not the running jobs, and is got over" {
+        start_small
         id=$(echo '{"command": ["sh", "-c", "sleep 6; echo done"]}' | ctl submit -)
         sleep 0.5
         dd if=/dev/zero of="$inside/filler" bs=64k 2>/dev/null || true

@@ -27,6 +27,7 @@ Suite *ctl_suite(void);
 Suite *queue_suite(void);
 Suite *pool_suite(void);
 Suite *output_suite(void);
+Suite *blobs_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
 #define assert_refused(call, e, part)                                                              \

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/fd.h"
+#include "engine/base/remove_tree.h"
+#include "engine/supervisor/blobs.h"
+#include "engine/supervisor/tenants.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static char directory[] = "/tmp/skep-blobs-XXXXXX";
+static sd_event *event;
+static Tenants *tenants;
+static Tenant *tenant;
+static Blobs *blobs;
+
+static void set_up(void)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        sigset_t child;
+
+        /* As the supervisor has it: the event loop hears of processes that end. */
+        sigemptyset(&child);
+        sigaddset(&child, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &child, NULL);
+        strcpy(directory + strlen(directory) - 6, "XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        ck_assert_int_ge(sd_event_new(&event), 0);
+        ck_assert_int_eq(tenants_new(&tenants), 0);
+        ck_assert_int_eq(tenants_get(tenants, "a", &tenant), 0);
+        assert_ok(blobs_new(event, directory, &blobs, &e), &e);
+}
+
+static void tear_down(void)
+{
+        blobs = blobs_free(blobs);
+        tenant_unref(tenant);
+        tenants_free(tenants);
+        event = sd_event_unref(event);
+        remove_tree_at(AT_FDCWD, directory);
+}
+
+static void on_added(char *const *names, const Error *error, void *userdata)
+{
+        Error *e = userdata;
+
+        error_set(e, error->code, "%s", names ? "" : error_text(error));
+        sd_event_exit(event, 0);
+}
+
+/* The code, and its sentence. */
+static int add(int fd, Error *e)
+{
+        const JailInput input = {"a", fd};
+        BlobRequest *request;
+
+        error_clear(e);
+        assert_ok(blobs_add(blobs, tenant, &input, 1, on_added, e, &request, e), e);
+        ck_assert_int_ge(sd_event_loop(event), 0);
+        return e->code;
+}
+
+static void assert_unreadable(const char *path, int flags, const char *why)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = open(path, flags | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        assert_refused(add(fd, &e), &e, why);
+        ck_assert_int_eq(e.code, -EINVAL);
+}
+
+/* Memory at 0 answers EIO, which is what a broken state directory is called. */
+START_TEST(test_a_file_that_cannot_be_read_is_said_to_be_that)
+{
+        switch (_i) {
+        case 0: assert_unreadable("/proc/self/mem", O_RDONLY, "input \"a\": cannot be read: Input/output error"); break;
+        case 1: assert_unreadable("/proc/self/exe", O_PATH, "input \"a\" is not open for reading"); break;
+        case 2: assert_unreadable("/dev/null", O_RDONLY, "input \"a\" is not a regular file"); break;
+        case 3: assert_unreadable("/", O_RDONLY | O_DIRECTORY, "input \"a\" is not a regular file"); break;
+        }
+}
+END_TEST
+
+/* Its file may have so many bytes: EFBIG is what an input that is too large is called. */
+START_TEST(test_what_cannot_be_written_is_not_the_fault_of_the_file)
+{
+        const struct rlimit limit = {.rlim_cur = 100, .rlim_max = 100};
+        static const char text[1000];
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = sealed_file("text", text, sizeof text);
+
+        ck_assert_int_ge(fd, 0);
+        signal(SIGXFSZ, SIG_IGN);
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_refused(add(fd, &e), &e, "input \"a\": cannot be stored");
+        ck_assert_int_eq(e.code, -EIO);
+}
+END_TEST
+
+/* No system call gives a file of /proc to another, so that this one is read. */
+START_TEST(test_a_file_that_can_only_be_read_is_copied)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+
+        assert_ok(add(fd, &e), &e);
+}
+END_TEST
+
+Suite *blobs_suite(void)
+{
+        Suite *suite = suite_create("blobs");
+        TCase *tests = tcase_create("blobs");
+
+        tcase_add_checked_fixture(tests, set_up, tear_down);
+        tcase_add_loop_test(tests, test_a_file_that_cannot_be_read_is_said_to_be_that, 0, 4);
+        tcase_add_test(tests, test_what_cannot_be_written_is_not_the_fault_of_the_file);
+        tcase_add_test(tests, test_a_file_that_can_only_be_read_is_copied);
+        suite_add_tcase(suite, tests);
+        return suite;
+}
