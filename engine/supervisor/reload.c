@@ -26,21 +26,21 @@ static int load_policy(Supervisor *s, const char *name, KnownPolicy **list, Erro
         return 0;
 }
 
-/* A policy that is gone is not missed before a job asks for it; one that cannot be read any more is. */
+/* All that there are, whether a job has asked for them or not: a mistake is said to who has made it, and not to the first
+ * who names that policy. One that is gone is not missed before a job asks for it. */
 static int load_policies(Supervisor *s, const Config *config, KnownPolicy **list, Error *e)
 {
+        _cleanup_strv_ char **names = NULL;
         int r = load_policy(s, config->default_policy, list, e);
 
         if (r < 0)
                 return error_prefix(e, "default_policy"), r;
-        for (const KnownPolicy *known = s->policies; known; known = known->next) {
-                const char *name = jail_policy_name(known->policy);
-                if (strcmp(name, config->default_policy) != 0 && (r = load_policy(s, name, list, e)) < 0 &&
-                    r != -ENOENT)
-                        return r;
-        }
-        error_clear(e);
-        return 0;
+        if (supervisor_policy_names(s->policy_directories, &names) < 0)
+                return error_oom(e);
+        for (size_t i = 0; r >= 0 && names && names[i]; i++)
+                if (strcmp(names[i], config->default_policy) != 0)
+                        r = load_policy(s, names[i], list, e);
+        return r;
 }
 
 int supervisor_reload(Supervisor *s, char ***later, Error *e)

@@ -177,4 +177,11 @@ P
         [ "$status" -ne 0 ]
         ctl run --policy mine --pids 9 -- true </dev/null
         rm "$tree/policies/mine.json"
+        # Whether a job has asked for it or not.
+        echo '{ broken' > "$tree/policies/unused.json"
+        run manager Reload
+        rm "$tree/policies/unused.json"
+        [ "$status" -ne 0 ]
+        [[ $output == *unused.json*"not JSON"* ]]
+        manager Reload
 }
