@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/enforce.h"
 
+#include "engine/base/name.h"
 #include "engine/base/strv.h"
 
 #include <linux/capability.h>
@@ -53,11 +54,13 @@ int jail_layers_parse_missing(const char *list, JailLayers *ret, Error *e)
                 JailLayer layer = 0;
                 while (layer < JAIL_LAYER_MAX && strcmp(layers[layer].name, names[i]) != 0)
                         layer++;
-                if (layer == JAIL_LAYER_MAX)
+                if (layer == JAIL_LAYER_MAX) {
+                        _cleanup_free_ char *shown = name_escape(names[i]);
                         return error_set(e, -EINVAL,
                                          "\"%s\" is not a layer; those that may be missing: cgroup, landlock, memory, "
                                          "cpu, pids, io, cpu_time, broker",
-                                         names[i]);
+                                         shown ? shown : "");
+                }
                 if (!layers[layer].may_miss)
                         return error_set(e, -EINVAL, "a jail is never made without \"%s\"", names[i]);
                 set |= 1U << layer;

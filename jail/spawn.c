@@ -17,9 +17,11 @@
 
 #include "jail/spawn.h"
 
+#include "engine/base/name.h"
 #include "engine/base/strv.h"
 #include "jail/host.h"
 
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -181,7 +183,8 @@ static int exec_status(const Spawn *s)
 
 static int describe_exec_failure(const Spawn *s, int status, Error *e)
 {
-        const char *name = s->plan->command[0];
+        _cleanup_free_ char *shown = text_escape(s->plan->command[0], PATH_MAX);
+        const char *name = shown ? shown : "the program";
 
         if (s->error == -ENOENT && status == 126)
                 return error_set(e, s->error, "%s: its interpreter is not in the jail", name);

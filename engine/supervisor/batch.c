@@ -7,6 +7,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/json.h"
+#include "engine/base/name.h"
 #include "engine/base/strv.h"
 
 #include <stdlib.h>
@@ -110,17 +111,19 @@ static int resolve_after(Supervisor *s, const Caller *caller, Batch *batch, Batc
                 const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
                 if (text[0] != '#')
                         continue;
+                _cleanup_free_ char *here = json_path_key("after", name), *shown = name_escape(text);
+                if (!here || !shown)
+                        return error_oom(e);
                 size_t index = index_of(batch, text);
                 if (index == SIZE_MAX)
-                        return error_set(e, -EINVAL, "after.%s: \"%s\" is no job of this batch; the first is \"#0\"",
-                                         name, text);
+                        return json_error(here, e, "\"%s\" is no job of this batch; the first is \"#0\"", shown);
                 if (batch->items[index].mark == MARK_UNDER_WAY)
-                        return error_set(e, -EINVAL, "after.%s: the jobs wait for each other in a circle", name);
+                        return json_error(here, e, "the jobs wait for each other in a circle");
                 if (batch->depth == DEPTH_MAX)
-                        return error_set(e, -EINVAL,
-                                         "after.%s: more than %d jobs in a row come before those that they run after: "
-                                         "turn them around",
-                                         name, DEPTH_MAX);
+                        return json_error(here, e,
+                                          "more than %d jobs in a row come before those that they run after: turn them "
+                                          "around",
+                                          DEPTH_MAX);
                 batch->depth++;
                 int r = read_item(s, caller, batch, index, e);
                 batch->depth--;

@@ -6,6 +6,7 @@
 
 #include "engine/supervisor/supervisor_private.h"
 
+#include "engine/base/name.h"
 #include "engine/base/strv.h"
 #include "engine/supervisor/job_report.h"
 
@@ -16,9 +17,11 @@ int dependencies_check(const Supervisor *s, const Job *job, Error *e)
 {
         for (size_t i = 0; i < job->spec.n_after; i++) {
                 const Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
-                if (job->spec.after[i].id[0] == '#')
+                if (job->spec.after[i].id[0] == '#') {
+                        _cleanup_free_ char *shown = name_escape(job->spec.after[i].id);
                         return error_set(e, -EINVAL, "after.%s: \"%s\" means a job of the same batch, and this is none",
-                                         job->spec.after[i].name, job->spec.after[i].id);
+                                         job->spec.after[i].name, shown ? shown : "");
+                }
                 if (!parent || parent->tenant != job->tenant)
                         return error_set(e, -EINVAL, "after.%s: there is no such job", job->spec.after[i].name);
         }

@@ -121,12 +121,14 @@ static int read_reasons(json_object *value, const char *path, void *target_set, 
         for (size_t i = 0; r >= 0 && names && names[i]; i++) {
                 JailReason reason;
                 if (!jail_reason_parse(names[i], &reason) || reason == JAIL_CANCELLED || reason == JAIL_DEPENDENCY ||
-                    reason == JAIL_DEADLINE)
+                    reason == JAIL_DEADLINE) {
+                        _cleanup_free_ char *shown = name_escape(names[i]);
                         return json_error(path, e,
                                           "\"%s\" is no reason that is worth another attempt; there are exited, "
                                           "signalled, oom, wall-limit, cpu-limit, setup-failed, exec-failed, "
                                           "output-failed and lost",
-                                          names[i]);
+                                          shown ? shown : "");
+                }
                 set |= 1U << reason;
         }
         if (r >= 0)

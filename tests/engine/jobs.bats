@@ -311,6 +311,11 @@ P
         run ctl submit - <<< '{"command": ["true"], "after": {"a": "#0"}}'
         [ "$status" -eq 125 ]
         [[ $output == *batch* ]]
+        # Whatever stands there is shown so that it does nothing to a terminal or a log.
+        run ctl submit - <<< '{"command": ["true"], "after": {"a": "#\u001b[2J"}}'
+        [[ $output == *'after.a: "#\x1b[2J" means'* ]]
+        run ctl submit - <<< '[{"command": ["true"]}, {"command": ["true"], "after": {"\u001b[1m": "#\u001b[2J"}}]'
+        [[ $output == *'after.\x1b[1m: "#\x1b[2J" is no job of this batch'* ]]
 }
 
 @test "a batch with keys gives the jobs that are there already" {

@@ -19,6 +19,8 @@ load jail
         [ "$(reason)" = exec-failed ]
         run -127 jail -- nosuchprogram </dev/null
         [ "$status" -eq 127 ]
+        run -127 jail -- $'/no/\e[2J' </dev/null
+        [[ $output == *'/no/\x1b[2J: not found in the jail'* ]]
         run jail -- /etc/passwd </dev/null
         [ "$status" -eq 126 ]
         [ "$(reason)" = exec-failed ]

@@ -56,6 +56,7 @@ START_TEST(test_a_bad_job_is_refused_with_its_key)
                 {"{\"command\": [\"a\"], \"name\": \"../x\"}", "name"},
                 {"{\"command\": [\"a\"], \"policy\": \"../../etc/passwd\"}", "policy"},
                 {"{\"command\": [\"a\"], \"working_directory\": \"work\"}", "working_directory"},
+                {"{\"command\": [\"a\"], \"retry\": {\"on\": [\"a\\u001b[2J\"]}}", "retry.on: \"a\\x1b[2J\" is no reason"},
                 {"{\"command\": [\"a\"], \"secrets\": []}", "secrets: not built yet"},
                 {"{\"command\": [\"a\"], \"network\": \"none\"}", "network: not built yet"},
         };

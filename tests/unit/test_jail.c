@@ -268,6 +268,7 @@ START_TEST(test_names_of_layers_that_may_be_missing)
         assert_ok(jail_layers_parse_missing("", &set, &e), &e);
         ck_assert_uint_eq(set, 0);
         assert_refused(jail_layers_parse_missing("memory,everything", &set, &e), &e, "\"everything\" is not a layer");
+        assert_refused(jail_layers_parse_missing("a\x1b[2J", &set, &e), &e, "\"a\\x1b[2J\" is not a layer");
         assert_refused(jail_layers_parse_missing("seccomp", &set, &e), &e, "never made without \"seccomp\"");
         assert_refused(jail_layers_parse_missing("user", &set, &e), &e, "never made without");
 }
