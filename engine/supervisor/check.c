@@ -6,8 +6,11 @@
 #include "engine/base/strv.h"
 #include "engine/supervisor/state_directory.h"
 #include "engine/supervisor/supervisor.h"
+#include "engine/supervisor/tenant_file.h"
 
+#include <libgen.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 static int add(char ***problems, const Error *e)
@@ -43,32 +46,81 @@ static int check_default_policy(const Config *config, char *const *directories, 
         return add(problems, &e);
 }
 
+static bool has_folder(const char *path)
+{
+        _cleanup_free_ char *copy = strdup(path);
+
+        return copy && access(dirname(copy), F_OK) == 0;
+}
+
+/* What is bound there at the start. The directory of the default is made then. */
+static int check_socket(const char *path, char ***problems)
+{
+        const size_t room = sizeof((struct sockaddr_un){0}).sun_path - 1;
+        struct stat st;
+
+        if (strlen(path) > room)
+                return strv_addf(problems, "socket: the path of a socket may have %zu characters", room);
+        if (lstat(path, &st) == 0)
+                return S_ISSOCK(st.st_mode) ? 0 : strv_addf(problems, "socket: %s is there, and is no socket", path);
+        if (strncmp(path, "/run/skep/", strlen("/run/skep/")) == 0 || has_folder(path))
+                return 0;
+        return strv_addf(problems, "socket: %s: its directory is not there", path);
+}
+
 static int check_places(const Config *config, char ***problems)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        const size_t room = sizeof((struct sockaddr_un){0}).sun_path - 1;
 
         if (state_directory_check(config->state_directory, &e) < 0 && add(problems, &e) < 0)
                 return -ENOMEM;
-        if (strlen(config->socket) > room)
-                return strv_addf(problems, "socket: the path of a socket may have %zu characters", room);
-        return 0;
+        return check_socket(config->socket, problems);
 }
 
-static int check_tenants(const Config *config, char ***problems)
+/* Those that are not among the ones that all tenants have, of which it was said already. */
+static int check_permitted(const Config *config, const char *tenant, const TenantRules *rules, char *const *said,
+                           char *const *names, char ***problems)
+{
+        int r = 0;
+
+        for (char *const *policy = rules->policies; r >= 0 && policy && *policy; policy++)
+                if (!strv_contains(names, *policy) && !strv_contains(said, *policy))
+                        r = strv_addf(problems, "%s: tenant %s: policies: there is no policy \"%s\"",
+                                      config->tenants_directory, tenant, *policy);
+        return r;
+}
+
+static int check_tenant_policies(const Config *config, const TenantRules *defaults, const TenantFile *files, size_t n,
+                                 char *const *directories, char ***problems)
+{
+        _cleanup_strv_ char **names = NULL;
+        int r = supervisor_policy_names(directories, &names);
+
+        if (r >= 0)
+                r = check_permitted(config, TENANT_DEFAULT, defaults, NULL, names, problems);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = check_permitted(config, files[i].name, &files[i].rules, defaults->policies, names, problems);
+        return r;
+}
+
+/* A directory that was set and is not there would be one without ceilings. */
+static int check_tenants(const Config *config, char *const *directories, char ***problems)
 {
         _cleanup_strv_ char **notes = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        Tenants *tenants;
-        int r = tenants_new(&tenants);
+        TenantRules defaults = tenant_rules_built_in;
+        TenantFile *files;
+        size_t n = 0;
 
-        if (r < 0)
-                return r;
-        if (tenants_load(tenants, config->tenants_directory, &notes, &e) < 0)
-                r = add(problems, &e);
+        if (config_origin(config, "tenants_directory") && access(config->tenants_directory, F_OK) < 0)
+                return strv_addf(problems, "tenants_directory: %s: %s", config->tenants_directory, strerror(errno));
+        int r = tenant_files_read(config->tenants_directory, &defaults, &files, &n, &notes, problems, &e);
+        if (r >= 0)
+                r = check_tenant_policies(config, &defaults, files, n, directories, problems);
         for (size_t i = 0; notes && notes[i]; i++)
                 log_warning("%s", notes[i]);
-        tenants_free(tenants);
+        tenant_files_free(files, n);
+        tenant_rules_done(&defaults);
         return r;
 }
 
@@ -80,7 +132,7 @@ int check_all(const Config *config, char ***problems, Error *e)
         if (r >= 0)
                 r = check_policies(directories, problems);
         if (r >= 0)
-                r = check_tenants(config, problems);
+                r = check_tenants(config, directories, problems);
         if (r >= 0)
                 r = check_places(config, problems);
         return r < 0 ? error_oom(e) : 0;

@@ -450,6 +450,13 @@ void config_sources_done(ConfigSources *sources)
         sources->n_options = 0;
 }
 
+const char *config_origin(const Config *config, const char *key)
+{
+        const char *from = config->origins[find_value(key) - values].from;
+
+        return strcmp(from, DEFAULT) == 0 ? NULL : from;
+}
+
 /* ---- reading again ---- */
 
 static void swap_value(Config *a, Config *b, const ConfigValue *known)

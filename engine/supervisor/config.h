@@ -78,6 +78,9 @@ int config_load(const ConfigSources *sources, Config **ret, char ***problems, Er
 Config *config_free(Config *config); /* returns NULL */
 DEFINE_CLEANUP(Config, config_free)
 
+/* Where a value is from: a file or an option; NULL: it is the default. */
+const char *config_origin(const Config *config, const char *key);
+
 /* Takes from `fresh` what may change while the supervisor runs; the keys of what else differs go to `later`. */
 int config_replace(Config *config, Config *fresh, char ***later);
 

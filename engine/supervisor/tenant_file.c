@@ -224,30 +224,55 @@ static int read_defaults(const char *directory, char *const *names, TenantRules 
         return r;
 }
 
+/* Whoever mends files wants to hear of all that are to be mended; else the first error is enough. */
+static int set_apart(int r, char ***problems, Error *e)
+{
+        if (r >= 0 || r == -ENOMEM || !problems)
+                return r;
+        r = strv_add(problems, error_text(e)) < 0 ? error_oom(e) : 0;
+        if (r >= 0)
+                error_clear(e);
+        return r;
+}
+
+static int find_twins(const char *directory, const TenantFile *files, size_t n, char ***problems, Error *e)
+{
+        int r = 0;
+
+        for (size_t i = 1; r >= 0 && i < n; i++)
+                if (strcmp(files[i - 1].name, files[i].name) == 0)
+                        r = set_apart(error_set(e, -EINVAL, "%s: two files are for the tenant \"%s\"", directory,
+                                                files[i].name),
+                                      problems, e);
+        return r;
+}
+
 int tenant_files_read(const char *directory, TenantRules *defaults, TenantFile **ret, size_t *n, char ***notes,
-                      Error *e)
+                      char ***problems, Error *e)
 {
         _cleanup_strv_ char **names = NULL;
-        int r = list_files(directory, &names, e);
+        int r = set_apart(list_files(directory, &names, e), problems, e);
 
         if (r >= 0)
-                r = read_defaults(directory, names, defaults, notes, e);
+                r = set_apart(read_defaults(directory, names, defaults, notes, e), problems, e);
         *ret = r < 0 ? NULL : calloc(strv_length(names) + 1, sizeof **ret);
         if (!*ret)
                 return r < 0 ? r : error_oom(e);
         for (size_t i = 0; names && names[i]; i++) {
                 if (strcmp(names[i], TENANT_DEFAULT ".json") == 0)
                         continue;
-                (*n)++;
-                if ((r = read_one(directory, names[i], defaults, &(*ret)[*n - 1], notes, e)) < 0)
+                TenantFile *file = &(*ret)[(*n)++];
+                int read = read_one(directory, names[i], defaults, file, notes, e);
+                if ((r = set_apart(read, problems, e)) < 0)
                         return r;
+                if (read < 0) {
+                        file_done(file);
+                        *file = (TenantFile){0};
+                        --*n;
+                }
         }
         qsort(*ret, *n, sizeof **ret, compare_files);
-        for (size_t i = 1; i < *n; i++)
-                if (strcmp((*ret)[i - 1].name, (*ret)[i].name) == 0)
-                        return error_set(e, -EINVAL, "%s: two files are for the tenant \"%s\"", directory,
-                                         (*ret)[i].name);
-        return 0;
+        return find_twins(directory, *ret, *n, problems, e);
 }
 
 const TenantFile *tenant_files_find(const TenantFile *files, size_t n, const char *name)

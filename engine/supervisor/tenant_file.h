@@ -22,9 +22,10 @@ int tenant_rules_copy(TenantRules *to, const TenantRules *from);
 
 /* Reads all files of a directory, which need not be there, sorted by the names of their tenants; and default.json,
  * which is for what they leave out. `notes` as for tenants_load(). The caller frees `*ret` with tenant_files_free() in
- * any case. -EINVAL with file and key. */
+ * any case. -EINVAL with file and key; or, where `problems` is not NULL, each file's is a sentence there, and the file left
+ * out. */
 int tenant_files_read(const char *directory, TenantRules *defaults, TenantFile **ret, size_t *n, char ***notes,
-                      Error *e);
+                      char ***problems, Error *e);
 void tenant_files_free(TenantFile *files, size_t n);
 
 /* NULL where there is none. */

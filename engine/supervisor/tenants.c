@@ -39,7 +39,7 @@ int tenants_load(Tenants *tenants, const char *directory, char ***notes, Error *
         TenantRules defaults = tenant_rules_built_in;
         TenantFile *files;
         size_t n = 0;
-        int r = tenant_files_read(directory, &defaults, &files, &n, notes, e);
+        int r = tenant_files_read(directory, &defaults, &files, &n, notes, NULL, e);
 
         if (r < 0) {
                 tenant_files_free(files, n);

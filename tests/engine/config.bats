@@ -120,6 +120,30 @@ P
         [[ $output == *"--check"* ]]
 }
 
+@test "the check says what a start would stumble over" {
+        mkdir -p tenants
+        : > file
+        echo '{"policies": ["strict", "none-such"]}' > tenants/a.json
+        echo '{"weight": "x"}' > tenants/b.json
+        echo '{ broken' > tenants/c.json
+        echo '{"policies": ["strict", "missing"]}' > tenants/default.json
+        echo '{"name": "a"}' > tenants/again.json
+        echo "{\"tenants_directory\": \"$PWD/tenants\"}" > "$tree/skepd.json"
+        run "$tree/build/skepd" --check --state "$PWD/state" --socket "$PWD/file"
+        [ "$status" -eq 1 ]
+        for part in "tenants: tenant a: policies: there is no policy \"none-such\"" "b.json: weight" "c.json: not JSON" \
+                "tenants: tenant default: policies: there is no policy \"missing\"" "two files are for the tenant \"a\"" \
+                "socket: $PWD/file is there, and is no socket" "6 problems"; do
+                [[ $output == *"$part"* ]] || { echo "missing: $part in $output"; return 1; }
+        done
+        rm -r tenants
+        run "$tree/build/skepd" --check --state "$PWD/state" --socket "$PWD/nowhere/s"
+        [ "$status" -eq 1 ]
+        [[ $output == *"tenants_directory: $PWD/tenants: No such file or directory"* ]]
+        [[ $output == *"socket: $PWD/nowhere/s: its directory is not there"* ]]
+        [[ ${lines[-1]} == *"2 problems" ]]
+}
+
 @test "a check makes nothing, and is silent where all is well" {
         run "$tree/build/skepd" --check --state "$PWD/state"
         [ "$status" -eq 0 ]
