@@ -188,9 +188,12 @@ static void examine_version(Doctor *d, json_object *engine)
 
 static void examine_intake(Doctor *d, json_object *engine)
 {
+        bool paused = json_object_get_boolean(json_member(engine, "paused"));
+
         if (json_object_get_boolean(json_member(engine, "draining")))
-                find(d, "intake", VERDICT_NO, "skepctl resume", "draining: no job is taken; those that wait are run");
-        else if (json_object_get_boolean(json_member(engine, "paused")))
+                find(d, "intake", VERDICT_NO, "skepctl resume", "draining: no job is taken%s",
+                     paused ? ", and none is started" : "; those that are there are run");
+        else if (paused)
                 find(d, "intake", VERDICT_NO, "skepctl resume", "paused: jobs are taken, and none is started");
         else
                 find(d, "intake", VERDICT_YES, NULL, "jobs are taken and started");

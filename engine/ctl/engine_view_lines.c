@@ -79,9 +79,10 @@ static int add_heads(char ***lines, const EngineView *v, bool colour, bool utc)
                           colour ? "\033[0m" : "",
                           started && started <= now ? amount_duration(now - started).text : "-",
                           amount_time(now, utc).text,
-                          draining ? "  draining: no job is taken"
-                          : paused ? "  paused: no job is started"
-                                   : "");
+                          draining && paused ? "  draining and paused: no job is taken or started"
+                          : draining         ? "  draining: no job is taken"
+                          : paused           ? "  paused: no job is started"
+                                             : "");
 
         if (r >= 0)
                 r = strv_addf(lines, "jobs: %" PRIu64 " queued, %" PRIu64 " running, %" PRIu64 " finished",

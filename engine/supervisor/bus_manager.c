@@ -170,7 +170,7 @@ static int method_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 /* ---- the engine ---- */
 
-/* Pause, Resume, Drain: for all tenants, so not for one. */
+/* Pause, Resume, Drain: for all tenants, so not for one. A pause opens no intake that was closed. */
 static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         static const char *const changed[] = {"Paused", "Draining", NULL};
@@ -180,7 +180,8 @@ static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _
 
         if (r <= 0)
                 return r < 0 ? r : 1;
-        supervisor_pause(bus_supervisor(link), strcmp(member, "Pause") == 0, strcmp(member, "Drain") == 0);
+        bool pause = strcmp(member, "Pause") == 0, draining = supervisor_status(bus_supervisor(link)).draining;
+        supervisor_pause(bus_supervisor(link), pause, strcmp(member, "Drain") == 0 || (pause && draining));
         bus_signal_changed(link->owner, changed);
         return sd_bus_reply_method_return(m, NULL);
 }

@@ -203,11 +203,9 @@ static int say_status(sd_event_source *source _unused_, uint64_t usec _unused_, 
         Daemon *d = userdata;
 
         d->said = supervisor_status(d->supervisor);
-        sd_notifyf(0, "STATUS=%" PRIu64 " running, %" PRIu64 " waiting, %" PRIu64 " workers%s", d->said.running,
+        sd_notifyf(0, "STATUS=%" PRIu64 " running, %" PRIu64 " waiting, %" PRIu64 " workers%s%s", d->said.running,
                    d->said.queued, d->said.workers,
-                   d->said.draining ? ", draining"
-                   : d->said.paused ? ", paused"
-                                    : "");
+                   d->said.draining ? ", draining" : "", d->said.paused ? ", paused" : "");
         return 0;
 }
 

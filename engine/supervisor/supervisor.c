@@ -28,7 +28,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SETTING_INTAKE "intake" /* "open", "paused" or "draining" */
+#define SETTING_INTAKE "intake" /* "open", or what it is: */
+#define INTAKE_PAUSED "paused"
+#define INTAKE_DRAINING "draining"
+#define INTAKE_BOTH INTAKE_DRAINING "," INTAKE_PAUSED
 
 /* ---- giving jobs to workers ---- */
 
@@ -268,7 +271,11 @@ void supervisor_pause(Supervisor *s, bool paused, bool draining)
 {
         s->paused = paused;
         s->draining = draining;
-        store_set(s->store, SETTING_INTAKE, paused ? "paused" : draining ? "draining" : "open");
+        store_set(s->store, SETTING_INTAKE,
+                  paused && draining ? INTAKE_BOTH
+                  : paused           ? INTAKE_PAUSED
+                  : draining         ? INTAKE_DRAINING
+                                     : "open");
         supervisor_dispatch(s);
 }
 
@@ -420,8 +427,8 @@ static int read_settings(Supervisor *s, Error *e)
         _cleanup_free_ char *intake = NULL;
         int r = store_get(s->store, SETTING_INTAKE, &intake, e);
 
-        s->paused = intake && strcmp(intake, "paused") == 0;
-        s->draining = intake && strcmp(intake, "draining") == 0;
+        s->paused = intake && strstr(intake, INTAKE_PAUSED);
+        s->draining = intake && strstr(intake, INTAKE_DRAINING);
         return r;
 }
 

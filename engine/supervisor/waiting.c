@@ -66,8 +66,8 @@ static char *describe_queued(const Supervisor *s, const Job *job)
                 return strdup("for a job that is the same, whose result it will have");
         if (job->member && !job->let_in)
                 return strdup("for other members of its array: as many run as may at a time");
-        if (s->draining || s->closed)
-                return join("the engine is drained", place);
+        if (s->closed)
+                return join("the supervisor is ending", place);
         if (s->paused)
                 return join("the engine is paused", place);
         if (tenant->share.running >= tenant->rules.limits.running) {

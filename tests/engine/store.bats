@@ -332,6 +332,15 @@ refuse_start() {
         start_engine
         run ctl submit - <<< '{"command": ["true"]}'
         [ "$status" -eq 125 ]
+        # A pause does not open what was closed.
+        ctl pause
+        for again in 1 2; do
+                run ctl submit - <<< '{"command": ["true"]}'
+                [ "$status" -eq 125 ]
+                [[ $output == *drained* ]]
+                [ "$(busctl --address="$SKEP_ADDRESS" get-property org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager Paused Draining | tr '\n' ' ')" = "b true b true " ]
+                restart_engine
+        done
         ctl resume
         ctl run -- true
 }
