@@ -259,6 +259,14 @@ static int unknown_key(const char *path, const char *section, Error *e)
         return json_error(shown ? shown : "?", e, "unknown key; known here: %s", list ? list : "none");
 }
 
+/* The name of a value as we say it is none that a file has. */
+static int dotted_key(const char *path, Error *e)
+{
+        const char *dot = strchr(path, '.');
+
+        return json_error(path, e, "unknown key; a file has it as \"%.*s\": {\"%s\": …}", (int)(dot - path), path, dot + 1);
+}
+
 static int take_object(Config *config, json_object *object, const char *section, const char *from, char ***problems)
 {
         json_object_object_foreach(object, key, value)
@@ -272,6 +280,8 @@ static int take_object(Config *config, json_object *object, const char *section,
                         return -ENOMEM;
                 if (known)
                         r = take_value(config, known, value, from, &e);
+                else if (strchr(key, '.') && find_value(path))
+                        r = dotted_key(path, &e);
                 else if (strchr(key, '.') || !is_section(path))
                         r = unknown_key(path, section, &e);
                 else if (json_object_is_type(value, json_type_object))
@@ -307,7 +317,12 @@ static int take_file(Config *config, const char *file, bool required, char ***pr
                 return 0;
         if (r >= 0)
                 return config_take_text(config, text, length, file, problems, e);
-        error_errno(&why, r, "cannot be read");
+        if (r == -EINVAL)
+                error_set(&why, r, "must be a regular file");
+        else if (r == -EFBIG)
+                error_set(&why, r, "longer than %u bytes", JSON_TEXT_MAX);
+        else
+                error_errno(&why, r, "cannot be read");
         return add_problem(problems, file, &why) < 0 ? error_oom(e) : 0;
 }
 
@@ -374,23 +389,49 @@ static int take_options(Config *config, const ConfigSources *sources, char ***pr
         return 0;
 }
 
+const char *config_origin(const Config *config, const char *key)
+{
+        const char *from = config->origins[find_value(key) - values].from;
+
+        return strcmp(from, DEFAULT) == 0 ? NULL : from;
+}
+
+static uint64_t amount_of(const Config *config, const ConfigValue *known)
+{
+        return *(const uint64_t *)(const void *)((const char *)config + known->offset);
+}
+
+/* One that must not be above another. What somebody has set comes first, with its file: that is what is to be mended. */
+static int check_pair(const Config *config, const char *lower, const char *upper, char ***problems)
+{
+        const ConfigValue *low = find_value(lower), *high = find_value(upper);
+
+        if (amount_of(config, low) <= amount_of(config, high))
+                return 0;
+        const bool set = config_origin(config, lower) != NULL;
+        const ConfigValue *first = set ? low : high, *second = set ? high : low;
+        const char *from = config_origin(config, first->key), *other = config_origin(config, second->key);
+        _cleanup_free_ char *one = first->kind->format(amount_of(config, first)),
+                            *two = second->kind->format(amount_of(config, second));
+        return strv_addf(problems, "%s: %s (%s) is %s %s (%s, %s%s)", from ? from : DEFAULT, first->key, one ? one : "?",
+                         set ? "above" : "below", second->key, two ? two : "?", other ? "from " : "the default",
+                         other ? other : "");
+}
+
 /* What one value alone does not show. */
 static int check_together(const Config *config, char ***problems, Error *e)
 {
+        static const struct {
+                const char *lower, *upper;
+        } pairs[] = {
+                {"workers.minimum", "workers.maximum"},
+                {"clients.connections_per_user", "clients.connections"},
+                {"clients.message", "clients.memory"},
+        };
         int r = 0;
 
-        if (config->workers.minimum > config->workers.maximum)
-                r = strv_addf(problems,
-                              "workers.minimum (%" PRIu64 ", from %s) is above workers.maximum (%" PRIu64 ", from %s)",
-                              config->workers.minimum, config->origins[find_value("workers.minimum") - values].from,
-                              config->workers.maximum, config->origins[find_value("workers.maximum") - values].from);
-        if (r >= 0 && config->clients.connections_per_user > config->clients.connections)
-                r = strv_addf(problems,
-                              "clients.connections_per_user (%" PRIu64 ") is above clients.connections (%" PRIu64 ")",
-                              config->clients.connections_per_user, config->clients.connections);
-        if (r >= 0 && config->clients.message_bytes > config->clients.memory_bytes)
-                r = strv_addf(problems, "clients.message (%" PRIu64 " bytes) is above clients.memory (%" PRIu64 ")",
-                              config->clients.message_bytes, config->clients.memory_bytes);
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(pairs); i++)
+                r = check_pair(config, pairs[i].lower, pairs[i].upper, problems);
         return r < 0 ? error_oom(e) : 0;
 }
 
@@ -448,13 +489,6 @@ void config_sources_done(ConfigSources *sources)
         for (size_t i = 0; i < sources->n_options; i++)
                 json_object_put(sources->options[i].value);
         sources->n_options = 0;
-}
-
-const char *config_origin(const Config *config, const char *key)
-{
-        const char *from = config->origins[find_value(key) - values].from;
-
-        return strcmp(from, DEFAULT) == 0 ? NULL : from;
 }
 
 /* ---- reading again ---- */

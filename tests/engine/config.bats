@@ -144,6 +144,28 @@ P
         [[ ${lines[-1]} == *"2 problems" ]]
 }
 
+@test "of two values that do not go together the one that was set is named, with its file" {
+        echo '{"clients": {"connections": 100}}' > "$tree/skepd.json"
+        run "$tree/build/skepd" --check --state "$PWD/state"
+        [ "$status" -eq 1 ]
+        [[ $output == *"skepd.json: clients.connections (100) is below clients.connections_per_user (128, the default)"* ]]
+        echo '{"clients": {"message": "32M", "memory": "16M"}}' > "$tree/skepd.json"
+        run "$tree/build/skepd" --check --state "$PWD/state"
+        [[ $output == *"skepd.json: clients.message (32M) is above clients.memory (16M, from "*"skepd.json)"* ]]
+        echo '{"workers": {"maximum": 3}}' > "$tree/skepd.json"
+        run "$tree/build/skepd" --check --state "$PWD/state" --workers 4
+        [[ $output == *"--workers: workers.minimum (4) is above workers.maximum (3, from "*"skepd.json)"* ]]
+}
+
+@test "a configuration that is no file is refused with a sentence" {
+        mkfifo fifo
+        for file in /dev/null "$PWD/fifo"; do
+                run timeout 20 "$tree/build/skepd" --check --state "$PWD/state" --config "$file"
+                [ "$status" -eq 1 ]
+                [[ $output == *"$file: must be a regular file"* ]]
+        done
+}
+
 @test "a check makes nothing, and is silent where all is well" {
         run "$tree/build/skepd" --check --state "$PWD/state"
         [ "$status" -eq 0 ]
