@@ -298,15 +298,20 @@ int json_read_cpus(json_object *value, const char *path, void *target_uint64, Er
         return read_amount(value, path, cpus_parse, true, target_uint64, e);
 }
 
-int json_read_count(json_object *value, const char *path, void *target_uint64, Error *e)
+int json_read_count_to(json_object *value, const char *path, uint64_t max, uint64_t *ret, Error *e)
 {
         if (!json_object_is_type(value, json_type_int))
                 return json_error(path, e, "must be a whole number");
         int64_t n = json_object_get_int64(value);
-        if (n < 1 || (uint64_t)n > COUNT_MAX)
-                return json_error(path, e, "must be from 1 to %" PRIu64, COUNT_MAX);
-        *(uint64_t *)target_uint64 = (uint64_t)n;
+        if (n < 1 || (uint64_t)n > max)
+                return json_error(path, e, "must be from 1 to %" PRIu64, max);
+        *ret = (uint64_t)n;
         return 0;
+}
+
+int json_read_count(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        return json_read_count_to(value, path, COUNT_MAX, target_uint64, e);
 }
 
 int json_read_any(json_object *value, const char *path, void *target_json, Error *e)

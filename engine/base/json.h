@@ -60,6 +60,8 @@ int json_read_size(json_object *value, const char *path, void *target_uint64, Er
 int json_read_duration(json_object *value, const char *path, void *target_uint64, Error *e);
 int json_read_cpus(json_object *value, const char *path, void *target_uint64, Error *e);
 int json_read_count(json_object *value, const char *path, void *target_uint64, Error *e); /* from 1 */
+/* The same, up to `max`: for a reader that knows it. */
+int json_read_count_to(json_object *value, const char *path, uint64_t max, uint64_t *ret, Error *e);
 /* Keeps the value itself, with a reference. */
 int json_read_any(json_object *value, const char *path, void *target_json, Error *e);
 

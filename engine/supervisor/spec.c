@@ -104,11 +104,7 @@ static int read_meta(json_object *value, const char *path, void *target_json, Er
 
 static int read_attempts(json_object *value, const char *path, void *target_uint64, Error *e)
 {
-        int r = json_read_count(value, path, target_uint64, e);
-
-        if (r >= 0 && *(uint64_t *)target_uint64 > ATTEMPTS_MAX)
-                return json_error(path, e, "must be at most %d", ATTEMPTS_MAX);
-        return r;
+        return json_read_count_to(value, path, ATTEMPTS_MAX, target_uint64, e);
 }
 
 /* Success needs no other attempt; what the engine says of jobs that were never started does not change by one. */
@@ -190,11 +186,7 @@ static int read_after(json_object *value, const char *path, void *target_spec, E
 
 static int read_array_count(json_object *value, const char *path, void *target_uint64, Error *e)
 {
-        int r = json_read_count(value, path, target_uint64, e);
-
-        if (r >= 0 && *(uint64_t *)target_uint64 > ARRAY_MAX)
-                return json_error(path, e, "must be at most %d", ARRAY_MAX);
-        return r;
+        return json_read_count_to(value, path, ARRAY_MAX, target_uint64, e);
 }
 
 static int read_array(json_object *value, const char *path, void *target_spec, Error *e)

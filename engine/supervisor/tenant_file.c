@@ -69,11 +69,7 @@ static int read_name(json_object *value, const char *path, void *target_string, 
 
 static int read_weight(json_object *value, const char *path, void *target_uint64, Error *e)
 {
-        int r = json_read_count(value, path, target_uint64, e);
-
-        if (r >= 0 && *(uint64_t *)target_uint64 > TENANT_WEIGHT_MAX)
-                return json_error(path, e, "must be at most %d", TENANT_WEIGHT_MAX);
-        return r;
+        return json_read_count_to(value, path, TENANT_WEIGHT_MAX, target_uint64, e);
 }
 
 static int read_policies(json_object *value, const char *path, void *target_rules, Error *e)

@@ -57,6 +57,10 @@ START_TEST(test_a_bad_job_is_refused_with_its_key)
                 {"{\"command\": [\"a\"], \"policy\": \"../../etc/passwd\"}", "policy"},
                 {"{\"command\": [\"a\"], \"working_directory\": \"work\"}", "working_directory"},
                 {"{\"command\": [\"a\"], \"retry\": {\"on\": [\"a\\u001b[2J\"]}}", "retry.on: \"a\\x1b[2J\" is no reason"},
+                {"{\"command\": [\"a\"], \"retry\": {\"attempts\": 0}}", "retry.attempts: must be from 1 to 100"},
+                {"{\"command\": [\"a\"], \"retry\": {\"attempts\": 101}}", "retry.attempts: must be from 1 to 100"},
+                {"{\"command\": [\"a\"], \"array\": {\"count\": 0}}", "array.count: must be from 1 to 10000"},
+                {"{\"command\": [\"a\"], \"array\": {\"count\": 10001}}", "array.count: must be from 1 to 10000"},
                 {"{\"command\": [\"a\"], \"secrets\": []}", "secrets: not built yet"},
                 {"{\"command\": [\"a\"], \"network\": \"none\"}", "network: not built yet"},
         };

@@ -119,8 +119,8 @@ START_TEST(test_files_are_taken_whole_or_not_at_all)
                 const char *text, *part;
         } cases[] = {
                 {"{", "a.json"},
-                {"{\"weight\": 0}", "a.json: weight: must be from 1"},
-                {"{\"weight\": 10001}", "weight"},
+                {"{\"weight\": 0}", "a.json: weight: must be from 1 to 10000"},
+                {"{\"weight\": 10001}", "a.json: weight: must be from 1 to 10000"},
                 {"{\"weigth\": 2}", "weigth: unknown key"},
                 {"{\"users\": \"bob\"}", "users: must be an array"},
                 {"{\"name\": \"../x\"}", "name"},
