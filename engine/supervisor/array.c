@@ -206,10 +206,14 @@ void array_moved(Supervisor *s, Job *member, JobState from, JobState to)
 
 int array_adopted(Supervisor *s, Job *whole, Error *e)
 {
-        for (size_t i = 0; i < whole->array->count; i++)
-                if (!whole->array->members[i])
-                        return error_set(e, -EUCLEAN, "job %s is damaged: its member %zu is not there", whole->id.text,
-                                         i);
+        for (size_t i = 0; i < whole->array->count; i++) {
+                _cleanup_free_ char *why = NULL;
+                if (whole->array->members[i])
+                        continue;
+                if (asprintf(&why, "the member %zu of job %s is not there", i, whole->id.text) < 0)
+                        return why = NULL, error_oom(e);
+                return store_damaged(s->store, why, e);
+        }
         settle(s, whole->array);
         return 0;
 }

@@ -61,6 +61,9 @@ int database_error(const char *path, sqlite3 *db, int code, Error *e)
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
                 return database_damaged(path, sqlite3_errstr(code), e);
+        /* What we ask for is always the same: so a table or a column is missing. */
+        case SQLITE_ERROR:
+                return database_damaged(path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code), e);
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
                 return error_set(e, -EBUSY, "%s is in use by another program", path);

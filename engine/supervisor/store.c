@@ -9,6 +9,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/log.h"
+#include "engine/base/name.h"
 #include "engine/supervisor/database.h"
 #include "engine/supervisor/reserve.h"
 #include "engine/supervisor/state_directory.h"
@@ -227,6 +228,15 @@ enum { ROW_ID, ROW_TENANT, ROW_POLICY, ROW_SPEC, ROW_INPUTS, ROW_STATE, ROW_DIGE
 #define ROW_NUMBER_COLUMNS                                                                                             \
         "attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes"
 
+static int damaged_row(const char *path, const char *id, const char *state, Error *e)
+{
+        _cleanup_free_ char *shown_id = name_escape(id ? id : ""), *shown_state = name_escape(state ? state : ""), *why = NULL;
+
+        if (asprintf(&why, "job \"%s\" has the state \"%s\"", shown_id ? shown_id : "", shown_state ? shown_state : "") < 0)
+                return why = NULL, error_oom(e);
+        return database_damaged(path, why, e);
+}
+
 static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *e)
 {
         const char *texts[ROW_TEXTS];
@@ -255,7 +265,7 @@ static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *
                 .output_bytes = numbers[7],
         };
         if (!ret->id || !id_is_valid(ret->id) || !texts[ROW_STATE] || !job_state_parse(texts[ROW_STATE], &ret->state))
-                return error_set(e, -EUCLEAN, "%s: job %s is damaged", path, ret->id ? ret->id : "without an id");
+                return damaged_row(path, ret->id, texts[ROW_STATE], e);
         return 0;
 }
 
@@ -346,6 +356,11 @@ int store_open(sd_event *event, const char *state_directory, Troubles *troubles,
         }
         *ret = s;
         return 0;
+}
+
+int store_damaged(const Store *s, const char *why, Error *e)
+{
+        return database_damaged(s->path, why, e);
 }
 
 bool store_is_new(const Store *s)

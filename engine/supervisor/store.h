@@ -31,6 +31,9 @@ int store_open(sd_event *event, const char *state_directory, Troubles *troubles,
 /* Whether that has made it. */
 bool store_is_new(const Store *store);
 
+/* Sets the sentence for one in which something is not as it was written. Returns -EUCLEAN. */
+int store_damaged(const Store *store, const char *why, Error *e);
+
 /* Writes what was asked for, if it can, and ends; callbacks do not come any more. Returns NULL. */
 Store *store_close(Store *store);
 

@@ -256,6 +256,24 @@ refuse_start() {
         [ "$(ctl logs "$(cat id)")" = left ]
 }
 
+@test "a store that was changed by another hand is refused with the way out" {
+        start_engine
+        ctl submit - <<< '{"command": ["true"], "array": {"count": 2}}' > id
+        ctl wait "$(cat id)"
+        stop_engine
+        cp "$state/jobs.db" good
+        for change in "UPDATE jobs SET state = '99'" "DROP TABLE attempts; DROP TABLE jobs" "ALTER TABLE jobs DROP COLUMN digest" \
+                "DELETE FROM jobs WHERE id LIKE '%_1'"; do
+                cp good "$state/jobs.db"
+                sqlite3 "$state/jobs.db" "$change"
+                refuse_start "$state/jobs.db is damaged ("
+                [[ $output == *"sets it aside with all that jobs have left"* ]]
+        done
+        cp good "$state/jobs.db"
+        start_engine
+        [ "$(field "$(cat id)" 'job["state"]')" = succeeded ]
+}
+
 @test "a store that was lost is missed, too, where its jobs have left nothing" {
         start_engine
         ctl run -- true
