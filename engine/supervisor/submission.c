@@ -5,6 +5,7 @@
 #include "engine/supervisor/supervisor_private.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/json.h"
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 
@@ -49,6 +50,16 @@ void submission_forget_keys(Supervisor *s)
         s->keys = NULL;
 }
 
+/* Programs write the keys of an object in any order; what they mean by it is the same. */
+static bool is_same(const char *text, const char *other)
+{
+        _cleanup_json_ json_object *one = NULL, *two = NULL;
+
+        return strcmp(text, other) == 0 ||
+               (json_parse_text(text, strlen(text), &one, NULL) >= 0 &&
+                json_parse_text(other, strlen(other), &two, NULL) >= 0 && json_object_equal(one, two));
+}
+
 int submission_find_earlier(Supervisor *s, Job *job, Job **ret, Error *e)
 {
         if (!job->spec.idempotency_key)
@@ -58,7 +69,7 @@ int submission_find_earlier(Supervisor *s, Job *job, Job **ret, Error *e)
                 return error_oom(e);
         if (*known == job)
                 return 0;
-        if (strcmp((*known)->spec.text, job->spec.text) != 0)
+        if (!is_same((*known)->spec.text, job->spec.text))
                 return error_set(e, -EEXIST,
                                  "idempotency_key: it was given to another job, with another specification");
         *ret = *known;

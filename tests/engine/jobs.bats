@@ -108,6 +108,8 @@ setup() {
         spec='{"command": ["true"], "idempotency_key": "order-7731"}'
         id=$(ctl submit - <<< "$spec")
         [ "$(ctl submit - <<< "$spec")" = "$id" ]
+        # In whatever order its keys come.
+        [ "$(ctl submit - <<< '{"idempotency_key": "order-7731", "command": ["true"]}')" = "$id" ]
         run ctl submit - <<< '{"command": ["false"], "idempotency_key": "order-7731"}'
         [ "$status" -eq 125 ]
         [[ $output == *"another specification"* ]]
