@@ -94,8 +94,8 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error 
                 return r < 0 ? r : 1;
         r = supervisor_forget(bus_supervisor(link), job);
         if (r == -EXDEV)
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "job %s is a member of an array, and goes with it",
-                                                  job->id.text);
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"),
+                                                  "job %s is a member of an array, and goes with it", job->id.text);
         if (r == -ENOTEMPTY)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"),
                                                   "job %s stays until those that run after it "

@@ -94,12 +94,15 @@ int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error _un
 
 int bus_method_add_input(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
+        _cleanup_error_ Error e = ERROR_NULL;
         BusLink *link = userdata;
         Submission *submission;
-        int fd, r = sd_bus_message_read(m, "h", &fd);
+        int fd;
 
-        if (r < 0)
-                return r;
+        if (sd_bus_message_read(m, "h", &fd) < 0) {
+                error_set(&e, -EINVAL, "the input: it is a descriptor of this message");
+                return bus_reply_error(m, &e);
+        }
         BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;

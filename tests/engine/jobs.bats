@@ -361,3 +361,18 @@ print(json.dumps([{"command": ["sh", "-c", "echo x > /output/f"]}] + [{"command"
         [ "$status" -ne 0 ]
         [[ $output == *AddInput* ]]
 }
+
+# METHOD SIGNATURE ARGUMENT: the name of the error, by a message that is made by hand.
+error_of() {
+        PYTHONPATH=$BATS_TEST_DIRNAME timeout 60 python3 -B -c 'import sys, wire
+argument = int(sys.argv[4]) if sys.argv[3] == "h" else sys.argv[4]
+print(wire.Connection(sys.argv[1]).manager(sys.argv[2], sys.argv[3], argument, fds=[0]).error)' "$SKEP_ADDRESS" "$@" < /etc/passwd
+}
+
+@test "what cannot be done has the name of an error that stands in the document" {
+        [ "$(error_of AddInput h 7)" = org.skep.Engine1.Error.BadSpec ]
+        id=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 2}}')
+        ctl wait "$id"
+        [ "$(error_of Forget s "${id}_0")" = org.skep.Engine1.Error.WrongState ]
+        [ "$(error_of AddInput h 0)" = None ]
+}
