@@ -13,22 +13,29 @@
 #define ASK_USEC (5 * 60 * USEC_PER_SECOND)      /* somebody may have to find his password */
 #define OPERATOR_USEC (5 * 60 * USEC_PER_SECOND) /* as long as polkit itself keeps an authorization */
 
+#define MANAGE_JOBS "org.skep.engine1.manage-jobs"
+
+/* Whoever may not see a job does not learn that there is one; nor does he of a tenant. */
 static const struct {
-        const char *id, *refusal;
+        const char *id, *error, *refusal;
 } actions[BUS_ACTION_MAX] = {
-        [ACTION_MANAGE_JOBS] = {"org.skep.engine1.manage-jobs", "there is no such job"},
-        [ACTION_MANAGE_POOL] = {"org.skep.engine1.manage-pool",
+        [ACTION_MANAGE_JOBS] = {MANAGE_JOBS, BUS_ERROR("NoSuchJob"), "there is no such job"},
+        [ACTION_LIST_TENANT] = {MANAGE_JOBS, SD_BUS_ERROR_ACCESS_DENIED,
+                                "tenant: only who acts for it, root, and whom polkit lets, may list its jobs"},
+        [ACTION_MANAGE_POOL] = {"org.skep.engine1.manage-pool", SD_BUS_ERROR_ACCESS_DENIED,
                                 "only root, and whom polkit lets, may manage the engine's pool"},
-        [ACTION_CONFIGURE] = {"org.skep.engine1.configure",
+        [ACTION_CONFIGURE] = {"org.skep.engine1.configure", SD_BUS_ERROR_ACCESS_DENIED,
                               "only root, and whom polkit lets, may configure the engine or copy its state"},
 };
 
-/* Whoever may not see a job does not learn that there is one. */
+static bool is_about_jobs(BusAction action)
+{
+        return action == ACTION_MANAGE_JOBS || action == ACTION_LIST_TENANT;
+}
+
 static int refuse(sd_bus_message *m, BusAction action)
 {
-        return sd_bus_reply_method_errorf(
-                m, action == ACTION_MANAGE_JOBS ? BUS_ERROR("NoSuchJob") : SD_BUS_ERROR_ACCESS_DENIED, "%s",
-                actions[action].refusal);
+        return sd_bus_reply_method_errorf(m, actions[action].error, "%s", actions[action].refusal);
 }
 
 static bool read_answer(sd_bus_message *reply)
@@ -70,7 +77,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
         if (!read_answer(reply)) {
                 refuse(m, action);
         } else {
-                if (action == ACTION_MANAGE_JOBS)
+                if (is_about_jobs(action))
                         client->operator_until_usec = monotonic_usec() + OPERATOR_USEC;
                 link->client = client;
                 link->granted = 1U << action;
@@ -111,7 +118,7 @@ int bus_authorize(BusLink *link, sd_bus_message *m, BusAction action, sd_bus_mes
 
         if (client->caller.root || link->granted & (1U << action))
                 return 1;
-        if (action == ACTION_MANAGE_JOBS && monotonic_usec() < client->operator_until_usec)
+        if (is_about_jobs(action) && monotonic_usec() < client->operator_until_usec)
                 return 1;
         if (link->peer)
                 return refuse(m, action) < 0 ? -EIO : 0;

@@ -131,7 +131,7 @@ int bus_method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error 
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INVALID_ARGS, "%s", error_text(&e));
         int r = sd_bus_message_read(m, "su", &cursor, &limit);
         if (r >= 0 && filter.tenant && !caller_may_act(&link->client->caller, filter.tenant) &&
-            (r = bus_authorize(link, m, ACTION_MANAGE_JOBS, bus_method_list_jobs)) <= 0)
+            (r = bus_authorize(link, m, ACTION_LIST_TENANT, bus_method_list_jobs)) <= 0)
                 return r < 0 ? r : 1;
         if (r >= 0)
                 r = sd_bus_message_new_method_return(m, &reply);

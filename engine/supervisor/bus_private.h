@@ -166,6 +166,7 @@ void bus_signal_changed(Bus *bus, const char *const *properties);
 
 typedef enum BusAction {
         ACTION_MANAGE_JOBS, /* see and act on the jobs of others */
+        ACTION_LIST_TENANT, /* the same, for who asks for the jobs of a tenant */
         ACTION_MANAGE_POOL, /* pause, drain, scale */
         ACTION_CONFIGURE,   /* reload, backup */
         BUS_ACTION_MAX,
