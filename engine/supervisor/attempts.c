@@ -19,44 +19,29 @@
 
 /* ---- acknowledging ---- */
 
-struct Acknowledgement {
-        STAILQ_ENTRY(Acknowledgement) next;
+typedef struct Acknowledgement {
         char worker[8];
         Id job;
         uint64_t attempt;
-};
+} Acknowledgement;
 
-/* Commits come in their order. */
-static void on_stored(const Error *error _unused_, void *userdata)
+static void acknowledge(Supervisor *s, void *userdata)
 {
-        Supervisor *s = userdata;
-        struct Acknowledgement *a = STAILQ_FIRST(&s->acknowledgements);
+        const Acknowledgement *a = userdata;
 
-        STAILQ_REMOVE_HEAD(&s->acknowledgements, next);
         pool_acknowledge(s->pool, a->worker, a->job.text, a->attempt);
-        free(a);
 }
 
 static void acknowledge_when_stored(Supervisor *s, const PoolWorker *worker, const char *id, uint64_t attempt)
 {
-        struct Acknowledgement *a = malloc(sizeof *a);
+        Acknowledgement *a = malloc(sizeof *a);
 
         if (!a)
                 return; /* it is told of again, some day */
         a->attempt = attempt;
         snprintf(a->worker, sizeof a->worker, "%s", pool_worker_name(worker));
         snprintf(a->job.text, sizeof a->job.text, "%s", id);
-        STAILQ_INSERT_TAIL(&s->acknowledgements, a, next);
-        store_sync(s->store, on_stored, s);
-}
-
-void attempts_forget_acknowledgements(Supervisor *s)
-{
-        while (!STAILQ_EMPTY(&s->acknowledgements)) {
-                struct Acknowledgement *a = STAILQ_FIRST(&s->acknowledgements);
-                STAILQ_REMOVE_HEAD(&s->acknowledgements, next);
-                free(a);
-        }
+        stored_then(s, acknowledge, a);
 }
 
 /* ---- while a supervisor lives ---- */
@@ -166,7 +151,9 @@ static bool on_claimed(PoolWorker *worker, const WorkerAttempt *a, void *userdat
         job->worker = worker;
         job->started_usec = a->started_usec;
         job->requeueing |= requeued;
-        store_update(s->store, job, job->requeueing ? JOB_QUEUED : job->state, NULL, NULL, NULL);
+        /* That it is to be cancelled is written down already. */
+        if (!job->cancelling)
+                store_update(s->store, job, job->requeueing ? JOB_QUEUED : job->state, NULL, NULL, NULL);
         if (job->cancelling || job->requeueing)
                 pool_cancel(worker, job->id.text, job->attempt);
         return true;

@@ -202,13 +202,14 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
                 job_free(job);
                 if (r < 0)
                         return r;
-                if (!*earlier->id.text || (!job_table_get(&s->jobs, earlier->id.text) && !earlier->in_batch))
+                /* One of another batch may come to nothing. */
+                bool here = bsearch(earlier->id.text, batch->items, batch->n, sizeof *batch->items, compare_to_own);
+                if (!*earlier->id.text || (!job_table_get(&s->jobs, earlier->id.text) && !here))
                         return error_set(e, -EBUSY, "idempotency_key: its job is being stored; try again");
                 item->id = earlier->id;
         } else {
                 item->job = job;
                 job->id = item->id;
-                job->in_batch = true;
                 job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
                 r = take_inputs(s, caller, job, item->asked->inputs, e);
                 if (r >= 0)
@@ -258,7 +259,6 @@ static int admit_all(Supervisor *s, Batch *batch)
                 Job *job = batch->items[i].job;
                 if (!job)
                         continue;
-                job->in_batch = false;
                 if (supervisor_admit(s, job) < 0 || (job->array && array_admit(s, job) < 0))
                         return -ENOMEM;
                 batch->items[i].job = NULL;

@@ -60,9 +60,12 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error 
 
         if (r <= 0)
                 return r < 0 ? r : 1;
+        BusPending *p = bus_pending_new(link->client, m);
+        if (!p)
+                return 1;
         /* Who cancels what has just ended has got what he wanted. */
         supervisor_cancel(bus_supervisor(link), job);
-        return sd_bus_reply_method_return(m, NULL);
+        return bus_pending_store(p);
 }
 
 static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
@@ -75,13 +78,16 @@ static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _u
 
         if (r <= 0)
                 return r < 0 ? r : 1;
+        BusPending *p = bus_pending_new(link->client, m);
+        if (!p)
+                return 1;
         r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job)
                                            : supervisor_hold(supervisor, job, strcmp(member, "Hold") == 0);
-        if (r < 0)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"),
-                                                  "job %s has ended, and stays as it is: submit it again",
-                                                  job->id.text);
-        return sd_bus_reply_method_return(m, NULL);
+        if (r >= 0)
+                return bus_pending_store(p);
+        bus_pending_free(p);
+        return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"), "job %s has ended, and stays as it is: submit it again",
+                                          job->id.text);
 }
 
 static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
@@ -92,7 +98,13 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error 
 
         if (r <= 0)
                 return r < 0 ? r : 1;
+        BusPending *p = bus_pending_new(link->client, m);
+        if (!p)
+                return 1;
         r = supervisor_forget(bus_supervisor(link), job);
+        if (r >= 0)
+                return bus_pending_store(p);
+        bus_pending_free(p);
         if (r == -EXDEV)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"),
                                                   "job %s is a member of an array, and goes with it", job->id.text);
@@ -101,10 +113,7 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error 
                                                   "job %s stays until those that run after it "
                                                   "have ended",
                                                   job->id.text);
-        if (r < 0)
-                return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"), "job %s has not ended: cancel it first",
-                                                  job->id.text);
-        return sd_bus_reply_method_return(m, NULL);
+        return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"), "job %s has not ended: cancel it first", job->id.text);
 }
 
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
@@ -180,10 +189,13 @@ static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _
 
         if (r <= 0)
                 return r < 0 ? r : 1;
+        BusPending *p = bus_pending_new(link->client, m);
+        if (!p)
+                return 1;
         bool pause = strcmp(member, "Pause") == 0, draining = supervisor_status(bus_supervisor(link)).draining;
         supervisor_pause(bus_supervisor(link), pause, strcmp(member, "Drain") == 0 || (pause && draining));
         bus_signal_changed(link->owner, changed);
-        return sd_bus_reply_method_return(m, NULL);
+        return bus_pending_store(p);
 }
 
 static int method_scale(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)

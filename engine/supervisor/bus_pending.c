@@ -57,6 +57,8 @@ BusPending *bus_pending_free(BusPending *p)
                         p->client->user->awaited_bytes -= p->bytes;
                         break;
                 }
+        if (p->is_stored)
+                supervisor_forget_stored(p->client->link->owner->supervisor, p);
         if (p->is_backup)
                 supervisor_drop_backup(p->client->link->owner->supervisor);
         free_waiters(p);
@@ -65,6 +67,34 @@ BusPending *bus_pending_free(BusPending *p)
         sd_bus_message_unref(p->message);
         free(p);
         return NULL;
+}
+
+/* ---- what changes something ---- */
+
+static void on_stored(Supervisor *supervisor _unused_, void *userdata)
+{
+        BusPending *p = userdata;
+
+        p->is_stored = false; /* it is over */
+        sd_bus_reply_method_return(p->message, NULL);
+        bus_pending_free(p);
+}
+
+int bus_pending_store(BusPending *p)
+{
+        Supervisor *supervisor = p->client->link->owner->supervisor;
+        const char *trouble = supervisor_store_trouble(supervisor);
+        int r;
+
+        if (trouble)
+                r = sd_bus_reply_method_errorf(p->message, BUS_ERROR("StoreFailed"),
+                                               "it is done, and would be undone if the engine had to start again now: %s", trouble);
+        else
+                r = supervisor_when_stored(supervisor, on_stored, p);
+        p->is_stored = !trouble && r >= 0;
+        if (!p->is_stored)
+                bus_pending_free(p);
+        return r < 0 ? r : 1;
 }
 
 /* ---- Wait ---- */

@@ -143,6 +143,7 @@ struct BusPending {
         unsigned action;
         sd_bus_message_handler_t again;
         bool is_backup; /* or: the state is copied */
+        bool is_stored; /* or: what was asked for is done, and is being stored */
 };
 
 /* NULL when the client has as many as it may: then the message is answered with that. */
@@ -150,6 +151,8 @@ BusPending *bus_pending_new(BusClient *client, sd_bus_message *message);
 BusPending *bus_pending_free(BusPending *pending); /* without an answer; returns NULL */
 /* Answers when one of the jobs has ended, or after the timeout. */
 int bus_pending_wait(BusClient *client, sd_bus_message *message, Job *const *jobs, size_t n, uint64_t timeout_usec);
+/* What was asked for is done: answers, without a value, when it is on the disk. */
+int bus_pending_store(BusPending *pending);
 /* Answers those who wait for a job that has ended. */
 void bus_pending_finished(Job *job);
 

@@ -6,6 +6,7 @@
 
 #include "engine/supervisor/supervisor_private.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/json.h"
 #include "engine/supervisor/job_report.h"
 
@@ -114,6 +115,11 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         }
         job->state = stored->state;
         job->ended = true;
+        /* It was cancelled while it ran, and nobody has seen its end. */
+        if (!job->finished_usec) {
+                job->finished_usec = realtime_usec();
+                store_update(s->store, job, job->state, NULL, NULL, NULL);
+        }
         if (job->member)
                 array_count(job);
         if (job_table_add(&s->jobs, job) < 0)

@@ -30,9 +30,38 @@ static void leave_list(Supervisor *s, Job *job)
         s->n_ended -= size_of(job);
 }
 
+/* Jobs that are forgotten, whose output is to go. */
+typedef struct Forgotten {
+        size_t n;
+        Id ids[];
+} Forgotten;
+
+static void remove_output(Supervisor *s, void *userdata)
+{
+        const Forgotten *gone = userdata;
+
+        for (size_t i = 0; i < gone->n; i++)
+                output_remove(s->outputs, &gone->ids[i]);
+}
+
+/* When it is on the disk that they are forgotten: whoever comes after a crash knows none whose output is gone. What is left
+ * then is nobody's, and is removed by recovery. */
+static void remove_output_later(Supervisor *s, const Job *job)
+{
+        size_t n = array_is_whole(job) ? 1 + job->array->count : 1;
+        Forgotten *gone = malloc(sizeof *gone + n * sizeof *gone->ids);
+
+        if (!gone)
+                return;
+        gone->n = n;
+        gone->ids[0] = job->id;
+        for (size_t i = 1; i < n; i++)
+                gone->ids[i] = job->array->members[i - 1]->id;
+        stored_then(s, remove_output, gone);
+}
+
 static void forget_parts(Supervisor *s, Job *job)
 {
-        output_remove(s->outputs, &job->id);
         submission_forget_key(s, job);
         account_close(job);
         cache_forget(s, job);
@@ -44,6 +73,7 @@ static void forget(Supervisor *s, Job *job)
         if (job->in_retention)
                 leave_list(s, job);
         store_remove(s->store, &job->id);
+        remove_output_later(s, job);
         for (size_t i = 0; array_is_whole(job) && i < job->array->count; i++)
                 forget_parts(s, job->array->members[i]);
         forget_parts(s, job);

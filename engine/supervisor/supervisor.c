@@ -246,6 +246,16 @@ const JobTable *supervisor_jobs(const Supervisor *s)
         return &s->jobs;
 }
 
+/* A job that runs has ended when its worker says so, and how it did. Written down is at once that it was cancelled, without
+ * a time, so that its end can still be: whoever comes after this process does not run it again, and has its worker end it. */
+static void note_cancelled(Supervisor *s, const Job *job)
+{
+        const char *worker = job->worker ? pool_worker_name(job->worker) : NULL;
+        _cleanup_free_ char *report = job_report_own(job, JAIL_CANCELLED, "cancelled while it ran", worker);
+
+        store_update(s->store, job, JOB_CANCELLED, report, NULL, NULL);
+}
+
 int supervisor_cancel(Supervisor *s, Job *job)
 {
         if (job->ended || job_state_is_final(job->state))
@@ -256,6 +266,9 @@ int supervisor_cancel(Supervisor *s, Job *job)
                 return 0;
         }
         if (job_state_runs(job->state)) {
+                if (job->cancelling)
+                        return 0;
+                note_cancelled(s, job);
                 job->cancelling = true;
                 job->requeueing = false;
                 if (job->worker)
@@ -317,6 +330,11 @@ struct Scaling *supervisor_scaling(Supervisor *s)
 int supervisor_scale(Supervisor *s, uint64_t workers)
 {
         return scaling_set_mode(s->scaling, SCALER_FIXED, workers);
+}
+
+const char *supervisor_store_trouble(const Supervisor *s)
+{
+        return s->troubles.texts[TROUBLE_STORE];
 }
 
 Troubles *supervisor_troubles(Supervisor *s)
@@ -441,7 +459,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         if (!s)
                 return error_oom(e);
         *s = (Supervisor){.event = event, .lock = -1, .outputs = -1, .config = config, .started_usec = realtime_usec()};
-        STAILQ_INIT(&s->acknowledgements);
+        STAILQ_INIT(&s->awaited);
         TAILQ_INIT(&s->ended);
         resources_set_total(&s->queue.resources, config->pool.memory_bytes, config->pool.cpu_overcommit_milli);
         host_check_limits(config, &s->troubles);
@@ -481,7 +499,7 @@ Supervisor *supervisor_free(Supervisor *s)
         /* What has not ended is for the next supervisor, and was not the fault of the job. */
         for (size_t i = 0; ending && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
-                if (!job->ended && job_state_runs(job->state) && !array_is_whole(job))
+                if (!job->ended && job_state_runs(job->state) && !array_is_whole(job) && !job->cancelling)
                         store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
         }
         supervisor_drop_backup(s);
@@ -489,7 +507,7 @@ Supervisor *supervisor_free(Supervisor *s)
                 store_close(s->store);
         if (s->blobs)
                 blobs_free(s->blobs);
-        attempts_forget_acknowledgements(s);
+        stored_end(s);
         submissions_end(s);
         inputs_end(s);
         sd_event_source_disable_unref(s->retention);

@@ -87,6 +87,14 @@ int supervisor_find(const Supervisor *supervisor, const Caller *caller, const ch
 const JobTable *supervisor_jobs(const Supervisor *supervisor);
 bool supervisor_may_see(const Caller *caller, const Job *job);
 
+/* What follows is done at once, and on the disk when `done` is called; which it is once, later. -ENOMEM: it never is. */
+typedef void (*SupervisorStored)(Supervisor *supervisor, void *userdata);
+int supervisor_when_stored(Supervisor *supervisor, SupervisorStored done, void *userdata);
+/* It is not called any more. */
+void supervisor_forget_stored(Supervisor *supervisor, const void *userdata);
+/* Why the store cannot be written now; NULL: it can. */
+const char *supervisor_store_trouble(const Supervisor *supervisor);
+
 /* Ends a job, whatever it does. One that has ended stays as it is: -EALREADY. */
 int supervisor_cancel(Supervisor *supervisor, Job *job);
 

@@ -41,7 +41,7 @@ struct Supervisor {
         Troubles troubles;
         Pool *pool;
         Scaling *scaling;
-        STAILQ_HEAD(, Acknowledgement) acknowledgements; /* of reports that are being stored */
+        STAILQ_HEAD(, Awaited) awaited; /* what waits until something is stored (stored.c) */
         Blobs *blobs;
         Backup *backup; /* NULL: none is under way */
         BackupDone backup_done;
@@ -66,7 +66,11 @@ extern const PoolEvents attempts_events;
 /* What was running and no worker has, is lost; from now on jobs are started. */
 void attempts_settle(Supervisor *supervisor);
 
-void attempts_forget_acknowledgements(Supervisor *supervisor);
+/* ---- stored.c ---- */
+
+/* As supervisor_when_stored(), with a userdata that is freed when it is over. Without memory it is never called. */
+void stored_then(Supervisor *supervisor, SupervisorStored done, void *userdata);
+void stored_end(Supervisor *supervisor);
 
 /* ---- dependencies.c ---- */
 

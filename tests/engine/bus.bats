@@ -116,22 +116,6 @@ teardown() {
         as root GetJob s "$id"
 }
 
-@test "who asks for the jobs of a tenant that is not his is refused, whether there is one or not" {
-        for tenant in players nobody-at-all; do
-                run as daemon ListJobs 'a{sv}su' 1 tenant s $tenant '' 0
-                [ "$status" -ne 0 ]
-                [[ $output == *"Access denied"* ]]
-                # What it says of them is the same.
-                [ "$output" = "${before:-$output}" ]
-                before=$output
-        done
-        as games ListJobs 'a{sv}su' 1 tenant s players '' 0
-        as root ListJobs 'a{sv}su' 1 tenant s players '' 0
-        start_polkit yes
-        as daemon ListJobs 'a{sv}su' 1 tenant s players '' 0
-        grep -q '^org.skep.engine1.manage-jobs ' asked
-}
-
 @test "a user without a tenant is refused, with a sentence" {
         run run_as nobody "$build/submit-raw" "$BUS" '{"command": ["true"]}'
         [ "$status" -ne 0 ]
@@ -195,6 +179,22 @@ teardown() {
         [ "$status" -eq 0 ]
         [[ ${lines[0]} == *"$id"* ]]
         [[ ${lines[1]} == *command* && ${lines[1]} != *hidden* && ${lines[1]} != *quiet* ]]
+}
+
+@test "who asks for the jobs of a tenant that is not his is refused, whether there is one or not" {
+        for tenant in players nobody-at-all; do
+                run as daemon ListJobs 'a{sv}su' 1 tenant s $tenant '' 0
+                [ "$status" -ne 0 ]
+                [[ $output == *"Access denied"* ]]
+                # What it says of them is the same.
+                [ "$output" = "${before:-$output}" ]
+                before=$output
+        done
+        as games ListJobs 'a{sv}su' 1 tenant s players '' 0
+        as root ListJobs 'a{sv}su' 1 tenant s players '' 0
+        start_polkit yes
+        as daemon ListJobs 'a{sv}su' 1 tenant s players '' 0
+        grep -q '^org.skep.engine1.manage-jobs ' asked
 }
 
 @test "a question that polkit does not answer holds up nobody, and ends with its caller" {

@@ -44,6 +44,64 @@ workers() { # of this state directory, whoever has started them
         [ "$(cat out/f)" = kept ]
 }
 
+@test "an answer means that it is on the disk" {
+        kept() { sqlite3 "$state/jobs.db" "$1"; }
+        # While somebody else writes, for a moment, nothing gets there.
+        slowly() {
+                sqlite3 "$state/jobs.db" "BEGIN IMMEDIATE" ".shell touch locked" ".shell sleep 0.7" "COMMIT" 3>&- &
+                while [ ! -e locked ]; do sleep 0.02; done
+                rm locked
+                "$@"
+        }
+        id=$(ctl submit - <<< '{"command": ["sleep", "60"]}')
+        reach "$id" running
+        slowly ctl cancel "$id"
+        [ "$(kept "SELECT state FROM jobs WHERE id = '$id'")" = cancelled ]
+        slowly ctl pause
+        [ "$(kept "SELECT value FROM settings WHERE name = 'intake'")" = paused ]
+        id=$(ctl submit - <<< '{"command": ["sleep", "60"]}')
+        slowly ctl hold "$id"
+        [ "$(kept "SELECT held FROM jobs WHERE id = '$id'")" = 1 ]
+        slowly ctl release "$id"
+        [ "$(kept "SELECT held FROM jobs WHERE id = '$id'")" = 0 ]
+        slowly ctl cancel "$id"
+        [ "$(kept "SELECT state FROM jobs WHERE id = '$id'")" = cancelled ]
+        ctl resume
+        id=$(ctl submit - <<< '{"command": ["echo", "left"]}')
+        ctl wait "$id"
+        sqlite3 "$state/jobs.db" "BEGIN IMMEDIATE" ".shell touch locked" ".shell sleep 1" "COMMIT" 3>&- &
+        while [ ! -e locked ]; do sleep 0.02; done
+        ctl rm "$id" 3>&- &
+        sleep 0.4
+        # Until it is forgotten for good, its output is there.
+        [ -e "$state/jobs/$id/1/stdout" ]
+        wait $!
+        [ -z "$(kept "SELECT state FROM jobs WHERE id = '$id'")" ]
+        [ ! -e "$state/jobs/$id" ]
+}
+
+@test "what was cancelled while it ran is not run again, whatever dies" {
+        for dies in supervisor both; do
+                id=$(ctl submit - <<< '{"command": ["sh", "-c", "trap \"\" TERM; sleep 60"], "retry": {"attempts": 3, "on": ["lost", "signalled"]}}')
+                reach "$id" running
+                # It says nothing of that any more, until there is another supervisor.
+                kill -STOP $(workers)
+                ctl requeue "$id"
+                ctl cancel "$id"
+                ctl hold "$id"
+                kill_engine
+                if [ $dies = both ]; then kill -KILL $(workers); else kill -CONT $(workers); fi
+                start_engine --drain 0s
+                run ctl wait "$id"
+                [ "$(field "$id" 'job["state"], job["report"]["reason"]')" = "cancelled cancelled" ]
+                [ "$(field "$id" 'job["submitted_usec"] < job["finished_usec"]')" = True ]
+        done
+        # The workers have nothing of them left.
+        for i in $(seq 100); do pgrep -f 'trap "" TERM; sleep 60' > /dev/null || break; sleep 0.1; done
+        run ! pgrep -f 'trap "" TERM; sleep 60'
+        ctl run -- true < /dev/null
+}
+
 @test "a job that ends while there is no supervisor is reported to the next one" {
         for i in 1 2 3; do echo "{\"command\": [\"sh\", \"-c\", \"sleep 8; echo $i; exit $i\"]}"; done | ctl submit - > ids
         for id in $(cat ids); do reach "$id" running; done
