@@ -60,6 +60,15 @@ static bool is_same(const char *text, const char *other)
                 json_parse_text(other, strlen(other), &two, NULL) >= 0 && json_object_equal(one, two));
 }
 
+/* The same again is answered with what it was the first time: also when no more is taken by now, or a job that it was to
+ * run after is forgotten. */
+static bool is_repeat(const Supervisor *s, const Job *job)
+{
+        Job *const *known = job->spec.idempotency_key ? tfind(job, &s->keys, compare_keys) : NULL;
+
+        return known && is_same((*known)->spec.text, job->spec.text);
+}
+
 int submission_find_earlier(Supervisor *s, Job *job, Job **ret, Error *e)
 {
         if (!job->spec.idempotency_key)
@@ -112,6 +121,10 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
                 return error_set(e, -EPERM, "tenant: you may not act for \"%s\"", spec->tenant);
         if (tenants_get(s->tenants, spec->tenant ? spec->tenant : caller->tenant, &job->tenant) < 0)
                 return error_oom(e);
+        if (is_repeat(s, job))
+                return 0;
+        if ((r = supervisor_check_intake(s, e)) < 0)
+                return r;
         if ((r = supervisor_find_policy(s, spec->policy ? spec->policy : s->config->default_policy, &job->policy, e)) < 0)
                 return r;
         if (!batch && (r = dependencies_check(s, job, e)) < 0)
@@ -302,11 +315,8 @@ int supervisor_check_intake(const Supervisor *s, Error *e)
 static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
                  Error *e)
 {
-        Supervisor *s = submission->supervisor;
-        int r = supervisor_check_intake(s, e);
+        int r = submission_read(submission->supervisor, caller, spec, inputs, n, false, &submission->job, e);
 
-        if (r >= 0)
-                r = submission_read(s, caller, spec, inputs, n, false, &submission->job, e);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = strv_add(&submission->names, inputs[i].name);
         return r;

@@ -123,6 +123,22 @@ setup() {
         [ "$(ctl submit - <<< "$spec")" != "$id" ]
 }
 
+@test "the same job again is the same also when no more are taken, and when what it ran after is forgotten" {
+        parent=$(ctl submit - <<< '{"command": ["true"]}')
+        spec='{"command": ["true"], "idempotency_key": "once more", "after": {"before": "'"$parent"'"}}'
+        id=$(ctl submit - <<< "$spec")
+        ctl wait "$id"
+        ctl rm "$parent"
+        ctl drain
+        [ "$(ctl submit - <<< "$spec")" = "$id" ]
+        [ "$(ctl submit - <<< "[$spec]")" = "$id" ]
+        run ctl submit - <<< '{"command": ["true"]}'
+        [ "$status" -eq 125 ]
+        run ctl submit - <<< '[{"command": ["true"]}]'
+        [ "$status" -eq 125 ]
+        ctl resume
+}
+
 @test "the same key from many at once makes one job" {
         for i in $(seq 12); do
                 ctl submit - <<< '{"command": ["true"], "idempotency_key": "at-once"}' > "id$i" 3>&- &
