@@ -50,15 +50,19 @@ static Stamp stamp_of(const char *path)
 static char *file_of(const char *cache, const char *name)
 {
         _cleanup_free_ char *absolute = strchr(name, '/') ? realpath(name, NULL) : strdup(name);
+        static const char hex[] = "0123456789abcdef";
         char encoded[3 * NAME_SIZE_MAX + 1], *to = encoded, *path = NULL;
 
         if (!absolute || strlen(absolute) > NAME_SIZE_MAX)
                 return NULL;
         for (const char *at = absolute; *at; at++)
-                if (*at == '/' || *at == '%')
-                        to += sprintf(to, "%%%02x", *at);
-                else
+                if (*at == '/' || *at == '%') {
+                        *to++ = '%';
+                        *to++ = hex[*at >> 4];
+                        *to++ = hex[*at & 15];
+                } else {
                         *to++ = *at;
+                }
         *to = '\0';
         return asprintf(&path, "%s/%s", cache, encoded) < 0 ? NULL : path;
 }

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#define SEARCHED_MAX 8192
 #define COUNT_MAX (UINT64_C(1) << 40)
 
 static inline void tokenerp(json_tokener **t)
@@ -22,10 +23,12 @@ static inline void tokenerp(json_tokener **t)
 
 /* Comments become spaces, so that lines and columns stay. What the library would accept beyond the standard (names in
  * single quotes, NaN) is found here: outside of strings JSON has few characters. Returns the place of another one, or
- * SIZE_MAX. */
-static size_t blank_comments(char *text, size_t size)
+ * SIZE_MAX; `*ret_keys`: how many keys there are, each of which has a colon behind it. */
+static size_t blank_comments(char *text, size_t size, size_t *ret_keys)
 {
         bool in_string = false;
+
+        *ret_keys = 0;
 
         for (size_t i = 0; i < size; i++) {
                 if (in_string && text[i] == '\\') {
@@ -35,11 +38,78 @@ static size_t blank_comments(char *text, size_t size)
                 } else if (!in_string && text[i] == '/' && i + 1 < size && text[i + 1] == '/') {
                         while (i < size && text[i] != '\n')
                                 text[i++] = ' ';
+                } else if (!in_string && text[i] == ':') {
+                        ++*ret_keys;
                 } else if (!in_string && !strchr("{}[]:,+-.0123456789eEtrufalsn \t\r\n", text[i])) {
                         return i;
                 }
         }
         return SIZE_MAX;
+}
+
+/* Of all objects in it. Its depth is what the library's parser takes. */
+static size_t count_keys(json_object *o)
+{
+        size_t n = 0;
+
+        if (json_object_is_type(o, json_type_object)) {
+                n = (size_t)json_object_object_length(o);
+                json_object_object_foreach(o, key, value)
+                {
+                        (void)key;
+                        n += count_keys(value);
+                }
+        } else if (json_object_is_type(o, json_type_array)) {
+                for (size_t i = 0; i < json_object_array_length(o); i++)
+                        n += count_keys(json_object_array_get_idx(o, i));
+        }
+        return n;
+}
+
+typedef struct Key {
+        const char *text;
+        size_t length, depth;
+} Key;
+
+/* The first key that stands twice in an object, as it is written there. False in a long text, in which looking for it would
+ * take its time. */
+static bool find_twice(const char *text, size_t size, Key *ret)
+{
+        _cleanup_free_ Key *keys = size <= SEARCHED_MAX ? calloc(size, sizeof *keys) : NULL;
+        size_t n = 0, depth = 0, string = 0, string_end = 0;
+
+        for (size_t i = 0; keys && i < size; i++) {
+                if (text[i] == '"') {
+                        for (string = ++i; text[i] != '"'; i++)
+                                i += text[i] == '\\';
+                        string_end = i;
+                } else if (text[i] == '{') {
+                        depth++;
+                } else if (text[i] == '}') {
+                        while (n > 0 && keys[n - 1].depth == depth)
+                                n--;
+                        depth--;
+                } else if (text[i] == ':') {
+                        const Key key = {text + string, string_end - string, depth};
+                        for (size_t k = n; k > 0 && keys[k - 1].depth == depth; k--)
+                                if (keys[k - 1].length == key.length && memcmp(keys[k - 1].text, key.text, key.length) == 0) {
+                                        *ret = key;
+                                        return true;
+                                }
+                        keys[n++] = key;
+                }
+        }
+        return false;
+}
+
+/* Of two values for one key the library takes the last, and one who reads the text perhaps the first. */
+static int twice_error(const char *text, size_t size, Error *e)
+{
+        Key key;
+
+        if (!find_twice(text, size, &key))
+                return error_set(e, -EINVAL, "a key stands twice in one object");
+        return error_set(e, -EINVAL, "the key \"%.*s\" stands twice in one object", (int)key.length, key.text);
 }
 
 static void position(const char *text, size_t offset, unsigned *line, unsigned *column)
@@ -58,6 +128,7 @@ static void position(const char *text, size_t offset, unsigned *line, unsigned *
 int json_parse_text(const char *text, size_t size, json_object **ret, Error *e)
 {
         unsigned line, column;
+        size_t keys;
 
         if (size > JSON_TEXT_MAX)
                 return error_set(e, -EFBIG, "JSON text of %zu bytes: at most %u are read", size, JSON_TEXT_MAX);
@@ -69,7 +140,7 @@ int json_parse_text(const char *text, size_t size, json_object **ret, Error *e)
                 return error_oom(e);
         memcpy(copy, text, size);
         copy[size] = '\0';
-        size_t odd = blank_comments(copy, size);
+        size_t odd = blank_comments(copy, size, &keys);
         if (odd != SIZE_MAX) {
                 position(copy, odd, &line, &column);
                 return error_set(e, -EINVAL, "not JSON: unexpected character at line %u, column %u", line, column);
@@ -92,6 +163,8 @@ int json_parse_text(const char *text, size_t size, json_object **ret, Error *e)
                                                                   : json_tokener_error_desc(problem),
                                  line, column);
         }
+        if (count_keys(o) != keys)
+                return twice_error(copy, size, e);
         *ret = take(o);
         return 0;
 }

@@ -37,6 +37,36 @@ START_TEST(test_what_is_no_json_is_refused_with_its_place)
 }
 END_TEST
 
+START_TEST(test_a_key_that_stands_twice_is_refused)
+{
+        static const struct {
+                const char *text, *key;
+        } twice[] = {
+                {"{\"a\": 1, \"a\": 1}", "\"a\""},
+                {"{\"x\": {\"a\": 1}, \"a\": [{\"b\": \"b:\", \"c\": {}, \"b\": null}]}", "\"b\""},
+                {"{\"a\\\"\": {}, // a: b\n \"a\\\"\": {}}", "\"a\\\"\""},
+                {"{\"a\": 1, \"\\u0061\": 2}", "a key stands twice"}, /* written otherwise */
+        };
+        static const char *const once[] = {
+                "{\"a\": {\"a\": {\"a\": [{\"a\": 1}, {\"a\": \":\"}]}}, \"b\": {\"a\": 1}} // a: b",
+                "{\"a\": \"\\\\\", \"b\": \"\\\":\"}", "{}", "\":\"", "{\"a\": null, \"\": {}}",
+        };
+        _cleanup_error_ Error e = ERROR_NULL;
+        json_object *o = NULL;
+        char *long_text = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(twice); i++)
+                assert_refused(parse(twice[i].text, &o, &e), &e, twice[i].key);
+        for (size_t i = 0; i < ELEMENTS(once); i++) {
+                _cleanup_json_ json_object *good = NULL;
+                assert_ok(parse(once[i], &good, &e), &e);
+        }
+        ck_assert_int_gt(asprintf(&long_text, "{\"a\": \"%020000d\", \"a\": 1}", 0), 0);
+        assert_refused(parse(long_text, &o, &e), &e, "a key stands twice");
+        free(long_text);
+}
+END_TEST
+
 START_TEST(test_deep_nesting_is_refused)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -132,6 +162,7 @@ Suite *json_suite(void)
 
         tcase_add_test(tests, test_comments_are_spaces);
         tcase_add_test(tests, test_what_is_no_json_is_refused_with_its_place);
+        tcase_add_test(tests, test_a_key_that_stands_twice_is_refused);
         tcase_add_test(tests, test_deep_nesting_is_refused);
         tcase_add_test(tests, test_an_object_becomes_a_struct);
         tcase_add_test(tests, test_errors_name_the_key_and_what_is_allowed);
