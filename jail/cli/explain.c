@@ -9,6 +9,7 @@
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
 #include "jail/cli/commands.h"
+#include "jail/cli/job_options.h"
 #include "jail/ids.h"
 #include "jail/launcher.h"
 
@@ -17,20 +18,26 @@
 #define DEFAULT_POLICY "python"
 
 typedef struct ExplainOptions {
-        const char *policy, *root;
+        const char *policy;
+        char *root; /* owned */
         bool diff, json, help;
 } ExplainOptions;
 
 static const Option options_table[] = {
         {"policy", "NAME|FILE", "the policy (default: " DEFAULT_POLICY ")", option_set_string,
          offsetof(ExplainOptions, policy)},
-        {"root", "host|PATH|IMAGE", "instead of the policy's root, as for a job", option_set_string,
+        {"root", "host|PATH|IMAGE", "instead of the policy's root, as for a job", option_set_root,
          offsetof(ExplainOptions, root)},
         {"diff", NULL, "what each of two policies permits and the other does not", option_set_flag,
          offsetof(ExplainOptions, diff)},
         {"json", NULL, "one object, for programs", option_set_flag, offsetof(ExplainOptions, json)},
         {"help", NULL, "this text", option_set_flag, offsetof(ExplainOptions, help)},
 };
+
+static void options_done(ExplainOptions *options)
+{
+        free(options->root);
+}
 
 static void print_help(void)
 {
@@ -169,7 +176,7 @@ static int explain(const char *name, const char *root, char *const *directories,
 
 int command_explain(int argc, char **argv, Error *e)
 {
-        ExplainOptions options = {.policy = NULL};
+        _cleanup_(options_done) ExplainOptions options = {.policy = NULL};
         int first = options_read(options_table, ELEMENTS(options_table), argc, argv, false, &options, e);
 
         if (first < 0)

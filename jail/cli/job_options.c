@@ -111,6 +111,27 @@ static int take_input(const Option *option _unused_, const char *text, void *tar
         return r;
 }
 
+/* What is not there keeps its name, by which it is refused where it is opened. */
+static char *absolute_path(const char *path)
+{
+        _cleanup_free_ char *directory = NULL;
+        char *absolute = realpath(path, NULL);
+
+        if (absolute || path[0] == '/')
+                return absolute ? absolute : strdup(path);
+        directory = getcwd(NULL, 0);
+        return directory && asprintf(&absolute, "%s/%s", directory, path) >= 0 ? absolute : NULL;
+}
+
+int option_set_root(const Option *option, const char *value, void *target, Error *e)
+{
+        char **root = (void *)((char *)target + option->offset);
+
+        free(*root);
+        *root = strchr(value, '/') ? absolute_path(value) : strdup(value);
+        return *root ? 0 : error_oom(e);
+}
+
 static int take_chdir(const Option *option, const char *value, void *target, Error *e)
 {
         if (value[0] != '/')
@@ -131,7 +152,7 @@ static int take_allow_missing(const Option *option _unused_, const char *value, 
 static const Option options_table[] = {
         {"policy", "NAME|FILE", "what the jail permits (default: python)", option_set_string, OF_JOB(policy)},
         {"root", "host|PATH|IMAGE", "instead of the policy's root: a directory, an image file, an imported image",
-         option_set_string, OF_JOB(root)},
+         option_set_root, OF_JOB(root)},
         {"memory", "SIZE", "memory, with what is in /work, /tmp, /output and /dev/shm", take_size, OF_LIMITS(memory_bytes)},
         {"cpu", "N", "processors, such as 1.5", take_cpus, OF_LIMITS(cpu_milli)},
         {"pids", "N", "processes and threads", take_count, OF_LIMITS(pids)},
@@ -184,6 +205,7 @@ void job_options_help(void)
 
 void job_options_done(JobOptions *o)
 {
+        free(o->root);
         strv_free(o->environment);
         for (size_t i = 0; i < o->n_inputs; i++)
                 input_done(&o->inputs[i]);

@@ -7,7 +7,8 @@
 
 /* What the command line says of a job in a jail. */
 typedef struct JobOptions {
-        const char *policy, *root, *chdir, *report, *output, *cgroup;
+        const char *policy, *chdir, *report, *output, *cgroup;
+        char *root; /* owned */
         char **environment;
         char **command; /* in argv */
         JailLimits limits;
@@ -27,3 +28,6 @@ typedef struct JobOptions {
 int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, JobOptions *ret, Error *e);
 void job_options_done(JobOptions *options);
 void job_options_help(void);
+
+/* For --root: a `char *` member, owned, that gets a name as it is, and what has a slash as an absolute path. */
+int option_set_root(const Option *option, const char *value, void *target, Error *e);

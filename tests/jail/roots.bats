@@ -127,6 +127,21 @@ with_programs() {
         ! losetup -a | grep "$PWD"
 }
 
+@test "what has a slash is a path from here" {
+        mkdir -p here/bin
+        cp "$payload" here/bin/
+        chmod 755 .
+        for root in ./here here/ ../"${PWD##*/}"/here; do
+                run jail --root "$root" -- /bin/payload true
+                [ "$status" -eq 0 ]
+        done
+        run "$build/skep-jail" explain --root ./here
+        [[ $output == *"the directory $PWD/here"* ]]
+        run jail --root ./nowhere -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *"$PWD/./nowhere: No such file"* ]]
+}
+
 @test "a root that is none is refused by name, with 125" {
         echo text > file
         for root in "$PWD/nowhere" "$PWD/file" nosuchimage ../etc etc/../x ""; do
