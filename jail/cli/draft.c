@@ -101,6 +101,16 @@ int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e)
         return 0;
 }
 
+int draft_set_root(Draft *d, const char *root)
+{
+        json_object *name = json_object_new_string(root);
+
+        if (name && json_object_object_add(holder(d->base, DRAFT_EXECUTE), "root", name) >= 0)
+                return 0;
+        json_object_put(name);
+        return -ENOMEM;
+}
+
 DraftItem *draft_find(const Draft *d, DraftKind kind, const char *name)
 {
         for (size_t i = 0; i < d->n_items; i++)

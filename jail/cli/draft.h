@@ -37,6 +37,9 @@ typedef struct Draft {
 int draft_from_policy(const JailPolicy *base, Draft *ret, Error *e);
 void draft_done(Draft *draft);
 
+/* Another root than the base's: "host", an absolute path or the name of an image. Error: -ENOMEM. */
+int draft_set_root(Draft *draft, const char *root);
+
 /* Marks an item as used, and puts it in if it is not there; `*ret_new` (may be NULL): whether it was. */
 int draft_use(Draft *draft, DraftKind kind, const char *name, bool *ret_new);
 

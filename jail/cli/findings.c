@@ -61,7 +61,7 @@ static bool is_in_proc_itself(const char *path)
 HostVerdict findings_add_missed(Findings *f, const char *path, bool opened, bool executed)
 {
         _cleanup_free_ char *named = host_path_plain(path), *plain = named ? host_path_follow_shown(named) : NULL;
-        HostVerdict verdict = plain ? host_path_judge(plain, opened, executed) : HOST_ABSENT;
+        HostVerdict verdict = plain && !f->other_root ? host_path_judge(plain, opened, executed) : HOST_ABSENT;
 
         if (named && is_in_proc_itself(named)) {
                 f->proc = true;

@@ -19,7 +19,8 @@ typedef struct Findings {
         bool proc;                   /* something in /proc beside processes was missed */
         LeftOut *left_out;
         size_t n_left_out;
-        bool overflow; /* more than is kept */
+        bool overflow;   /* more than is kept */
+        bool other_root; /* the caller's: than the host's, so that what is missed in there is not the host's to give */
 } Findings;
 
 void findings_done(Findings *findings);

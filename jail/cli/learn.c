@@ -171,8 +171,9 @@ static void help(void)
              "Run a command until it is known what it needs, and write a policy that permits that and nothing more.\n");
         options_help(more_options, ELEMENTS(more_options));
         puts("\nThe options of a run are taken, too (see skep-jail --help); --policy is what it starts from (default:\n"
-             "learn). The command runs about once for each system call that it needs, and some twenty times more, and\n"
-             "must do the same each time: it is held to its exit status, to its output, and to what it leaves in /output.\n"
+             "learn), and --root goes into the policy. The command runs about once for each system call that it needs,\n"
+             "and some twenty times more, and must do the same each time: it is held to its exit status, to its output,\n"
+             "and to what it leaves in /output.\n"
              "\nExit status: 0 the policy is proven and written; 125 it is not.");
 }
 

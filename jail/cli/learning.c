@@ -2,6 +2,7 @@
 #include "jail/cli/learning.h"
 
 #include "engine/base/clock.h"
+#include "jail/root_source.h"
 #include "jail/syscall_groups.h"
 
 #include <string.h>
@@ -67,7 +68,7 @@ static int record_once(Learning *l, Trial *t, bool *ret_again, Error *e)
                 r = trials_run(&l->trials, t, 1, e);
         if (r < 0)
                 return r;
-        if (t->report.reason == JAIL_EXEC_FAILED && program[0] == '/')
+        if (t->report.reason == JAIL_EXEC_FAILED && program && program[0] == '/')
                 findings_add_missed(&l->findings, program, true, true);
         return findings_use(&l->findings, &l->draft, ret_again) < 0 ? error_oom(e) : 0;
 }
@@ -216,6 +217,21 @@ static int prove(Learning *l, bool *ret_differs, Error *e)
 
 /* ---- all of it ---- */
 
+/* It is a part of the policy, since what is learnt holds in that root alone. */
+static int settle_root(Learning *l, Error *e)
+{
+        const char *root = l->options->root ? l->options->root : jail_policy_root(l->base);
+
+        /* A policy says of a path that it has only whether it could be one. */
+        _cleanup_root_source_ RootSource source = ROOT_SOURCE_NULL;
+        int r = root_source_open(root, &source, e);
+
+        if (r < 0)
+                return r;
+        l->findings.other_root = strcmp(root, "host") != 0;
+        return draft_set_root(&l->draft, root) < 0 ? error_oom(e) : 0;
+}
+
 static int prepare(Learning *l, char *const *directories, Error *e)
 {
         int r = jail_policy_load(l->options->policy, directories, &l->base, e);
@@ -225,6 +241,8 @@ static int prepare(Learning *l, char *const *directories, Error *e)
                 r = syscall_groups_load(directories, &l->groups, e);
         if (r >= 0)
                 r = draft_from_policy(l->base, &l->draft, e);
+        if (r >= 0)
+                r = settle_root(l, e);
         /* Two runs at the same time would find each other's files. */
         bool shared = r >= 0 && draft_count(&l->draft, DRAFT_WRITABLE) > 0;
         for (size_t i = 0; i < l->options->n_binds; i++)

@@ -36,9 +36,19 @@ static JailLimits decide_limits(const Learning *l)
         return wanted;
 }
 
+/* An image may have one of its own. */
+static char *command_words(const Learning *l)
+{
+        char *text = NULL;
+
+        if (l->options->command[0])
+                return strv_join(l->options->command, " ");
+        return asprintf(&text, "the command of %s", l->options->root ? l->options->root : jail_policy_root(l->base)) < 0 ? NULL : text;
+}
+
 static char *describe(const Learning *l)
 {
-        _cleanup_free_ char *words = strv_join(l->options->command, " "), *command = words ? name_escape(words) : NULL;
+        _cleanup_free_ char *words = command_words(l), *command = words ? name_escape(words) : NULL;
         char *text = NULL;
 
         if (!command || asprintf(&text, "learnt from: %s%s%s", command,

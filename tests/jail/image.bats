@@ -449,6 +449,23 @@ docker("b.tar", [file(f"f{i}") for i in range(20000)], compress="gzip")'
         [[ $output == *'\x1b[2J'* ]]
 }
 
+# ---- what runs in it ----
+
+# An image that has the payload, and a command.
+import_payload() {
+        make_archive "docker('a.tar', [file('bin/payload', open('$payload', 'rb').read(), mode=0o755)],
+                config={'Cmd': ['/bin/payload', 'true']})"
+        import a.tar it
+}
+
+@test "an image's own command is learnt" {
+        import_payload
+        "$build/skep-jail" learn --allow-missing="$MISSING" --write learnt.json --root it </dev/null
+        [ "$(json_get filesystem.root <(grep -v '^ *//' learnt.json))" = it ]
+        grep -q 'learnt from: the command of it' learnt.json
+        "$build/skep-jail" --allow-missing="$MISSING" --policy ./learnt.json -- /bin/payload true </dev/null
+}
+
 # ---- the store ----
 
 @test "list and list --json say what there is, rm removes it" {

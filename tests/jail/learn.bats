@@ -178,6 +178,28 @@ P
         [ "$(json_get limits.disk <(grep -v '^ *//' learnt.json))" = 256M ]
 }
 
+@test "another root is learnt in, and is in the policy" {
+        mkdir -p tree/bin tree/usr tree/etc
+        cp "$payload" tree/bin/
+        echo inside > tree/etc/name
+        chmod 755 . "$BATS_RUN_TMPDIR"
+        learn --root ./tree -- /bin/payload read /etc/name
+        [ "$(json_get filesystem.root <(grep -v '^ *//' learnt.json))" = "$PWD/tree" ]
+        [ "$(items execute)" = /bin/payload ]
+        learnt -- /bin/payload read /etc/name
+        # What it lacks is not taken from the host.
+        learn --force --root ./tree --expect 1 -- /bin/payload read /etc/hostname
+        [ -z "$(items read_only)" ]
+        if command -v mksquashfs > /dev/null && [ "$(id -u)" -eq 0 ]; then
+                mksquashfs tree tree.squashfs -quiet -no-progress > /dev/null
+                learn --force --root "$PWD/tree.squashfs" -- /bin/payload read /etc/name
+                learnt -- /bin/payload read /etc/name
+        fi
+        run learn --force --root ./nowhere -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *"nowhere: No such file"* ]]
+}
+
 @test "a command that fails is not learnt, unless that is expected" {
         run --separate-stderr learn -- sh -c 'echo because >&2; exit 3'
         [ "$status" -eq 125 ]
