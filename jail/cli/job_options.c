@@ -190,8 +190,19 @@ int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, 
         if (first < 0 || ret->help)
                 return first < 0 ? first : 0;
         ret->command = argv + first;
-        /* An image may have one. */
-        return ret->command[0] || ret->root ? 0 : error_set(e, -EINVAL, "which command? See skep-jail --help");
+        return 0;
+}
+
+const char *job_options_root(const JobOptions *o, const JailPolicy *policy)
+{
+        return o->root ? o->root : jail_policy_root(policy);
+}
+
+int job_options_check_command(const JobOptions *o, const JailPolicy *policy, Error *e)
+{
+        if (o->command[0] || strcmp(job_options_root(o, policy), "host") != 0)
+                return 0;
+        return error_set(e, -EINVAL, "which command? See skep-jail --help");
 }
 
 void job_options_help(void)

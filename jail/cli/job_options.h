@@ -27,6 +27,12 @@ typedef struct JobOptions {
  * what was read before one is freed all the same. */
 int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, JobOptions *ret, Error *e);
 void job_options_done(JobOptions *options);
+
+/* The root of a job under this policy. */
+const char *job_options_root(const JobOptions *options, const JailPolicy *policy);
+
+/* That there is a command, or a root that may have one: an image. Error: -EINVAL. */
+int job_options_check_command(const JobOptions *options, const JailPolicy *policy, Error *e);
 void job_options_help(void);
 
 /* For --root: a `char *` member, owned, that gets a name as it is, and what has a slash as an absolute path. */

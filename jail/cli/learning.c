@@ -220,12 +220,13 @@ static int prove(Learning *l, bool *ret_differs, Error *e)
 /* It is a part of the policy, since what is learnt holds in that root alone. */
 static int settle_root(Learning *l, Error *e)
 {
-        const char *root = l->options->root ? l->options->root : jail_policy_root(l->base);
-
+        const char *root = job_options_root(l->options, l->base);
         /* A policy says of a path that it has only whether it could be one. */
         _cleanup_root_source_ RootSource source = ROOT_SOURCE_NULL;
         int r = root_source_open(root, &source, e);
 
+        if (r >= 0)
+                r = job_options_check_command(l->options, l->base, e);
         if (r < 0)
                 return r;
         l->findings.other_root = strcmp(root, "host") != 0;

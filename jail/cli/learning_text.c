@@ -43,7 +43,7 @@ static char *command_words(const Learning *l)
 
         if (l->options->command[0])
                 return strv_join(l->options->command, " ");
-        return asprintf(&text, "the command of %s", l->options->root ? l->options->root : jail_policy_root(l->base)) < 0 ? NULL : text;
+        return asprintf(&text, "the command of %s", job_options_root(l->options, l->base)) < 0 ? NULL : text;
 }
 
 static char *describe(const Learning *l)

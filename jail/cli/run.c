@@ -332,6 +332,8 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
         for (char *const *note = r >= 0 ? jail_policy_notes(policy) : NULL; note && *note; note++)
                 fprintf(stderr, "skep-jail: policy %s: %s\n", o->policy, *note);
         run.policy = policy;
+        if (r >= 0)
+                r = job_options_check_command(o, policy, e);
         if (r >= 0 && o->output)
                 r = output_check_place(o->output, e);
         if (r >= 0 && o->report)

@@ -458,6 +458,22 @@ import_payload() {
         import a.tar it
 }
 
+@test "an image's own command runs, also where it is the policy's root" {
+        import_payload
+        run "$build/skep-jail" --allow-missing="$MISSING" --root it </dev/null
+        [ "$status" -eq 0 ]
+        echo '{"extends": "python", "filesystem": {"root": "it"}}' > it.json
+        run "$build/skep-jail" --allow-missing="$MISSING" --policy ./it.json </dev/null
+        [ "$status" -eq 0 ]
+        run "$build/skep-jail" --allow-missing="$MISSING" --policy ./it.json --root host </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *"which command"* ]]
+        mkdir -p tree/bin
+        run "$build/skep-jail" --allow-missing="$MISSING" --root ./tree </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *"the root names none"* ]]
+}
+
 @test "an image's own command is learnt" {
         import_payload
         "$build/skep-jail" learn --allow-missing="$MISSING" --write learnt.json --root it </dev/null
