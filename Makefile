@@ -60,7 +60,7 @@ JAIL_PROGRAM := $(call sources,jail/cli)
 LAUNCHER := $(call objects,jail/launcher.c jail/running_jail.c jail/warm.c jail/handover.c jail/clocks.c jail/watchdog.c \
               jail/launch.c jail/prefault.c jail/reaper.c jail/spawn.c jail/listener.c jail/process.c jail/root.c \
               jail/root_clones.c jail/root_job.c jail/root_skeleton.c jail/root_system.c jail/root_tree.c jail/overlay.c \
-              jail/root_file.c jail/confine.c jail/landlock.c jail/unpack.c)
+              jail/root_file.c jail/confine.c jail/landlock.c jail/unpack.c jail/output_tree.c)
 JAIL := $(filter-out $(LAUNCHER) $(call objects,jail/scope.c jail/launcher_main.c),$(call objects,$(call sources,jail jail/probe)))
 # Never with sanitizers, which need calls and libraries that its jail does not have: the fuzz targets cover it.
 IMAGE_UNPACK := $(patsubst %.c,$(BUILD)/$(PLAIN)%.o,$(filter-out engine/base/log.c,$(call sources,jail/image_unpack engine/base)) \

@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
+#include "jail/output_tree.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -186,6 +187,8 @@ void running_jail_gone(Launcher *l, RunningJail *j)
         }
         step_done(&j->ledger->steps, STEP_CGROUP_GONE);
         j->outcome.steps = j->ledger->steps;
+        if (j->started_usec > 0)
+                output_tree_open(j->doors[DOOR_OUTPUT], &j->ids);
         if (j->id > 0)
                 send_ended(l, j->id, &j->outcome, sentence(j, &j->outcome),
                            j->started_usec > 0 ? j->doors[DOOR_OUTPUT] : -1);

@@ -197,6 +197,18 @@ deep" ]
         [ "$(stat -c %u out/r)" = 65534 ]
 }
 
+@test "what a job has closed in its results is kept all the same" {
+        run jail --output out --report "$place/home/report" -- sh -c '
+                cd /output; echo good > good; echo shut > shut; mkdir -p d/e; echo deep > d/e/f; printf "#!/bin/sh" > run
+                ln -s /etc/passwd link; chmod 0 shut d/e/f d/e d; chmod 111 run; chmod 0 /output; exit 3'
+        [ "$status" -eq 3 ]
+        [ "$output" = "" ]
+        [ "$(cat out/good out/shut out/d/e/f | xargs)" = "good shut deep" ]
+        [ -x out/run ]
+        [ ! -e out/link ]
+        [ "$(stat -c %a out/shut)" = 644 ]
+}
+
 @test "a directory of the user's is the root" {
         mkdir -p root/bin
         cp "$place/build/payload" root/bin/

@@ -40,6 +40,14 @@ held() {
         awk -v first="$subordinate" -v own="$(id -u)" '$2 == own || $2 < first { exit 1 }' <<< "$output"
 }
 
+@test "what a job has closed in its results is kept, though its owner is another" {
+        run jail --output out -- sh -c '
+                cd /output; echo good > good; echo shut > shut; mkdir d; echo deep > d/f; chmod 0 shut d/f d; chmod 0 /output'
+        echo "$output"
+        [ "$status" -eq 0 ]
+        [ "$(cat out/good out/shut out/d/f | xargs)" = "good shut deep" ]
+}
+
 @test "two jails at the same time have different ids" {
         "$build/skep-jail" -- sh -c 'cat /proc/self/uid_map; exec sleep 100' > one < /dev/null &
         for _ in $(seq 200); do [ -s one ] && break; sleep 0.1; done
