@@ -177,6 +177,20 @@ static const Option options_table[] = {
         {"help", NULL, "this text", option_set_flag, OF_JOB(help)},
 };
 
+static int pass_over(const Option *option _unused_, const char *value _unused_, void *target _unused_, Error *e _unused_)
+{
+        return 0;
+}
+
+/* A refusal is reported, wherever in the options --report stands. Changes the table. */
+static void find_report(Option *table, size_t n, int argc, char **argv, JobOptions *ret)
+{
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(table[i].name, "report") != 0)
+                        table[i].set = pass_over;
+        options_read(table, n, argc, argv, true, ret, NULL);
+}
+
 int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, JobOptions *ret, Error *e)
 {
         Option table[ELEMENTS(options_table) + JOB_OPTIONS_MORE_MAX];
@@ -187,6 +201,8 @@ int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, 
         ret->limits = jail_limits_none;
         int first = options_read(table, ELEMENTS(options_table) + n_more, argc, argv, true, ret, e);
 
+        if (first < 0)
+                find_report(table, ELEMENTS(options_table) + n_more, argc, argv, ret);
         if (first < 0 || ret->help)
                 return first < 0 ? first : 0;
         ret->command = argv + first;

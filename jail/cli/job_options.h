@@ -24,7 +24,7 @@ typedef struct JobOptions {
 
 /* Fills `*ret`, in which the caller has put what holds without an option. `more`: what a command takes beside, with
  * offsets in a struct that starts with the JobOptions. Errors: -EINVAL and others, with a sentence that names the option;
- * what was read before one is freed all the same. */
+ * what was read before one is freed all the same, and `report` is there wherever it stands. */
 int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, JobOptions *ret, Error *e);
 void job_options_done(JobOptions *options);
 

@@ -320,18 +320,35 @@ static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
         return r;
 }
 
-static int run_job(const JobOptions *o, int *ret_status, Error *e)
+/* What is refused has a report, too, and no old one in its place. */
+static void report_refusal(const Run *run, const Error *e)
 {
+        const char *path = run->options->report;
+        JailReport refused;
+
+        if (!path || output_check_file(path, NULL) < 0)
+                return;
+        jail_report_init(&refused);
+        refused.reason = run->jail ? JAIL_LOST : JAIL_SETUP_FAILED;
+        refused.message = (char *)error_text(e);
+        if (run->policy)
+                snprintf(refused.policy_digest, sizeof refused.policy_digest, "%s", jail_policy_digest(run->policy));
+        write_report(path, &refused, NULL);
+}
+
+/* A policy that is found is the caller's, also when the job is refused. */
+static int run_job(Run *run, JailPolicy **ret_policy, Error *e)
+{
+        const JobOptions *o = run->options;
         _cleanup_strv_ char **directories = place_policies(e);
         _cleanup_free_ char *cache = directories ? place_cache(e) : NULL;
-        _cleanup_policy_ JailPolicy *policy = NULL;
         _cleanup_launcher_ JailLauncher *launcher = NULL;
-        Run run = {.options = o, .source = {.to = -1}};
-        int r = cache ? jail_policy_load_compiled(o->policy, directories, cache, &policy, e) : -ENOMEM;
+        int r = cache ? jail_policy_load_compiled(o->policy, directories, cache, ret_policy, e) : -ENOMEM;
+        JailPolicy *policy = r >= 0 ? *ret_policy : NULL;
 
-        for (char *const *note = r >= 0 ? jail_policy_notes(policy) : NULL; note && *note; note++)
+        for (char *const *note = policy ? jail_policy_notes(policy) : NULL; note && *note; note++)
                 fprintf(stderr, "skep-jail: policy %s: %s\n", o->policy, *note);
-        run.policy = policy;
+        run->policy = policy;
         if (r >= 0)
                 r = job_options_check_command(o, policy, e);
         if (r >= 0 && o->output)
@@ -343,47 +360,38 @@ static int run_job(const JobOptions *o, int *ret_status, Error *e)
         if ((r = jail_launcher_new(&(JailLauncherOptions){.here = &launcher_here, .cgroup = o->cgroup}, &launcher, e)) < 0)
                 return r;
         _cleanup_close_ int signal_fd = open_signals();
-        sink_init(&run.sinks[0], 1);
-        sink_init(&run.sinks[1], 2);
-        r = start(&run, launcher, policy, e);
-        if (r == -EOPNOTSUPP && o->report) {
-                /* A job that this host cannot hold has a report that says so. */
-                JailReport refused;
-                jail_report_init(&refused);
-                refused.reason = JAIL_SETUP_FAILED;
-                refused.message = (char *)error_text(e);
-                snprintf(refused.policy_digest, sizeof refused.policy_digest, "%s", jail_policy_digest(policy));
-                write_report(o->report, &refused, &run.error);
-        }
+        sink_init(&run->sinks[0], 1);
+        sink_init(&run->sinks[1], 2);
+        r = start(run, launcher, policy, e);
         if (r >= 0)
-                r = loop(&run, launcher, signal_fd, e);
-        stop_source(&run.source);
+                r = loop(run, launcher, signal_fd, e);
+        stop_source(&run->source);
         for (int i = 0; i < 2; i++)
-                if (run.sinks[i].error < 0 && run.error.code == 0)
-                        error_errno(&run.error, run.sinks[i].error, "writing the output");
-        sink_done(&run.sinks[0]);
-        sink_done(&run.sinks[1]);
-        if (r >= 0 && run.error.code < 0) {
-                command_say(error_text(&run.error));
-                run.status = STATUS_NO_JAIL;
+                if (run->sinks[i].error < 0 && run->error.code == 0)
+                        error_errno(&run->error, run->sinks[i].error, "writing the output");
+        sink_done(&run->sinks[0]);
+        sink_done(&run->sinks[1]);
+        if (r >= 0 && run->error.code < 0) {
+                command_say(error_text(&run->error));
+                run->status = STATUS_NO_JAIL;
         }
-        error_clear(&run.error);
-        *ret_status = run.status;
+        error_clear(&run->error);
         return r;
 }
 
 int command_run(int argc, char **argv, Error *e)
 {
         JobOptions options = {.policy = "python"};
-        int status = STATUS_NO_JAIL;
+        _cleanup_policy_ JailPolicy *policy = NULL;
+        Run run = {.options = &options, .source = {.to = -1}};
         int r = job_options_parse(argc, argv, NULL, 0, &options, e);
 
-        if (r >= 0 && options.help) {
+        if (r >= 0 && options.help)
                 job_options_help();
-                status = 0;
-        } else if (r >= 0) {
-                r = run_job(&options, &status, e);
-        }
+        else if (r >= 0)
+                r = run_job(&run, &policy, e);
+        if (r < 0 && !run.ended)
+                report_refusal(&run, e);
         job_options_done(&options);
-        return r < 0 ? r : status;
+        return r < 0 ? r : run.status;
 }

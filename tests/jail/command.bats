@@ -294,6 +294,34 @@ P
         nothing_is_left
 }
 
+@test "whatever is refused has a report that says why, and no old one" {
+        refused() {
+                local part=$1
+                shift
+                echo old > "$report"
+                run "$build/skep-jail" --allow-missing="$MISSING" "$@" </dev/null
+                [ "$status" -eq 125 ]
+                [ "$(reason)" = setup-failed ] || { echo "$*: $(cat "$report")"; return 1; }
+                [[ $(json_get message "$report") == *"$part"* ]]
+        }
+        refused "no policy" --report "$report" --policy nope -- true
+        refused "/nope" --report "$report" --root /nope -- true
+        refused "/nope" --input x=/nope --report "$report" -- true
+        refused "--memory" --memory lots --report "$report" --wall 1s -- true
+        refused "at most" --report "$report" --policy "$(write_policy few '{"extends": "python", "limits": {"pids": {"max": 5}}}')" --pids 6 -- true
+        [[ $(json_get policy_digest "$report") == sha256:* ]]
+        refused "which command" --report "$report"
+        refused "/nope" --report "$report" --output /nope/nope/nope -- true
+        refused "/nope" --report "$report" --cgroup /nope -- true
+        refused "no such option" --report "$report" --frobnicate -- true
+        run "$build/skep-jail" --report /nowhere/r.json --policy nope -- true </dev/null
+        [ "$status" -eq 125 ]
+        [ "${#lines[@]}" -eq 1 ]
+        # What follows the command is its own.
+        run "$build/skep-jail" --policy nope -- true --report own.json </dev/null
+        [ ! -e own.json ]
+}
+
 @test "a working directory that is not there is said" {
         run jail --chdir /work/nowhere -- true </dev/null
         [ "$status" -eq 125 ]
