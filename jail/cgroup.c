@@ -299,11 +299,15 @@ static int leave_base(const char *base, CgroupTree *tree, Error *e)
 int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
 {
         CgroupTree tree = CGROUP_TREE_NULL;
+        struct statfs fs;
         int r;
         _cleanup_close_ int base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (base_fd < 0)
                 return error_errno(e, -errno, "%s", base);
+        /* Elsewhere what has the names of our groups is somebody's, and is not to be swept. */
+        if (fstatfs(base_fd, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+                return error_set(e, -EINVAL, "%s: is no directory of cgroup v2", base);
         cgroup_sweep(base);
         tree.path = strdup(base);
         if (!tree.path)

@@ -27,7 +27,8 @@ char *cgroup_mount_point(void);
  * hierarchy. Owned by the caller. Errors: -ENOENT no cgroup v2; -EACCES systemd gives none; each with the way out. */
 int cgroup_choose(const char *chosen, char **ret, Error *e);
 
-/* Makes the launcher's group, with every controller that can be had, and removes those that dead launchers left. */
+/* Makes the launcher's group, with every controller that can be had, and removes those that dead launchers left. Errors:
+ * -EINVAL the base is no directory of cgroup v2; others of the system calls. */
 int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e);
 void cgroup_tree_remove(CgroupTree *tree);
 

@@ -322,6 +322,16 @@ P
         [ ! -e own.json ]
 }
 
+@test "what is no cgroup is refused as one, and nothing in it is swept" {
+        mkdir -p dir/skep-12
+        for place in "$PWD/dir" ./dir /sys/fs; do
+                run jail --cgroup "$place" -- true </dev/null
+                [ "$status" -eq 125 ]
+                [[ $output == *"$place: is no directory of cgroup v2" || $output == *"no cgroup v2 is mounted"* ]]
+        done
+        [ "$(ls dir)" = skep-12 ]
+}
+
 @test "a working directory that is not there is said" {
         run jail --chdir /work/nowhere -- true </dev/null
         [ "$status" -eq 125 ]
