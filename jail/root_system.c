@@ -150,6 +150,26 @@ int root_bind_system(Tree *t)
 
 /* ---- /dev ---- */
 
+/* One of the host's that the policy names. Its mount can be written to: so a directory in there (/dev/shm) would be the
+ * host's to write, and so would whatever a link leads to out of /dev. */
+static int add_device(Tree *t, const char *path)
+{
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+        struct stat st;
+        _cleanup_close_ int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int device = (int)syscall(SYS_openat2, dev, path + strlen("/dev/"), &how, sizeof how);
+
+        if (device < 0 && errno == EXDEV)
+                return error_set(t->error, -EXDEV, "devices: %s is a link that is absolute or leads out of /dev", path);
+        if (device < 0 || fstat(device, &st) < 0)
+                return tree_failed(t, -errno, path);
+        if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+                return error_set(t->error, -EINVAL, "devices: %s is neither a character nor a block device", path);
+        _cleanup_close_ int mount = mount_clone(device, "", false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        int r = mount < 0 ? mount : tree_attach(t, mount, path);
+        return r < 0 ? tree_failed(t, r, path) : 0;
+}
+
 int root_mount_devices(Tree *t)
 {
         /* Without "nodev", which would make the nodes useless; nothing in the jail can make others. */
@@ -164,12 +184,9 @@ int root_mount_devices(Tree *t)
                 if ((r = mount < 0 ? mount : tree_attach(t, mount, path)) < 0)
                         return tree_failed(t, r, path);
         }
-        for (size_t i = 0; t->plan->devices && t->plan->devices[i]; i++) {
-                const char *path = t->plan->devices[i];
-                _cleanup_close_ int mount = mount_clone(AT_FDCWD, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-                if ((r = mount < 0 ? mount : tree_attach(t, mount, path)) < 0)
-                        return tree_failed(t, r, path);
-        }
+        for (size_t i = 0; t->plan->devices && t->plan->devices[i]; i++)
+                if ((r = add_device(t, t->plan->devices[i])) < 0)
+                        return r;
         if (t->plan->message_queues) {
                 _cleanup_close_ int queues = mount_new("mqueue", NULL, READ_ONLY | MOUNT_ATTR_NOEXEC, NULL);
                 r = queues < 0 ? queues : tree_attach(t, queues, "/dev/mqueue");

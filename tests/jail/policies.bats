@@ -319,6 +319,27 @@ queue: done" ]
         [[ $output == */dev/no-such-device* ]]
 }
 
+@test "what is no device is not bound as one" {
+        for path in /dev/shm /dev/pts /dev/fd /dev/stdin; do
+                [ -e "$path" ] || continue
+                policy none '{"extends": "strict", "devices": ["'"$path"'"]}'
+                run jail --policy ./none.json -- true
+                [ "$status" -eq 125 ]
+                [[ $output == *"devices: $path "* ]]
+        done
+        # A link is followed within /dev, and not out of it.
+        [ "$(id -u)" -eq 0 ] || return 0
+        policy link '{"extends": "strict", "devices": ["/dev/link"]}'
+        for target in tty:0 ../tmp:125 /dev/tty:125; do
+                run unshare -m sh -c 'mount -t tmpfs t /mnt && mkdir /mnt/shm && mknod -m 666 /mnt/null c 1 3 && mknod -m 666 /mnt/tty c 5 0 &&
+                        ln -s "$1" /mnt/link && mount --move /mnt /dev && shift && exec "$@"' sh "${target%:*}" \
+                        "$build/skep-jail" --allow-missing="$MISSING" --policy ./link.json -- test -c /dev/link </dev/null
+                echo "$output"
+                [ "$status" -eq "${target#*:}" ]
+                [[ $status -eq 0 || $output == *"devices: /dev/link is a link that"* ]]
+        done
+}
+
 @test "a terminal's requests stay refused where a device has its own" {
         policy tty '{"extends": "strict", "devices": ["/dev/tty"]}'
         run jail --policy ./tty.json -- /input/payload tiocsti
