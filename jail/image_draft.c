@@ -30,7 +30,12 @@ static int draft_make(ImageDraft *d, Error *e)
 {
         int r = name_check("image", d->name, e);
 
-        if (r < 0 || (r = d->store = image_store_open(true, e)) < 0)
+        if (r < 0)
+                return r;
+        /* As a root that is always the host's: an image of the name could not be used. */
+        if (strcmp(d->name, "host") == 0)
+                return error_set(e, -EINVAL, "image \"host\": the name always means the host; take another one");
+        if ((r = d->store = image_store_open(true, e)) < 0)
                 return r;
         if (!d->replace && faccessat(d->store, d->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                 return exists_error(d->name, e);

@@ -510,6 +510,9 @@ import_payload() {
                 run image rm "$name"
                 [ "$status" -eq 125 ]
         done
+        run import --replace a.tar host
+        [ "$status" -eq 125 ]
+        [[ $output == *"always means the host"* ]]
         [ ! -e "$SKEP_IMAGES" ] || [ -z "$(ls -A "$SKEP_IMAGES")" ]
 }
 
