@@ -16,17 +16,20 @@
 #define BY_COLUMN 26
 
 typedef struct DoctorOptions {
+        const char *cgroup;
         bool json, help;
 } DoctorOptions;
 
 static const Option options_table[] = {
+        {"cgroup", "PATH", "the cgroup below which jails get theirs, as for a job", option_set_string,
+         offsetof(DoctorOptions, cgroup)},
         {"json", NULL, "one object, for programs", option_set_flag, offsetof(DoctorOptions, json)},
         {"help", NULL, "this text", option_set_flag, offsetof(DoctorOptions, help)},
 };
 
 static void print_help(void)
 {
-        puts("Usage: skep-jail doctor [--json]\n"
+        puts("Usage: skep-jail doctor [--cgroup PATH] [--json]\n"
              "Find out what this host can enforce for you, by making jails, and what mends the rest.\n");
         options_help(options_table, ELEMENTS(options_table));
         puts("\nExit status: 0 everything can be enforced; 1 jails can be made, something is missing; 125 no jails.");
@@ -151,7 +154,8 @@ static int examine(const DoctorOptions *options, Error *e)
 {
         _cleanup_strv_ char **directories = place_policies(e);
         _cleanup_probe_ JailProbe probe;
-        int r = directories ? jail_probe_host(directories, &(JailLauncherOptions){.here = &launcher_here}, &probe, e) : -ENOMEM;
+        const JailLauncherOptions launcher = {.here = &launcher_here, .cgroup = options->cgroup};
+        int r = directories ? jail_probe_host(directories, &launcher, &probe, e) : -ENOMEM;
 
         if (!directories)
                 probe = (JailProbe){.n_findings = 0};

@@ -98,17 +98,14 @@ static void explain_delegation(Probe *probe, JailFinding *f, const char *base, c
                                "daemon-reload # as root; then log in anew");
 }
 
-void cgroups_explain(Probe *probe, JailFinding *f, const char *controller)
+static void explain_controller(Probe *probe, JailFinding *f, const char *controller)
 {
         const char *base = probe->maker->cgroup;
         _cleanup_free_ char *mounted_at = cgroup_mount_point(),
                             *of_all = mounted_at ? read_text(mounted_at, "cgroup.controllers") : NULL,
                             *of_base = read_text(base, "cgroup.controllers");
 
-        if (is_held_by_v1(controller)) {
-                finding_why(probe, f, "cgroup v1 still holds the controllers of this host that are missing in v2");
-                remedy_command_line(probe, f, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all");
-        } else if (is_switched_off(controller)) {
+        if (is_switched_off(controller)) {
                 finding_why(probe, f, "the controller %s is switched off on the kernel's command line (cgroup_disable=)",
                             controller);
                 finding_remedy(probe, f, "# take cgroup_disable=%s off the kernel's command line (Raspberry Pi OS: add "
@@ -143,7 +140,7 @@ static void explain_users_systemd(Probe *probe, JailFinding *f)
         finding_remedy(probe, f, "systemd-run --user --scope -p Delegate=yes skep-jail … # a scope by hand");
 }
 
-void cgroups_explain_none(Probe *probe, JailFinding *f)
+static void explain_none(Probe *probe, JailFinding *f)
 {
         _cleanup_free_ char *mounted_at = cgroup_mount_point();
         const char *user = probe->around.user ? probe->around.user : "";
@@ -168,6 +165,21 @@ void cgroups_explain_none(Probe *probe, JailFinding *f)
                                mounted_at, user, user, mounted_at, user);
 }
 
+/* ---- either ---- */
+
+void cgroups_explain(Probe *probe, JailFinding *f, const char *controller)
+{
+        /* First of all, since with a group there would be none in it either. */
+        if (is_held_by_v1(controller)) {
+                finding_why(probe, f, "cgroup v1 still holds the controllers of this host that are missing in v2");
+                remedy_command_line(probe, f, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all");
+        } else if (!probe->host.cgroup) {
+                explain_none(probe, f);
+        } else {
+                explain_controller(probe, f, controller);
+        }
+}
+
 /* ---- what a group gives beside limits ---- */
 
 static bool can_read(int dir, const char *name)
@@ -186,7 +198,7 @@ static JailFinding *add_file(Probe *probe, const char *name, bool there, const c
         if (there)
                 finding_by(probe, f, "%s", file);
         else if (!probe->host.cgroup)
-                cgroups_explain_none(probe, f);
+                explain_none(probe, f);
         else
                 finding_why(probe, f, "the cgroup has no %s, %s", file, why_not);
         return f;
@@ -210,8 +222,6 @@ static void add_swap(Probe *probe, bool accounted)
                 finding_by(probe, f, "memory.swap.max");
         } else if (!swaps) {
                 finding_by(probe, f, "no swap on this host");
-        } else if (!probe->host.cgroup) {
-                cgroups_explain_none(probe, f);
         } else if (!(probe->host.controllers & CONTROLLER_MEMORY)) {
                 cgroups_explain(probe, f, "memory");
         } else {

@@ -120,8 +120,6 @@ static void explain_missing(Probe *probe, JailLayers missing)
                         continue;
                 if (layer == JAIL_BROKER)
                         finding_why(probe, f, "no broker is set up: jails that ask for one have no network at all");
-                else if (!probe->host.cgroup)
-                        cgroups_explain_none(probe, f);
                 else
                         cgroups_explain(probe, f, jail_layer_name(layer));
         }

@@ -67,8 +67,7 @@ int attempt(const Surroundings *around, bool always, int (*what)(void *argument)
 
 /* ---- cgroups.c ---- */
 
-/* Why there is no group for jails, or why it lacks a controller, and the way out. */
-void cgroups_explain_none(Probe *probe, JailFinding *f);
+/* Why the group for jails lacks a controller, or why there is no group at all, and the way out. */
 void cgroups_explain(Probe *probe, JailFinding *f, const char *controller);
 
 /* ---- each thing ---- */

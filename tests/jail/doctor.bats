@@ -156,6 +156,32 @@ print(*[n for k in ("host", "layers", "features") for n, f in said[k].items() if
         [[ $(said host ids remedy) == *no_new_privs* ]]
 }
 
+@test "a user without a cgroup is told who holds each controller, and one with a cgroup names it" {
+        [ "$(id -u)" -eq 0 ] && [ ! -d /run/systemd/system ] || skip "for root, where no systemd runs"
+        tree=/sys/fs/cgroup
+        [ -d $tree/unified ] && tree=$tree/unified
+        group=$tree/tests-of-doctor-$$
+        as_nobody "$build/skep-jail" doctor --json > said || true
+        [ "$(said layers cgroup held)" = no ]
+        [[ $(said layers cgroup why) == *"making a cgroup in $tree"* ]]
+        for controller in memory cpu; do
+                if grep -q "[:,]$controller[:,]" /proc/self/cgroup; then
+                        [[ $(said layers $controller why) == "cgroup v1 still holds"* ]]
+                        [[ $(said layers $controller remedy) == *cgroup_no_v1=all* ]]
+                fi
+        done
+        mkdir "$group"
+        chown -R nobody "$group"
+        run --separate-stderr sh -c 'echo $$ > "$1/cgroup.procs" && exec setpriv --reuid nobody --regid nogroup --clear-groups "$0" doctor --cgroup "$1" --json' \
+                "$build/skep-jail" "$group"
+        printf '%s\n' "$output" > said
+        find "$group" -depth -type d -exec rmdir {} \;
+        [ "$(said layers cgroup held)" = yes ]
+        [ "$(said layers cpu_time held)" = yes ]
+        as_nobody "$build/skep-jail" doctor --cgroup /tmp > said || [ $? -eq 125 ]
+        grep -q '/tmp: is no directory of cgroup v2' said
+}
+
 @test "a root without a capability is told which, and there are no jails for it" {
         for capability in sys_admin net_admin mknod chown setuid setgid; do
                 run setpriv --bounding-set=-$capability --inh-caps=-$capability "$build/skep-jail" doctor --json
