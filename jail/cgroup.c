@@ -191,15 +191,28 @@ static unsigned enable_controllers(int fd, unsigned there, unsigned enabled)
         return enabled;
 }
 
+static void disable_controllers(int fd, unsigned set)
+{
+        for (size_t i = 0; i < ELEMENTS(controllers); i++) {
+                char word[16];
+                if (!(set & controllers[i].bit))
+                        continue;
+                snprintf(word, sizeof word, "-%s", controllers[i].name);
+                write_file_at(fd, "cgroup.subtree_control", word);
+        }
+}
+
 /* Down to the groups of jails. */
-static unsigned hand_controllers_on(int base_fd, int tree_fd)
+static void hand_controllers_on(int base_fd, CgroupTree *tree)
 {
         unsigned there = read_controllers(base_fd, "cgroup.controllers");
 
         if (there == 0)
-                return 0;
-        there = enable_controllers(base_fd, there, read_controllers(base_fd, "cgroup.subtree_control"));
-        return enable_controllers(tree_fd, there, 0);
+                return;
+        unsigned before = read_controllers(base_fd, "cgroup.subtree_control"),
+                 handed = enable_controllers(base_fd, there, before);
+        tree->given = handed & ~before;
+        tree->controllers = enable_controllers(tree->fd, handed, 0);
 }
 
 /* False when it is still in the way of its removal. */
@@ -290,10 +303,22 @@ static int leave_base(const char *base, CgroupTree *tree, Error *e)
         if (mkdirat(tree->fd, "launcher", 0755) < 0 && errno != EEXIST)
                 return error_errno(e, -errno, "making a cgroup in %s", base);
         int r = write_file_at(tree->fd, "launcher/cgroup.procs", "0");
-        if (r < 0)
+        if (r < 0) {
+                unlinkat(tree->fd, "launcher", AT_REMOVEDIR);
                 return error_errno(e, r, "moving into a cgroup of %s", base);
+        }
         tree->holds_launcher = true;
         return 0;
+}
+
+/* Its group could not be removed with the launcher in it; and the base takes no process as long as it hands controllers on.
+ * What others below it still use stays, and keeps us where we are: then the next launcher sweeps. */
+static void return_to_base(const CgroupTree *tree, int base_fd)
+{
+        disable_controllers(tree->fd, tree->controllers);
+        disable_controllers(base_fd, tree->given);
+        if (write_file_at(base_fd, "cgroup.procs", "0") >= 0)
+                unlinkat(tree->fd, "launcher", AT_REMOVEDIR);
 }
 
 int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
@@ -324,7 +349,7 @@ int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
                 cgroup_tree_remove(&tree);
                 return r;
         }
-        tree.controllers = hand_controllers_on(base_fd, tree.fd);
+        hand_controllers_on(base_fd, &tree);
         *ret = tree;
         return 0;
 }
@@ -333,6 +358,8 @@ void cgroup_tree_remove(CgroupTree *tree)
 {
         if (tree->fd >= 0) {
                 _cleanup_close_ int base = open(tree->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (base >= 0 && tree->holds_launcher)
+                        return_to_base(tree, base);
                 if (base >= 0)
                         unlinkat(base, tree->name, AT_REMOVEDIR);
                 close(tree->fd);

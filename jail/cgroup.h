@@ -14,7 +14,8 @@ typedef struct CgroupTree {
         char *path;       /* of the base; owned */
         char *name;       /* "skep-<pid>"; owned */
         unsigned controllers; /* of CgroupController: what the groups of jails have */
-        bool holds_launcher;  /* the launcher had to move into it: then it can only be removed by others */
+        unsigned given;       /* likewise: what the base hands on since this was made */
+        bool holds_launcher;  /* the launcher had to move into it, out of the base */
 } CgroupTree;
 
 #define CGROUP_TREE_NULL ((CgroupTree){.fd = -1})
@@ -30,6 +31,8 @@ int cgroup_choose(const char *chosen, char **ret, Error *e);
 /* Makes the launcher's group, with every controller that can be had, and removes those that dead launchers left. Errors:
  * -EINVAL the base is no directory of cgroup v2; others of the system calls. */
 int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e);
+
+/* When no jail is left in it. A launcher that had to move into it moves back; what it has begun lives there until it ends. */
 void cgroup_tree_remove(CgroupTree *tree);
 
 /* Kills and removes what launchers that are gone have left below a base. Returns how many groups still have processes

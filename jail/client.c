@@ -180,7 +180,7 @@ JailLauncher *jail_launcher_free(JailLauncher *l)
         if (l->pid > 0)
                 while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
-        /* A launcher within this process has not died: we live in the group that it could not remove. */
+        /* Of a launcher within this process, which has not died, the next one removes what is left. */
         if (l->dead || (l->sweep && !l->methods))
                 tidy_after_death(l);
         while (l->jails) {

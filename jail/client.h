@@ -54,7 +54,7 @@ struct JailLauncher {
         size_t unpack_filter_size;
         char *buffer;
         bool dead;
-        bool sweep; /* the launcher lives in its own cgroup, which it cannot remove */
+        bool sweep; /* the launcher lives in its own cgroup, which it may be unable to remove */
 };
 
 /* The key of a stream's events: they carry the jail's id and the stream, not a pointer, since a callback may have freed

@@ -186,6 +186,9 @@ Launcher *launcher_free(Launcher *l)
         warm_done(l);
         networks_done(&l->networks);
         watchdog_dismiss(&l->watchdog);
+        /* It has been begun where we live. */
+        if (l->cgroups.holds_launcher)
+                watchdog_end(&l->watchdog);
         cgroup_tree_remove(&l->cgroups);
         close_fd(l->loadavg);
         close_fd(l->timer);

@@ -440,6 +440,27 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0skep-test-abstract"); s.listen(); t
         for i in $(seq 10); do [ "$(cat out.$i)" = "$i" ]; done
 }
 
+@test "a caller that lives in the cgroup for jails leaves nothing in it, and its controllers as they were" {
+        needs_root
+        needs_cgroup
+        [ ! -d /run/systemd/system ] || skip "this host's cgroups are systemd's"
+        tree=/sys/fs/cgroup
+        [ -d $tree/unified ] && tree=$tree/unified
+        group=$tree/tests-of-base-$$
+        mkdir "$group"
+        # Beside a process that stays, and alone.
+        for alone in "" exec; do
+                for what in "" learn doctor; do
+                        run sh -c 'echo $$ > "$1/cgroup.procs" && '"$alone"' "$0" '"$what"' --cgroup "$1" ${2:+--allow-missing=$2} ${2:+-- true} > said 2>&1 </dev/null' \
+                                "$build/skep-jail" "$group" "$([ "$what" = doctor ] || echo "$MISSING,cgroup")"
+                        [ "$status" -eq 0 ] || [[ $what = doctor && $status -eq 1 ]] || { cat said; false; }
+                        [ -z "$(find "$group" -mindepth 1 -type d)" ]
+                        [ -z "$(cat "$group/cgroup.subtree_control")" ]
+                done
+        done
+        rmdir "$group"
+}
+
 @test "nothing is left of all this" {
         nothing_is_left
 }
