@@ -20,6 +20,38 @@ static la_ssize_t read_in(struct archive *a, void *userdata, const void **ret)
         return n;
 }
 
+/* By what nobody has decompressed: such a layer is no tar archive, and it helps to know why. No member of one has a name
+ * like this. */
+static const char *other_compression(const void *data, size_t size)
+{
+        static const struct {
+                const char *name;
+                size_t offset; /* of bzip2: behind "BZh" and a level */
+                unsigned char magic[6];
+        } others[] = {
+                {"bzip2", 4, {'1', 'A', 'Y', '&', 'S', 'Y'}},
+                {"xz", 0, {0xfd, '7', 'z', 'X', 'Z', 0}},
+        };
+
+        for (size_t i = 0; i < ELEMENTS(others); i++)
+                if (size >= others[i].offset + sizeof others[i].magic &&
+                    memcmp((const char *)data + others[i].offset, others[i].magic, sizeof others[i].magic) == 0)
+                        return others[i].name;
+        return NULL;
+}
+
+static la_ssize_t refuse_compression(LayerStream *l, struct archive *a, const char *name)
+{
+        _cleanup_free_ char *why = NULL;
+
+        if (asprintf(&why, "the layer is compressed by %s, and only gzip and zstd are read", name) < 0)
+                why = NULL;
+        if (l->error->code == 0)
+                failed(l, -EINVAL, why ? why : name);
+        archive_set_error(a, EINVAL, "%s", why ? why : name);
+        return -1;
+}
+
 static la_ssize_t read_decompressed(struct archive *a, void *userdata, const void **ret)
 {
         LayerStream *l = userdata;
@@ -33,6 +65,9 @@ static la_ssize_t read_decompressed(struct archive *a, void *userdata, const voi
                 archive_set_error(a, EIO, "%s", archive_error_string(l->raw));
                 return -1;
         }
+        const char *other = l->bytes == 0 ? other_compression(*ret, size) : NULL;
+        if (other)
+                return refuse_compression(l, a, other);
         digest_add(&l->digest, *ret, size);
         if ((l->bytes += size) > l->max_bytes) {
                 if (l->error->code == 0)

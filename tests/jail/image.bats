@@ -346,6 +346,10 @@ docker(case("Env: more than"), [], config={"Env": ["A=" + "x" * 300000]})
 docker(case("is too long"), [], parts={"manifest.json": b" " * 5000000})
 docker(case("twice"), [], last=[file("manifest.json", "[]")])
 docker(case("not a tar archive"), b"x" * 2000)
+import bz2, lzma
+for by, compress in ("bzip2", bz2.compress), ("xz", lzma.compress):
+    l = tar([file("a")])
+    docker(case(f"compressed by {by}, and only gzip and zstd are read"), l, parts={sha(l) + ".tar": compress(l)})
 os.makedirs(case("no plain file") + "/manifest.json")
 docker(case("is missing"), [], parts={"manifest.json": None},
        last=[symlink("manifest.json", "a"), symlink("a", "manifest.json")])'
