@@ -184,20 +184,23 @@ static int list(int argc, char **argv, Error *e)
 
 /* ---- rm ---- */
 
+/* One that cannot go does not keep the others. */
 static int rm(int argc, char **argv, Error *e)
 {
-        int first = options_read(NULL, 0, argc, argv, false, NULL, e);
+        int first = options_read(NULL, 0, argc, argv, false, NULL, e), status = 0;
 
         if (first < 0)
                 return first;
         if (first == argc)
                 return error_set(e, -EINVAL, "which image? skep-jail image rm NAME...");
         for (int i = first; i < argc; i++) {
-                int r = image_remove(argv[i], e);
-                if (r < 0)
-                        return r;
+                _cleanup_error_ Error one = ERROR_NULL;
+                if (image_remove(argv[i], &one) < 0) {
+                        command_say(error_text(&one));
+                        status = STATUS_NO_JAIL;
+                }
         }
-        return 0;
+        return status;
 }
 
 /* ---- the command ---- */

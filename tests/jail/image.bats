@@ -498,7 +498,12 @@ import_payload() {
         [[ ${lines[0]} =~ ^NAME\ +SIZE\ +FILES\ +IMPORTED\ +COMMAND$ ]]
         [[ ${lines[1]} =~ ^one\ +4.9K\ +1\ +20[0-9\ :-]+\ /bin/a\ b\ c$ ]]
         [ "$(image list --json | json_get name)" = one ] || [ "$(image list --json | head -1 | json_get name)" = one ]
+        import a.tar three
         image rm one two
+        run image rm nope three neither
+        [ "$status" -eq 125 ]
+        [ "${#lines[@]}" -eq 2 ]
+        [[ $output == *'"nope"'*'"neither"'* ]]
         [ -z "$(image list --json)" ]
         [ -z "$(ls -A "$SKEP_IMAGES")" ]
         run image rm one
