@@ -4,26 +4,12 @@
 #include "engine/base/fd.h"
 #include "jail/mounts.h"
 
-#include <endian.h>
 #include <fcntl.h>
 #include <linux/loop.h>
-#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 
 #define LOOP_ATTEMPTS_MAX 64 /* each means that somebody else took the device that was free */
-
-/* By the numbers that these begin with: linux/magic.h; the superblock of erofs comes after 1,024 bytes. */
-static const char *type_of(int file)
-{
-        uint32_t magic[2] = {0};
-
-        if (pread(file, &magic[0], sizeof magic[0], 0) == sizeof magic[0] && le32toh(magic[0]) == SQUASHFS_MAGIC)
-                return "squashfs";
-        if (pread(file, &magic[1], sizeof magic[1], 1024) == sizeof magic[1] && le32toh(magic[1]) == EROFS_SUPER_MAGIC_V1)
-                return "erofs";
-        return NULL;
-}
 
 /* A free loop device with the file in it; it is free again when nobody has it mounted or open. */
 static int open_loop(int file, char path[static 32])
@@ -54,7 +40,7 @@ static int open_loop(int file, char path[static 32])
 
 int root_file_mount(int file, Error *e)
 {
-        const char *type = type_of(file);
+        const char *type = root_file_type(file);
         char path[32] = "";
 
         if (!type)

@@ -10,6 +10,9 @@ typedef enum RootKind {
         ROOT_FILE,      /* such a tree in a file: squashfs or erofs */
 } RootKind;
 
+/* "squashfs" or "erofs"; NULL: the file is neither. */
+const char *root_file_type(int file);
+
 /* A detached read-only mount of the tree in a file, by a loop device that goes with it. For root only. Errors: -EINVAL
  * neither squashfs nor erofs. */
 int root_file_mount(int file, Error *e);

@@ -16,6 +16,8 @@ static int open_path(const char *path, RootSource *ret, Error *e)
                 return error_errno(e, -errno, "root %s", path);
         if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
                 return error_set(e, -EINVAL, "root %s: neither a directory nor a file", path);
+        if (S_ISREG(st.st_mode) && !root_file_type(ret->fd))
+                return error_set(e, -EINVAL, "root %s: it is neither a squashfs nor an erofs image", path);
         ret->kind = S_ISDIR(st.st_mode) ? ROOT_DIRECTORY : ROOT_FILE;
         return 0;
 }

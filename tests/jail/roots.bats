@@ -144,6 +144,8 @@ with_programs() {
 
 @test "a root that is none is refused by name, with 125" {
         echo text > file
+        run jail --root "$PWD/file" -- true
+        [[ $output == *"root $PWD/file: it is neither a squashfs nor an erofs image"* ]]
         for root in "$PWD/nowhere" "$PWD/file" nosuchimage ../etc etc/../x ""; do
                 run jail --root "$root" -- true
                 [ "$status" -eq 125 ]
