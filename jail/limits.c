@@ -245,10 +245,10 @@ int limits_check(const JailLimits *asked, const JailLimits *ceilings, const char
                 uint64_t wish = value_of(asked, limit), ceiling = value_of(ceilings, limit);
                 if (wish == JAIL_UNLIMITED || ceiling == JAIL_UNLIMITED || wish <= ceiling)
                         continue;
-                _cleanup_json_ json_object *max = amount_to_json(ceiling, limit->unit);
-                return error_set(e, -EPERM, "limits.%s%s%s: the policy \"%s\" allows at most %s",
-                                 limit->group ? limit->group : "", limit->group ? "." : "", limit->key, policy,
-                                 json_object_get_string(max));
+                _cleanup_free_ char *name = limits_name(i), *most = limits_format(i, ceiling);
+                if (!name || !most)
+                        return error_oom(e);
+                return error_set(e, -EPERM, "limits.%s: the policy \"%s\" allows at most %s", name, policy, most);
         }
         return 0;
 }

@@ -303,7 +303,7 @@ START_TEST(test_ceilings_are_held)
         asked.memory_bytes = 2 << 20;
         assert_ok(jail_policy_admit(policy, &asked, &e), &e);
         asked.memory_bytes++;
-        assert_refused(jail_policy_admit(policy, &asked, &e), &e, "limits.memory: the policy \"capped\" allows at most");
+        assert_refused(jail_policy_admit(policy, &asked, &e), &e, "limits.memory: the policy \"capped\" allows at most 2M");
         asked = jail_limits_none;
         asked.io_read_bytes_per_sec = 6;
         assert_refused(jail_policy_admit(policy, &asked, &e), &e, "limits.io.read");
