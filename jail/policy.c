@@ -54,8 +54,9 @@ static int load_file(PolicyReading *reading, const char *name, const char *file,
                 if (!(parent = strdup(PROFILE_EXTENDS)))
                         r = error_oom(e);
         } else if (json_object_is_type(object, json_type_object) &&
-                   json_object_object_get_ex(object, "extends", &extends)) {
-                r = json_read_string(extends, "extends", &parent, e);
+                   json_object_object_get_ex(object, "extends", &extends) &&
+                   (r = json_read_string(extends, "extends", &parent, e)) < 0) {
+                return error_prefix(e, "%s", file), r;
         }
         if (r >= 0 && parent) {
                 /* An operator's file may extend the shipped one of the same name. */

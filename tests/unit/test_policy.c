@@ -257,6 +257,7 @@ START_TEST(test_errors_name_file_key_and_what_is_allowed)
                 {"{\"extends\": \"strict\", \"devices\": [\"/etc/passwd\"]}", "devices"},
                 {"{\"extends\": \"strict\", \"capabilities\": [\"cap_everything\"]}", "capabilities[0]"},
                 {"{\"extends\": \"strict\", \"require\": [\"magic\"]}", "require[0]: \"magic\" is not a layer"},
+                {"{\"extends\": 1}", "bad.json: extends: must be a string"},
                 {"{\"extends\": \"nowhere\"}", "there is no policy \"nowhere\""},
                 {"{\"extends\": \"../../etc/passwd\"}", "policy"},
                 {"{\"extends\": \"strict\", \"limits\": {\"wall\": {\"default\": \"3s\", \"max\": \"1s\"}}}",
