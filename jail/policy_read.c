@@ -230,6 +230,16 @@ static int read_capabilities(json_object *value, const char *path, void *target,
         return r;
 }
 
+static char *layer_names(void)
+{
+        _cleanup_strv_ char **names = NULL;
+
+        for (JailLayer layer = 0; layer < JAIL_LAYER_MAX; layer++)
+                if (strv_add(&names, jail_layer_name(layer)) < 0)
+                        return NULL;
+        return strv_join(names, ", ");
+}
+
 static int read_require(json_object *value, const char *path, void *target, Error *e)
 {
         PolicyReading *p = target;
@@ -242,7 +252,9 @@ static int read_require(json_object *value, const char *path, void *target, Erro
                         layer++;
                 if (layer == JAIL_LAYER_MAX) {
                         _cleanup_free_ char *here = json_path_index(path, i), *escaped = name_escape(names[i]);
-                        return json_error(here ? here : path, e, "\"%s\" is not a layer", escaped ? escaped : "");
+                        _cleanup_free_ char *layers = layer_names();
+                        return json_error(here ? here : path, e, "\"%s\" is not a layer; there are: %s",
+                                          escaped ? escaped : "", layers ? layers : "");
                 }
                 p->policy->require |= 1U << layer;
         }
