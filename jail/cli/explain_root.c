@@ -70,6 +70,16 @@ char *explained_root_words(const ExplainedRoot *root)
         return n < 0 ? NULL : text;
 }
 
+/* Of NAME=value; an image may set one twice, of which the last holds. */
+static int add_name(char ***names, const char *variable)
+{
+        _cleanup_free_ char *name = strndup(variable, strcspn(variable, "="));
+
+        if (!name)
+                return -ENOMEM;
+        return strv_contains(*names, name) ? 0 : strv_add(names, name);
+}
+
 char *explained_root_job_words(const ExplainedRoot *root)
 {
         const ImageConfig *image = &root->source.image.config;
@@ -79,7 +89,7 @@ char *explained_root_job_words(const ExplainedRoot *root)
         for (char **word = image->command; r >= 0 && word && *word; word++)
                 r = strv_add(&words, *word);
         for (char **variable = image->environment; r >= 0 && variable && *variable; variable++)
-                r = strv_addf(&names, "%.*s", (int)strcspn(*variable, "="), *variable);
+                r = add_name(&names, *variable);
         _cleanup_free_ char *command = strv_join(words, " "), *variables = strv_join(names, " ");
         if (r < 0 || !command || !variables)
                 return NULL;

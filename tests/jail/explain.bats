@@ -171,11 +171,11 @@ said() {
         [ "$(id -u)" -eq 0 ] || skip "needs root, to import an image"
         export SKEP_IMAGES=$PWD/images PYTHONPATH=$BATS_TEST_DIRNAME MISSING=$(find_missing)
         python3 -c 'from images import *
-docker("archive", [file("etc/release", "x")], config={"Entrypoint": ["/bin/serve"], "Cmd": ["--all"], "WorkingDir": "/srv", "Env": ["COLOUR=red"]})'
+docker("archive", [file("etc/release", "x")], config={"Entrypoint": ["/bin/serve"], "Cmd": ["--all"], "WorkingDir": "/srv", "Env": ["COLOUR=red", "SIZE=1", "COLOUR=blue"]})'
         "$build/skep-jail" image import --allow-missing="$MISSING" archive mine
         run explain --root mine
         [[ $output == *"root  "*"the imported image mine ("*" files, "*"); read-only"* ]]
-        [[ $output == *"runs /bin/serve --all, in /srv, sets COLOUR"* ]]
+        [[ $output == *"runs /bin/serve --all, in /srv, sets COLOUR SIZE"$'\n'* ]]
         [ "$(explain --root mine --json | json_get root.kind)" = image ]
         [ "$(explain --root mine --json | json_get root.image.working_directory)" = /srv ]
         [ "$(explain --root mine --json | json_get host.refused)" = null ]
