@@ -29,8 +29,12 @@ int bus_find_job(BusLink *link, sd_bus_message *m, const char *id, sd_bus_messag
         static const Caller all = {.root = true};
         int r = supervisor_find(bus_supervisor(link), &link->client->caller, id, ret);
 
-        if (r == -ENOENT && supervisor_find(bus_supervisor(link), &all, id, ret) >= 0)
-                return bus_authorize(link, m, ACTION_MANAGE_JOBS, again);
+        /* Whether there is one or not: by the time that an answer takes, nobody is to learn of a job of others. */
+        if (r == -ENOENT) {
+                if ((r = bus_authorize(link, m, ACTION_MANAGE_JOBS, again)) <= 0)
+                        return r;
+                r = supervisor_find(bus_supervisor(link), &all, id, ret);
+        }
         if (r == -ENOTUNIQ)
                 r = sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"),
                                                "more than one job's id starts so: write more of it");

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define INPUT_KEPT_USEC (3600 * USEC_PER_SECOND)
-#define INPUTS_ADDED_MAX 4096
+#define INPUTS_ADDED_MAX 4096 /* of one tenant */
 #define ACCURACY_USEC USEC_PER_SECOND
 
 typedef struct TenantInput {
@@ -130,7 +130,7 @@ static void expire(TenantInput *input)
         if (!input->expiry)
                 return;
         input->expiry = sd_event_source_disable_unref(input->expiry);
-        input->supervisor->n_added--;
+        input->tenant->n_added--;
         blobs_unref(input->supervisor->blobs, input->blob);
         free_unneeded(input);
 }
@@ -151,8 +151,8 @@ int inputs_add(Supervisor *s, Tenant *tenant, const char *blob, Error *e)
                 sd_event_source_set_time_relative(input->expiry, INPUT_KEPT_USEC);
                 return 0;
         }
-        if (r >= 0 && s->n_added >= INPUTS_ADDED_MAX)
-                r = error_set(e, -EDQUOT, "%d inputs were added and not yet used", INPUTS_ADDED_MAX);
+        if (r >= 0 && tenant->n_added >= INPUTS_ADDED_MAX)
+                r = error_set(e, -EDQUOT, "%d inputs of the tenant were added and not yet used", INPUTS_ADDED_MAX);
         if (r >= 0 && (r = sd_event_add_time_relative(s->event, &input->expiry, CLOCK_MONOTONIC, INPUT_KEPT_USEC,
                                                       ACCURACY_USEC, on_expired, input)) < 0)
                 error_errno(e, r, "keeping the input");
@@ -162,7 +162,7 @@ int inputs_add(Supervisor *s, Tenant *tenant, const char *blob, Error *e)
                 blobs_unref(s->blobs, blob);
                 return r;
         }
-        s->n_added++;
+        tenant->n_added++;
         return 0;
 }
 

@@ -50,7 +50,6 @@ struct Supervisor {
         const SupervisorEvents *events;
         void *events_userdata;
         void *inputs; /* tsearch(3), by blob and tenant (inputs.c) */
-        size_t n_added;
         void *cache; /* tsearch(3), by digest (cache.c) */
         void *keys; /* tsearch(3) of Job: those with an idempotency key, by it and their tenant */
         bool settled; /* it is known what runs */

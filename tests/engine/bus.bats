@@ -164,6 +164,11 @@ teardown() {
         [ "$status" -ne 0 ]
         run as daemon Cancel s "$id"
         [[ $output == *"no such job"* ]]
+        # That it is asked does not tell that there is such a job.
+        : > asked
+        run as daemon Cancel s 00000000000000000000000000
+        [[ $output == *"no such job"* ]]
+        [ "$(grep -c '^org.skep.engine1.manage-jobs ' asked)" -eq 1 ]
         # One's own needs no asking.
         : > asked
         as games GetJob s "$id"
