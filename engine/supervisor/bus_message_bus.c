@@ -139,6 +139,15 @@ static int find_sender(BusLink *link, const char *sender, BusClient **ret, Error
         return 0;
 }
 
+/* Nobody looks at the message after this, be it that its sender wants no answer. */
+static int refuse(sd_bus_message *m, int code, const char *why)
+{
+        int r = sd_bus_reply_method_errorf(
+                m, code == -EDQUOT ? SD_BUS_ERROR_LIMITS_EXCEEDED : SD_BUS_ERROR_ACCESS_DENIED, "%s", why);
+
+        return r < 0 ? r : 1;
+}
+
 /* Before every method: from here on it is known whose call it is. */
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
@@ -153,12 +162,9 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _un
         link->client = NULL;
         link->granted = 0;
         if (!sender)
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_ACCESS_DENIED, "a call without a sender");
+                return refuse(m, -EACCES, "a call without a sender");
         r = find_sender(link, sender, &link->client, &e);
-        if (r >= 0)
-                return 0;
-        return sd_bus_reply_method_errorf(m, r == -EDQUOT ? SD_BUS_ERROR_LIMITS_EXCEEDED : SD_BUS_ERROR_ACCESS_DENIED,
-                                          "%s", error_text(&e));
+        return r < 0 ? refuse(m, r, error_text(&e)) : 0;
 }
 
 /* ---- the connection ---- */

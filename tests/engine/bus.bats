@@ -123,6 +123,13 @@ teardown() {
         [[ $output == *"nobody"* || $output == *"65534"* ]]
 }
 
+@test "a user without a tenant is refused also where no answer is wanted" {
+        run run_as nobody busctl --address="$BUS" --expect-reply=no call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager Subscribe
+        [ "$status" -eq 0 ]
+        as root GetConfig > /dev/null
+        kill -0 "$(cat "$place/pid")"
+}
+
 @test "environment and standard input are shown to the owner alone" {
         id=$(submit games)
         run property games "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Spec
