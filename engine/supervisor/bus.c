@@ -4,9 +4,12 @@
 
 #include "engine/supervisor/bus_private.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 
 #include <string.h>
+
+#define LAST_USEC USEC_PER_SECOND /* at the end, for clients to take what they were answered */
 
 /* ---- answers ---- */
 
@@ -129,11 +132,24 @@ int bus_new(sd_event *event, const BusOptions *options, Supervisor *supervisor, 
         return 0;
 }
 
+/* Not sd_bus_flush(), which waits until the other end has taken everything, or has said who it is. */
+void bus_link_flush(BusLink *link, uint64_t until_usec)
+{
+        uint64_t waiting, now;
+
+        while (link->bus && sd_bus_is_ready(link->bus) > 0 && sd_bus_get_n_queued_write(link->bus, &waiting) >= 0 &&
+               waiting > 0 && (now = monotonic_usec()) < until_usec)
+                if (sd_bus_process(link->bus, NULL) == 0)
+                        sd_bus_wait(link->bus, until_usec - now);
+}
+
 Bus *bus_free(Bus *bus)
 {
+        const uint64_t until_usec = monotonic_usec() + LAST_USEC;
+
         supervisor_set_events(bus->supervisor, NULL, NULL);
         while (bus->clients) {
-                sd_bus_flush(bus->clients->own.bus);
+                bus_link_flush(&bus->clients->own, until_usec);
                 bus_client_free(bus->clients);
         }
         bus_message_bus_close(bus);

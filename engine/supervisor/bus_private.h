@@ -106,6 +106,8 @@ void bus_message_bus_forget(BusClient *client);
 
 /* Adds every object of ours to a connection. */
 int bus_link_add_objects(BusLink *link);
+/* Writes what the other end takes until then (CLOCK_MONOTONIC). */
+void bus_link_flush(BusLink *link, uint64_t until_usec);
 
 /* ---- clients ---- */
 

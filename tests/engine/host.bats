@@ -56,6 +56,38 @@ troubles() {
         DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/bus SKEP_ADDRESS= ctl pool | grep -q "2 workers"
 }
 
+# SIGTERM is heard.
+ends_at_once() {
+        kill -TERM "$pid"
+        for i in $(seq 100); do kill -0 "$pid" 2> /dev/null || break; sleep 0.1; done
+        run ! kill -0 "$pid"
+        wait "$pid"
+        pid=
+}
+
+@test "clients that say nothing, or do not read, do not hold up the end" {
+        start : --embedded --allow-missing="$MISSING"
+        cat > idle.py <<P
+import socket, sys, time
+sys.path.insert(0, "$BATS_TEST_DIRNAME")
+import wire
+mute = socket.socket(socket.AF_UNIX)
+mute.connect("$PWD/e.sock")
+deaf = wire.Connection("$SKEP_ADDRESS")
+for _ in range(40):
+    deaf.send(wire.NAME, wire.PATH, "org.freedesktop.DBus.Introspectable", "Introspect")
+deaf.send(wire.NAME, wire.PATH, wire.MANAGER, "Subscribe")
+print("sent", flush=True)
+time.sleep(100)
+P
+        timeout 100 python3 -B idle.py > idle 3>&- &
+        idle=$!
+        for i in $(seq 100); do grep -q sent idle && break; sleep 0.1; done
+        sleep 1
+        ends_at_once
+        kill "$idle"
+}
+
 @test "without systemd no worker is started, and jobs wait" {
         start 'mount -t tmpfs none /run; mkdir /run/skep' --allow-missing="$MISSING"
         id=$(ctl submit - <<< '{"command": ["true"]}')
