@@ -132,6 +132,11 @@ int bus_new(sd_event *event, const BusOptions *options, Supervisor *supervisor, 
         return 0;
 }
 
+int bus_failure(const Bus *bus, Error *e)
+{
+        return bus->failure.code < 0 ? error_set(e, bus->failure.code, "%s", error_text(&bus->failure)) : 0;
+}
+
 /* Not sd_bus_flush(), which waits until the other end has taken everything, or has said who it is. */
 void bus_link_flush(BusLink *link, uint64_t until_usec)
 {
@@ -152,7 +157,7 @@ Bus *bus_free(Bus *bus)
                 bus_link_flush(&bus->clients->own, until_usec);
                 bus_client_free(bus->clients);
         }
-        bus_message_bus_close(bus);
+        bus_message_bus_close(bus, until_usec);
         bus_socket_close(bus);
         free(bus);
         return NULL;

@@ -14,8 +14,11 @@ typedef struct BusOptions {
         bool is_private;     /* the socket is for the supervisor's own user alone */
 } BusOptions;
 
-/* Binds the socket (or takes it from systemd) and takes the name; the supervisor must outlive it. Errors: -EADDRINUSE
- * another skepd answers on the socket; -EEXIST another one has the name; those of the connection. */
+/* Binds the socket (or takes it from systemd) and asks for the name; the supervisor must outlive it. The message bus is not
+ * waited for: where the first answer is that another skepd has the name, the event loop ends, and bus_failure() says so.
+ * Errors: -EADDRINUSE another skepd answers on the socket; those of the event loop. */
 int bus_new(sd_event *event, const BusOptions *options, Supervisor *supervisor, Bus **ret, Error *e);
+/* Why it has ended the event loop: -EEXIST another skepd has the name. 0: it has not. */
+int bus_failure(const Bus *bus, Error *e);
 Bus *bus_free(Bus *bus); /* returns NULL */
 DEFINE_CLEANUP(Bus, bus_free)

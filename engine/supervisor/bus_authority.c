@@ -105,7 +105,7 @@ static int ask(BusPending *p)
 
         if (r >= 0)
                 r = sd_bus_message_append(call, "(sa{sv})sa{ss}us", "system-bus-name", 1, "name", "s",
-                                          p->client->sender, actions[p->action].id, 0, interactive, "");
+                                          p->client->sender->name, actions[p->action].id, 0, interactive, "");
         if (r >= 0)
                 r = sd_bus_call_async(bus, &p->slot, call, on_answer, p, ASK_USEC);
         sd_bus_message_unref(call);

@@ -101,16 +101,14 @@ BusClient *bus_client_free(BusClient *client)
         if (client->link->client == client)
                 client->link->client = NULL;
         if (client->sender)
-                bus_message_bus_forget(client);
+                bus_sender_free(client->sender);
         sd_event_source_disable_unref(client->gone);
-        sd_bus_track_unref(client->track);
         if (client->own.peer)
                 bus_peer_free(client->own.peer);
         if (client->user)
                 user_give_back(bus, client->user);
         caller_done(&client->caller);
         free((gid_t *)client->credentials.groups);
-        free(client->sender);
         free(client);
         return NULL;
 }

@@ -1,170 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The name on a message bus. Many clients share one connection; whose message it is, is found before anything looks at
- * the message, by the name that the bus has put on it, and who that is, the bus says when we ask: once for each name,
- * as long as it is there. */
+ * the message, by the name that the bus has put on it (bus_sender.c). Whatever the bus does or does not do, nobody waits
+ * for it: all is asked for, and answered in the event loop, or given up by a timer. */
 
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/clock.h"
 
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define CONNECT_USEC (10 * USEC_PER_SECOND)
 #define RECONNECT_USEC (5 * USEC_PER_SECOND)
-#define ASK_BUS_USEC (5 * USEC_PER_SECOND)
-#define GROUPS_MAX 65536
 
-/* ---- clients ---- */
-
-static int compare_senders(const void *a, const void *b)
-{
-        return strcmp(((const BusClient *)a)->sender, ((const BusClient *)b)->sender);
-}
-
-void bus_message_bus_forget(BusClient *client)
-{
-        Bus *bus = client->link->owner;
-        BusClient **known = tfind(client, &bus->senders, compare_senders);
-
-        if (known && *known == client)
-                tdelete(client, &bus->senders, compare_senders);
-}
-
-typedef struct BusIdentity {
-        uint32_t uid;
-        gid_t *groups; /* all; the bus does not say which is the primary one */
-        size_t n_groups;
-        bool has_uid;
-} BusIdentity;
-
-static int read_groups(sd_bus_message *reply, BusIdentity *ret)
-{
-        const void *groups;
-        size_t size;
-        int r = sd_bus_message_enter_container(reply, 'v', "au");
-
-        if (r < 0 || (r = sd_bus_message_read_array(reply, 'u', &groups, &size)) < 0)
-                return r;
-        if (size / sizeof(uint32_t) > GROUPS_MAX || !(ret->groups = malloc(size + 1)))
-                return -ENOMEM;
-        memcpy(ret->groups, groups, size);
-        ret->n_groups = size / sizeof(uint32_t);
-        return sd_bus_message_exit_container(reply);
-}
-
-static int read_identity(sd_bus_message *reply, BusIdentity *ret)
-{
-        const char *key;
-        int r = sd_bus_message_enter_container(reply, 'a', "{sv}");
-
-        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
-                r = sd_bus_message_read(reply, "s", &key);
-                if (r >= 0 && strcmp(key, "UnixUserID") == 0)
-                        ret->has_uid = (r = sd_bus_message_read(reply, "v", "u", &ret->uid)) >= 0;
-                else if (r >= 0 && strcmp(key, "UnixGroupIDs") == 0 && !ret->groups)
-                        r = read_groups(reply, ret);
-                else if (r >= 0)
-                        r = sd_bus_message_skip(reply, "v");
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(reply);
-        }
-        return r;
-}
-
-/* The groups come from the bus too, which had them from the kernel at the connection: /proc/PID may by now be
- * another's. */
-static int ask_identity(BusLink *link, const char *sender, BusIdentity *ret, Error *e)
-{
-        sd_bus_message *call = NULL, *reply = NULL;
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_message_new_method_call(link->bus, &call, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                               "org.freedesktop.DBus", "GetConnectionCredentials");
-
-        if (r >= 0)
-                r = sd_bus_message_append(call, "s", sender);
-        if (r >= 0)
-                r = sd_bus_call(link->bus, call, ASK_BUS_USEC, &error, &reply);
-        if (r >= 0)
-                r = read_identity(reply, ret);
-        if (r >= 0 && !ret->has_uid)
-                r = -ENODATA;
-        sd_bus_error_free(&error);
-        sd_bus_message_unref(call);
-        sd_bus_message_unref(reply);
-        return r < 0 ? error_errno(e, r, "the message bus does not say who you are") : 0;
-}
-
-static int on_sender_gone(sd_bus_track *track _unused_, void *userdata)
-{
-        bus_client_end(userdata);
-        return 0;
-}
-
-static int add_sender(BusLink *link, const char *sender, BusClient **ret, Error *e)
-{
-        BusIdentity identity = {0};
-        BusClient *client;
-        int r = ask_identity(link, sender, &identity, e);
-
-        if (r < 0) {
-                free(identity.groups);
-                return r;
-        }
-        r = bus_client_new(link->owner, identity.uid, (gid_t)-1, identity.groups, identity.n_groups, &client, e);
-        if (r < 0)
-                return r;
-        client->link = link;
-        if (!(client->sender = strdup(sender)) || !tsearch(client, &link->owner->senders, compare_senders))
-                r = -ENOMEM;
-        if (r >= 0 && (r = sd_bus_track_new(link->bus, &client->track, on_sender_gone, client)) >= 0)
-                r = sd_bus_track_add_name(client->track, sender);
-        if (r < 0) {
-                bus_client_free(client);
-                return error_errno(e, r, "taking you in");
-        }
-        *ret = client;
-        return 0;
-}
-
-static int find_sender(BusLink *link, const char *sender, BusClient **ret, Error *e)
-{
-        const BusClient wanted = {.sender = (char *)sender};
-        BusClient **known = tfind(&wanted, &link->owner->senders, compare_senders);
-
-        if (!known)
-                return add_sender(link, sender, ret, e);
-        *ret = *known;
-        return 0;
-}
-
-/* Nobody looks at the message after this, be it that its sender wants no answer. */
-static int refuse(sd_bus_message *m, int code, const char *why)
-{
-        int r = sd_bus_reply_method_errorf(
-                m, code == -EDQUOT ? SD_BUS_ERROR_LIMITS_EXCEEDED : SD_BUS_ERROR_ACCESS_DENIED, "%s", why);
-
-        return r < 0 ? r : 1;
-}
+/* What RequestName answers: the D-Bus specification, "Message Bus Messages". */
+#define NAME_IS_ANOTHERS 3
 
 /* Before every method: from here on it is known whose call it is. */
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         BusLink *link = userdata;
-        const char *sender = sd_bus_message_get_sender(m);
         uint8_t type;
         int r = sd_bus_message_get_type(m, &type);
 
         if (r < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
                 return 0;
+        if (link->owner->closing)
+                return 1;
         link->client = NULL;
         link->granted = 0;
-        if (!sender)
-                return refuse(m, -EACCES, "a call without a sender");
-        r = find_sender(link, sender, &link->client, &e);
-        return r < 0 ? refuse(m, r, error_text(&e)) : 0;
+        r = sd_bus_message_get_sender(m) ? bus_sender_find(link, m, &link->client, &e)
+                                         : error_set(&e, -EACCES, "a call without a sender");
+        return r < 0 ? bus_sender_refuse(m, &e) : r == 0;
 }
 
 /* ---- the connection ---- */
@@ -180,12 +49,12 @@ static void drop_connection(Bus *bus)
                 if (client->link == link)
                         bus_client_free(client);
         }
-        if (link->bus) {
-                sd_bus_detach_event(link->bus);
-                sd_bus_flush(link->bus);
-                sd_bus_close_unref(link->bus);
-        }
-        link->bus = NULL;
+        bus_senders_free(bus);
+        bus->has_name = false;
+        bus->naming = sd_bus_slot_unref(bus->naming);
+        bus->deadline = sd_event_source_disable_unref(bus->deadline);
+        bus->given_up = sd_event_source_disable_unref(bus->given_up);
+        link->bus = sd_bus_close_unref(link->bus);
 }
 
 static int reconnect_later(Bus *bus, uint64_t usec)
@@ -195,27 +64,83 @@ static int reconnect_later(Bus *bus, uint64_t usec)
         return sd_event_add_time_relative(bus->event, &bus->reconnect, CLOCK_MONOTONIC, usec, 0, on_reconnect, bus);
 }
 
-/* Jobs go on, and so does the private socket; what is left of this connection goes when it is done telling us. */
+/* Jobs go on, and so does the private socket; what is left of this connection goes when it is done telling us. One that
+ * had not got the name has been given up before this. */
 static int on_disconnected(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
 {
         BusLink *link = userdata;
+        Bus *bus = link->owner;
 
-        trouble_begin(supervisor_troubles(bus_supervisor(link)), TROUBLE_MESSAGE_BUS,
+        if (!bus->has_name || bus->closing)
+                return 0;
+        bus->has_name = false;
+        trouble_begin(supervisor_troubles(bus->supervisor), TROUBLE_MESSAGE_BUS,
                       "the message bus has closed the connection: it is tried again; clients come by %s meanwhile",
-                      supervisor_config(bus_supervisor(link))->socket);
-        return reconnect_later(link->owner, 0);
+                      supervisor_config(bus->supervisor)->socket);
+        return reconnect_later(bus, 0);
 }
 
-/* It is no reason not to start: the private socket has all that is on the bus. */
+static int on_given_up(sd_event_source *source _unused_, void *userdata)
+{
+        drop_connection(userdata);
+        return 0;
+}
+
+/* It is no reason not to start: the private socket has all that is on the bus. The connection goes a moment later: it
+ * may be the one that has just called us. */
 static int do_without(Bus *bus, const Error *e)
 {
-        drop_connection(bus);
+        int r = bus->given_up ? 0 : sd_event_add_defer(bus->event, &bus->given_up, on_given_up, bus);
+
+        bus->was_tried = true;
         trouble_begin(supervisor_troubles(bus->supervisor), TROUBLE_MESSAGE_BUS,
                       "%s: it is tried again every %u s; clients come by %s meanwhile", error_text(e),
                       (unsigned)(RECONNECT_USEC / USEC_PER_SECOND), supervisor_config(bus->supervisor)->socket);
-        return reconnect_later(bus, RECONNECT_USEC);
+        return r < 0 ? r : reconnect_later(bus, RECONNECT_USEC);
 }
 
+/* ---- the name ---- */
+
+static int on_deadline(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        error_errno(&e, -ETIMEDOUT, "the name " BUS_NAME " on the message bus");
+        return do_without(userdata, &e);
+}
+
+static int read_name_answer(sd_bus_message *reply, Error *e)
+{
+        uint32_t answer = 0;
+        int r = sd_bus_message_is_method_error(reply, NULL) ? -sd_bus_message_get_errno(reply)
+                                                            : sd_bus_message_read(reply, "u", &answer);
+
+        if (r >= 0 && answer == NAME_IS_ANOTHERS)
+                return error_set(e, -EEXIST, "another skepd has the name " BUS_NAME " on the message bus");
+        return r < 0 ? error_errno(e, r, "the name " BUS_NAME " on the message bus") : 0;
+}
+
+static int on_named(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Bus *bus = userdata;
+        int r = read_name_answer(reply, &e);
+
+        bus->deadline = sd_event_source_disable_unref(bus->deadline);
+        if (r == -EEXIST && !bus->was_tried) {
+                bus->failure = e;
+                e = ERROR_NULL;
+                return sd_event_exit(bus->event, r);
+        }
+        if (r < 0)
+                return do_without(bus, &e);
+        bus->was_tried = bus->has_name = true;
+        trouble_end(supervisor_troubles(bus->supervisor), TROUBLE_MESSAGE_BUS);
+        return 1;
+}
+
+/* sd-bus sends what is asked for here when the bus has let us in. No function is called that waits until it has; nor does
+ * the event loop wait for that at its end, as it would by itself. */
 static int connect_bus(Bus *bus, Error *e)
 {
         BusLink *link = &bus->message_bus;
@@ -232,13 +157,14 @@ static int connect_bus(Bus *bus, Error *e)
                 return error_errno(e, r, "the message bus%s%s cannot be reached", bus->address ? " at " : "",
                                    bus->address ? bus->address : "");
         if ((r = bus_link_add_objects(link)) < 0 || (r = sd_bus_add_filter(link->bus, NULL, on_message, link)) < 0 ||
-            (r = sd_bus_match_signal(link->bus, NULL, NULL, "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
-                                     "Disconnected", on_disconnected, link)) < 0 ||
-            (r = sd_bus_attach_event(link->bus, bus->event, SD_EVENT_PRIORITY_NORMAL)) < 0)
+            (r = sd_bus_match_signal_async(link->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
+                                           "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL, link)) < 0 ||
+            (r = sd_bus_attach_event(link->bus, bus->event, SD_EVENT_PRIORITY_NORMAL)) < 0 ||
+            (r = sd_bus_set_close_on_exit(link->bus, 0)) < 0 ||
+            (r = sd_event_add_time_relative(bus->event, &bus->deadline, CLOCK_MONOTONIC, CONNECT_USEC, 0, on_deadline,
+                                            bus)) < 0)
                 return error_errno(e, r, "the message bus");
-        r = sd_bus_request_name(link->bus, BUS_NAME, 0);
-        if (r == -EEXIST)
-                return error_set(e, r, "another skepd has the name " BUS_NAME " on the message bus");
+        r = sd_bus_request_name_async(link->bus, &bus->naming, BUS_NAME, 0, on_named, bus);
         return r < 0 ? error_errno(e, r, "the name " BUS_NAME " on the message bus") : 0;
 }
 
@@ -248,10 +174,7 @@ static int on_reconnect(sd_event_source *source _unused_, uint64_t usec _unused_
         Bus *bus = userdata;
 
         drop_connection(bus);
-        if (connect_bus(bus, &e) < 0)
-                return do_without(bus, &e);
-        trouble_end(supervisor_troubles(bus->supervisor), TROUBLE_MESSAGE_BUS);
-        return 0;
+        return connect_bus(bus, &e) < 0 ? do_without(bus, &e) : 0;
 }
 
 int bus_message_bus_open(Bus *bus, const char *address, Error *e)
@@ -260,16 +183,19 @@ int bus_message_bus_open(Bus *bus, const char *address, Error *e)
         if (address && !(bus->address = strdup(address)))
                 return error_oom(e);
         int r = connect_bus(bus, e);
-        if (r >= 0 || r == -EEXIST)
-                return r;
+        if (r >= 0)
+                return 0;
         r = do_without(bus, e);
         error_clear(e);
         return r < 0 ? error_errno(e, r, "event loop") : 0;
 }
 
-void bus_message_bus_close(Bus *bus)
+void bus_message_bus_close(Bus *bus, uint64_t until_usec)
 {
+        bus->closing = true;
+        bus_link_flush(&bus->message_bus, until_usec);
         drop_connection(bus);
         sd_event_source_disable_unref(bus->reconnect);
+        error_clear(&bus->failure);
         free(bus->address);
 }

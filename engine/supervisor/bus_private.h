@@ -3,12 +3,13 @@
 
 /* What the files of the D-Bus interface share: bus.c (start and end), bus_socket.c and bus_message_bus.c (the two ways
  * in), bus_client.c (who calls, and what is kept for him), bus_peer.c (a connection to the socket; bus_frame.c: where a
- * message ends), bus_pending.c (calls that are answered later),
+ * message ends), bus_sender.c (a name on the message bus), bus_pending.c (calls that are answered later),
  * bus_signals.c, bus_authority.c (polkit), and a file for each interface. */
 
 #include "engine/supervisor/bus.h"
 #include "engine/supervisor/scaling.h"
 
+#include <sys/queue.h>
 #include <systemd/sd-bus.h>
 
 #define BUS_NAME "org.skep.Engine1"
@@ -23,6 +24,7 @@
 typedef struct BusClient BusClient;
 typedef struct BusPeer BusPeer;
 typedef struct BusPending BusPending;
+typedef struct BusSender BusSender;
 typedef struct BusUser BusUser;
 
 /* A connection, and the userdata of everything that is found on it: a peer's own, or that to a message bus, with many
@@ -45,8 +47,7 @@ struct BusClient {
         BusUser *user;
         Credentials credentials; /* the groups are owned */
         Caller caller;
-        char *sender;          /* on the message bus */
-        sd_bus_track *track;   /* likewise: tells when it goes */
+        BusSender *sender;     /* on the message bus */
         bool subscribed;
         uint64_t operator_until_usec; /* CLOCK_MONOTONIC: polkit lets it see and act on the jobs of others */
         BusPending *pending;
@@ -79,10 +80,16 @@ struct Bus {
         uint64_t serial; /* of the names that Hello gives */
         uint64_t said_usec; /* when a client that was refused was last said in the log */
 
-        BusLink message_bus; /* .bus is NULL where there is none */
-        char *address;       /* NULL: the system bus */
-        void *senders;       /* tsearch(3) of BusClient by `sender` */
-        sd_event_source *reconnect;
+        BusLink message_bus;  /* .bus is NULL where there is none */
+        char *address;        /* NULL: the system bus */
+        void *senders;        /* tsearch(3) of BusSender */
+        uint64_t n_held;      /* calls of all of them */
+        sd_bus_slot *naming;  /* the name is asked for */
+        bool has_name;        /* it is ours: before that, nothing is told there */
+        bool was_tried;       /* the first attempt is over */
+        bool closing;         /* what comes is not looked at any more */
+        Error failure;        /* why the event loop is to end */
+        sd_event_source *deadline, *given_up, *reconnect;
 };
 
 /* ---- the two ways in ---- */
@@ -99,15 +106,34 @@ BusPeer *bus_peer_free(BusPeer *peer); /* returns NULL */
 /* How large the message is that is being handled. */
 size_t bus_peer_message_bytes(const BusPeer *peer);
 
+/* Begins to connect; what comes of it is found in the event loop. */
 int bus_message_bus_open(Bus *bus, const char *address, Error *e);
-void bus_message_bus_close(Bus *bus);
-/* A client of it is going. */
-void bus_message_bus_forget(BusClient *client);
+void bus_message_bus_close(Bus *bus, uint64_t until_usec); /* as bus_link_flush() */
 
 /* Adds every object of ours to a connection. */
 int bus_link_add_objects(BusLink *link);
 /* Writes what the other end takes until then (CLOCK_MONOTONIC). */
 void bus_link_flush(BusLink *link, uint64_t until_usec);
+
+/* ---- names on the message bus ---- */
+
+struct BusSender {
+        BusLink *link;
+        char *name;
+        BusClient *client; /* NULL: the bus has not said yet who that is */
+        STAILQ_HEAD(, BusHeldCall) calls; /* until it has, in their order */
+        uint64_t n_calls;
+        sd_bus_slot *watch, *asking;
+};
+
+/* Whose call this is. 1: `*ret`. 0: the bus is asked, and the message comes again when it has answered. Negative errno:
+ * for bus_sender_refuse(). */
+int bus_sender_find(BusLink *link, sd_bus_message *message, BusClient **ret, Error *e);
+/* Answers with the error, if an answer is wanted. 1, or a negative errno: nobody else is to look at the message. */
+int bus_sender_refuse(sd_bus_message *message, const Error *e);
+BusSender *bus_sender_free(BusSender *sender); /* with the calls that are held; its client stays; returns NULL */
+/* All; there are no clients any more. */
+void bus_senders_free(Bus *bus);
 
 /* ---- clients ---- */
 

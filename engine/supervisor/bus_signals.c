@@ -11,7 +11,7 @@ static int send_to(BusClient *client, sd_bus_message *m)
 {
         if (!bus_client_reads(client))
                 return 0;
-        return client->sender ? sd_bus_send_to(client->link->bus, m, client->sender, NULL)
+        return client->sender ? sd_bus_send_to(client->link->bus, m, client->sender->name, NULL)
                               : sd_bus_send(client->link->bus, m, NULL);
 }
 
@@ -69,7 +69,7 @@ void bus_signal_job_finished(Bus *bus, const Job *job)
 
 void bus_signal_changed(Bus *bus, const char *const *properties)
 {
-        if (bus->message_bus.bus)
+        if (bus->has_name)
                 sd_bus_emit_properties_changed_strv(bus->message_bus.bus, BUS_PATH, BUS_MANAGER, (char **)properties);
         for (BusClient *client = bus->clients; client; client = client->next)
                 if (client->link->peer && client->subscribed && bus_client_reads(client))

@@ -160,7 +160,7 @@ void bus_worker_changed(Bus *bus, const PoolWorker *worker, PoolChange change)
                 path = NULL;
                 return;
         }
-        if (bus->message_bus.bus)
+        if (bus->has_name)
                 tell(&bus->message_bus, path, change);
         for (BusClient *client = bus->clients; client; client = client->next)
                 if (client->link->peer && client->subscribed && bus_client_reads(client))

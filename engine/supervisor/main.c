@@ -242,6 +242,20 @@ static int say_ready(Daemon *d, Error *e)
         return 0;
 }
 
+static int run(Daemon *d, const Bus *bus, Error *e)
+{
+        int r = sd_event_loop(d->event);
+
+        if (r >= 0)
+                return 0;
+        if (bus_failure(bus, e) == 0)
+                return error_errno(e, r, "event loop");
+        /* The other one's, it may be. Those that this one has just started for itself go with it. */
+        if (d->config->workers.start == START_UNITS)
+                supervisor_leave_workers(d->supervisor);
+        return e->code;
+}
+
 static int serve(const Options *o, Config *config, Error *e)
 {
         _cleanup_(supervisor_freep) Supervisor *supervisor = NULL;
@@ -267,8 +281,8 @@ static int serve(const Options *o, Config *config, Error *e)
                 r = supervisor_start(supervisor, e);
         if (r >= 0)
                 r = say_ready(&d, e);
-        if (r >= 0 && (r = sd_event_loop(d.event)) < 0)
-                error_errno(e, r, "event loop");
+        if (r >= 0)
+                r = run(&d, bus, e);
         /* What hangs on the loop goes before it. */
         if (bus)
                 bus = bus_free(bus);

@@ -191,6 +191,9 @@ static int connect_to_systemd(UnitStarter *s)
         if (r < 0)
                 return r;
         r = sd_bus_attach_event(bus, s->event, SD_EVENT_PRIORITY_NORMAL);
+        /* The event loop would wait at its end until the other side has taken everything. */
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(bus, 0);
         /* On its own socket, nothing has a sender. */
         if (r >= 0)
                 r = sd_bus_match_signal_async(bus, NULL, sd_bus_is_bus_client(bus) > 0 ? SYSTEMD : NULL,
@@ -328,7 +331,8 @@ UnitStarter *unit_starter_free(UnitStarter *s)
 {
         if (!s)
                 return NULL;
-        sd_bus_flush_close_unref(s->bus);
+        /* What has been asked is written at once, if the other end takes it; one that does not is not waited for. */
+        sd_bus_close_unref(s->bus);
         for (unsigned number = 0; number < ELEMENTS(s->groups); number++)
                 free(s->groups[number]);
         free(s);

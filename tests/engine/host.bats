@@ -17,8 +17,9 @@ setup() {
 }
 
 teardown() {
-        [ -z "$pid" ] || { kill -TERM "$pid"; wait "$pid" || true; }
-        [ -z "${bus:-}" ] || kill "$bus"
+        # One that a test has stopped hears of it when it goes on.
+        [ -z "$pid" ] || { kill -TERM "$pid"; kill -CONT "$pid"; wait "$pid" || true; }
+        [ -z "${bus:-}" ] || { kill "$bus"; kill -CONT "$bus"; }
         end_workers "$PWD/state"
 }
 
@@ -86,6 +87,85 @@ P
         sleep 1
         ends_at_once
         kill "$idle"
+}
+
+# listen_deaf: a bus that is there, and never says a word.
+listen_deaf() {
+        python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(64)
+time.sleep(600)' "$PWD/bus" 3>&- &
+        bus=$!
+        for i in $(seq 100); do [ -S bus ] && return; sleep 0.1; done
+        return 1
+}
+
+@test "a message bus that does not answer holds up nothing, and is given up, once" {
+        listen_deaf
+        start : --embedded --bus "unix:path=$PWD/bus" --allow-missing="$MISSING"
+        grep -q ready out
+        [ "$(troubles)" = "[]" ] # it may still answer
+        [ "$(ctl run -- echo hello < /dev/null)" = hello ]
+        for i in $(seq 300); do [ "$(troubles)" = "[]" ] || break; sleep 0.1; done
+        ctl pool | grep -q "^the name org.skep.Engine1 on the message bus: .*: it is tried again every 5 s; clients come by $PWD/e.sock"
+        sleep 6 # it is tried again meanwhile
+        [ "$(ctl run -- echo hello < /dev/null)" = hello ]
+        [ "$(grep -c "on the message bus" log)" -eq 1 ]
+        ends_at_once
+}
+
+@test "a system bus that does not answer holds up neither the start nor the end where workers are units" {
+        listen_deaf
+        export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$PWD/bus
+        start 'mount -t tmpfs none /run; mkdir /run/skep' --allow-missing="$MISSING"
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        [ "$(ctl status --json "$id" | json_get state)" = queued ]
+        ends_at_once
+}
+
+@test "while the bus hangs the private socket serves, and who called over the bus is answered afterwards" {
+        dbus-daemon --session --address="unix:path=$PWD/bus" --nofork --nopidfile 3>&- &
+        bus=$!
+        for i in $(seq 100); do [ -S bus ] && break; sleep 0.1; done
+        start : --embedded --bus "unix:path=$PWD/bus" --allow-missing="$MISSING"
+        for i in $(seq 100); do busctl --address="unix:path=$PWD/bus" list | grep -q '^org.skep.Engine1 ' && break; sleep 0.1; done
+        cat > call.py <<P
+import sys
+sys.path.insert(0, "$BATS_TEST_DIRNAME")
+import wire
+c = wire.Connection("unix:path=$PWD/bus")
+serial = c.send(wire.NAME, wire.PATH, wire.MANAGER, "Subscribe")
+for _ in range(2):
+    c.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId")
+print("sent", flush=True)
+print("answered", c.answer(serial).error)
+P
+        # The supervisor does not look before the call is there, and the bus hangs.
+        kill -STOP "$pid"
+        timeout 100 python3 -B call.py > caller 3>&- &
+        caller=$!
+        for i in $(seq 100); do grep -q sent caller && break; sleep 0.1; done
+        kill -STOP "$bus"
+        kill -CONT "$pid"
+        [ "$(ctl run -- echo hello < /dev/null)" = hello ]
+        run ! grep answered caller
+        kill -CONT "$bus"
+        wait $caller
+        grep -q '^answered None$' caller
+        ends_at_once
+}
+
+@test "calls over the bus wait until it says whose they are, in their order, so many of one and of all" {
+        echo '{"clients": {"calls": 2}}' > skepd.json
+        timeout 100 python3 -B "$BATS_TEST_DIRNAME/slow_bus.py" "$PWD/bus" "$SKEP_ADDRESS" > slow 3>&- &
+        slow=$!
+        for i in $(seq 100); do grep -q listening slow && break; sleep 0.1; done
+        start : --embedded --config skepd.json --bus "unix:path=$PWD/bus" --allow-missing="$MISSING"
+        wait $slow
+        grep -q "the message bus has closed the connection" log
+        grep -q "the message bus is there again" log
+        ends_at_once
 }
 
 @test "without systemd no worker is started, and jobs wait" {
