@@ -237,28 +237,6 @@ static bool hit(Supervisor *s, Job *job, const Job *origin)
         return true;
 }
 
-bool cache_enter(Supervisor *s, Job *job)
-{
-        char digest[DIGEST_HEX_SIZE];
-
-        if (!job->spec.cache_usec || !job->policy || make_digest(s, job, digest) < 0)
-                return false;
-        free(job->digest);
-        job->digest = strdup(digest);
-        CacheEntry *entry = job->digest ? find_or_make_entry(s, job) : NULL;
-        if (!entry)
-                return false;
-        if (hit(s, job, entry->origin))
-                return true;
-        if (entry->leader && entry->leader != job) {
-                TAILQ_INSERT_TAIL(&entry->followers, job, queue);
-                job->follows = true;
-                return true;
-        }
-        entry->leader = job;
-        return false;
-}
-
 void cache_unfollow(Supervisor *s, Job *job)
 {
         CacheEntry *entry = job->follows ? find_entry(s, job) : NULL;
@@ -291,6 +269,39 @@ void cache_leave(Supervisor *s, Job *job)
         cache_unfollow(s, job);
         if (entry && entry->leader == job)
                 go_on_without(s, entry);
+}
+
+/* The root may have changed since a job came here the last time: then others are the same as it is, and those that
+ * follow it go on without it. False where it cannot be known. */
+static bool renew_digest(Supervisor *s, Job *job)
+{
+        char digest[DIGEST_HEX_SIZE];
+        bool known = make_digest(s, job, digest) >= 0;
+
+        if (known && job->digest && strcmp(job->digest, digest) == 0)
+                return true;
+        cache_leave(s, job);
+        free(job->digest);
+        job->digest = known ? strdup(digest) : NULL;
+        return job->digest;
+}
+
+bool cache_enter(Supervisor *s, Job *job)
+{
+        if (!job->spec.cache_usec || !job->policy || !renew_digest(s, job))
+                return false;
+        CacheEntry *entry = find_or_make_entry(s, job);
+        if (!entry)
+                return false;
+        if (hit(s, job, entry->origin))
+                return true;
+        if (entry->leader && entry->leader != job) {
+                TAILQ_INSERT_TAIL(&entry->followers, job, queue);
+                job->follows = true;
+                return true;
+        }
+        entry->leader = job;
+        return false;
 }
 
 void cache_ended(Supervisor *s, Job *job)

@@ -162,3 +162,29 @@ origin() { # keys of the job, further options
         ctl wait "$id"
         [ "$(ctl logs "$id")" = "$(ctl logs "$(head -1 two)"; ctl output "$(head -1 one)" o; cat o/f)" ]
 }
+
+@test "one that the root has changed under holds up none that is the same" {
+        database=$(ls /var/lib/dpkg/status /usr/lib/sysimage/rpm/rpmdb.sqlite /var/lib/rpm/rpmdb.sqlite 2>/dev/null | head -1)
+        cp "$database" packages
+        stop_engine
+        export PREPARE="mount --bind '$PWD/packages' '$database'"
+        start_engine --drain 0s
+        spec='{"command": ["sh", "-c", "sleep 2; date +%N"], "cache": "1h", "labels": ["root"], "retry": {"backoff": "0s"}}'
+        for how in requeued lost; do
+                one=$(ctl submit - <<< "$spec")
+                reach "$one" running
+                two=$(ctl submit - <<< "$spec")
+                [[ $(field "$two" 'job["waiting"]') == *"that is the same"* ]]
+                touch packages
+                case $how in
+                requeued) ctl requeue "$one" ;;
+                lost) kill -9 $(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" skep-worker) ;;
+                esac
+                CTL_SECONDS=20 ctl wait "$one" "$two"
+                ctl rm "$one"
+                CTL_SECONDS=20 ctl wait "$two"
+                touch packages
+        done
+        unset PREPARE
+        restart_engine
+}

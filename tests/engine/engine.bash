@@ -5,9 +5,12 @@ place_engine() { # DIRECTORY: where its state is to be
         export MISSING=$(find_missing) BEFORE=$(leftovers) state=$1/state SKEP_ADDRESS=unix:path=$BATS_FILE_TMPDIR/engine.sock
 }
 
+# PREPARE=COMMAND: in a mount namespace that it has prepared.
 start_engine() {
+        local inside=()
+        [ -z "${PREPARE:-}" ] || inside=(unshare --mount --propagation private bash -ec 'eval "$PREPARE"; exec "$@"' -)
         rm -f "$BATS_FILE_TMPDIR/ready" # of the one before
-        "$build/skepd" --embedded --state "$state" --socket "$BATS_FILE_TMPDIR/engine.sock" --allow-missing="$MISSING" \
+        "${inside[@]}" "$build/skepd" --embedded --state "$state" --socket "$BATS_FILE_TMPDIR/engine.sock" --allow-missing="$MISSING" \
                 "$@" > "$BATS_FILE_TMPDIR/ready" 2> "$BATS_FILE_TMPDIR/log" 3>&- &
         echo $! > "$BATS_FILE_TMPDIR/pid"
         for i in $(seq 100); do
