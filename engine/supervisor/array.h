@@ -14,6 +14,7 @@ typedef struct JobArray {
         size_t in_state[JOB_STATE_MAX]; /* members */
         size_t active;                  /* members that stand in the queue or run */
         size_t next;                    /* no member before this one is to be let into the queue */
+        size_t n_children;              /* of all members */
         bool admitted, refilling;
         bool ending;     /* all members have ended */
         pid_t collector; /* 0, or the process that puts together what they have left */

@@ -36,6 +36,8 @@ static int add_child(Job *parent, Job *child)
                 return -ENOMEM;
         parent->children = children;
         children[parent->n_children++] = child;
+        if (parent->member)
+                parent->array->n_children++;
         return 0;
 }
 
@@ -44,8 +46,9 @@ static void remove_child(Supervisor *s, Job *parent, const Job *child)
         for (size_t i = 0; i < parent->n_children; i++)
                 if (parent->children[i] == child) {
                         parent->children[i] = parent->children[--parent->n_children];
-                        if (parent->n_children == 0)
-                                retention_parent_freed(s, parent);
+                        if (parent->member)
+                                parent->array->n_children--;
+                        retention_parent_freed(s, parent->member ? parent->array->whole : parent);
                         return;
                 }
 }

@@ -3,8 +3,9 @@
 /* Jobs that have ended are remembered, with their reports and output, until they are too old or too many; the oldest go
  * first. They stand in a list, in the order of their ends, so that only its head has to be looked at: when another job
  * ends, and when the time of the head has come. A job that others are to run after leaves the list, and is
- * not counted, until those have ended. An array counts as its members; the last to have ended stays, however many these
- * are. What one turn of the event loop does is bounded: what remains is done in the next. */
+ * not counted, until those have ended; so does an array for those after its members. An array counts as its members; the
+ * last to have ended stays, however many these are. What one turn of the event loop does is bounded: what remains is done
+ * in the next. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -21,6 +22,12 @@
 static uint64_t size_of(const Job *job)
 {
         return array_is_whole(job) ? job->array->count : 1;
+}
+
+/* Others are to run after it. An array goes with its members, or not at all. */
+static bool is_needed(const Job *job)
+{
+        return job->n_children > 0 || (array_is_whole(job) && job->array->n_children > 0);
 }
 
 static void leave_list(Supervisor *s, Job *job)
@@ -140,7 +147,7 @@ void retention_run(Supervisor *s)
         while ((job = TAILQ_FIRST(&s->ended)) && looked_at < FORGOTTEN_AT_ONCE &&
                ((s->n_ended > wanted && TAILQ_NEXT(job, queue)) || is_too_old(s, job, now))) {
                 looked_at++;
-                if (job->n_children > 0) {
+                if (is_needed(job)) {
                         leave_list(s, job);
                         continue;
                 }
@@ -178,7 +185,7 @@ void retention_add(Supervisor *s, Job *job)
 
 void retention_parent_freed(Supervisor *s, Job *job)
 {
-        if (job_state_is_final(job->state) && !job->in_retention)
+        if (job_state_is_final(job->state) && !job->in_retention && !is_needed(job))
                 retention_add(s, job);
 }
 
@@ -217,7 +224,7 @@ int supervisor_forget(Supervisor *s, Job *job)
                 return -EXDEV;
         if (!job_state_is_final(job->state))
                 return -EBUSY;
-        if (job->n_children > 0)
+        if (is_needed(job))
                 return -ENOTEMPTY;
         forget(s, job);
         remove_forgotten(s, &job, 1);

@@ -118,7 +118,7 @@ void supervisor_finish(Supervisor *supervisor, Job *job, JobState state, char *r
 
 /* A job has its final state, and is remembered from here on; it may be gone when this returns. */
 void retention_add(Supervisor *supervisor, Job *job);
-/* No job is to run after this one any more. It may be gone when this returns. */
+/* One less is to run after this job, or after a member of this array. It may be gone when this returns. */
 void retention_parent_freed(Supervisor *supervisor, Job *job);
 /* The jobs that had ended when they were loaded. -ENOMEM. */
 int retention_start(Supervisor *supervisor);

@@ -97,6 +97,26 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         run -125 ctl status "$parent"
 }
 
+@test "an array stays until those that run after one of its members have ended" {
+        start '{"retention": {"count": 1}}'
+        array=$(echo '{"command": ["sh", "-c", "echo $SKEP_ARRAY_INDEX > /output/f"], "array": {"count": 3}}' | ctl submit -)
+        ctl wait "$array"
+        slow=$(echo '{"command": ["sleep", "4"]}' | ctl submit -)
+        for i in 0 2; do
+                echo "{\"command\": [\"cat\", \"/input/before/f\"], \"after\": {\"before\": \"${array}_$i\", \"slow\": \"$slow\"}}"
+        done | ctl submit - > ids
+        for i in 1 2 3; do ctl run -- true < /dev/null; done
+        run ctl rm "$array"
+        [[ $output == *"run after it"* ]]
+        ctl cancel "$(head -1 ids)"
+        for i in 1 2 3; do ctl run -- true < /dev/null; done
+        ctl wait "$(tail -1 ids)"
+        [ "$(ctl logs "$(tail -1 ids)")" = 2 ]
+        until_known 1
+        run -125 ctl status "${array}_0"
+        ctl run -- true < /dev/null
+}
+
 @test "it stays while one of those is tried again, or was lost" {
         start '{"retention": {"count": 1}}'
         parent=$(echo '{"command": ["sh", "-c", "echo kept > /output/f"]}' | ctl submit -)
