@@ -34,9 +34,18 @@ typedef struct Pack {
         Error *error;
 } Pack;
 
+/* `path` is NULL at the end of the archive. */
 static int pack_failed(Pack *p, const char *path)
 {
-        return name_error(-EIO, path, archive_error_string(p->archive), p->error);
+        int code = archive_errno(p->archive);
+        _cleanup_free_ char *why = NULL;
+
+        /* Where it was a system call, the library does not say why that failed. */
+        if (code <= 0 || asprintf(&why, "%s: %s", archive_error_string(p->archive), strerror(code)) < 0)
+                why = NULL;
+        const char *text = why ? why : archive_error_string(p->archive);
+        code = code > 0 ? -code : -EIO;
+        return path ? name_error(code, path, text, p->error) : error_set(p->error, code, "%s", text);
 }
 
 static int pack_header(Pack *p, const char *path, const struct stat *st, const char *link)
@@ -165,7 +174,7 @@ int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *re
         if (r < 0)
                 return r;
         if (archive_write_close(a) != ARCHIVE_OK)
-                return error_set(e, -archive_errno(a), "%s", archive_error_string(a));
+                return pack_failed(&p, NULL);
         if (ret_skipped)
                 *ret_skipped = p.skipped;
         return 0;

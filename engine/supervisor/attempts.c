@@ -113,7 +113,13 @@ static void on_lost(PoolWorker *worker, void *userdata)
         for (size_t i = 0; i < s->jobs.n; i++)
                 if (s->jobs.jobs[i]->worker == worker)
                         lose(s, s->jobs.jobs[i], "the worker that ran the job has died", pool_worker_name(worker));
+        supervisor_judge_room(s);
         supervisor_dispatch(s);
+}
+
+static void on_unkept(void *userdata)
+{
+        supervisor_judge_room(userdata);
 }
 
 /* ---- from one supervisor to the next ---- */
@@ -196,5 +202,6 @@ const PoolEvents attempts_events = {
         .reported = on_reported,
         .claimed = on_claimed,
         .settled = on_settled,
+        .unkept = on_unkept,
         .lost = on_lost,
 };

@@ -537,6 +537,16 @@ PoolSize pool_size(const Pool *pool)
         return size;
 }
 
+uint64_t pool_unkept(const Pool *pool)
+{
+        const PoolWorker *w;
+        uint64_t n = 0;
+
+        TAILQ_FOREACH(w, &pool->workers, entry)
+                n += w->unkept;
+        return n;
+}
+
 PoolWorker *pool_next_worker(const Pool *pool, const PoolWorker *before)
 {
         return before ? TAILQ_NEXT(before, entry) : TAILQ_FIRST(&pool->workers);

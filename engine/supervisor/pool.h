@@ -46,6 +46,8 @@ typedef struct PoolEvents {
         bool (*claimed)(PoolWorker *worker, const WorkerAttempt *attempt, void *userdata);
         /* Each worker of an earlier supervisor has said what it has, or has ended. */
         void (*settled)(void *userdata);
+        /* What pool_unkept() says is another now. */
+        void (*unkept)(void *userdata);
         /* A worker's process has gone, with all that ran in it. */
         void (*lost)(PoolWorker *worker, void *userdata);
 } PoolEvents;
@@ -79,6 +81,9 @@ typedef struct PoolSize {
 } PoolSize;
 
 PoolSize pool_size(const Pool *pool);
+
+/* Jobs that have ended in the workers, and for whose /output there is no room on the disk. */
+uint64_t pool_unkept(const Pool *pool);
 
 /* Where workers connect. */
 const char *pool_socket_path(const Pool *pool);

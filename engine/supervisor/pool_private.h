@@ -36,6 +36,7 @@ struct PoolWorker {
         unsigned running; /* jobs */
         unsigned kept;    /* attempts that it has, with those whose report is not acknowledged */
         uint64_t warm;    /* jails that it keeps ready; UINT64_MAX: it has not said */
+        uint64_t unkept;  /* attempts whose /output waits for room on the disk */
         bool expecting;   /* it was told to keep some */
         char known[POLICIES_KNOWN][80]; /* digests that were sent, the oldest overwritten */
         size_t n_known;

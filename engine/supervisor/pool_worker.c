@@ -122,6 +122,7 @@ void pool_worker_disconnect(PoolWorker *w)
         w->running = w->kept = 0;
         w->expecting = false;
         w->warm = UINT64_MAX;
+        w->unkept = 0;
         w->n_known = w->n_acknowledged = 0;
         memset(w->known, 0, sizeof w->known);
 }
@@ -239,6 +240,10 @@ static void take_message(PoolWorker *w, const void *data, size_t size)
                 break;
         case WORKER_CONDITION:
                 w->warm = m.warm;
+                break;
+        case WORKER_UNKEPT:
+                w->unkept = m.unkept;
+                w->pool->events->unkept(w->pool->userdata);
                 break;
         default:
                 take_report(w, &m);

@@ -374,6 +374,17 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
         s->events_userdata = userdata;
 }
 
+void supervisor_judge_room(Supervisor *s)
+{
+        /* A worker may be lost before there is a pool. */
+        if (!s->pool || pool_unkept(s->pool) == 0)
+                trouble_end(&s->troubles, TROUBLE_ROOM);
+        else
+                trouble_begin(&s->troubles, TROUBLE_ROOM,
+                              "%s: there is no room for what jobs have left in /output: they end when there is",
+                              s->config->state_directory);
+}
+
 /* ---- copies of the state ---- */
 
 void supervisor_drop_backup(Supervisor *s)

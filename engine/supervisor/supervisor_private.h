@@ -102,6 +102,9 @@ void supervisor_enter_queue(Supervisor *supervisor, Job *job, bool first);
 /* Puts a job into a state that is not final; false where it may not come to it. */
 bool supervisor_set_state(Supervisor *supervisor, Job *job, JobState state);
 
+/* Says that there is no room for what jobs have left, or is again. */
+void supervisor_judge_room(Supervisor *supervisor);
+
 /* Gives jobs to workers as long as there are both. */
 void supervisor_dispatch(Supervisor *supervisor);
 

@@ -17,6 +17,7 @@ static const struct {
         [TROUBLE_OLD_SYSTEMD] = {LOG_LEVEL_WARNING, LOG_EVENT_OLD_SYSTEMD, "systemd is not too old any more"},
         [TROUBLE_LIMITS] = {LOG_LEVEL_WARNING, LOG_EVENT_NO_LIMITS, "limits of jobs can be held again"},
         [TROUBLE_STORE] = {LOG_LEVEL_ERROR, LOG_EVENT_STORE_FAILING, "the store can be written again"},
+        [TROUBLE_ROOM] = {LOG_LEVEL_ERROR, LOG_EVENT_NO_ROOM, "there is room again for what jobs have left"},
 };
 
 void troubles_done(Troubles *t)

@@ -15,6 +15,7 @@ typedef enum TroubleKind {
         TROUBLE_OLD_SYSTEMD,
         TROUBLE_LIMITS,
         TROUBLE_STORE,
+        TROUBLE_ROOM,
         TROUBLE_KIND_MAX,
 } TroubleKind;
 

@@ -34,7 +34,7 @@ typedef struct Worker {
         Link *link;
         uint64_t orphan_grace_usec;
         sd_event_source *orphaned;
-        size_t warm_said;           /* to the supervisor */
+        size_t warm_said, unkept_said; /* to the supervisor */
         sd_event_source *telling;   /* it is told anew then; NULL: it knows */
         bool stopping;
 } Worker;
@@ -80,11 +80,19 @@ static int on_telling(sd_event_source *source _unused_, uint64_t usec _unused_, 
         return 0;
 }
 
+static void tell_unkept(Worker *w)
+{
+        w->unkept_said = runs_unkept(w->runs);
+        link_send(w->link, &(WorkerMessage){.kind = WORKER_UNKEPT, .unkept = w->unkept_said});
+}
+
 /* Jails come and go with each job, and who looks at the pool is a person. */
 static void on_changed(void *userdata)
 {
         Worker *w = userdata;
 
+        if (runs_unkept(w->runs) != w->unkept_said)
+                tell_unkept(w);
         if (!w->telling && runs_warm(w->runs) != w->warm_said)
                 sd_event_add_time_relative(w->event, &w->telling, CLOCK_MONOTONIC, CONDITION_USEC, 0, on_telling, w);
 }
@@ -118,6 +126,8 @@ static void on_welcome(void *userdata)
 
         link_send(w->link, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = attempts, .n_attempts = n});
         tell_condition(w);
+        if (runs_unkept(w->runs) > 0)
+                tell_unkept(w);
         runs_report_again(w->runs);
         consider_end(w);
 }

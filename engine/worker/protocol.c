@@ -20,6 +20,7 @@ typedef enum Field {
         ATTEMPTS = 1 << 6,
         WARM = 1 << 7,
         LEVELS = 1 << 8,
+        UNKEPT = 1 << 9,
 } Field;
 
 typedef struct MessageRule {
@@ -43,6 +44,7 @@ static const MessageRule rules[WORKER_MESSAGE_KIND_MAX] = {
         [WORKER_STARTED] = {"STARTED", SIDE_WORKER, PHASE_WORK, 2, SMALL, JOB | ATTEMPT, 0, 0},
         [WORKER_REPORT] = {"REPORT", SIDE_WORKER, PHASE_WORK, 2, WORKER_MESSAGE_MAX, JOB | ATTEMPT | TEXT, 0, 0},
         [WORKER_CONDITION] = {"CONDITION", SIDE_WORKER, PHASE_WORK, 3, SMALL, WARM, 0, 0},
+        [WORKER_UNKEPT] = {"UNKEPT", SIDE_WORKER, PHASE_WORK, 4, SMALL, UNKEPT, 0, 0},
         [WORKER_KEEP_WARM] = {"KEEP_WARM", SIDE_SUPERVISOR, PHASE_WORK, 3, SMALL, LEVELS, 0, 0},
         [WORKER_ACKNOWLEDGE] = {"ACKNOWLEDGE", SIDE_SUPERVISOR, PHASE_WORK, 2, WORKER_MESSAGE_MAX, ATTEMPTS, 0, 0},
 };
@@ -115,6 +117,8 @@ int worker_message_read(const void *data, size_t size, size_t n_fds, WorkerSide 
                 ret->report = read_text(&u);
         if (fields & WARM)
                 ret->warm = unpack_number(&u);
+        if (fields & UNKEPT)
+                ret->unkept = unpack_number(&u);
         if (fields & LEVELS)
                 read_levels(&u, ret);
         if (fields & ATTEMPTS)
@@ -145,6 +149,8 @@ void worker_message_pack(Packer *p, const WorkerMessage *m)
                 pack_string(p, m->report);
         if (fields & WARM)
                 pack_number(p, m->warm);
+        if (fields & UNKEPT)
+                pack_number(p, m->unkept);
         if (fields & LEVELS)
                 pack_number(p, m->n_levels);
         for (size_t i = 0; i < m->n_levels; i++) {

@@ -15,16 +15,18 @@
  *   STARTED      a RUN has been taken up
  *   KEEP_WARM    at least so many jails of these policies, and of no others, are going to be needed at once
  *   CONDITION    what the worker can be seen to be like: after WELCOME, and when it has changed
+ *   UNKEPT       so many attempts have ended whose /output waits for room on the disk: where that are any, and when it has
+ *                changed
  *   REPORT       a RUN has ended. The worker keeps it, and sends it again over each new connection, until the
  *   ACKNOWLEDGE  of the supervisor says that it is on the disk, or of no use
  *
- * A supervisor understands the version before its own, since workers outlive an upgrade: in version 2, there is no
- * CONDITION and no KEEP_WARM. */
+ * A supervisor understands the version before its own, since workers outlive an upgrade: in version 3, there is no
+ * UNKEPT; in version 2, no CONDITION and no KEEP_WARM either. */
 
 #include "engine/base/pack.h"
 #include "jail/jail.h"
 
-#define WORKER_VERSION 3
+#define WORKER_VERSION 4
 #define WORKER_VERSION_MIN 2 /* that a supervisor understands */
 #define WORKER_NUMBER_MAX 999 /* workers are called by a number from 1 */
 /* To the socket's path. Worker N holds a lock of its process (fcntl(2)) on the byte N of this file; and on the byte
@@ -50,6 +52,7 @@ typedef enum WorkerMessageKind {
         WORKER_ACKNOWLEDGE,
         WORKER_CONDITION,
         WORKER_KEEP_WARM,
+        WORKER_UNKEPT,
         WORKER_MESSAGE_KIND_MAX,
 } WorkerMessageKind;
 
@@ -83,6 +86,7 @@ typedef struct WorkerMessage {
         uint64_t attempt;
         const char *report;      /* JSON */
         uint64_t warm;           /* CONDITION: jails that wait for a job */
+        uint64_t unkept;         /* UNKEPT: attempts */
         WorkerAttempt *attempts; /* ATTEMPTS, ACKNOWLEDGE */
         size_t n_attempts;
         WarmLevel levels[WORKER_LEVELS_MAX]; /* KEEP_WARM */

@@ -3,6 +3,7 @@
 
 #include "engine/base/archive.h"
 #include "engine/base/clock.h"
+#include "engine/base/disk_room.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/strv.h"
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define POLICIES_MAX 64
+#define ROOM_USEC USEC_PER_SECOND
 
 typedef struct Run {
         struct Run *next;
@@ -29,11 +31,15 @@ typedef struct Run {
         /* /output is packed by a thread: it may be large, and the other jobs must not wait for it. */
         pthread_t packer;
         bool packing;
-        int directory;
+        int directory, outputs; /* what the job saw as /output; where those of all jobs are kept */
         ArchiveRules rules;
         Error pack_error;
         sd_event_source *packed;
         int packed_fd;
+        /* Where there is no room for it, it stays where it is until there is some. */
+        bool unkept, cancelled;
+        DiskRoom room;
+        sd_event_source *look_again;
 } Run;
 
 struct Runs {
@@ -44,7 +50,7 @@ struct Runs {
         const RunsEvents *events;
         void *userdata;
         Run *list;
-        size_t n, n_running;
+        size_t n, n_running, n_unkept;
         JailPolicy *policies[POLICIES_MAX]; /* the latest used first */
 };
 
@@ -52,9 +58,11 @@ static Run *run_free(Run *run)
 {
         if (run->packing)
                 pthread_join(run->packer, NULL);
-        sd_event_source_unref(run->packed);
+        sd_event_source_disable_unref(run->packed);
+        sd_event_source_disable_unref(run->look_again);
         close_fd(run->packed_fd);
         close_fd(run->directory);
+        close_fd(run->outputs);
         files_done(&run->written);
         close_fd(run->files);
         json_object_put(run->report);
@@ -63,6 +71,17 @@ static Run *run_free(Run *run)
         free(run->job);
         free(run);
         return NULL;
+}
+
+static void set_unkept(Run *run, bool unkept)
+{
+        Runs *runs = run->runs;
+
+        if (run->unkept == unkept)
+                return;
+        run->unkept = unkept;
+        runs->n_unkept += unkept ? 1 : -1;
+        runs->events->changed(runs->userdata);
 }
 
 /* The attempt has ended: its report remains. */
@@ -76,10 +95,13 @@ static int run_finish(Run *run)
                 return sd_event_exit(runs->event, 1);
         run->packed = sd_event_source_disable_unref(run->packed);
         run->packed_fd = close_fd(run->packed_fd);
+        run->look_again = sd_event_source_disable_unref(run->look_again);
         run->directory = close_fd(run->directory);
+        run->outputs = close_fd(run->outputs);
         run->files = close_fd(run->files);
         json_object_put(take(run->report));
         runs->n_running--;
+        set_unkept(run, false);
         runs->events->ended(run->job, run->attempt, run->text, runs->userdata);
         return 0;
 }
@@ -99,17 +121,51 @@ static void *pack_thread(void *argument)
  * may bring more. */
 static void output_failed(Run *run, int r, const char *text)
 {
-        bool own = r == -E2BIG || r == -ELOOP;
+        JailReason failed = r == -E2BIG || r == -ELOOP ? JAIL_OUTPUT_FAILED
+                            : run->cancelled           ? JAIL_CANCELLED
+                                                       : JAIL_LOST;
         json_object *reason = NULL, *code = NULL;
 
         json_object_object_get_ex(run->report, "reason", &reason);
         json_object_object_get_ex(run->report, "exit_code", &code);
         if (reason && strcmp(json_object_get_string(reason), jail_reason_name(JAIL_EXITED)) == 0 &&
             json_object_get_int(code) == 0) {
-                json_add_string(run->report, "reason", jail_reason_name(own ? JAIL_OUTPUT_FAILED : JAIL_LOST));
+                json_add_string(run->report, "reason", jail_reason_name(failed));
                 json_add_number(run->report, "exit_code", UINT64_MAX);
         }
         json_add_string(run->report, "message", text);
+}
+
+static int on_look_again(sd_event_source *source, uint64_t usec _unused_, void *userdata);
+
+static int look_again_later(Run *run)
+{
+        if (!run->look_again)
+                return sd_event_add_time_relative(run->runs->event, &run->look_again, CLOCK_MONOTONIC, ROOM_USEC, 0,
+                                                  on_look_again, run);
+        int r = sd_event_source_set_time_relative(run->look_again, ROOM_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(run->look_again, SD_EVENT_ONESHOT);
+}
+
+/* It is kept, or it failed; or there was no room. */
+static int on_kept(Run *run)
+{
+        int r = run->pack_error.code;
+
+        run->packed = sd_event_source_disable_unref(run->packed);
+        run->packed_fd = close_fd(run->packed_fd);
+        if (r >= 0)
+                return run_finish(run);
+        if (run->files >= 0 && (ftruncate(run->files, 0) < 0 || lseek(run->files, 0, SEEK_SET) < 0))
+                r = error_errno(&run->pack_error, -errno, "keeping /output failed, and so did removing half of it");
+        if (disk_room_lacks(r) && !run->cancelled) {
+                disk_room_tried(&run->room, run->outputs);
+                set_unkept(run, true);
+                if (look_again_later(run) >= 0)
+                        return 0;
+        }
+        output_failed(run, r, error_text(&run->pack_error));
+        return run_finish(run);
 }
 
 static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
@@ -118,22 +174,16 @@ static int on_packed(sd_event_source *source _unused_, int fd _unused_, uint32_t
 
         pthread_join(run->packer, NULL);
         run->packing = false;
-        if (run->pack_error.code < 0) {
-                error_prefix(&run->pack_error, "keeping /output");
-                output_failed(run, run->pack_error.code, error_text(&run->pack_error));
-                if (ftruncate(run->files, 0) < 0)
-                        output_failed(run, -errno, "keeping /output failed, and so did removing half of it");
-        }
-        return run_finish(run);
+        error_prefix(&run->pack_error, "keeping /output");
+        return on_kept(run);
 }
 
-static int start_packing(Run *run, int directory)
+static int start_packing(Run *run)
 {
         sigset_t all, before;
 
-        run->directory = fcntl(directory, F_DUPFD_CLOEXEC, 3);
         run->packed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (run->directory < 0 || run->packed_fd < 0)
+        if (run->packed_fd < 0)
                 return -errno;
         int r = sd_event_add_io(run->runs->event, &run->packed, run->packed_fd, EPOLLIN, on_packed, run);
         if (r < 0)
@@ -145,6 +195,38 @@ static int start_packing(Run *run, int directory)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         run->packing = r == 0;
         return -r;
+}
+
+/* Opens the file for what is in /output. */
+static int open_archive(Run *run, int outputs, bool create)
+{
+        int fd = run_output_open(outputs, run->job, run->attempt, "files", true, create);
+
+        if (fd >= 0)
+                run->files = fd;
+        return fd < 0 ? fd : 0;
+}
+
+/* Puts what is in /output into its file; on_kept() says what came of it. */
+static int keep_output(Run *run)
+{
+        error_clear(&run->pack_error);
+        int r = run->files < 0 ? open_archive(run, run->outputs, true) : 0;
+        if (r >= 0)
+                r = start_packing(run);
+        if (r >= 0)
+                return 0;
+        error_errno(&run->pack_error, r, "keeping /output");
+        return on_kept(run);
+}
+
+static int on_look_again(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        Run *run = userdata;
+
+        if (!disk_room_may_do(&run->room, run->outputs))
+                return look_again_later(run);
+        return keep_output(run);
 }
 
 /* ---- the jail's events ---- */
@@ -170,20 +252,25 @@ static bool is_empty(int directory)
         return dir && !d;
 }
 
-/* Opens the file for what is in /output. -ENOENT: nothing is, and nobody has asked for it. */
-static int open_archive(Run *run, int directory)
+/* What is in /output is ours. -ENOENT: nothing is, and nobody has asked for it. */
+static int take_output(Run *run, Jail *jail)
 {
-        int fd = run_output_open(run->written.directory, run->job, run->attempt, "files", true, !is_empty(directory));
+        int directory = jail_output_directory(jail);
+        int r = directory < 0 ? -ENOENT : open_archive(run, run->written.directory, !is_empty(directory));
 
-        if (fd >= 0)
-                run->files = fd;
-        return fd;
+        if (r < 0 && !disk_room_lacks(r))
+                return r;
+        run->rules = (ArchiveRules){.max_bytes = jail_output_bytes_max(jail),
+                                    .max_entries = jail_output_files_max(jail)};
+        run->directory = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+        run->outputs = fcntl(run->written.directory, F_DUPFD_CLOEXEC, 3);
+        return run->directory < 0 || run->outputs < 0 ? -errno : 0;
 }
 
 static void on_ended(Jail *jail, const JailReport *report, void *userdata)
 {
         Run *run = userdata;
-        int directory = jail_output_directory(jail), r = directory < 0 ? -ENOENT : open_archive(run, directory);
+        int r = take_output(run, jail);
 
         run->jail = NULL;
         files_done(&run->written);
@@ -192,11 +279,8 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
                 return;
         run->report = jail_report_to_json(report);
         if (r >= 0) {
-                run->rules = (ArchiveRules){.max_bytes = jail_output_bytes_max(jail),
-                                            .max_entries = jail_output_files_max(jail)};
-                r = start_packing(run, directory);
-                if (r >= 0)
-                        return;
+                keep_output(run);
+                return;
         }
         if (r != -ENOENT)
                 output_failed(run, r, "keeping /output failed");
@@ -319,6 +403,7 @@ int runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds
                 .started_usec = realtime_usec(),
                 .files = -1,
                 .directory = -1,
+                .outputs = -1,
                 .packed_fd = -1,
         };
         files_init(&run->written, take_fd(fds[RUN_OUTPUT]), run->job, run->attempt);
@@ -342,8 +427,13 @@ void runs_cancel(Runs *runs, const char *job, uint64_t attempt)
 {
         Run *run = *find(runs, job, attempt);
 
-        if (run && run->jail)
+        if (!run || run->text)
+                return;
+        run->cancelled = true;
+        if (run->jail)
                 jail_cancel(run->jail);
+        else if (run->unkept && !run->packing)
+                on_kept(run);
 }
 
 void runs_acknowledge(Runs *runs, const char *job, uint64_t attempt)
@@ -367,6 +457,11 @@ size_t runs_count(const Runs *runs)
 size_t runs_running(const Runs *runs)
 {
         return runs->n_running;
+}
+
+size_t runs_unkept(const Runs *runs)
+{
+        return runs->n_unkept;
 }
 
 size_t runs_warm(const Runs *runs)

@@ -14,7 +14,7 @@ typedef struct RunsEvents {
         void (*started)(const char *job, uint64_t attempt, void *userdata);
         /* A job has ended; `report` is its JSON. */
         void (*ended)(const char *job, uint64_t attempt, const char *report, void *userdata);
-        /* What runs_warm() says may be another now. */
+        /* What runs_warm() and runs_unkept() say may be another now. */
         void (*changed)(void *userdata);
 } RunsEvents;
 
@@ -28,6 +28,10 @@ DEFINE_CLEANUP(Runs, runs_free)
 size_t runs_count(const Runs *runs);
 /* Without those that have ended. */
 size_t runs_running(const Runs *runs);
+
+/* Of those: the jobs that have ended, and for whose /output there is no room on the disk. They wait for that until they are
+ * cancelled. */
+size_t runs_unkept(const Runs *runs);
 
 /* Jails that wait for a job. */
 size_t runs_warm(const Runs *runs);

@@ -415,6 +415,55 @@ start_small() {
         stop_engine
 }
 
+# An engine whose state is on a disk of so much: OPTIONS of tmpfs. It is reached by $inside.
+start_on_small_disk() {
+        mkdir -p state
+        PREPARE="mount -t tmpfs -o mode=700,$1 none '$state'" start_engine --drain 0s
+        inside=/proc/$(cat "$BATS_FILE_TMPDIR/pid")/root$state
+}
+say_troubles() {
+        ctl pool --json | json_get troubles
+}
+trouble_is() { # part of a sentence; "[]": there is none
+        for i in $(seq 100); do [[ $(say_troubles) != *"$1"* ]] || return 0; sleep 0.1; done
+        echo "not $1: $(say_troubles)"
+        return 1
+}
+
+@test "what a job has left waits for room on the disk, and the job with it" {
+        start_on_small_disk size=8M,nr_inodes=100
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; head -c 300000 /dev/urandom > /output/f"]}')
+        gone=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; head -c 300000 /dev/urandom > /output/f"]}')
+        reach "$id" running
+        reach "$gone" running
+        head -c 100M /dev/zero > "$inside/filler" || true
+        trouble_is "no room for what jobs have left"
+        [[ $(say_troubles) == *"$state: "* ]]
+        sleep 2
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "running 1" ]
+        [ "$(field "$gone" 'job["state"], job["attempt"]')" = "running 1" ]
+        ctl cancel "$gone"
+        sleep 0.5
+        rm "$inside/filler"
+        ctl wait "$id"
+        run ctl wait "$gone"
+        [ "$(field "$id" 'job["state"], job["attempt"], job["report"]["reason"], job["report"]["message"]')" = "succeeded 1 exited None" ]
+        [ "$(field "$gone" 'job["state"], job["attempt"], job["report"]["reason"]')" = "cancelled 1 cancelled" ]
+        [[ $(field "$gone" 'job["report"]["message"]') == "keeping /output: "*"No space left on device" ]]
+        ctl output "$id" out
+        [ "$(stat -c %s out/f)" -eq 300000 ]
+        trouble_is "[]"
+        # Files may be what there are too many of.
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; echo f > /output/f"]}')
+        reach "$id" running
+        for i in $(seq 100); do : > "$inside/file-$i" || break; done 2> /dev/null
+        trouble_is "no room for what jobs have left"
+        rm "$inside"/file-*
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 1" ]
+        trouble_is "[]"
+}
+
 @test "who looks into the store while it is in use takes nothing away from it" {
         start_engine
         ctl run -- true

@@ -14,7 +14,7 @@ static void read_worker_message(const uint8_t *data, size_t size)
                 return;
         const WorkerSide sender = data[0] & 1 ? SIDE_WORKER : SIDE_SUPERVISOR;
         const WorkerPhase phase = (data[0] >> 1) & 3;
-        const uint64_t version = (data[0] >> 3) & 3;
+        const uint64_t version = ((data[0] >> 3) & 3) + 1;
         const size_t n_fds = data[0] >> 5;
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_packer_ Packer p = {0};

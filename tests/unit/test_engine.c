@@ -204,6 +204,8 @@ START_TEST(test_messages_are_for_one_side_and_in_turn)
                 {{.kind = WORKER_CONDITION, .warm = 5}, 0, SIDE_WORKER, PHASE_WORK, 3, true},
                 {{.kind = WORKER_CONDITION, .warm = 5}, 0, SIDE_WORKER, PHASE_WORK, 2, false},
                 {{.kind = WORKER_CONDITION, .warm = 5}, 0, SIDE_WORKER, PHASE_WELCOME, 3, false},
+                {{.kind = WORKER_UNKEPT, .unkept = 5}, 0, SIDE_WORKER, PHASE_WORK, 4, true},
+                {{.kind = WORKER_UNKEPT, .unkept = 5}, 0, SIDE_WORKER, PHASE_WORK, 3, false},
         };
         _cleanup_error_ Error e = ERROR_NULL;
 

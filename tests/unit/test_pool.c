@@ -25,6 +25,7 @@ static sd_event *event;
 static Pool *pool;
 static Part part;
 static unsigned n_room, n_reported, n_claimed, n_settled, n_lost, n_spawned, n_there;
+static uint64_t n_unkept;
 static bool wanted; /* what is claimed */
 static char reported_by[8], report[64];
 
@@ -166,6 +167,11 @@ static void on_lost(PoolWorker *w _unused_, void *userdata _unused_)
         n_lost++;
 }
 
+static void on_unkept(void *userdata _unused_)
+{
+        n_unkept = pool_unkept(pool);
+}
+
 static void on_changed(const PoolWorker *w _unused_, PoolChange change, void *userdata _unused_)
 {
         n_there += change == POOL_WORKER_ADDED;
@@ -179,6 +185,7 @@ static const PoolEvents events = {
         .reported = on_reported,
         .claimed = on_claimed,
         .settled = on_settled,
+        .unkept = on_unkept,
         .lost = on_lost,
 };
 
@@ -211,6 +218,7 @@ static void set_up(void)
         ck_assert_ptr_nonnull(mkdtemp(directory));
         ck_assert_int_ge(sd_event_new(&event), 0);
         n_room = n_reported = n_claimed = n_settled = n_lost = n_spawned = n_there = 0;
+        n_unkept = 0;
         wanted = true;
         part = play_ready;
 }
@@ -363,6 +371,27 @@ START_TEST(test_a_worker_says_how_many_jails_it_keeps_ready)
         kill(pool_worker_status(w).pid, SIGKILL);
         loop_until(n_lost == 1);
         ck_assert_uint_eq(pool_worker_status(w).warm, UINT64_MAX);
+}
+END_TEST
+
+static void play_unkept(int socket)
+{
+        greet(socket, WORKER_VERSION);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
+        say(socket, &(WorkerMessage){.kind = WORKER_UNKEPT, .unkept = 2});
+        say(socket, &(WorkerMessage){.kind = WORKER_UNKEPT, .unkept = 1});
+        wait_for_stop(socket);
+}
+
+START_TEST(test_a_worker_says_what_it_has_no_room_for)
+{
+        part = play_unkept;
+        make_pool(1);
+        loop_until(n_unkept == 2);
+        loop_until(n_unkept == 1);
+        kill(pool_worker_status(pool_next_worker(pool, NULL)).pid, SIGKILL);
+        loop_until(n_lost == 1);
+        ck_assert_uint_eq(pool_unkept(pool), 0);
 }
 END_TEST
 
@@ -567,6 +596,7 @@ Suite *pool_suite(void)
         tcase_set_timeout(tests, 60);
         tcase_add_test(tests, test_workers_are_started_scaled_and_drained);
         tcase_add_test(tests, test_a_worker_that_dies_is_lost_and_started_again);
+        tcase_add_test(tests, test_a_worker_says_what_it_has_no_room_for);
         tcase_add_test(tests, test_the_version_before_is_understood);
         tcase_add_test(tests, test_workers_share_what_jails_are_expected);
         tcase_add_test(tests, test_the_version_before_is_not_told_what_to_expect);
