@@ -153,13 +153,14 @@ void array_collected(Supervisor *s, JobArray *array, int result)
                               state == JOB_FAILED ? "failed" : "been cancelled", first->id.text) < 0)
                 why = NULL;
         if (result < 0 && state == JOB_SUCCEEDED) {
-                state = JOB_FAILED;
+                state = array->cancelled ? JOB_CANCELLED : JOB_FAILED;
                 if (asprintf(&why, "what the members have left could not be put together: %s", strerror(-result)) < 0)
                         why = NULL;
         }
         account_add_output(array->whole, output_size(s->outputs, &array->whole->id, array->whole->attempt));
+        const JailReason reason = array->cancelled ? JAIL_CANCELLED : JAIL_SETUP_FAILED;
         supervisor_finish(s, array->whole, state,
-                          result < 0 && !first ? job_report_own(array->whole, JAIL_SETUP_FAILED, why, NULL)
+                          result < 0 && !first ? job_report_own(array->whole, reason, why, NULL)
                                                : job_report_array(array->whole, first, why));
 }
 
@@ -167,9 +168,7 @@ static void finish(Supervisor *s, JobArray *array)
 {
         array->ending = true;
         array->whole->attempt = 1;
-        int r = array_collect(s, array);
-        if (r <= 0)
-                array_collected(s, array, r);
+        array_collect(s, array);
 }
 
 static void settle(Supervisor *s, JobArray *array)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/base/disk_room.h"
 #include "engine/supervisor/job.h"
 
 /* Arrays: one specification, run many times. See array.c. */
@@ -17,8 +18,13 @@ typedef struct JobArray {
         size_t n_children;              /* of all members */
         bool admitted, refilling;
         bool ending;     /* all members have ended */
+        bool cancelled;  /* since then: what they have left does not wait for room */
         pid_t collector; /* 0, or the process that puts together what they have left */
         sd_event_source *collecting;
+        /* Where there is no room for that, it is tried again when there is. */
+        sd_event_source *look_again;
+        DiskRoom room;
+        int result; /* of the last try */
 } JobArray;
 
 /* The job whose inputs a job has: itself, or its array. */
@@ -52,8 +58,9 @@ void array_left(struct Supervisor *supervisor, Job *member);
 
 /* ---- array_output.c ---- */
 
-/* Puts together what the members have left. 0: that is nothing; 1: array_collected() will be called, with 0 or a
- * negative errno. */
-int array_collect(struct Supervisor *supervisor, JobArray *array);
+/* Puts together what the members have left, and calls array_collected(), at once or later, with 0 or a negative errno. */
+void array_collect(struct Supervisor *supervisor, JobArray *array);
 void array_collected(struct Supervisor *supervisor, JobArray *array, int result);
+/* It waits no more for room. */
+void array_give_up(struct Supervisor *supervisor, JobArray *array);
 void array_stop_collecting(JobArray *array);

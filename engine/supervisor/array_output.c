@@ -7,6 +7,7 @@
 #include "engine/supervisor/supervisor_private.h"
 
 #include "engine/base/archive.h"
+#include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/remove_tree.h"
 
@@ -21,6 +22,7 @@
 #define TREE "tree"
 #define DRAFT "draft"
 #define DONE "files"
+#define ROOM_USEC USEC_PER_SECOND
 
 static const ArchiveRules no_limits = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX};
 
@@ -71,17 +73,64 @@ static int make_archive(const Supervisor *s, const JobArray *array, int folder)
         return r;
 }
 
+static int on_look_again(sd_event_source *source, uint64_t usec, void *userdata);
+
+static int look_again_later(Supervisor *s, JobArray *array)
+{
+        int r;
+
+        if (array->look_again) {
+                r = sd_event_source_set_time_relative(array->look_again, ROOM_USEC);
+                return r < 0 ? r : sd_event_source_set_enabled(array->look_again, SD_EVENT_ONESHOT);
+        }
+        r = sd_event_add_time_relative(s->event, &array->look_again, CLOCK_MONOTONIC, ROOM_USEC, 0, on_look_again, array);
+        if (r < 0)
+                return r;
+        s->n_unkept++;
+        supervisor_judge_room(s);
+        return 0;
+}
+
+/* What came of a try. */
+static void take_result(Supervisor *s, JobArray *array, int r)
+{
+        array->result = r;
+        if (disk_room_lacks(r) && !array->cancelled) {
+                disk_room_tried(&array->room, s->outputs);
+                if (look_again_later(s, array) >= 0)
+                        return;
+        }
+        if (array->look_again) {
+                array->look_again = sd_event_source_disable_unref(array->look_again);
+                s->n_unkept--;
+                supervisor_judge_room(s);
+        }
+        array_collected(s, array, r);
+}
+
+static int on_look_again(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        JobArray *array = userdata;
+        Supervisor *s = array->whole->supervisor;
+
+        if (!disk_room_may_do(&array->room, s->outputs))
+                return look_again_later(s, array);
+        array_collect(s, array);
+        return 0;
+}
+
 static int on_collected(sd_event_source *source _unused_, const siginfo_t *info, void *userdata)
 {
         JobArray *array = userdata;
 
         array->collecting = sd_event_source_disable_unref(array->collecting);
         array->collector = 0;
-        array_collected(array->whole->supervisor, array, info->si_code == CLD_EXITED ? -info->si_status : -EIO);
+        take_result(array->whole->supervisor, array, info->si_code == CLD_EXITED ? -info->si_status : -EIO);
         return 0;
 }
 
-int array_collect(Supervisor *s, JobArray *array)
+/* 0: there is nothing; 1: on_collected() says what came of it. */
+static int start_collecting(Supervisor *s, JobArray *array)
 {
         bool any = false;
         int r;
@@ -113,8 +162,24 @@ int array_collect(Supervisor *s, JobArray *array)
         return 1;
 }
 
+void array_collect(Supervisor *s, JobArray *array)
+{
+        int r = start_collecting(s, array);
+
+        if (r <= 0)
+                take_result(s, array, r);
+}
+
+void array_give_up(Supervisor *s, JobArray *array)
+{
+        array->cancelled = true;
+        if (array->look_again && array->collector == 0)
+                take_result(s, array, array->result);
+}
+
 void array_stop_collecting(JobArray *array)
 {
+        array->look_again = sd_event_source_disable_unref(array->look_again);
         array->collecting = sd_event_source_disable_unref(array->collecting);
         if (array->collector > 0) {
                 kill(array->collector, SIGKILL);

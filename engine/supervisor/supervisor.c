@@ -263,6 +263,8 @@ int supervisor_cancel(Supervisor *s, Job *job)
         if (array_is_whole(job)) {
                 for (size_t i = 0; i < job->array->count; i++)
                         supervisor_cancel(s, job->array->members[i]);
+                if (job->array->ending)
+                        array_give_up(s, job->array);
                 return 0;
         }
         if (job_state_runs(job->state)) {
@@ -377,7 +379,7 @@ void supervisor_set_events(Supervisor *s, const SupervisorEvents *events, void *
 void supervisor_judge_room(Supervisor *s)
 {
         /* A worker may be lost before there is a pool. */
-        if (!s->pool || pool_unkept(s->pool) == 0)
+        if (s->n_unkept == 0 && (!s->pool || pool_unkept(s->pool) == 0))
                 trouble_end(&s->troubles, TROUBLE_ROOM);
         else
                 trouble_begin(&s->troubles, TROUBLE_ROOM,

@@ -33,6 +33,7 @@ struct Supervisor {
         sd_event_source *look_again; /* when room is no longer kept strictly */
         Tenants *tenants;
         uint64_t n_queued, n_running, n_finished; /* jobs in these states */
+        uint64_t n_unkept;                        /* arrays for whose output there is no room */
         uint64_t n_unstarted;                     /* jobs that are taken and have neither been started nor ended */
         Store *store;
         EmbeddedStarter starter;

@@ -61,7 +61,8 @@ static char *describe_queued(const Supervisor *s, const Job *job)
         if (job->held)
                 return strdup("it is held, until it is released");
         if (array_is_whole(job))
-                return strdup("for its members");
+                return strdup(job->array->look_again ? "for room on the disk, for what its members have left"
+                                                     : "for its members");
         if (job->follows)
                 return strdup("for a job that is the same, whose result it will have");
         if (job->member && !job->let_in)

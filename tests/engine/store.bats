@@ -464,6 +464,38 @@ trouble_is() { # part of a sentence; "[]": there is none
         trouble_is "[]"
 }
 
+# Fills the disk, but for so many KiB.
+fill_disk() {
+        head -c $(($(stat -f -c '%a * %S' "$inside") - $1 * 1024)) /dev/zero > "$inside/filler"
+}
+
+@test "what the members of an array have left is put together when there is room for that" {
+        start_on_small_disk size=24M
+        spec='{"command": ["sh", "-c", "head -c 1M /dev/urandom > /output/f; test $SKEP_ARRAY_INDEX = 0 || sleep 2"], "array": {"count": 2}}'
+        id=$(ctl submit - <<< "$spec")
+        gone=$(ctl submit - <<< "$spec")
+        reach "${id}_0" succeeded
+        reach "${gone}_0" succeeded
+        fill_disk 2600
+        trouble_is "no room for what jobs have left"
+        reach "${id}_1" succeeded
+        reach "${gone}_1" succeeded
+        sleep 2
+        [ "$(field "$id" 'job["state"], job["waiting"]')" = "queued for room on the disk, for what its members have left" ]
+        ctl cancel "$gone"
+        run ctl wait "$gone"
+        [ "$(field "$gone" 'job["state"], job["report"]["reason"], job["report"]["message"]')" = \
+                "cancelled cancelled what the members have left could not be put together: No space left on device" ]
+        [ "$(field "$id" 'job["state"]')" = queued ]
+        rm "$inside/filler"
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["report"]["reason"]')" = "succeeded exited" ]
+        ctl output "$id" out
+        [ "$(stat -c %s out/0/f out/1/f)" = "1048576
+1048576" ]
+        trouble_is "[]"
+}
+
 @test "who looks into the store while it is in use takes nothing away from it" {
         start_engine
         ctl run -- true
