@@ -99,13 +99,14 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
                 return r;
         account_adopt(job);
         account_add_output(job, stored->output_bytes);
-        account_set_state(job, stored->state);
         id_continue(&s->ids, stored->id);
         if (bad >= 0 && !job->member && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 &&
             r != -EEXIST)
                 return error_oom(e);
         if (bad >= 0 && !job->member && job->spec.array.count && (r = array_make(job, false, e)) < 0)
                 return r;
+        /* An array is known as one from here on: its members wait and run, and not the whole. */
+        account_set_state(job, stored->state);
         if (!job_state_is_final(stored->state)) {
                 r = take_unfinished(s, job, stored, bad, &why);
                 if (r < 0)

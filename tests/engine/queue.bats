@@ -186,3 +186,21 @@ assert large < 60'
         [ "$status" -ne 0 ]
         [[ $output == *a.json* ]]
 }
+
+@test "an array that waits counts after a restart as it did before, and not at all when it has ended" {
+        echo '{"limits": {"queued": 6}}' > tenants/few.json
+        start
+        ctl pause
+        for i in 1 2 3; do ctl submit - <<< '{"command": ["true"], "tenant": "few", "array": {"count": 2}}'; done > ids
+        run ctl submit - <<< '{"command": ["true"], "tenant": "few"}'
+        [ "$status" -eq 125 ]
+        stop_engine
+        start
+        ctl cancel "$(head -1 ids)"
+        run ctl wait "$(head -1 ids)"
+        ctl submit - <<< '{"command": ["true"], "tenant": "few", "array": {"count": 2}}' >> ids
+        ctl resume
+        ctl wait $(tail -3 ids)
+        ctl pause
+        ctl submit - <<< '{"command": ["true"], "tenant": "few", "array": {"count": 6}}'
+}
