@@ -188,7 +188,7 @@ void array_count(Job *member)
         JobArray *array = member->array;
 
         array->in_state[member->state]++;
-        if (job_state_runs(member->state) || member->state == JOB_BACKOFF) {
+        if (job_state_runs(member->state) || (member->state == JOB_BACKOFF && !member->held)) {
                 member->let_in = true;
                 array->active++;
         }

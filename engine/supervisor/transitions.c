@@ -19,7 +19,11 @@
 
 void supervisor_enter_queue(Supervisor *s, Job *job, bool first)
 {
-        if (job->held || !array_may_enter(job) || cache_enter(s, job))
+        if (job->held) {
+                array_left(s, job);
+                return;
+        }
+        if (!array_may_enter(job) || cache_enter(s, job))
                 return;
         if (queue_add(&s->queue, job, first) < 0) {
                 log_error("out of memory");
@@ -262,7 +266,7 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
         job->held = held;
         queue_remove(&s->queue, job);
         cache_leave(s, job);
-        if (held && job->state == JOB_QUEUED)
+        if (held && !job_state_runs(job->state))
                 array_left(s, job);
         if (job->state == JOB_QUEUED && !array_is_whole(job))
                 supervisor_enter_queue(s, job, false);

@@ -110,6 +110,36 @@ assert len(jobs) == 10 and most == 2' "$id"
         ctl wait "$id"
 }
 
+@test "a member that is held lets another in, also when it has been started before" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX != 0 || test $SKEP_ATTEMPT != 1"], "array": {"count": 3, "parallel": 1}, "retry": {"backoff": "2s", "on": ["exited"]}}')
+        reach "${id}_0" backoff
+        ctl hold "${id}_0"
+        ctl wait "${id}_1" "${id}_2"
+        reach "${id}_0" queued
+        ctl release "${id}_0"
+        ctl wait "$id"
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX != 0 || test $SKEP_ATTEMPT != 1 || sleep 60"], "array": {"count": 3, "parallel": 1}}')
+        reach "${id}_0" running
+        ctl hold "${id}_0"
+        sleep 0.5
+        [ "$(states "$id")" = "running queued queued" ]
+        ctl requeue "${id}_0"
+        ctl wait "${id}_1" "${id}_2"
+        [ "$(field "${id}_0" 'job["state"]')" = queued ]
+        ctl release "${id}_0"
+        ctl wait "$id"
+        # A supervisor that finds one held in its backoff lets another in, too.
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; test $SKEP_ARRAY_INDEX != 0"], "array": {"count": 3, "parallel": 1}, "retry": {"backoff": "60s", "on": ["exited"]}}')
+        reach "${id}_0" backoff
+        ctl pause
+        ctl hold "${id}_0"
+        restart_engine
+        ctl resume
+        ctl wait "${id}_1" "${id}_2"
+        ctl cancel "$id"
+        run ctl wait "$id"
+}
+
 @test "an array outlives its supervisor" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 0.3; echo $SKEP_ARRAY_INDEX"], "array": {"count": 30, "parallel": 4}}')
         gone=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 3}}')
