@@ -267,7 +267,7 @@ static void refill(Supervisor *s, JobArray *array)
         while (array->active < array->parallel && array->next < array->count) {
                 Job *member = array->members[array->next++];
                 if (member->state == JOB_QUEUED && !member->ended && !member->held && !member->let_in)
-                        supervisor_enter_queue(s, member, false);
+                        supervisor_enter_queue(s, member);
         }
         array->refilling = false;
 }

@@ -257,7 +257,7 @@ static void go_on_without(Supervisor *s, CacheEntry *entry)
                 Job *job = TAILQ_FIRST(&followers);
                 TAILQ_REMOVE(&followers, job, queue);
                 job->follows = false;
-                supervisor_enter_queue(s, job, false);
+                supervisor_enter_queue(s, job);
         }
         free_unneeded(s, entry);
 }

@@ -77,7 +77,10 @@ typedef struct Job {
         JobState ending;
         char *ran_on;    /* until then: the name of its worker; NULL: none had it */
         bool in_retention;
-        TAILQ_ENTRY(Job) queue; /* of those that wait for their start, or of those that have ended */
+        union {
+                JobPlace place;         /* of those that wait for their start */
+                TAILQ_ENTRY(Job) queue; /* of those that follow one that is the same, or of those that have ended */
+        };
 } Job;
 
 Job *job_free(Job *job); /* returns NULL */

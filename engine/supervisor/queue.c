@@ -19,8 +19,8 @@
  *
  * Tenants that have jobs here and may run one more stand in a heap by their virtual time. Times of those that run jobs
  * advance by themselves; the heap is put in order again when something is started and a tenth of a second has passed
- * since the last time. Within a tenant there is a list for each priority, and a bitmap of those that are not empty. So
- * to add, to remove and to find the next are O(log tenants), however many jobs there are.
+ * since the last time. Within a tenant there is a line for each priority (job_line.c), and a bitmap of those that are
+ * not empty. So to add and to remove are O(log tenants + log jobs), and to find the next O(log tenants).
  *
  * A job also needs room in the pool (resources.c). When there is none for the one that is the next, others go before
  * it: of the first TENANTS_LOOKED_AT tenants, the first JOBS_LOOKED_AT jobs of each are looked at, never more. Else a
@@ -196,21 +196,21 @@ static int highest_priority(const Share *share)
 
 static Job *first_job(const Tenant *t)
 {
-        return TAILQ_FIRST(&t->share.jobs[highest_priority(&t->share)]);
+        return t->share.jobs[highest_priority(&t->share)].first;
 }
 
 /* The one behind, of the same priority or of the next lower one; NULL at the end. */
 static Job *job_behind(const Tenant *t, const Job *job)
 {
-        Job *next = TAILQ_NEXT(job, queue);
+        Job *next = job_line_next(job);
 
         for (int priority = (int)job->spec.priority - 1; !next && priority >= 0; priority--)
                 if (t->share.present[priority / 64] & (UINT64_C(1) << priority % 64))
-                        next = TAILQ_FIRST(&t->share.jobs[priority]);
+                        next = t->share.jobs[priority].first;
         return next;
 }
 
-int queue_add(Queue *q, Job *job, bool first)
+int queue_add(Queue *q, Job *job)
 {
         Share *share = &job->tenant->share;
         uint64_t priority = job->spec.priority;
@@ -219,8 +219,6 @@ int queue_add(Queue *q, Job *job, bool first)
                 share->jobs = calloc(PRIORITY_MAX + 1, sizeof *share->jobs);
                 if (!share->jobs)
                         return -ENOMEM;
-                for (size_t i = 0; i <= PRIORITY_MAX; i++)
-                        TAILQ_INIT(&share->jobs[i]);
         }
         share->n_jobs++;
         int r = settle(q, job->tenant);
@@ -228,10 +226,7 @@ int queue_add(Queue *q, Job *job, bool first)
                 share->n_jobs--;
                 return r;
         }
-        if (first)
-                TAILQ_INSERT_HEAD(&share->jobs[priority], job, queue);
-        else
-                TAILQ_INSERT_TAIL(&share->jobs[priority], job, queue);
+        job_line_add(&share->jobs[priority], job);
         share->present[priority / 64] |= UINT64_C(1) << priority % 64;
         job->in_queue = true;
         return 0;
@@ -244,8 +239,8 @@ void queue_remove(Queue *q, Job *job)
 
         if (!job->in_queue)
                 return;
-        TAILQ_REMOVE(&share->jobs[priority], job, queue);
-        if (TAILQ_EMPTY(&share->jobs[priority]))
+        job_line_remove(&share->jobs[priority], job);
+        if (!share->jobs[priority].root)
                 share->present[priority / 64] &= ~(UINT64_C(1) << priority % 64);
         share->n_jobs--;
         job->in_queue = false;

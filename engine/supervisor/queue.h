@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/supervisor/job_line.h"
 #include "engine/supervisor/resources.h"
 
 #include <stddef.h>
@@ -14,7 +15,7 @@ TAILQ_HEAD(JobList, Job);
 
 /* A tenant's part of the queue. */
 typedef struct Share {
-        struct JobList *jobs; /* by priority; made with the first job */
+        JobLine *jobs;        /* by priority; made with the first job */
         uint64_t present[2];  /* a bit for each priority that has jobs */
         size_t n_jobs;
         size_t place;          /* in the heap, from 1; 0: it is not there */
@@ -51,9 +52,9 @@ typedef struct Queue {
 
 void queue_done(Queue *queue);
 
-/* A job waits for its start, behind those of its tenant and priority, or before them. Not for jobs that are in the
- * queue. -ENOMEM. */
-int queue_add(Queue *queue, struct Job *job, bool first);
+/* A job waits for its start, behind those of its tenant and priority that came before it, however long it was away. Not
+ * for jobs that are in the queue. -ENOMEM. */
+int queue_add(Queue *queue, struct Job *job);
 /* It waits no more. Nothing happens to a job that is not in the queue. */
 void queue_remove(Queue *queue, struct Job *job);
 

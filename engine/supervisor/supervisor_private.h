@@ -92,13 +92,12 @@ void known_policies_free(KnownPolicy *list);
 /* Loads a policy, or takes the one that is known. The caller has a reference. */
 int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy **ret, Error *e);
 
-/* Puts a job that is stored at the end of its queue; supervisor_dispatch() is the caller's. The job is the
+/* Puts a job that is stored into its queue; supervisor_dispatch() is the caller's. The job is the
  * supervisor's then. -ENOMEM. */
 int supervisor_admit(Supervisor *supervisor, Job *job);
 
-/* Puts a job that is queued where it waits for its start, before or behind those like it. It may end at once, by the result
- * cache. */
-void supervisor_enter_queue(Supervisor *supervisor, Job *job, bool first);
+/* Puts a job that is queued where it waits for its start. It may end at once, by the result cache. */
+void supervisor_enter_queue(Supervisor *supervisor, Job *job);
 
 /* Puts a job into a state that is not final; false where it may not come to it. */
 bool supervisor_set_state(Supervisor *supervisor, Job *job, JobState state);

@@ -17,7 +17,7 @@
 #define UNSETTLED_USEC (100 * USEC_PER_MSEC)
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
-void supervisor_enter_queue(Supervisor *s, Job *job, bool first)
+void supervisor_enter_queue(Supervisor *s, Job *job)
 {
         if (job->held) {
                 array_left(s, job);
@@ -25,7 +25,7 @@ void supervisor_enter_queue(Supervisor *s, Job *job, bool first)
         }
         if (!array_may_enter(job) || cache_enter(s, job))
                 return;
-        if (queue_add(&s->queue, job, first) < 0) {
+        if (queue_add(&s->queue, job) < 0) {
                 log_error("out of memory");
                 abort(); /* it is stored, and is in the queue again after the restart */
         }
@@ -89,9 +89,8 @@ bool supervisor_set_state(Supervisor *s, Job *job, JobState state)
         scaling_counts(s->scaling);
         account_set_state(job, state);
         array_moved(s, job, before, state);
-        /* Back where it was: it has waited already. */
         if (state == JOB_QUEUED)
-                supervisor_enter_queue(s, job, true);
+                supervisor_enter_queue(s, job);
         return true;
 }
 
@@ -242,7 +241,7 @@ int supervisor_admit(Supervisor *s, Job *job)
                 array_count(job);
         if (job->state == JOB_QUEUED) {
                 s->n_queued++;
-                supervisor_enter_queue(s, job, false);
+                supervisor_enter_queue(s, job);
         } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
                 take_room(s, job);
         }
@@ -269,7 +268,7 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
         if (held && !job_state_runs(job->state))
                 array_left(s, job);
         if (job->state == JOB_QUEUED && !array_is_whole(job))
-                supervisor_enter_queue(s, job, false);
+                supervisor_enter_queue(s, job);
         /* What is being cancelled is written down as that. */
         if (!job->cancelling)
                 store_update(s->store, job, job->state, NULL, NULL, NULL);

@@ -169,7 +169,7 @@ origin() { # keys of the job, further options
         stop_engine
         export PREPARE="mount --bind '$PWD/packages' '$database'"
         start_engine --drain 0s
-        spec='{"command": ["sh", "-c", "sleep 2; date +%N"], "cache": "1h", "labels": ["root"], "retry": {"backoff": "0s"}}'
+        spec='{"command": ["sh", "-c", "sleep 4; date +%N"], "cache": "1h", "labels": ["root"], "retry": {"backoff": "0s"}}'
         for how in requeued lost; do
                 one=$(ctl submit - <<< "$spec")
                 reach "$one" running

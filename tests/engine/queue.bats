@@ -101,6 +101,30 @@ assert {order[:10].count(name) for name in "ab"} <= {4, 5, 6}, order
 assert [job["priority"] for job in jobs if job["tenant"] == "b"] == [1] * 5 + [0] * 5'
 }
 
+@test "whatever a job waits for, it stands where it came" {
+        start '"workers": {"minimum": 1, "maximum": 1}, "scaler": "off", "pool": {"jobs_per_worker": 1}'
+        ctl submit - <<< '{"command": ["sleep", "2"]}' > first
+        reach "$(cat first)" running
+        # Those that run after another, and one that is held meanwhile.
+        for i in 1 2 3; do
+                echo '{"command": ["true"]}'
+                echo "{\"command\": [\"true\"], \"after\": {\"a\": \"$(cat first)\"}}"
+        done | ctl submit - > ids
+        ctl hold "$(sed -n 3p ids)"
+        ctl release "$(sed -n 3p ids)"
+        ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"a\": \"$(cat first)\"}, \"array\": {\"count\": 3}}" > array
+        ctl pause
+        ctl wait $(cat first)
+        ctl resume
+        ctl wait $(cat ids array)
+        judge '
+order = [job["id"] for job in started if "array" not in job]
+wanted = open("first").read().split() + open("ids").read().split()
+wanted += [f"{array}_{i}" for array in open("array").read().split() for i in range(3)]
+print(order, wanted)
+assert order == wanted'
+}
+
 @test "a ceiling of running jobs is held, and the others go on" {
         echo '{"limits": {"running": 2}}' > tenants/few.json
         start

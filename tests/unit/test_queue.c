@@ -19,6 +19,7 @@ typedef struct World {
         Job *running[RUNNING_MAX];
         uint64_t until[RUNNING_MAX];
         size_t n_running;
+        unsigned n_made;
 } World;
 
 static World world;
@@ -36,9 +37,9 @@ static void end_world(void)
                 job_free(world.running[i]);
         for (size_t i = 0; i < tenants_count(world.tenants); i++)
                 for (int priority = 0; priority <= PRIORITY_MAX; priority++) {
-                        struct JobList *list = tenants_at(world.tenants, i)->share.jobs;
-                        while (list && !TAILQ_EMPTY(&list[priority])) {
-                                Job *job = TAILQ_FIRST(&list[priority]);
+                        JobLine *lines = tenants_at(world.tenants, i)->share.jobs;
+                        while (lines && lines[priority].first) {
+                                Job *job = lines[priority].first;
                                 queue_remove(&world.queue, job);
                                 job_free(job);
                         }
@@ -57,14 +58,23 @@ static Tenant *tenant(const char *name, uint64_t weight)
         return t;
 }
 
-static Job *add(Tenant *t, uint64_t priority, uint64_t memory_bytes)
+/* Ids ascend. */
+static Job *make(Tenant *t, uint64_t priority)
 {
         Job *job = calloc(1, sizeof *job);
 
+        snprintf(job->id.text, sizeof job->id.text, "%026u", world.n_made++);
         job->tenant = tenant_ref(t);
         job->spec.priority = priority;
+        return job;
+}
+
+static Job *add(Tenant *t, uint64_t priority, uint64_t memory_bytes)
+{
+        Job *job = make(t, priority);
+
         job->demand = (Demand){memory_bytes, 1000};
-        ck_assert_int_eq(queue_add(&world.queue, job, false), 0);
+        ck_assert_int_eq(queue_add(&world.queue, job), 0);
         return job;
 }
 
@@ -270,15 +280,42 @@ END_TEST
 START_TEST(test_priority_is_strict_within_a_tenant_and_order_within_a_priority)
 {
         Tenant *a = tenant("a", 1);
-        Job *low = add(a, 0, 0), *middle = add(a, 63, 0), *middle_too = add(a, 63, 0), *above = add(a, 64, 0),
-            *high = add(a, 100, 0), *again = calloc(1, sizeof *again);
+        Job *low = add(a, 0, 0), *middle = add(a, 63, 0), *later = make(a, 63), *middle_too = add(a, 63, 0),
+            *above = add(a, 64, 0), *high = add(a, 100, 0);
 
-        again->tenant = tenant_ref(a);
-        again->spec.priority = 63;
-        ck_assert_int_eq(queue_add(&world.queue, again, true), 0);
-        Job *const order[] = {high, above, again, middle, middle_too, low};
+        ck_assert_int_eq(queue_add(&world.queue, later), 0);
+        Job *const order[] = {high, above, middle, later, middle_too, low};
         for (size_t i = 0; i < ELEMENTS(order); i++)
                 ck_assert_ptr_eq(start(1), order[i]);
+        ck_assert_ptr_null(start(1));
+}
+END_TEST
+
+START_TEST(test_a_job_comes_back_to_its_place)
+{
+        enum { N = 500 };
+        Tenant *a = tenant("a", 1);
+        Job *jobs[N];
+        uint64_t random = 88172645463325252;
+
+        for (size_t i = 0; i < N; i++)
+                jobs[i] = make(a, 50);
+        /* Each comes and goes again, over and over; in the end all of them are there. */
+        for (size_t i = 0; i < 20000 + N; i++) {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                Job *job = jobs[i < 20000 ? random % N : i - 20000];
+                if (!job->in_queue)
+                        ck_assert_int_eq(queue_add(&world.queue, job), 0);
+                else if (i < 20000)
+                        queue_remove(&world.queue, job);
+        }
+        ck_assert_uint_eq(queue_jobs_before(jobs[N - 1], 2 * N), N - 1);
+        for (size_t i = 0; i < N; i++) {
+                ck_assert_ptr_eq(start(1), jobs[i]);
+                end_one(0);
+        }
         ck_assert_ptr_null(start(1));
 }
 END_TEST
@@ -427,6 +464,7 @@ Suite *queue_suite(void)
         tcase_add_test(tests, test_idle_time_gives_no_credit);
         tcase_add_test(tests, test_many_newcomers_are_served_in_their_order);
         tcase_add_test(tests, test_priority_is_strict_within_a_tenant_and_order_within_a_priority);
+        tcase_add_test(tests, test_a_job_comes_back_to_its_place);
         tcase_add_test(tests, test_a_ceiling_of_running_jobs_is_held);
         tcase_add_test(tests, test_the_pool_is_never_promised_twice);
         tcase_add_test(tests, test_a_large_job_is_not_held_up_for_ever);
