@@ -168,18 +168,21 @@ static int on_due(sd_event_source *source _unused_, uint64_t usec _unused_, void
 void retention_add(Supervisor *s, Job *job)
 {
         const Job *last = TAILQ_LAST(&s->ended, JobList);
-        bool first = !last;
+        Job *behind = NULL;
 
-        /* One that had left the list is as a rule among the oldest. */
+        /* One that had left the list is older than most. */
         if (last && last->finished_usec > job->finished_usec)
-                TAILQ_INSERT_HEAD(&s->ended, job, queue);
+                for (behind = TAILQ_FIRST(&s->ended); behind->finished_usec <= job->finished_usec;)
+                        behind = TAILQ_NEXT(behind, queue);
+        if (behind)
+                TAILQ_INSERT_BEFORE(behind, job, queue);
         else
                 TAILQ_INSERT_TAIL(&s->ended, job, queue);
         job->in_retention = true;
         s->n_ended += size_of(job);
         if (s->n_ended > s->config->retention.count)
                 retention_run(s);
-        else if (first)
+        else if (TAILQ_FIRST(&s->ended) == job)
                 wait_for_oldest(s, false);
 }
 

@@ -66,6 +66,23 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         [ "$(ls state/jobs | wc -l)" -eq 0 ]
 }
 
+@test "one that others ran after goes when these have ended and its own time is over" {
+        start '{"retention": {"age": "8s"}}'
+        parent=$(echo '{"command": ["true"]}' | ctl submit -)
+        ctl wait "$parent"
+        child=$(echo "{\"command\": [\"sleep\", \"60\"], \"after\": {\"a\": \"$parent\"}}" | ctl submit -)
+        reach "$child" running
+        sleep 9
+        # It has left the list of those to be forgotten; another one stands there now.
+        ctl run -- true < /dev/null
+        [ "$(known)" -eq 3 ]
+        ctl cancel "$child"
+        run ctl wait "$child"
+        for i in 1 2 3 4; do [ "$(known)" -eq 2 ] && break; sleep 0.5; done
+        run -125 ctl status "$parent"
+        [ "$(known)" -eq 2 ]
+}
+
 @test "a reload and a restart keep to what is said then" {
         start '{"retention": {"count": 100}}'
         for i in $(seq 70); do echo '{"command": ["echo"]}'; done | ctl submit - > ids
