@@ -4,10 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -45,6 +48,32 @@ int write_full(int fd, const void *data, size_t size)
                 done += (size_t)n;
         }
         return 0;
+}
+
+int copy_file(int from, int to, uint64_t limit)
+{
+        uint64_t done = 0;
+        struct stat st;
+
+        if (fstat(from, &st) < 0)
+                return -errno;
+        if ((uint64_t)st.st_size > limit)
+                return -EFBIG;
+        if (ioctl(to, FICLONE, from) == 0)
+                return 0;
+        /* The offset is ours: that of the descriptor may be shared with who gave it. */
+        for (off_t offset = 0;;) {
+                ssize_t n = sendfile(to, from, &offset, (size_t)1 << 20);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return 0;
+                done += (uint64_t)n;
+                if (done > limit)
+                        return -EFBIG;
+        }
 }
 
 int read_file_at(int dir_fd, const char *path, size_t limit, char **ret, size_t *ret_size)

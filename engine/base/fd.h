@@ -14,6 +14,10 @@ ssize_t read_full(int fd, void *buffer, size_t size);
 /* Writes all of it. Returns 0 or a negative errno. */
 int write_full(int fd, const void *data, size_t size);
 
+/* Copies a file to one that is empty; by a clone, where the file system can share the bytes. -EFBIG: it has more than
+ * `limit`. */
+int copy_file(int from, int to, uint64_t limit);
+
 /* Reads a whole file of at most `limit` bytes, and adds a NUL. The caller owns `*ret`; `ret_size` may be NULL.
  * Errors: -EFBIG over the limit; -EINVAL not a regular file (checked before a byte is read, so that a FIFO cannot
  * hold the caller up); others as open(2) and read(2). */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The result cache: a job that asks for it ("cache": "24h"), and that is the same as one of its tenant that has
- * succeeded in that time, is not run, but has the other's report and output (the same files, by hard links).
+ * succeeded in that time, is not run, but has the other's report and output (the same files, by hard links; but copies,
+ * where somebody has opened a file before, to watch it).
  *
  * The same is what has the same digest: of everything that the run order says, and of the state of the root that it
  * would run over, as far as one can tell that from its packages. What a job had from those that it ran after is known

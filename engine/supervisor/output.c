@@ -10,6 +10,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define FILLED_MAX (UINT64_C(16) << 20) /* what is larger takes too long here */
+
+/* A tar archive ends with two blocks of zeros. */
+static const char nothing[1024];
+
 static const char *const stream_names[OUTPUT_STREAM_MAX] = {"stdout", "stderr", "files", "index"};
 
 int output_stream_parse(const char *name, OutputStream *ret)
@@ -36,7 +41,6 @@ int output_directory_new(const char *state_directory, Error *e)
 
 int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool ended)
 {
-        static const char nothing[1024]; /* a tar archive ends with two blocks of zeros */
         int fd = run_output_open(directory, job->text, attempt, stream_names[stream], false, !ended);
 
         if (fd != -ENOENT)
@@ -61,28 +65,72 @@ static void name_file(char *ret, size_t size, const Id *job, uint64_t attempt, O
         snprintf(ret, size, "%s/%" PRIu64 "/%s", job->text, attempt, stream_names[stream]);
 }
 
+/* Opens the directory of an attempt; -ENOENT: there is none. */
+static int open_attempt(int directory, const Id *job, uint64_t attempt)
+{
+        char folder[ID_LENGTH + 32];
+
+        snprintf(folder, sizeof folder, "%s/%" PRIu64, job->text, attempt);
+        int fd = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? -errno : fd;
+}
+
+/* Whoever has a file open would not see another in its place: so what is in the other comes into this one. That it is
+ * closed tells him that this is all. */
+static int fill_file(int from, int to, OutputStream stream)
+{
+        const char *name = stream_names[stream];
+        _cleanup_close_ int target = openat(to, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW), source = -1;
+        struct stat st;
+
+        if (target < 0)
+                return errno == ENOENT ? 0 : -errno; /* neither has it */
+        if (fstat(target, &st) < 0)
+                return -errno;
+        if (st.st_size > 0)
+                return -EEXIST;
+        if (from >= 0)
+                source = openat(from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (source < 0)
+                return stream == OUTPUT_FILES ? write_full(target, nothing, sizeof nothing) : 0;
+        int r = copy_file(source, target, FILLED_MAX);
+        return r < 0 && ftruncate(target, 0) < 0 ? -errno : r;
+}
+
+static int give_file(int from, int to, OutputStream stream, bool *ret_linked)
+{
+        *ret_linked = from >= 0 && linkat(from, stream_names[stream], to, stream_names[stream], 0) >= 0;
+        if (*ret_linked)
+                return 0;
+        return from < 0 || errno == ENOENT || errno == EEXIST ? fill_file(from, to, stream) : -errno;
+}
+
+/* Takes back what give_file() has given. */
+static void take_file(int to, OutputStream stream, bool linked)
+{
+        if (linked)
+                unlinkat(to, stream_names[stream], 0);
+        else
+                close_fd(openat(to, stream_names[stream], O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW));
+}
+
 int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt)
 {
-        char folder[ID_LENGTH + 32], source[ID_LENGTH + 64], target[ID_LENGTH + 64];
+        _cleanup_close_ int source = open_attempt(directory, from, from_attempt), target = -1;
+        bool linked[OUTPUT_STREAM_MAX] = {0};
 
-        name_file(source, sizeof source, from, from_attempt, OUTPUT_STDOUT);
-        *strrchr(source, '/') = '\0';
-        if (faccessat(directory, source, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT ? 0 : -errno; /* it has written nothing at all */
-        snprintf(folder, sizeof folder, "%s/%" PRIu64, to->text, to_attempt);
-        if ((mkdirat(directory, to->text, 0700) < 0 && errno != EEXIST) ||
-            (mkdirat(directory, folder, 0700) < 0 && errno != EEXIST))
-                return -errno;
+        if (source < 0 && source != -ENOENT)
+                return source;
+        /* Where it has written nothing at all, only who looks at the other has to be told. */
+        target = source < 0 ? open_attempt(directory, to, to_attempt) : output_open_folder(directory, to, to_attempt);
+        if (target < 0)
+                return source < 0 && target == -ENOENT ? 0 : target;
         for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
-                name_file(source, sizeof source, from, from_attempt, stream);
-                name_file(target, sizeof target, to, to_attempt, stream);
-                if (linkat(directory, source, directory, target, 0) >= 0 || errno == ENOENT)
-                        continue; /* what it did not write is not there */
-                int r = -errno;
-                while (stream-- > 0) {
-                        name_file(target, sizeof target, to, to_attempt, stream);
-                        unlinkat(directory, target, 0);
-                }
+                int r = give_file(source, target, stream, &linked[stream]);
+                if (r >= 0)
+                        continue;
+                while (stream-- > 0)
+                        take_file(target, stream, linked[stream]);
                 return r;
         }
         return 0;

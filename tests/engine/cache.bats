@@ -148,6 +148,39 @@ origin() { # keys of the job, further options
         [ "$(field "$(head -1 ids)" 'job["report"]["cached_from"]')" = "$(tail -1 ids)" ]
 }
 
+@test "who watches the output of one that waits for the same sees it, and it is not run for that" {
+        spec='{"command": ["sh", "-c", "sleep 3; date +%N; date +%N > /output/f"], "cache": "1h", "labels": ["watched"]}'
+        one=$(ctl submit - <<< "$spec")
+        reach "$one" running
+        two=$(ctl submit - <<< "$spec")
+        ctl logs -f "$two" > followed 2> /dev/null &
+        logs=$!
+        for i in $(seq 50); do [ -e "$state/jobs/$two/1/stdout" ] && break; sleep 0.1; done
+        [ -e "$state/jobs/$two/1/stdout" ]
+        : > "$state/jobs/$two/1/files"
+        ctl wait "$one" "$two"
+        wait $logs
+        [ "$(field "$two" 'job["report"]["cached_from"]')" = "$one" ]
+        [ -s followed ]
+        [ "$(cat followed)" = "$(ctl logs "$one" 2> /dev/null)" ]
+        ctl output "$one" a
+        ctl output "$two" b
+        diff -r a b
+        # Nothing that it has written is something to be seen, too.
+        spec='{"command": ["sleep", "3"], "cache": "1h", "labels": ["watched", "nothing"]}'
+        one=$(ctl submit - <<< "$spec")
+        reach "$one" running
+        two=$(ctl submit - <<< "$spec")
+        timeout 30 "$build/skepctl" logs -f "$two" > followed 2>&1 &
+        logs=$!
+        for i in $(seq 50); do [ -e "$state/jobs/$two/1/stdout" ] && break; sleep 0.1; done
+        : > "$state/jobs/$two/1/files"
+        wait $logs
+        [ "$(field "$two" 'job["state"], job["report"]["cached"]')" = "succeeded True" ]
+        ctl output "$two" c
+        [ -z "$(ls c)" ]
+}
+
 @test "a chain is found again as a whole" {
         chain='[{"command": ["sh", "-c", "date +%N > /output/f"], "cache": "1h", "labels": ["chain"]},
                 {"command": ["sh", "-c", "cat /input/a/f; date +%N"], "cache": "1h", "after": {"a": "#0"}}]'
