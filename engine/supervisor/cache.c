@@ -204,7 +204,9 @@ static char *make_report(const Job *origin)
 /* The output that the report speaks of. */
 static bool has_output(const Supervisor *s, const Job *origin)
 {
-        static const char *const keys[] = {[OUTPUT_STDOUT] = "stdout_bytes", [OUTPUT_STDERR] = "stderr_bytes"};
+        static const char *const keys[] = {[OUTPUT_STDOUT] = "stdout_bytes",
+                                           [OUTPUT_STDERR] = "stderr_bytes",
+                                           [OUTPUT_FILES] = "files_bytes"};
         _cleanup_json_ json_object *report = NULL;
 
         if (!origin->report || json_parse_text(origin->report, strlen(origin->report), &report, NULL) < 0)

@@ -36,6 +36,7 @@ typedef struct Run {
         Error pack_error;
         sd_event_source *packed;
         int packed_fd;
+        uint64_t kept_bytes; /* of `files` */
         /* Where there is no room for it, it stays where it is until there is some. */
         bool unkept, cancelled;
         DiskRoom room;
@@ -90,6 +91,7 @@ static int run_finish(Run *run)
         Runs *runs = run->runs;
 
         files_complete_report(&run->written, run->report);
+        json_add_number(run->report, "files_bytes", run->kept_bytes);
         run->text = strdup(json_object_to_json_string_ext(run->report, JSON_C_TO_STRING_PLAIN));
         if (!run->text)
                 return sd_event_exit(runs->event, 1);
@@ -154,8 +156,11 @@ static int on_kept(Run *run)
 
         run->packed = sd_event_source_disable_unref(run->packed);
         run->packed_fd = close_fd(run->packed_fd);
-        if (r >= 0)
+        if (r >= 0) {
+                off_t end = lseek(run->files, 0, SEEK_CUR);
+                run->kept_bytes = end > 0 ? (uint64_t)end : 0;
                 return run_finish(run);
+        }
         if (run->files >= 0 && (ftruncate(run->files, 0) < 0 || lseek(run->files, 0, SEEK_SET) < 0))
                 r = error_errno(&run->pack_error, -errno, "keeping /output failed, and so did removing half of it");
         if (disk_room_lacks(r) && !run->cancelled) {

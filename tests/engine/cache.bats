@@ -118,6 +118,15 @@ origin() { # keys of the job, further options
         id=$(origin '"command": ["echo", "gone"]')
         [ "$id" != "$first" ]
         [ "$(ctl logs "$id")" = gone ]
+        spec='"command": ["sh", "-c", "echo gone > /output/f"]'
+        first=$(origin "$spec")
+        [ "$(origin "$spec")" = "$first" ]
+        [ "$(field "$first" 'job["report"]["files_bytes"]')" -eq "$(stat -c %s "$state/jobs/$first/1/files")" ]
+        rm -r "$state/jobs/$first"
+        id=$(origin "$spec")
+        [ "$id" != "$first" ]
+        ctl output "$id" out
+        [ "$(cat out/f)" = gone ]
 }
 
 @test "those that are the same and wait at the same time run once" {
