@@ -125,7 +125,7 @@ void pool_keep_warm(Pool *pool, const PoolWarm *wanted, size_t n);
 PoolWorker *pool_find_room(Pool *pool);
 
 /* Hands a run order to a worker; the descriptors as in RUN, from RUN_OUTPUT on, borrowed. -EAGAIN when the worker does
- * not read; -ENOTCONN it has just gone: another may take the job. */
+ * not read; -ENOTCONN it has just gone: another may take the job; others as of the system calls. */
 int pool_run(PoolWorker *worker, const RunOrder *order, const JailPolicy *policy, const int *fds, size_t n_fds);
 void pool_cancel(PoolWorker *worker, const char *job, uint64_t attempt);
 /* The report is on the disk, or of no use. By name, since the worker may have gone meanwhile. */

@@ -349,7 +349,7 @@ static int send_run(PoolWorker *w, const RunOrder *order, const int *fds, size_t
 
         run_order_pack(&document, order);
         if (document.failed || n_fds + RUN_OUTPUT > RUN_FDS_MAX)
-                return -ENOMEM;
+                return document.failed ? -ENOMEM : -E2BIG;
         _cleanup_close_ int fd = sealed_file("run", document.data, document.size);
         if (fd < 0)
                 return fd;

@@ -28,6 +28,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define LACKING_USEC USEC_PER_SECOND
 #define SETTING_INTAKE "intake" /* "open", or what it is: */
 #define INTAKE_PAUSED "paused"
 #define INTAKE_DRAINING "draining"
@@ -141,12 +142,34 @@ static int on_look_again(sd_event_source *source _unused_, uint64_t usec _unused
 
 static void look_again_later(Supervisor *s)
 {
-        if (s->look_again || s->queue.strict_until_usec <= monotonic_usec())
+        uint64_t now = monotonic_usec(), when = s->lacking ? now + LACKING_USEC : s->queue.strict_until_usec;
+
+        if (s->look_again || when <= now)
                 return;
-        int r = sd_event_add_time(s->event, &s->look_again, CLOCK_MONOTONIC, s->queue.strict_until_usec, 0, on_look_again,
-                                  s);
+        int r = sd_event_add_time(s->event, &s->look_again, CLOCK_MONOTONIC, when, 0, on_look_again, s);
         if (r < 0)
                 log_error("a timer cannot be set: %s", strerror(-r));
+}
+
+/* What this process or its host is short of just now is not the job's fault, and may be there a moment later. */
+static bool is_lacking(int r)
+{
+        static const int passing[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC, EDQUOT, ETOOMANYREFS};
+
+        for (size_t i = 0; i < ELEMENTS(passing); i++)
+                if (r == -passing[i])
+                        return true;
+        return false;
+}
+
+static void set_lacking(Supervisor *s, int r)
+{
+        s->lacking = r;
+        if (r < 0)
+                trouble_begin(&s->troubles, TROUBLE_STARTS, "no job can be handed to a worker: %s: it is tried again",
+                              strerror(-r));
+        else
+                trouble_end(&s->troubles, TROUBLE_STARTS);
 }
 
 void supervisor_dispatch(Supervisor *s)
@@ -158,8 +181,12 @@ void supervisor_dispatch(Supervisor *s)
         if (s->dispatching || !s->settled)
                 return;
         s->dispatching = true;
-        while (!s->closed && !s->paused && (worker = pool_find_room(s->pool)) &&
-               (job = queue_next(&s->queue, monotonic_usec()))) {
+        while (!s->closed && !s->paused && (worker = pool_find_room(s->pool))) {
+                job = queue_next(&s->queue, monotonic_usec());
+                if (!job) {
+                        set_lacking(s, 0);
+                        break;
+                }
                 job->attempt++;
                 int r = run_on(s, job, worker);
                 if (r == -ENOTCONN) {
@@ -170,6 +197,12 @@ void supervisor_dispatch(Supervisor *s)
                         job->attempt--;
                         break; /* the worker is behind; its next report brings us here again */
                 }
+                if (is_lacking(r)) {
+                        job->attempt--;
+                        set_lacking(s, r);
+                        break;
+                }
+                set_lacking(s, 0);
                 supervisor_set_state(s, job, JOB_STARTING);
                 job->worker = worker;
                 if (r >= 0)

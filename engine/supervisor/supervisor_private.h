@@ -30,7 +30,8 @@ struct Supervisor {
         IdMaker ids;
         JobTable jobs;
         Queue queue;
-        sd_event_source *look_again; /* when room is no longer kept strictly */
+        sd_event_source *look_again; /* when room is no longer kept strictly, or something was lacking */
+        int lacking;                 /* a negative errno: why the last job could not be handed out yet; 0: it could */
         Tenants *tenants;
         uint64_t n_queued, n_running, n_finished; /* jobs in these states */
         uint64_t n_unkept;                        /* arrays for whose output there is no room */

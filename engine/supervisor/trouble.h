@@ -16,6 +16,7 @@ typedef enum TroubleKind {
         TROUBLE_LIMITS,
         TROUBLE_STORE,
         TROUBLE_ROOM,
+        TROUBLE_STARTS,
         TROUBLE_KIND_MAX,
 } TroubleKind;
 

@@ -76,6 +76,11 @@ static char *describe_queued(const Supervisor *s, const Job *job)
                                  tenant->share.running, place ? "; " : "", place ? place : "");
                 return n < 0 ? NULL : text;
         }
+        if (s->lacking < 0) {
+                if (asprintf(&text, "no job can be handed to a worker at this moment: %s", strerror(-s->lacking)) < 0)
+                        text = NULL;
+                return text;
+        }
         if (!pool_find_room(s->pool))
                 return join("no worker has a place", place);
         if (!resources_fit(&s->queue.resources, &job->demand)) {

@@ -240,6 +240,27 @@ on_systemd() {
         [ "${limits% *}" = "${limits#* }" ] || [ "${limits% *}" -ge 65536 ]
 }
 
+@test "while there are too few descriptors for a job it waits, and does not fail" {
+        start : --embedded --allow-missing="$MISSING"
+        ctl pause
+        echo input > file
+        for i in $(seq 16); do inputs+=(--input "i$i=file"); done
+        id=$(ctl submit - "${inputs[@]}" <<< '{"command": ["cat", "/input/i16"]}')
+        # Enough for a client that comes, and not for the job.
+        prlimit --pid $pid --nofile=$(($(ls "/proc/$pid/fd" | wc -l) + 12)):
+        ctl resume
+        for i in $(seq 50); do [[ $(troubles) == *"no job can be handed to a worker: Too many open files"* ]] && break; sleep 0.1; done
+        [[ $(troubles) == *"no job can be handed to a worker: Too many open files"* ]]
+        [[ $(ctl status "$id") == *"no job can be handed to a worker at this moment: Too many open files"* ]]
+        sleep 2
+        [ "$(ctl status --json "$id" | json_get state)" = queued ]
+        prlimit --pid $pid --nofile=4096:
+        ctl wait "$id"
+        [ "$(ctl logs "$id")" = input ]
+        [ "$(ctl status --json "$id" | json_get attempt)" = 1 ]
+        [ "$(troubles)" = "[]" ]
+}
+
 @test "who comes when no descriptor is left is turned away, and keeps nobody awake" {
         start 'ulimit -n 120' --embedded --allow-missing="$MISSING"
         timeout 60 python3 -B - "$BATS_TEST_DIRNAME" "$SKEP_ADDRESS" "$pid" <<'P'
