@@ -188,7 +188,7 @@ static int add_inputs_of_row(Backup *b, const char *inputs, const char *nothing 
         return add_inputs(b, inputs);
 }
 
-/* What a job that others run after has left. */
+/* What a job that others run after has left; most leave nothing, and have no such file. */
 static int add_files_of_row(Backup *b, const char *job, const char *attempt)
 {
         _cleanup_free_ char *path = NULL;
@@ -197,6 +197,8 @@ static int add_files_of_row(Backup *b, const char *job, const char *attempt)
                 path = NULL;
                 return error_set(&b->error, -EUCLEAN, "a job in the store cannot be read");
         }
+        if (faccessat(b->state, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+                return 0;
         return add_file_once(b, path);
 }
 
@@ -214,12 +216,12 @@ static int write_archive(Backup *b)
         if (r >= 0)
                 r = each_row(b, "SELECT inputs, '' FROM jobs WHERE finished_usec = 0 AND inputs <> '[]'",
                              add_inputs_of_row);
+        /* The members of an array have no specification of their own: the whole has not ended either. */
         if (r >= 0)
                 r = each_row(b,
-                             "SELECT DISTINCT parents.id, parents.attempt FROM jobs, json_each(jobs.spec, '$.after') "
-                             "AS after,"
-                             " jobs AS parents WHERE jobs.finished_usec = 0 AND parents.id = after.value"
-                             " AND parents.state = 'succeeded'",
+                             "SELECT DISTINCT parents.id, parents.attempt FROM jobs,"
+                             " json_each(nullif(jobs.spec, ''), '$.after') AS after, jobs AS parents"
+                             " WHERE jobs.finished_usec = 0 AND parents.id = after.value AND parents.state = 'succeeded'",
                              add_files_of_row);
         if (r >= 0 && archive_write_close(b->archive) != ARCHIVE_OK)
                 r = error_set(&b->error, -EIO, "writing the copy: %s", archive_error_string(b->archive));

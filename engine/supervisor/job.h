@@ -77,6 +77,7 @@ typedef struct Job {
         JobState ending;
         char *ran_on;    /* until then: the name of its worker; NULL: none had it */
         bool in_retention;
+        bool in_copy; /* a copy of the state is being made that has what it has left */
         union {
                 JobPlace place;         /* of those that wait for their start */
                 TAILQ_ENTRY(Job) queue; /* of those that follow one that is the same, or of those that have ended */

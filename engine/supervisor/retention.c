@@ -11,6 +11,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/strv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ typedef struct Forgotten {
         Id ids[];
 } Forgotten;
 
-static void remove_output(Supervisor *s, void *userdata)
+static void remove_outputs(Supervisor *s, void *userdata)
 {
         const Forgotten *gone = userdata;
 
@@ -51,20 +52,42 @@ static void remove_output(Supervisor *s, void *userdata)
                 output_remove(s->outputs, &gone->ids[i]);
 }
 
+/* What is being copied goes after the copy; or with the next start, when there is no memory to note it. */
+static void note_output(Supervisor *s, const Job *job, Forgotten *gone)
+{
+        if (!job->in_copy)
+                gone->ids[gone->n++] = job->id;
+        else if (strv_add(&s->copied_outputs, job->id.text) < 0)
+                log_error("out of memory");
+}
+
 /* When it is on the disk that they are forgotten: whoever comes after a crash knows none whose output is gone. What is left
  * then is nobody's, and is removed by recovery. */
 static void remove_output_later(Supervisor *s, const Job *job)
 {
-        size_t n = array_is_whole(job) ? 1 + job->array->count : 1;
-        Forgotten *gone = malloc(sizeof *gone + n * sizeof *gone->ids);
+        size_t n = array_is_whole(job) ? job->array->count : 0;
+        Forgotten *gone = malloc(sizeof *gone + (1 + n) * sizeof *gone->ids);
 
         if (!gone)
                 return;
-        gone->n = n;
-        gone->ids[0] = job->id;
-        for (size_t i = 1; i < n; i++)
-                gone->ids[i] = job->array->members[i - 1]->id;
-        stored_then(s, remove_output, gone);
+        gone->n = 0;
+        note_output(s, job, gone);
+        for (size_t i = 0; i < n; i++)
+                note_output(s, job->array->members[i], gone);
+        stored_then(s, remove_outputs, gone);
+}
+
+void retention_hold_outputs(Supervisor *s, bool held)
+{
+        Id id;
+
+        for (size_t i = 0; i < s->jobs.n; i++)
+                s->jobs.jobs[i]->in_copy = held && s->jobs.jobs[i]->n_children > 0;
+        for (size_t i = 0; s->copied_outputs && s->copied_outputs[i]; i++) {
+                snprintf(id.text, sizeof id.text, "%s", s->copied_outputs[i]);
+                output_remove(s->outputs, &id);
+        }
+        s->copied_outputs = strv_free(s->copied_outputs);
 }
 
 static void forget_parts(Supervisor *s, Job *job)

@@ -428,6 +428,7 @@ void supervisor_drop_backup(Supervisor *s)
                 return;
         s->backup = backup_free(s->backup);
         blobs_hold(s->blobs, false);
+        retention_hold_outputs(s, false);
 }
 
 static void on_backup(int fd, const Error *error, void *userdata)
@@ -447,6 +448,7 @@ int supervisor_backup(Supervisor *s, BackupDone done, void *userdata, Error *e)
         if (r < 0)
                 return r;
         blobs_hold(s->blobs, true);
+        retention_hold_outputs(s, true);
         s->backup_done = done;
         s->backup_userdata = userdata;
         return 0;

@@ -48,6 +48,7 @@ struct Supervisor {
         Backup *backup; /* NULL: none is under way */
         BackupDone backup_done;
         void *backup_userdata;
+        char **copied_outputs; /* of jobs that were forgotten since it began */
         Submission *submissions;
         const SupervisorEvents *events;
         void *events_userdata;
@@ -126,6 +127,8 @@ void retention_add(Supervisor *supervisor, Job *job);
 void retention_parent_freed(Supervisor *supervisor, Job *job);
 /* The jobs that had ended when they were loaded. -ENOMEM. */
 int retention_start(Supervisor *supervisor);
+/* While they are held, what jobs have left that others are to run after stays, whoever is forgotten: somebody copies it. */
+void retention_hold_outputs(Supervisor *supervisor, bool held);
 /* Forgets what is too old or too much. */
 void retention_run(Supervisor *supervisor);
 

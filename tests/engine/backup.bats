@@ -68,6 +68,48 @@ teardown() {
         [ "$(ls state | grep -c backup)" -eq 0 ]
 }
 
+@test "a copy has what arrays and jobs need that left nothing" {
+        empty=$(ctl submit - <<< '{"command": ["true"]}')
+        full=$(ctl submit - <<< '{"command": ["sh", "-c", "echo $SKEP_ARRAY_INDEX > /output/f"], "array": {"count": 2}}')
+        ctl wait "$empty" "$full"
+        ctl pause
+        array=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/full/1/f\"], \"array\": {\"count\": 3}, \"after\": {\"full\": \"$full\", \"empty\": \"$empty\"}}")
+        child=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/one/f\"], \"after\": {\"one\": \"${full}_0\"}}")
+        ctl backup copy.tar
+        [ "$(tar tf copy.tar | grep '^jobs/' | sort)" = "jobs/$full/1/files
+jobs/${full}_0/1/files" ]
+        stop_engine
+        mkdir -m 700 again
+        tar xf copy.tar -C again
+        state=$PWD/again start_engine
+        ctl resume
+        ctl wait "$array" "$child"
+        [ "$(ctl logs "${array}_2")" = 1 ]
+        [ "$(ctl logs "$child")" = 0 ]
+}
+
+@test "what a job has left is in a copy, be the job forgotten while it is made" {
+        parent=$(ctl submit - <<< '{"command": ["sh", "-c", "echo left > /output/f"]}')
+        ctl wait "$parent"
+        ctl pause
+        # Inputs come first.
+        head -c 300000000 /dev/urandom > big
+        ctl submit --input big=big - <<< '{"command": ["true"]}'
+        child=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"before\": \"$parent\"}}")
+        ctl backup copy.tar 3>&- &
+        copying=$!
+        for i in $(seq 100); do
+                find "/proc/$(cat "$BATS_FILE_TMPDIR/pid")/fd" -lname '*/backup.tar*' 2> /dev/null | grep -q . && break
+                sleep 0.02
+        done
+        ctl cancel "$child"
+        run -1 ctl wait "$child"
+        ctl rm "$parent"
+        wait $copying
+        tar tf copy.tar | grep -q "^jobs/$parent/1/files$"
+        [ ! -e "state/jobs/$parent" ]
+}
+
 @test "a caller who goes leaves nothing, and one copy is made at a time" {
         ctl pause
         for i in 1 2 3 4; do
