@@ -119,6 +119,24 @@ static int add_file_once(Backup *b, const char *path)
         return add_file(b, path, path);
 }
 
+static void remove_draft(const Backup *b)
+{
+        unlinkat(b->state, DRAFT, 0);
+        unlinkat(b->state, DRAFT "-wal", 0);
+        unlinkat(b->state, DRAFT "-shm", 0);
+}
+
+/* No worker has what ran at that moment where the copy is used: it would be taken for lost, and that for a failure of the
+ * job. The copy is in nobody's hands, so that nothing has to be waited for. */
+static int queue_what_ran(sqlite3 *copy)
+{
+        return sqlite3_exec(copy,
+                            "PRAGMA synchronous = OFF;"
+                            "UPDATE jobs SET state = 'queued', started_usec = 0"
+                            " WHERE finished_usec = 0 AND state IN ('starting', 'running')",
+                            NULL, NULL, NULL);
+}
+
 static int copy_store(Backup *b)
 {
         _cleanup_free_ char *path = NULL;
@@ -130,7 +148,7 @@ static int copy_store(Backup *b)
                 path = NULL;
                 return error_oom(&b->error);
         }
-        unlinkat(b->state, DRAFT, 0);
+        remove_draft(b);
         close_fd(openat(b->state, DRAFT, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         code = sqlite3_open_v2(path, &copy, SQLITE_OPEN_READWRITE, NULL);
         sqlite3_backup *backup = code == SQLITE_OK ? sqlite3_backup_init(copy, "main", b->store, "main") : NULL;
@@ -140,7 +158,7 @@ static int copy_store(Backup *b)
                 code = sqlite3_backup_step(backup, PAGES_AT_ONCE);
         if (backup)
                 sqlite3_backup_finish(backup);
-        if (r >= 0 && code != SQLITE_DONE)
+        if (r >= 0 && (code != SQLITE_DONE || (code = queue_what_ran(copy)) != SQLITE_OK))
                 r = store_error(b, code);
         code = sqlite3_close(copy);
         return r < 0 ? r : code == SQLITE_OK ? add_file(b, DRAFT, "jobs.db") : store_error(b, code);
@@ -236,7 +254,7 @@ static void *run(void *userdata)
 
         write_archive(b);
         archive_write_free(b->archive);
-        unlinkat(b->state, DRAFT, 0);
+        remove_draft(b);
         sqlite3_close(b->store);
         b->store = NULL;
         eventfd_write(b->notice, 1);

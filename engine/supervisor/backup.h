@@ -6,7 +6,8 @@
 #include <systemd/sd-event.h>
 
 /* A copy of the state while it is in use: a tar archive with the store, the inputs of the jobs that have not ended, and
- * what those that they run after have left. Unpacked into an empty directory, it is a state directory. */
+ * what those that they run after have left. Unpacked into an empty directory, it is a state directory, in which what ran is
+ * queued. */
 typedef struct Backup Backup;
 
 /* `fd` is the archive, a file that has no name, at its beginning; -1 with an error. It is the callee's. */

@@ -110,6 +110,23 @@ jobs/${full}_0/1/files" ]
         [ ! -e "state/jobs/$parent" ]
 }
 
+@test "what ran when a copy was made runs again from it, and that is no failed attempt" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ATTEMPT -gt 1 || sleep 60"], "retry": {"attempts": 1}}')
+        array=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ATTEMPT -gt 1 || sleep 60"], "retry": {"attempts": 1}, "array": {"count": 2}}')
+        child=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"one\": \"$id\", \"two\": \"$array\"}}")
+        reach "$id" running
+        reach "$array" running
+        ctl backup copy.tar
+        ctl cancel "$id" "$array"
+        stop_engine
+        [ "$(ls state | grep -c backup)" -eq 0 ]
+        mkdir -m 700 again
+        tar xf copy.tar -C again
+        state=$PWD/again start_engine
+        ctl wait "$id" "$array" "$child"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 2" ]
+}
+
 @test "a caller who goes leaves nothing, and one copy is made at a time" {
         ctl pause
         for i in 1 2 3 4; do
