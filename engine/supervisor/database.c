@@ -45,7 +45,7 @@ static const char *const steps[] = {
 
 int database_damaged(const char *path, const char *why, Error *e)
 {
-        return error_set(e, -EUCLEAN, "%s is damaged (%s): \"sqlite3 %s .recover\" prints what can be saved of it; " SET_ASIDE,
+        return error_set(e, -EUCLEAN, "%s is damaged (%s): \"skepd --recover %s NEW\" makes a new one of what can be saved of it; " SET_ASIDE,
                          path, why, path, DIRECTORY_OF(path));
 }
 

@@ -10,6 +10,7 @@
 #include "engine/base/strv.h"
 #include "engine/supervisor/bus.h"
 #include "engine/supervisor/check.h"
+#include "engine/supervisor/salvage.h"
 
 #include <inttypes.h>
 #include <malloc.h>
@@ -28,7 +29,7 @@
 
 typedef struct Options {
         ConfigSources sources;
-        const char *bus;
+        const char *bus, *damaged, *saved;
         bool embedded, check, help, version;
 } Options;
 
@@ -92,6 +93,8 @@ static const Option options_table[] = {
         {"drain", "DURATION", "how long to wait for running jobs at the end (default: 10s)", take_drain, 0},
         {"check", NULL, "look at the configuration and all policies, say each problem, and end", option_set_flag,
          offsetof(Options, check)},
+        {"recover", "FILE", "make a new store, NEW, of what can be read of this damaged one, and end", option_set_string,
+         offsetof(Options, damaged)},
         {"bus", "ADDRESS", "take the name org.skep.Engine1 on this message bus", option_set_string,
          offsetof(Options, bus)},
         {"help", NULL, "this text", option_set_flag, offsetof(Options, help)},
@@ -101,6 +104,7 @@ static const Option options_table[] = {
 static void print_help(void)
 {
         puts("Usage: skepd [--embedded] [OPTION]...\n"
+             "       skepd --recover FILE NEW\n"
              "Take jobs over D-Bus, and run them in jails.\n");
         options_help(options_table, ELEMENTS(options_table));
         puts("\nSIGTERM ends it, SIGHUP makes it read its configuration again.");
@@ -112,6 +116,12 @@ static int parse_options(int argc, char **argv, Options *o, Error *e)
 
         if (first < 0 || o->help || o->version)
                 return first < 0 ? first : 0;
+        if (o->damaged) {
+                if (argc - first != 1)
+                        return error_set(e, -EINVAL, "--recover: the new store has to be named, and nothing else");
+                o->saved = argv[first];
+                return 0;
+        }
         if (first < argc)
                 return error_set(e, -EINVAL, "%s: skepd takes options only", argv[first]);
         return 0;
@@ -306,6 +316,17 @@ static int check(const Config *config, char ***problems, Error *e)
         return error_set(e, -EINVAL, "%zu problem%s", n, n == 1 ? "" : "s");
 }
 
+static int recover(const Options *o, Error *e)
+{
+        Salvaged saved;
+        int r = salvage(o->damaged, o->saved, &saved, e);
+
+        if (r >= 0)
+                printf("%s has %" PRIu64 " jobs and %" PRIu64 " reports, %s\n", o->saved, saved.jobs, saved.reports,
+                       saved.whole ? "and nothing is missing" : "which is what could be read");
+        return r;
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_(config_freep) Config *config = NULL;
@@ -323,6 +344,8 @@ int main(int argc, char **argv)
                 print_help();
         } else if (r >= 0 && options.version) {
                 puts("skepd " SKEP_VERSION);
+        } else if (r >= 0 && options.damaged) {
+                r = recover(&options, &e);
         } else if (r >= 0) {
                 r = config_load(&options.sources, &config, &problems, &e);
                 if (options.check && config)
