@@ -44,6 +44,7 @@ typedef enum LogEvent {
         LOG_EVENT_STORE_FAILING,
         LOG_EVENT_NO_ROOM,
         LOG_EVENT_NO_STARTS,
+        LOG_EVENT_LOAD_NOT_KEPT,
         LOG_EVENT_NO_MESSAGE_BUS,
         LOG_EVENT_NO_POLKIT,
         LOG_EVENT_NO_SYSTEMD,

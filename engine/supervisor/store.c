@@ -30,17 +30,27 @@ struct Store {
 
 /* ---- what is written ---- */
 
+/* True when it is over. */
+static bool tell_trouble(const Store *s, TroubleKind kind, int code, const char *meaning)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        if (code == SQLITE_OK)
+                return trouble_end(s->troubles, kind);
+        database_error(s->path, NULL, code, &e);
+        trouble_begin(s->troubles, kind, "%s: %s", error_text(&e), meaning);
+        return false;
+}
+
 static int on_done(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
 {
         struct ChangeList done = STAILQ_HEAD_INITIALIZER(done);
         Store *s = userdata;
-        int failed = store_writer_take_done(s->writer, &done);
+        int dropping, failed = store_writer_take_done(s->writer, &done, &dropping);
 
-        if (failed == SQLITE_OK && trouble_end(s->troubles, TROUBLE_STORE))
+        if (tell_trouble(s, TROUBLE_STORE, failed, "no new jobs are taken until it can be written"))
                 reserve_keep(s->path);
-        else if (failed != SQLITE_OK)
-                trouble_begin(s->troubles, TROUBLE_STORE, "%s: %s: no new jobs are taken until it can be written",
-                              s->path, sqlite3_errstr(failed));
+        tell_trouble(s, TROUBLE_LOAD, dropping, "the load is not kept for forecasts");
         while (!STAILQ_EMPTY(&done)) {
                 Change *c = STAILQ_FIRST(&done);
                 STAILQ_REMOVE_HEAD(&done, next);

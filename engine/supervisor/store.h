@@ -59,8 +59,9 @@ void store_update(Store *store, const Job *job, JobState state, const char *repo
  * few milliseconds, so that a short job costs one commit less. */
 void store_note(Store *store, const Job *job, JobState state);
 
-/* For what others keep in the same file: `write` is called in the store's thread, within a transaction, once or again until it is
- * committed. Takes `data` over, for free(). It returns what SQLite says. */
+/* For what others keep in the same file, and can do without: `write` is called in the store's thread, within a transaction of
+ * its own, once. What cannot be written is dropped, and stands in `troubles`. Takes `data` over, for free(). It returns what SQLite
+ * says. */
 typedef int (*StoreWrite)(sqlite3 *db, const void *data);
 void store_write(Store *store, StoreWrite write, void *data);
 /* The event loop's connection, for reading. */

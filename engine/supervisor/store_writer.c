@@ -8,6 +8,9 @@
  * that, too, the disk is waited for once, by syncfs(2): the files of each would have to be waited for one by one. Only where
  * something was left, since most jobs leave nothing.
  *
+ * What others keep in the same file are statistics. They are written by themselves and given up when that fails, so that a page
+ * of theirs that is damaged holds up no job.
+ *
  * When a commit fails (a full disk), new jobs are refused, with the reason; what has already happened to a job is kept
  * in memory and written as soon as that works again. So a failing disk stops the intake, and no running job. */
 
@@ -40,6 +43,7 @@ struct StoreWriter {
         sqlite3 *db;
         sqlite3_stmt *statements[CHANGE_KIND_MAX], *attempt;
         struct ChangeList pending; /* taken, and not yet committed */
+        struct ChangeList others;  /* likewise, what can be done without */
 
         pthread_t thread;
         bool running;
@@ -47,6 +51,7 @@ struct StoreWriter {
         pthread_cond_t wake;
         struct ChangeList asked, done;
         int failed;                    /* SQLite's code, since it cannot be written; SQLITE_OK: it can */
+        int dropping;                  /* likewise, what can be done without */
         bool urgent;                   /* something in `asked` is */
         struct timespec patient_until; /* what else is in there is written then */
         bool closing;
@@ -104,8 +109,6 @@ static int write_change(StoreWriter *w, const Change *c)
                                     c->finished_usec, c->due_usec, c->held,           c->output_bytes};
         int known = sqlite3_bind_parameter_count(statement), index = 1;
 
-        if (c->kind == CHANGE_WRITE)
-                return c->write(w->db, c->data);
         if (!statement)
                 return SQLITE_OK;
 
@@ -160,13 +163,44 @@ static int commit(StoreWriter *w)
         return code;
 }
 
+static int write_other(const StoreWriter *w, const Change *c)
+{
+        int code = sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+        if (code == SQLITE_OK)
+                code = c->write(w->db, c->data);
+        if (code == SQLITE_OK)
+                code = sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL);
+        if (code != SQLITE_OK)
+                sqlite3_exec(w->db, "ROLLBACK", NULL, NULL, NULL);
+        return code;
+}
+
+/* Each by itself; `drop`: none. Returns why some were dropped. A full disk may be over with the next one; what is damaged stays
+ * so, whatever else can be written. */
+static int write_others(StoreWriter *w, bool drop)
+{
+        int dropping = w->dropping;
+
+        while (!STAILQ_EMPTY(&w->others)) {
+                Change *c = STAILQ_FIRST(&w->others);
+                STAILQ_REMOVE_HEAD(&w->others, next);
+                int code = drop ? SQLITE_OK : write_other(w, c);
+                if (code != SQLITE_OK || dropping == SQLITE_FULL)
+                        dropping = code;
+                change_free(c);
+        }
+        return dropping;
+}
+
 /* With what came of it. */
-static void hand_back(StoreWriter *w, struct ChangeList *list, int code)
+static void hand_back(StoreWriter *w, struct ChangeList *list, int code, int dropping)
 {
         pthread_mutex_lock(&w->lock);
-        bool news = !STAILQ_EMPTY(list) || (w->failed == SQLITE_OK) != (code == SQLITE_OK);
+        bool news = !STAILQ_EMPTY(list) || (w->failed == SQLITE_OK) != (code == SQLITE_OK) || w->dropping != dropping;
         STAILQ_CONCAT(&w->done, list);
         w->failed = code;
+        w->dropping = dropping;
         pthread_mutex_unlock(&w->lock);
         if (news)
                 eventfd_write(w->notice, 1);
@@ -189,7 +223,7 @@ static void refuse(StoreWriter *w, int code)
                 }
         }
         STAILQ_CONCAT(&w->pending, &kept);
-        hand_back(w, &refused, code);
+        hand_back(w, &refused, code, write_others(w, true));
 }
 
 /* Waits for something to do; `failing`: or until it is time to try again. False when there is nothing more to come. */
@@ -213,7 +247,10 @@ static bool take_asked(StoreWriter *w, bool failing)
                 Change *c = STAILQ_FIRST(&w->asked);
                 joined = c->joined;
                 STAILQ_REMOVE_HEAD(&w->asked, next);
-                STAILQ_INSERT_TAIL(&w->pending, c, next);
+                if (c->kind == CHANGE_WRITE)
+                        STAILQ_INSERT_TAIL(&w->others, c, next);
+                else
+                        STAILQ_INSERT_TAIL(&w->pending, c, next);
         }
         w->urgent = !STAILQ_EMPTY(&w->asked);
         pthread_mutex_unlock(&w->lock);
@@ -231,7 +268,7 @@ static void *write_all(void *userdata)
                 if (failing)
                         refuse(w, code);
                 else
-                        hand_back(w, &w->pending, code);
+                        hand_back(w, &w->pending, code, write_others(w, false));
         }
         return NULL;
 }
@@ -260,7 +297,7 @@ int store_writer_fd(const StoreWriter *w)
         return w->notice;
 }
 
-int store_writer_take_done(StoreWriter *w, struct ChangeList *ret)
+int store_writer_take_done(StoreWriter *w, struct ChangeList *ret, int *ret_dropping)
 {
         eventfd_t count;
 
@@ -268,6 +305,7 @@ int store_writer_take_done(StoreWriter *w, struct ChangeList *ret)
         pthread_mutex_lock(&w->lock);
         STAILQ_CONCAT(ret, &w->done);
         int failed = w->failed;
+        *ret_dropping = w->dropping;
         pthread_mutex_unlock(&w->lock);
         return failed;
 }
@@ -376,6 +414,7 @@ int store_writer_new(const char *path, const char *state_directory, StoreWriter 
                 return error_oom(e);
         *w = (StoreWriter){.path = strdup(path), .blobs = -1, .outputs = -1, .notice = -1};
         STAILQ_INIT(&w->pending);
+        STAILQ_INIT(&w->others);
         STAILQ_INIT(&w->asked);
         STAILQ_INIT(&w->done);
         pthread_mutex_init(&w->lock, NULL);
@@ -421,6 +460,7 @@ StoreWriter *store_writer_free(StoreWriter *w)
                 pthread_join(w->thread, NULL);
         }
         list_free(&w->pending);
+        list_free(&w->others);
         list_free(&w->asked);
         list_free(&w->done);
         for (ChangeKind kind = 0; kind < CHANGE_KIND_MAX; kind++)

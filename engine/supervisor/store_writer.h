@@ -12,7 +12,7 @@ typedef enum ChangeKind {
         CHANGE_UPDATE,
         CHANGE_REMOVE,
         CHANGE_SET,     /* a setting of the engine */
-        CHANGE_WRITE,   /* what others keep in here */
+        CHANGE_WRITE,   /* what others keep in here, and can do without */
         CHANGE_NOTHING, /* only to be told of */
         CHANGE_KIND_MAX,
 } ChangeKind;
@@ -50,5 +50,6 @@ void store_writer_ask(StoreWriter *writer, struct ChangeList *changes, bool pati
 
 /* Readable when there is something to hear of. */
 int store_writer_fd(const StoreWriter *writer);
-/* Gives back what is done: on the disk, or refused, with its error. Returns SQLite's code, why it cannot be written; or SQLITE_OK. */
-int store_writer_take_done(StoreWriter *writer, struct ChangeList *ret);
+/* Gives back what is done: on the disk, or refused, with its error. Returns SQLite's code, why it cannot be written; or SQLITE_OK.
+ * The other is why what others keep is dropped. */
+int store_writer_take_done(StoreWriter *writer, struct ChangeList *ret, int *ret_dropping);

@@ -19,6 +19,7 @@ static const struct {
         [TROUBLE_STORE] = {LOG_LEVEL_ERROR, LOG_EVENT_STORE_FAILING, "the store can be written again"},
         [TROUBLE_ROOM] = {LOG_LEVEL_ERROR, LOG_EVENT_NO_ROOM, "there is room again for what jobs have left"},
         [TROUBLE_STARTS] = {LOG_LEVEL_ERROR, LOG_EVENT_NO_STARTS, "jobs can be handed to workers again"},
+        [TROUBLE_LOAD] = {LOG_LEVEL_WARNING, LOG_EVENT_LOAD_NOT_KEPT, "the load is kept for forecasts again"},
 };
 
 void troubles_done(Troubles *t)

@@ -17,6 +17,7 @@ typedef enum TroubleKind {
         TROUBLE_STORE,
         TROUBLE_ROOM,
         TROUBLE_STARTS,
+        TROUBLE_LOAD,
         TROUBLE_KIND_MAX,
 } TroubleKind;
 

@@ -351,6 +351,47 @@ refuse_start() {
         [ ! -e other.db ]
 }
 
+@test "where the load is kept, a damaged store holds up no job" {
+        start_engine
+        ctl run -- true
+        stop_engine
+        for page in $(sqlite3 "$state/jobs.db" "SELECT rootpage FROM sqlite_master WHERE name IN ('load', 'policy_load')"); do
+                head -c 4096 /dev/zero | tr '\0' '\377' |
+                        dd of="$state/jobs.db" bs=4096 seek=$((page - 1)) conv=notrunc status=none
+        done
+        start_engine
+        # The load of an idle engine is kept every minute alone.
+        for i in $(seq 150); do
+                ctl run -- true
+                grep -q 'the load is not kept' "$BATS_FILE_TMPDIR/log" && break
+                sleep 0.4
+        done
+        ctl run -- true
+        ctl pool | tee pool
+        grep 'the load is not kept for forecasts' pool | grep -q "jobs.db is damaged.*skepd --recover"
+        [ "$(grep -c 'the load is' "$BATS_FILE_TMPDIR/log")" -eq 1 ]
+        ! grep -q 'no new jobs' "$BATS_FILE_TMPDIR/log"
+}
+
+@test "a store that is found damaged while it is in use is said with the way out" {
+        start_engine
+        for i in $(seq 150); do echo '{"command": ["true"]}'; done | ctl submit - > ids
+        ctl wait $(cat ids)
+        stop_engine
+        # The last leaf of the reports, which the start does not read, and the end of the next job does.
+        sqlite3 "$state/jobs.db" VACUUM
+        at=$(grep -abo "$(tail -1 ids)" "$state/jobs.db" | tail -1)
+        start_engine
+        head -c 4096 /dev/zero | tr '\0' '\377' |
+                dd of="$state/jobs.db" bs=4096 seek=$((${at%%:*} / 4096)) conv=notrunc status=none
+        for i in $(seq 20); do ctl submit - <<< '{"command": ["true"]}' || break; done
+        for i in $(seq 50); do
+                grep -q 'no new jobs' "$BATS_FILE_TMPDIR/log" && break
+                sleep 0.1
+        done
+        grep 'no new jobs are taken' "$BATS_FILE_TMPDIR/log" | grep -q 'skepd --recover'
+}
+
 @test "a store of a newer version is refused" {
         start_engine
         stop_engine
