@@ -99,8 +99,10 @@ static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, co
         acknowledge_when_stored(s, worker, id, attempt);
 }
 
+/* Its worker may have been packing what it has left. */
 static void lose(Supervisor *s, Job *job, const char *why, const char *worker)
 {
+        output_drop_files(s->outputs, &job->id, job->attempt);
         supervisor_attempt_failed(s, job, JAIL_LOST,
                                   job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST, why, worker));
 }

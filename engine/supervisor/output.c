@@ -150,6 +150,14 @@ void output_clear(int directory, const Id *job, uint64_t attempt)
         }
 }
 
+void output_drop_files(int directory, const Id *job, uint64_t attempt)
+{
+        char file[ID_LENGTH + 64];
+
+        name_file(file, sizeof file, job, attempt, OUTPUT_FILES);
+        unlinkat(directory, file, 0);
+}
+
 uint64_t output_file_size(int directory, const Id *job, uint64_t attempt, OutputStream stream)
 {
         char file[ID_LENGTH + 64];

@@ -30,6 +30,9 @@ int output_open_folder(int directory, const Id *job, uint64_t attempt);
  * them. */
 void output_clear(int directory, const Id *job, uint64_t attempt);
 
+/* An attempt has ended without a report: what stands for its /output may be half of it. Whoever has that keeps it. */
+void output_drop_files(int directory, const Id *job, uint64_t attempt);
+
 /* Gives another job the same files; a copy of those that somebody has opened before it wrote them. Errors: -EEXIST it has
  * written some; -EFBIG one is too large to be copied; then it has none of them. */
 int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt);

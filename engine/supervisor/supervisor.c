@@ -536,6 +536,14 @@ void supervisor_leave_workers(Supervisor *s)
         s->leaving = true;
 }
 
+/* What has not ended is for the next supervisor, and was not the fault of the job. Its worker may have been packing what it
+ * has left. */
+static void give_back(Supervisor *s, const Job *job)
+{
+        output_drop_files(s->outputs, &job->id, job->attempt);
+        store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
+}
+
 Supervisor *supervisor_free(Supervisor *s)
 {
         bool ending = s->pool && !s->leaving; /* without a pool: a start that failed, and workers go on */
@@ -544,11 +552,10 @@ Supervisor *supervisor_free(Supervisor *s)
         s->scaling = scaling_free(s->scaling);
         if (s->pool)
                 s->pool = pool_free(s->pool, s->leaving);
-        /* What has not ended is for the next supervisor, and was not the fault of the job. */
         for (size_t i = 0; ending && i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
                 if (!job->ended && job_state_runs(job->state) && !array_is_whole(job) && !job->cancelling)
-                        store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
+                        give_back(s, job);
         }
         supervisor_drop_backup(s);
         if (s->store)

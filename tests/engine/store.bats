@@ -102,6 +102,27 @@ $n" ]
         [[ $output == *lost* ]]
 }
 
+@test "of an attempt whose worker has ended before it was packed, no half archive is shown" {
+        start_engine
+        for ending in worker machine drain; do
+                id=$(echo '{"command": ["sh", "-c", "test $SKEP_ATTEMPT -gt 1 || sleep 60; echo left > /output/f"]}' | ctl submit -)
+                reach "$id" running
+                # As the worker begins it.
+                mkdir -p "$state/jobs/$id/1"
+                head -c 5000 /dev/urandom > "$state/jobs/$id/1/files"
+                case $ending in
+                worker) pkill -KILL -P "$(cat "$BATS_FILE_TMPDIR/pid")" ;;
+                machine) crash_engine && start_engine --drain 0s ;;
+                drain) restart_engine ;;
+                esac
+                ctl wait "$id"
+                [ "$(field "$id" 'job["attempt"]')" -eq 2 ]
+                [ ! -e "$state/jobs/$id/1/files" ]
+                ctl output "$id" "$ending"
+                [ "$(cat "$ending/f")" = left ]
+        done
+}
+
 @test "a job whose supervisor dies three times under it is not started again" {
         start_engine
         id=$(echo '{"command": ["sleep", "60"]}' | ctl submit -)
