@@ -540,8 +540,10 @@ void supervisor_leave_workers(Supervisor *s)
  * has left. */
 static void give_back(Supervisor *s, const Job *job)
 {
+        _cleanup_free_ char *report = job_report_own(job, JAIL_CANCELLED, "the supervisor ended before the job did", NULL);
+
         output_drop_files(s->outputs, &job->id, job->attempt);
-        store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
+        store_update(s->store, job, JOB_QUEUED, report, NULL, NULL);
 }
 
 Supervisor *supervisor_free(Supervisor *s)

@@ -172,6 +172,10 @@ $n" ]
         done
         ctl wait "$id"
         [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 5" ]
+        for attempt in 1 4; do
+                run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Report u $attempt
+                [[ $output == *"cancelled"*"the supervisor ended before the job did"*"attempt\\\":$attempt"* ]]
+        done
 }
 
 @test "a cancelled job stays cancelled" {
