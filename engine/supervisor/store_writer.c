@@ -17,8 +17,10 @@
 #include "engine/supervisor/store_writer.h"
 
 #include "engine/base/fd.h"
+#include "engine/base/log.h"
 #include "engine/supervisor/database.h"
 #include "engine/supervisor/state_directory.h"
+#include "engine/supervisor/store_log.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -44,6 +46,7 @@ struct StoreWriter {
         sqlite3_stmt *statements[CHANGE_KIND_MAX], *attempt;
         struct ChangeList pending; /* taken, and not yet committed */
         struct ChangeList others;  /* likewise, what can be done without */
+        bool begun;                /* something has been committed */
 
         pthread_t thread;
         bool running;
@@ -160,6 +163,9 @@ static int commit(StoreWriter *w)
                 code = sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL);
         if (code != SQLITE_OK)
                 sqlite3_exec(w->db, "ROLLBACK", NULL, NULL, NULL);
+        /* A commit of nothing leaves no log. */
+        else if (!w->begun && (w->begun = sqlite3_total_changes(w->db) > 0))
+                store_log_begun(w->path);
         return code;
 }
 
@@ -405,6 +411,17 @@ static int check_tables(StoreWriter *w, const char *state_directory, Error *e)
         return r < 0 ? r : check_lost(w, state_directory, e);
 }
 
+static int check_log(const char *path, Error *e)
+{
+        int r = store_log_check(path, e);
+
+        if (r > 0)
+                log_warning("%s-wal is not there, though skepd has not ended in order: if no other program has opened the store "
+                            "since, what was written last is lost",
+                            path);
+        return r;
+}
+
 int store_writer_new(const char *path, const char *state_directory, StoreWriter **ret, Error *e)
 {
         StoreWriter *w = calloc(1, sizeof *w);
@@ -419,6 +436,8 @@ int store_writer_new(const char *path, const char *state_directory, StoreWriter 
         STAILQ_INIT(&w->done);
         pthread_mutex_init(&w->lock, NULL);
         r = w->path ? check_file(w, state_directory, e) : error_oom(e);
+        if (r >= 0)
+                r = check_log(w->path, e);
         if (r >= 0)
                 r = make_file(w->path, e);
         if (r >= 0)
@@ -467,6 +486,8 @@ StoreWriter *store_writer_free(StoreWriter *w)
                 sqlite3_finalize(w->statements[kind]);
         sqlite3_finalize(w->attempt);
         sqlite3_close(w->db);
+        if (w->running)
+                store_log_ended(w->path);
         close_fd(w->notice);
         close_fd(w->blobs);
         close_fd(w->outputs);

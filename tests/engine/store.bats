@@ -376,6 +376,37 @@ refuse_start() {
         [ ! -e other.db ]
 }
 
+@test "a log that is damaged is refused, and one that is missing is told of" {
+        start_engine
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        crash_engine
+        # As it should be.
+        start_engine
+        [ "$(field "$id" 'job["state"]')" = queued ]
+        ! grep -q 'jobs.db-wal' "$BATS_FILE_TMPDIR/log"
+        crash_engine
+        cp "$state/jobs.db-wal" log
+        head -c 32 /dev/zero | dd of="$state/jobs.db-wal" conv=notrunc status=none
+        run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$PWD/s" --allow-missing="$MISSING"
+        [ "$status" -eq 1 ]
+        [[ $output == *"$state/jobs.db-wal is damaged"* ]]
+        cp log "$state/jobs.db-wal"
+        start_engine
+        [ "$(field "$id" 'job["state"]')" = queued ]
+        stop_engine
+        # An end in order leaves none.
+        start_engine
+        ! grep -q 'jobs.db-wal' "$BATS_FILE_TMPDIR/log"
+        ctl resume
+        ctl wait "$id"
+        crash_engine
+        rm "$state/jobs.db-wal"
+        start_engine
+        grep -q 'jobs.db-wal is not there' "$BATS_FILE_TMPDIR/log"
+        stop_engine
+}
+
 @test "where the load is kept, a damaged store holds up no job" {
         start_engine
         ctl run -- true
