@@ -40,6 +40,7 @@ struct BusPeer {
 static void forget_data(BusPeer *p)
 {
         p->client->user->unfinished_bytes -= p->room;
+        p->client->user->unfinished_fds -= p->n_fds;
         close_many(p->fds, p->n_fds);
         free(p->data);
         p->data = NULL;
@@ -67,15 +68,36 @@ size_t bus_peer_message_bytes(const BusPeer *p)
         return p->size;
 }
 
+size_t bus_peer_message_fds(const BusPeer *p)
+{
+        return p->n_fds;
+}
+
 /* ---- to sd-bus ---- */
 
-/* Before each message: who asks and does not read the answers is ended. */
-static int on_message(sd_bus_message *m _unused_, void *userdata, sd_bus_error *error _unused_)
+static bool may_bring(const sd_bus_message *m, size_t n_fds)
+{
+        const char *member = sd_bus_message_get_member((sd_bus_message *)m);
+
+        return n_fds == 0 || (n_fds <= JAIL_INPUTS_MAX && member &&
+                              (strcmp(member, "Submit") == 0 || strcmp(member, "AddInput") == 0));
+}
+
+/* Before each message: who asks and does not read the answers is ended. Descriptors that no method asks for are closed with the
+ * message, which would be kept with them as long as its call waits. Handled is 1 here, also where no answer is wanted. */
+static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         BusLink *link = userdata;
 
         link->peer->came = true;
-        return !bus_client_reads(link->client);
+        if (!bus_client_reads(link->client))
+                return 1;
+        if (sd_bus_message_is_method_call(m, NULL, NULL) <= 0 || may_bring(m, link->peer->n_fds))
+                return 0;
+        int r = sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                           "descriptors come with calls of Submit and AddInput alone, for at most %d inputs",
+                                           JAIL_INPUTS_MAX);
+        return r < 0 ? r : 1;
 }
 
 /* Until it has read all that there is, or has handled a message. One that closes is not looked after any more: sd-bus would
@@ -146,8 +168,10 @@ static int take_header(BusPeer *p, Error *e)
         return 0;
 }
 
-static int receive(BusPeer *p, size_t size)
+/* More than a method may have are refused by an answer, once the message is whole; so many of one user's wait for that. */
+static int receive(BusPeer *p, size_t size, Error *e)
 {
+        BusUser *user = p->client->user;
         size_t room = FDS_MAX - p->n_fds;
         ssize_t n = receive_message(p->socket, p->data + p->have, size, p->fds + p->n_fds, &room);
 
@@ -157,6 +181,10 @@ static int receive(BusPeer *p, size_t size)
                 return n < 0 ? (int)n : -ECONNRESET;
         p->n_fds += room;
         p->have += (size_t)n;
+        user->unfinished_fds += room;
+        if (p->n_fds > JAIL_INPUTS_MAX && user->unfinished_fds > BUS_FDS_PER_USER)
+                return error_set(e, -EDQUOT, "unfinished messages of user %u have more than %d descriptors", user->uid,
+                                 BUS_FDS_PER_USER);
         return 1;
 }
 
@@ -165,7 +193,7 @@ static int take_message(BusPeer *p, Error *e)
         int r = p->room == 0 ? make_room(p, ROOM_MIN, e) : 0;
 
         if (r >= 0 && p->size == 0) {
-                r = receive(p, BUS_FRAME_HEADER_BYTES - p->have);
+                r = receive(p, BUS_FRAME_HEADER_BYTES - p->have, e);
                 if (r <= 0 || p->have < BUS_FRAME_HEADER_BYTES)
                         return r;
                 r = take_header(p, e);
@@ -174,7 +202,7 @@ static int take_message(BusPeer *p, Error *e)
         if (r >= 0 && p->have == p->room && p->have < p->size)
                 r = make_room(p, p->size < 2 * p->room ? p->size : 2 * p->room, e);
         if (r >= 0)
-                r = receive(p, (p->size < p->room ? p->size : p->room) - p->have);
+                r = receive(p, (p->size < p->room ? p->size : p->room) - p->have, e);
         if (r < 0 || p->have < p->size)
                 return r;
         r = pass(p, p->data, p->size);

@@ -17,22 +17,25 @@ struct BusWaiter {
 BusPending *bus_pending_new(BusClient *client, sd_bus_message *message)
 {
         const Config *config = supervisor_config(client->link->owner->supervisor);
-        uint64_t bytes = client->link->peer ? bus_peer_message_bytes(client->link->peer) : 0;
+        const BusPeer *peer = client->link->peer;
+        uint64_t bytes = peer ? bus_peer_message_bytes(peer) : 0, fds = peer ? bus_peer_message_fds(peer) : 0;
         BusPending *p = client->n_pending < config->clients.calls ? calloc(1, sizeof *p) : NULL;
 
-        if (!p || client->user->awaited_bytes + bytes > config->clients.memory_bytes) {
+        if (!p || client->user->awaited_bytes + bytes > config->clients.memory_bytes ||
+            client->user->awaited_fds + fds > BUS_FDS_PER_USER) {
                 sd_bus_reply_method_errorf(message, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                            "at most %" PRIu64 " calls of one client may wait for their answer, and %" PRIu64
-                                           " bytes of one user's",
-                                           config->clients.calls, config->clients.memory_bytes);
+                                           " bytes and %d descriptors of one user's",
+                                           config->clients.calls, config->clients.memory_bytes, BUS_FDS_PER_USER);
                 free(p);
                 return NULL;
         }
         *p = (BusPending){
-                .next = client->pending, .client = client, .message = sd_bus_message_ref(message), .bytes = bytes};
+                .next = client->pending, .client = client, .message = sd_bus_message_ref(message), .bytes = bytes, .fds = fds};
         client->pending = p;
         client->n_pending++;
         client->user->awaited_bytes += bytes;
+        client->user->awaited_fds += fds;
         return p;
 }
 
@@ -55,6 +58,7 @@ BusPending *bus_pending_free(BusPending *p)
                         *at = p->next;
                         p->client->n_pending--;
                         p->client->user->awaited_bytes -= p->bytes;
+                        p->client->user->awaited_fds -= p->fds;
                         break;
                 }
         if (p->is_stored)

@@ -19,6 +19,7 @@
 #define BUS_JOB "org.skep.Engine1.Job"
 #define BUS_WORKER_PATH BUS_PATH "/worker"
 #define BUS_WORKER "org.skep.Engine1.Worker"
+#define BUS_FDS_PER_USER 1024 /* held for messages on the socket that have not come whole; and for those that wait */
 #define BUS_ERROR(name) "org.skep.Engine1.Error." name
 
 typedef struct BusClient BusClient;
@@ -61,6 +62,7 @@ struct BusUser {
         uid_t uid;
         uint64_t n_clients, n_awaited;
         uint64_t unfinished_bytes, awaited_bytes; /* of messages that have not come whole; that wait for an answer */
+        uint64_t unfinished_fds, awaited_fds;     /* likewise */
 };
 
 struct Bus {
@@ -103,8 +105,9 @@ void bus_say_refused(Bus *bus, const Error *e);
 /* Begins to serve a connection. Takes the descriptor over, when it returns 0. */
 int bus_peer_new(BusClient *client, int fd);
 BusPeer *bus_peer_free(BusPeer *peer); /* returns NULL */
-/* How large the message is that is being handled. */
+/* How large the message is that is being handled, and how many descriptors it has brought. */
 size_t bus_peer_message_bytes(const BusPeer *peer);
+size_t bus_peer_message_fds(const BusPeer *peer);
 
 /* Begins to connect; what comes of it is found in the event loop. */
 int bus_message_bus_open(Bus *bus, const char *address, Error *e);
@@ -162,7 +165,7 @@ struct BusPending {
         BusPending *next;
         BusClient *client;
         sd_bus_message *message;
-        uint64_t bytes;             /* of it; of a message bus: 0 */
+        uint64_t bytes, fds;        /* of it; of a message bus: 0 */
         Submission *submission;     /* or, for Wait: */
         struct BusWaiter *waiters;  /* one for each job */
         size_t n_waiters;

@@ -45,6 +45,10 @@ hostile() {
         hostile descriptor_flood
 }
 
+@test "descriptors come with inputs alone, and so many are held for one user" {
+        hostile descriptors_of_calls
+}
+
 @test "a million ids are refused, and cost nothing" {
         hostile million_ids
 }

@@ -117,6 +117,41 @@ def descriptor_flood(_):
         c.close()
 
 
+def descriptors_of_calls(_):
+    """Descriptors with calls that have no use for them, and that are kept until they are answered. They are refused, and closed."""
+    c = wire.Connection(address)
+    c.manager("Pause")
+    id = is_served()
+    held = descriptors()
+    fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(253)]
+    for _ in range(10):
+        for some in (fds, fds[:1]):
+            c.send(wire.NAME, wire.PATH, wire.MANAGER, "Wait", "ast", ([id], 1 << 40), some, flags=wire.NO_REPLY)
+            reply = c.manager("Wait", "ast", [id], 1 << 40, fds=some)
+            assert reply.error == "org.freedesktop.DBus.Error.LimitsExceeded", (reply.error, reply.body)
+    # Those that nobody names are kept as well.
+    reply = c.manager("Submit", "sa(sh)", TRUE, [], fds=fds)
+    assert reply.error == "org.freedesktop.DBus.Error.LimitsExceeded", (reply.error, reply.body)
+    assert not c.manager("Submit", "sa(sh)", TRUE, [], fds=fds[:16]).error
+    assert descriptors() <= held + OPEN_MAX, f"{descriptors()} descriptors, {held} before"
+    # Messages that stop before their end, with as many as one can bring.
+    kept, closed = [], 0
+    for _ in range(40):
+        kept.append(wire.Connection(address))
+        try:
+            kept[-1].raw(unfinished_call(1000), fds)
+            is_served()
+            kept[-1].raw(b"x")
+            is_served()
+            kept[-1].raw(b"x")
+        except wire.Closed:
+            closed += 1
+    assert closed == 36, closed
+    for x in kept:
+        x.close()
+    c.manager("Resume")
+
+
 def million_ids(_):
     """A million names of jobs in one call, and as many jobs as nobody has room for."""
     c = wire.Connection(address)
