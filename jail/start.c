@@ -126,14 +126,18 @@ static int make_environment(char *const *of_image, char *const *wanted, char ***
 /* As podman and docker do: the image's entry point, then the job's command, or the image's own where there is none. */
 static int make_command(const JailSpec *spec, const ImageConfig *image, char ***ret)
 {
-        _cleanup_strv_ char **list = NULL;
         char *const *words = spec->command && spec->command[0] ? spec->command : image->command;
+        size_t n = strv_length(image->entrypoint) + strv_length(words);
+        _cleanup_strv_ char **list = n ? calloc(n + 1, sizeof *list) : NULL;
 
+        if (n && !list)
+                return -ENOMEM;
+        n = 0;
         for (size_t i = 0; image->entrypoint && image->entrypoint[i]; i++)
-                if (strv_add(&list, image->entrypoint[i]) < 0)
+                if (!(list[n++] = strdup(image->entrypoint[i])))
                         return -ENOMEM;
         for (size_t i = 0; words && words[i]; i++)
-                if (strv_add(&list, words[i]) < 0)
+                if (!(list[n++] = strdup(words[i])))
                         return -ENOMEM;
         *ret = take(list);
         return 0;

@@ -305,25 +305,35 @@ int json_read_string(json_object *value, const char *path, void *target_string, 
         return 0;
 }
 
-int json_read_strings(json_object *value, const char *path, void *target_strv, Error *e)
+/* The list has its size from the start: to find its end for each string would take a stranger's array times itself. */
+int json_read_strings_to(json_object *value, const char *path, size_t max, char ***target, Error *e)
 {
         _cleanup_strv_ char **list = NULL;
-        char ***target = target_strv;
 
         if (!json_object_is_type(value, json_type_array))
                 return json_error(path, e, "must be an array of strings");
-        for (size_t i = 0; i < json_object_array_length(value); i++) {
+        const size_t n = json_object_array_length(value);
+        if (n > max)
+                return json_error(path, e, "must have at most %zu elements", max);
+        if (n > 0 && !(list = calloc(n + 1, sizeof *list)))
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++) {
                 const char *text = plain_string(json_object_array_get_idx(value, i));
                 if (!text) {
                         _cleanup_free_ char *here = json_path_index(path, i);
                         return json_error(here ? here : path, e, "must be a string without NUL");
                 }
-                if (strv_add(&list, text) < 0)
+                if (!(list[i] = strdup(text)))
                         return error_oom(e);
         }
         strv_free(*target);
         *target = take(list);
         return 0;
+}
+
+int json_read_strings(json_object *value, const char *path, void *target_strv, Error *e)
+{
+        return json_read_strings_to(value, path, SIZE_MAX, target_strv, e);
 }
 
 int json_read_bool(json_object *value, const char *path, void *target_bool, Error *e)

@@ -55,6 +55,8 @@ int json_error(const char *path, Error *e, const char *format, ...) _printf_(3, 
 /* Readers. Strings have no NUL inside; `target` owns what it gets, and what it held before is freed. */
 int json_read_string(json_object *value, const char *path, void *target_string, Error *e);
 int json_read_strings(json_object *value, const char *path, void *target_strv, Error *e);
+/* The same of an array of at most `max` strings: a longer one is refused before anything of it is read. */
+int json_read_strings_to(json_object *value, const char *path, size_t max, char ***target, Error *e);
 int json_read_bool(json_object *value, const char *path, void *target_bool, Error *e);
 int json_read_size(json_object *value, const char *path, void *target_uint64, Error *e);
 int json_read_duration(json_object *value, const char *path, void *target_uint64, Error *e);

@@ -90,10 +90,13 @@ void strv_remove(char **list, const char *text)
 
 int strv_copy(char *const *list, char ***ret)
 {
-        _cleanup_strv_ char **copy = NULL;
+        const size_t n = strv_length(list);
+        _cleanup_strv_ char **copy = n ? calloc(n + 1, sizeof *copy) : NULL;
 
-        for (size_t i = 0; list && list[i]; i++)
-                if (strv_add(&copy, list[i]) < 0)
+        if (n && !copy)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                if (!(copy[i] = strdup(list[i])))
                         return -ENOMEM;
         *ret = take(copy);
         return 0;

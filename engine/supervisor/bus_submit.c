@@ -128,6 +128,7 @@ static int read_batch_job(sd_bus_message *m, BatchMessage *batch)
 {
         const char *name, *digest;
         BatchJob job = {0};
+        size_t n = 0;
 
         if (batch->n == batch->room) {
                 size_t room = batch->room ? 2 * batch->room : 64;
@@ -140,8 +141,9 @@ static int read_batch_job(sd_bus_message *m, BatchMessage *batch)
         int r = sd_bus_message_read(m, "s", &job.spec);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        /* Here too, one more than is taken is enough. */
         while (r >= 0 && (r = sd_bus_message_read(m, "(ss)", &name, &digest)) > 0)
-                if (strv_add(&job.inputs, name) < 0 || strv_add(&job.inputs, digest) < 0)
+                if (n++ <= JAIL_INPUTS_MAX && (strv_add(&job.inputs, name) < 0 || strv_add(&job.inputs, digest) < 0))
                         r = -ENOMEM;
         batch->jobs[batch->n++] = job;
         return r < 0 ? r : sd_bus_message_exit_container(m);

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #define ARGUMENTS_MAX 65536
+#define VARIABLES_MAX 1000
 #define LABELS_MAX 64
+#define REASONS_MAX 64
 #define ATTEMPTS_MAX 100
 #define KEY_MAX 255
 
@@ -27,34 +29,49 @@ static int read_name(json_object *value, const char *path, void *target_string, 
 static int read_command(json_object *value, const char *path, void *target_strv, Error *e)
 {
         char ***list = target_strv;
-        int r = json_read_strings(value, path, list, e);
+        int r = json_read_strings_to(value, path, ARGUMENTS_MAX, list, e);
 
         if (r >= 0 && (strv_length(*list) == 0 || !(*list)[0][0]))
                 return json_error(path, e, "must name a program");
-        if (r >= 0 && strv_length(*list) > ARGUMENTS_MAX)
-                return json_error(path, e, "must have at most %d elements", ARGUMENTS_MAX);
         return r;
 }
 
+static int read_variable(const char *path, const char *key, json_object *value, char **ret, Error *e)
+{
+        _cleanup_free_ char *here = json_path_key(path, key), *text = NULL;
+
+        if (!here)
+                return error_oom(e);
+        int r = name_check_variable(key, e);
+        if (r >= 0)
+                r = json_read_string(value, here, &text, e);
+        if (r >= 0 && asprintf(ret, "%s=%s", key, text) < 0) {
+                *ret = NULL;
+                return error_oom(e);
+        }
+        return r;
+}
+
+/* An object has each key once, so that none has to be looked for among those before it. */
 static int read_environment(json_object *value, const char *path, void *target_strv, Error *e)
 {
-        char ***list = target_strv;
+        _cleanup_strv_ char **list = NULL;
+        size_t n = 0;
 
         if (!json_object_is_type(value, json_type_object))
                 return json_error(path, e, "must be an object of strings");
+        const int length = json_object_object_length(value);
+        if (length > VARIABLES_MAX)
+                return json_error(path, e, "must have at most %d variables", VARIABLES_MAX);
+        if (length > 0 && !(list = calloc((size_t)length + 1, sizeof *list)))
+                return error_oom(e);
         json_object_object_foreach(value, key, text)
         {
-                _cleanup_free_ char *here = json_path_key(path, key), *variable = NULL;
-                if (!here)
-                        return error_oom(e);
-                int r = name_check_variable(key, e);
-                if (r >= 0)
-                        r = json_read_string(text, here, &variable, e);
-                if (r >= 0 && environment_set(list, key, variable) < 0)
-                        return error_oom(e);
+                int r = read_variable(path, key, text, &list[n++], e);
                 if (r < 0)
                         return r;
         }
+        *(char ***)target_strv = take(list);
         return 0;
 }
 
@@ -86,10 +103,8 @@ static int read_priority(json_object *value, const char *path, void *target_uint
 static int read_labels(json_object *value, const char *path, void *target_strv, Error *e)
 {
         char ***list = target_strv;
-        int r = json_read_strings(value, path, list, e);
+        int r = json_read_strings_to(value, path, LABELS_MAX, list, e);
 
-        if (r >= 0 && strv_length(*list) > LABELS_MAX)
-                return json_error(path, e, "must have at most %d elements", LABELS_MAX);
         for (size_t i = 0; r >= 0 && *list && (*list)[i]; i++)
                 r = name_check("label", (*list)[i], e);
         return r;
@@ -111,7 +126,7 @@ static int read_attempts(json_object *value, const char *path, void *target_uint
 static int read_reasons(json_object *value, const char *path, void *target_set, Error *e)
 {
         _cleanup_strv_ char **names = NULL;
-        int r = json_read_strings(value, path, &names, e);
+        int r = json_read_strings_to(value, path, REASONS_MAX, &names, e);
         unsigned set = 0;
 
         for (size_t i = 0; r >= 0 && names && names[i]; i++) {

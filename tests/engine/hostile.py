@@ -166,6 +166,9 @@ def million_ids(_):
     assert not reply.error, reply.body
     reply = c.manager("SubmitBatch", "a(sa(ss))", [(TRUE, [])] * 10001)
     assert reply.error == "org.skep.Engine1.Error.BadSpec", (reply.error, reply.body)
+    # And a job with more inputs than it can have.
+    reply = c.manager("SubmitBatch", "a(sa(ss))", [(TRUE, [("a", "b")] * 60000)])
+    assert reply.error == "org.skep.Engine1.Error.BadSpec" and "16 inputs" in reply.body[0], (reply.error, reply.body)
 
 
 def unfinished_call(size):

@@ -73,6 +73,55 @@ START_TEST(test_a_bad_job_is_refused_with_its_key)
 }
 END_TEST
 
+/* {"command": ["a"], "KEY": [ITEM, ITEM, ...]}, or an object, whose item gets a number. */
+static char *long_job(const char *key, const char *brackets, const char *item, int n)
+{
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        ck_assert_ptr_nonnull(f);
+        fprintf(f, "{\"command\": [\"a\"], \"%s\": %c", key, brackets[0]);
+        for (int i = 0; i < n; i++) {
+                if (i > 0)
+                        putc(',', f);
+                if (brackets[0] == '{')
+                        fprintf(f, "\"%s%d\": \"\"", item, i);
+                else
+                        fputs(item, f);
+        }
+        fprintf(f, "%c}", brackets[1]);
+        fclose(f);
+        return text;
+}
+
+/* That they are too long is said before anything in them is looked at. */
+START_TEST(test_lists_of_a_job_have_an_end)
+{
+        static const struct {
+                const char *key, *brackets, *item, *wrong;
+                int max;
+                const char *sentence;
+        } cases[] = {
+                {"command", "[]", "\"a\"", "5", 65536, "command: must have at most 65536 elements"},
+                {"environment", "{}", "A", "A=", 1000, "environment: must have at most 1000 variables"},
+                {"labels", "[]", "\"a\"", "5", 64, "labels: must have at most 64 elements"},
+        };
+        _cleanup_error_ Error e = ERROR_NULL;
+        JobSpec spec;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_free_ char *most = long_job(cases[i].key, cases[i].brackets, cases[i].item, cases[i].max);
+                _cleanup_free_ char *more = long_job(cases[i].key, cases[i].brackets, cases[i].wrong, cases[i].max + 1);
+                assert_ok(spec_parse(most, &spec, &e), &e);
+                ck_assert_uint_eq(strv_length(i == 0 ? spec.command : i == 1 ? spec.environment : spec.labels),
+                                  (size_t)cases[i].max);
+                spec_done(&spec);
+                assert_refused(spec_parse(more, &spec, &e), &e, cases[i].sentence);
+        }
+}
+END_TEST
+
 START_TEST(test_a_final_state_never_changes)
 {
         for (JobState from = 0; from < JOB_STATE_MAX; from++)
@@ -281,6 +330,7 @@ Suite *engine_suite(void)
 
         tcase_add_test(tests, test_a_job_is_read_whole);
         tcase_add_test(tests, test_a_bad_job_is_refused_with_its_key);
+        tcase_add_test(tests, test_lists_of_a_job_have_an_end);
         tcase_add_test(tests, test_a_final_state_never_changes);
         tcase_add_test(tests, test_jobs_are_found_by_id);
         tcase_add_test(tests, test_members_of_an_array_have_ids_in_their_order);
