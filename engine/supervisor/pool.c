@@ -72,6 +72,7 @@ static PoolWorker *worker_new(Pool *pool, unsigned number)
                 return NULL;
         *w = (PoolWorker){
                 .pool = pool, .number = number, .state = WORKER_GONE, .pidfd = -1, .socket = -1, .warm = UINT64_MAX};
+        STAILQ_INIT(&w->unsent);
         snprintf(w->name, sizeof w->name, "%u", number);
         TAILQ_FOREACH(after, &pool->workers, entry)
                 if (after->number > number)
@@ -584,8 +585,8 @@ PoolWorker *pool_find_room(Pool *pool)
         PoolWorker *best = NULL, *w;
 
         TAILQ_FOREACH(w, &pool->workers, entry)
-                if (w->state == WORKER_READY && w->phase == PHASE_WORK && w->running < pool->jobs_per_worker &&
-                    w->kept < WORKER_ATTEMPTS_MAX && (!best || w->running < best->running))
+                if (w->state == WORKER_READY && w->phase == PHASE_WORK && w->n_unsent == 0 &&
+                    w->running < pool->jobs_per_worker && w->kept < WORKER_ATTEMPTS_MAX && (!best || w->running < best->running))
                         best = w;
         return best;
 }

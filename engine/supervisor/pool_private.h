@@ -11,6 +11,13 @@
 #define POLICIES_KNOWN 32
 #define ACKNOWLEDGED_AT_ONCE 64
 
+/* What a worker is told that does not read at the moment. */
+typedef struct PoolMessage {
+        STAILQ_ENTRY(PoolMessage) entry;
+        size_t size;
+        char data[];
+} PoolMessage;
+
 struct PoolWorker {
         TAILQ_ENTRY(PoolWorker) entry;
         Pool *pool;
@@ -46,6 +53,9 @@ struct PoolWorker {
         } acknowledged[ACKNOWLEDGED_AT_ONCE]; /* to be sent */
         size_t n_acknowledged;
         sd_event_source *acknowledging;
+        STAILQ_HEAD(, PoolMessage) unsent;
+        size_t n_unsent;
+        sd_event_source *reading; /* until it must have read some of it */
 };
 
 TAILQ_HEAD(PoolWorkerList, PoolWorker);
@@ -102,7 +112,7 @@ void pool_worker_disconnect(PoolWorker *worker);
 
 void pool_worker_acknowledge(PoolWorker *worker, const char *job, uint64_t attempt);
 
-/* Says what jails it is to keep ready: its part of what the pool is to have. */
+/* Says what jails it is to keep ready: its part of what the pool is to have. One that does not read is told when it does. */
 void pool_worker_keep_warm(PoolWorker *worker);
 
 /* Takes nothing more. */

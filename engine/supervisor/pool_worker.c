@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 
 #define END_USEC (5 * USEC_PER_SECOND) /* from the end of its connection to its own */
+#define READ_USEC (30 * USEC_PER_SECOND) /* what it is told it has to have read by then */
+#define UNSENT_MAX (2 * WORKER_ATTEMPTS_MAX + 8) /* each of its attempts may be cancelled, and acknowledged */
 #define JAILS_LOOK_USEC (2 * USEC_PER_MSEC)
 #define JAILS_END_USEC (30 * USEC_PER_SECOND) /* from its own end to that of its jails */
 
@@ -113,8 +115,17 @@ void pool_worker_expect(PoolWorker *w, uint64_t usec)
 
 /* ---- its connection ---- */
 
+static void forget_unsent(PoolWorker *w)
+{
+        for (PoolMessage *m; (m = STAILQ_FIRST(&w->unsent)); free(m))
+                STAILQ_REMOVE_HEAD(&w->unsent, entry);
+        w->n_unsent = 0;
+        w->reading = sd_event_source_disable_unref(w->reading);
+}
+
 void pool_worker_disconnect(PoolWorker *w)
 {
+        forget_unsent(w);
         w->io = sd_event_source_disable_unref(w->io);
         w->acknowledging = sd_event_source_disable_unref(w->acknowledging);
         w->socket = close_fd(w->socket);
@@ -141,13 +152,73 @@ static int send_to(PoolWorker *w, const WorkerMessage *message, const int *fds, 
         _cleanup_packer_ Packer p = {0};
 
         worker_message_pack(&p, message);
-        return p.failed ? -ENOMEM : send_message(w->socket, p.data, p.size, fds, n_fds);
+        return p.failed ? -ENOMEM : w->n_unsent > 0 ? -EAGAIN : send_message(w->socket, p.data, p.size, fds, n_fds);
+}
+
+static int on_unread(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        expel(userdata, "it does not read what it is told");
+        return 0;
+}
+
+static int watch_reading(PoolWorker *w)
+{
+        w->reading = sd_event_source_disable_unref(w->reading);
+        return sd_event_add_time_relative(w->pool->event, &w->reading, CLOCK_MONOTONIC, READ_USEC, 0, on_unread, w);
+}
+
+/* Many may be told to it in one go, as when an array is cancelled, and it has other tenants' jobs: that it has not read all of
+ * that yet is no reason to end it. What waits goes before all that comes later. */
+static int send_later(PoolWorker *w, const WorkerMessage *message)
+{
+        _cleanup_packer_ Packer p = {0};
+
+        worker_message_pack(&p, message);
+        PoolMessage *m = !p.failed && w->n_unsent < UNSENT_MAX ? malloc(sizeof *m + p.size) : NULL;
+        if (!m)
+                return -ENOMEM;
+        m->size = p.size;
+        memcpy(m->data, p.data, p.size);
+        STAILQ_INSERT_TAIL(&w->unsent, m, entry);
+        if (w->n_unsent++ > 0)
+                return 0;
+        int r = sd_event_source_set_io_events(w->io, EPOLLIN | EPOLLOUT);
+        return r < 0 ? r : watch_reading(w);
 }
 
 static void tell(PoolWorker *w, const WorkerMessage *message)
 {
-        if (w->phase == PHASE_WORK && send_to(w, message, NULL, 0) < 0)
+        if (w->phase != PHASE_WORK)
+                return;
+        int r = send_to(w, message, NULL, 0);
+        if (r == -EAGAIN)
+                r = send_later(w, message);
+        if (r < 0)
                 expel(w, "it does not take messages");
+}
+
+/* It reads again. */
+static void send_unsent(PoolWorker *w)
+{
+        PoolMessage *m;
+        int r = 0;
+
+        while (r >= 0 && (m = STAILQ_FIRST(&w->unsent)) && (r = send_message(w->socket, m->data, m->size, NULL, 0)) >= 0) {
+                STAILQ_REMOVE_HEAD(&w->unsent, entry);
+                w->n_unsent--;
+                free(m);
+        }
+        if (r == -EAGAIN)
+                r = watch_reading(w);
+        else if (r >= 0)
+                r = sd_event_source_set_io_events(w->io, EPOLLIN);
+        if (r < 0) {
+                expel(w, "it does not take messages");
+        } else if (w->n_unsent == 0) {
+                forget_unsent(w);
+                pool_worker_keep_warm(w);
+                w->pool->events->has_room(w->pool->userdata);
+        }
 }
 
 void pool_worker_stop(PoolWorker *w)
@@ -276,9 +347,14 @@ static void take_all(PoolWorker *w)
                 ;
 }
 
-static int on_worker(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
+static int on_worker(sd_event_source *source _unused_, int fd _unused_, uint32_t events, void *userdata)
 {
-        take_next(userdata);
+        PoolWorker *w = userdata;
+
+        if (events & EPOLLOUT)
+                send_unsent(w);
+        if (w->socket >= 0 && events & ~(uint32_t)EPOLLOUT)
+                take_next(w);
         return 0;
 }
 
@@ -328,7 +404,8 @@ void pool_worker_keep_warm(PoolWorker *w)
         uint64_t workers = pool->target > 0 ? pool->target : 1;
         WorkerMessage m = {.kind = WORKER_KEEP_WARM};
 
-        if (w->phase != PHASE_WORK || w->state != WORKER_READY || w->version < 3 || (pool->n_warm == 0 && !w->expecting))
+        if (w->phase != PHASE_WORK || w->state != WORKER_READY || w->version < 3 || w->n_unsent > 0 ||
+            (pool->n_warm == 0 && !w->expecting))
                 return;
         /* Jobs that come at once are spread over all of them. */
         for (size_t i = 0; i < pool->n_warm; i++) {

@@ -312,6 +312,66 @@ START_TEST(test_a_worker_whose_jails_are_there_is_not_lost_yet)
 }
 END_TEST
 
+/* It does not read before there is a file, and says what it was told then. */
+#define MANY_CANCELS 600
+
+static void play_slow(int socket)
+{
+        char text[32], file[64];
+        WorkerMessage m;
+        unsigned n = 0;
+
+        greet(socket, 2);
+        say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
+        snprintf(file, sizeof file, "%s/read", directory);
+        while (access(file, F_OK) < 0)
+                usleep(1000);
+        for (; n < MANY_CANCELS; n++)
+                if (hear(socket, PHASE_WORK, 2, &m, NULL) != WORKER_CANCEL || m.attempt != n + 1)
+                        break;
+        snprintf(text, sizeof text, "{\"heard\":%u}", n);
+        say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "a", .attempt = 1, .report = text});
+        if (hear(socket, PHASE_WORK, 2, &m, NULL) != WORKER_ACKNOWLEDGE)
+                _exit(1);
+        wait_for_stop(socket);
+}
+
+START_TEST(test_a_worker_that_is_slow_is_told_later_and_in_order)
+{
+        char file[64];
+
+        part = play_slow;
+        make_pool(1);
+        loop_until(pool_size(pool).connected == 1);
+        for (uint64_t attempt = 1; attempt <= MANY_CANCELS; attempt++)
+                pool_cancel(pool_next_worker(pool, NULL), "a", attempt);
+        ck_assert_uint_eq(pool_size(pool).connected, 1);
+        ck_assert_ptr_null(pool_find_room(pool));
+        snprintf(file, sizeof file, "%s/read", directory);
+        close(open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        n_room = 0;
+        loop_until(n_reported == 1);
+        ck_assert_str_eq(report, "a 1 {\"heard\":600}");
+        ck_assert_ptr_nonnull(pool_find_room(pool));
+        ck_assert_uint_ge(n_room, 2); /* of the report, and before, when it had read all */
+        ck_assert_uint_eq(n_lost, 0);
+        run_something(pool_find_room(pool));
+}
+END_TEST
+
+START_TEST(test_a_worker_that_does_not_read_is_not_told_for_ever)
+{
+        part = play_slow;
+        make_pool(1);
+        loop_until(pool_size(pool).connected == 1);
+        for (uint64_t attempt = 1; pool_size(pool).connected == 1; attempt++) {
+                ck_assert_uint_lt(attempt, 100000);
+                pool_cancel(pool_next_worker(pool, NULL), "a", attempt);
+        }
+        loop_until(n_lost == 1);
+}
+END_TEST
+
 /* It says nothing of its condition, and what it would say now is out of turn. */
 static void play_version_before(int socket)
 {
@@ -597,6 +657,8 @@ Suite *pool_suite(void)
         tcase_add_test(tests, test_workers_are_started_scaled_and_drained);
         tcase_add_test(tests, test_a_worker_that_dies_is_lost_and_started_again);
         tcase_add_test(tests, test_a_worker_says_what_it_has_no_room_for);
+        tcase_add_test(tests, test_a_worker_that_is_slow_is_told_later_and_in_order);
+        tcase_add_test(tests, test_a_worker_that_does_not_read_is_not_told_for_ever);
         tcase_add_test(tests, test_the_version_before_is_understood);
         tcase_add_test(tests, test_workers_share_what_jails_are_expected);
         tcase_add_test(tests, test_the_version_before_is_not_told_what_to_expect);
