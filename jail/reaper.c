@@ -4,6 +4,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
+#include "engine/base/name.h"
 #include "jail/landlock.h"
 #include "jail/listener.h"
 #include "jail/resident.h"
@@ -31,7 +32,8 @@ static _Noreturn void fail(int control_fd, ReaperKind kind, int status, const Er
 {
         ReaperMessage message = {.kind = kind, .status = status};
 
-        snprintf(message.text, sizeof message.text, "%s", error_text(e));
+        const char *text = error_text(e);
+        memcpy(message.text, text, text_start(text, sizeof message.text - 1));
         tell(control_fd, &message);
         _exit(1);
 }

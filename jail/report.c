@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/base/json.h"
+#include "engine/base/name.h"
 #include "jail/jail.h"
 
 #include <string.h>
@@ -82,7 +83,9 @@ json_object *jail_report_to_json(const JailReport *r)
         json_add_string(o, "reason", jail_reason_name(r->reason));
         json_add_number(o, "exit_code", r->exit_code < 0 ? UINT64_MAX : (uint64_t)r->exit_code);
         json_add_number(o, "signal", (uint64_t)r->signal);
-        json_add_string(o, "message", r->message);
+        /* Whatever has come into the sentence: of a report that is not JSON nothing can be read, nor that it has failed. */
+        _cleanup_free_ char *message = r->message ? text_escape(r->message, strlen(r->message)) : NULL;
+        json_add_string(o, "message", message);
         json_add_string(o, "start", r->warm ? "warm" : "cold");
         json_add_string(o, "policy_digest", *r->policy_digest ? r->policy_digest : NULL);
         json_add_number(o, "setup_usec", r->setup_usec);

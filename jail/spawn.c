@@ -212,7 +212,10 @@ static int start(Spawn *s, int flags, Error *e)
 
 static int early_error(const Spawn *s, Error *e)
 {
-        return s->error < 0 && !s->exec_failed ? error_errno(e, s->error, "%s%s", s->step, s->detail) : 0;
+        if (s->error >= 0 || s->exec_failed)
+                return 0;
+        _cleanup_free_ char *shown = text_escape(s->detail, PATH_MAX);
+        return error_errno(e, s->error, "%s%s", s->step, shown ? shown : "");
 }
 
 int spawn_ahead(Spawn *s, bool filtered, Error *e)

@@ -3,6 +3,7 @@
 
 #include "engine/base/archive.h"
 #include "engine/base/fd.h"
+#include "engine/base/name.h"
 #include "jail/confine.h"
 #include "jail/landlock.h"
 
@@ -54,7 +55,7 @@ static _Noreturn void unpack_child(const Plan *plan, int archive_fd, int dir_fd,
                 archive_unpack(archive_fd, dir_fd, &rules, &e);
         if (e.code < 0) {
                 const char *text = error_text(&e);
-                write_full(pipe_fd, text, strnlen(text, SENTENCE_MAX));
+                write_full(pipe_fd, text, text_start(text, SENTENCE_MAX));
         }
         _exit(0);
 }
@@ -79,8 +80,10 @@ int unpack_input(const Plan *plan, const char *name, int archive_fd, int dir_fd,
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (n > 0) {
+                /* An archive that has taken the process over says what it likes. */
                 sentence[n] = '\0';
-                return error_set(e, -EINVAL, "input \"%s\": %s", name, sentence);
+                _cleanup_free_ char *shown = text_escape(sentence, SENTENCE_MAX);
+                return error_set(e, -EINVAL, "input \"%s\": %s", name, shown ? shown : "cannot be unpacked");
         }
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
                 return error_set(e, -EINVAL, "input \"%s\": unpacking it ended by signal %d", name, WTERMSIG(status));

@@ -47,17 +47,17 @@ int member_write(struct archive *a, struct archive_entry *entry, int fd, const c
                 if (*bytes > max_bytes || (uint64_t)offset > max_bytes)
                         return name_error(-E2BIG, path, "the files together are too large", e);
                 if (lseek(fd, offset, SEEK_SET) < 0)
-                        return error_errno(e, -errno, "%s", path);
+                        return name_errno(-errno, path, e);
                 r = write_full(fd, data, size);
                 if (r < 0)
-                        return error_errno(e, r, "%s", path);
+                        return name_errno(r, path, e);
         }
         /* A file with a hole at its end has no block there. */
         if (archive_entry_size_is_set(entry)) {
                 if ((uint64_t)archive_entry_size(entry) > max_bytes)
                         return name_error(-E2BIG, path, "the files together are too large", e);
                 if (ftruncate(fd, archive_entry_size(entry)) < 0)
-                        return error_errno(e, -errno, "%s", path);
+                        return name_errno(-errno, path, e);
         }
         return 0;
 }

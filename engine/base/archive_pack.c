@@ -70,9 +70,9 @@ static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
         _cleanup_close_ int fd = open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 
         if (fd < 0)
-                return error_errno(p->error, fd, "%s", path);
+                return name_errno(fd, path, p->error);
         if (fstat(fd, &st) < 0)
-                return error_errno(p->error, -errno, "%s", path);
+                return name_errno(-errno, path, p->error);
         if (!S_ISREG(st.st_mode)) {
                 p->skipped++;
                 return 0;
@@ -87,7 +87,7 @@ static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
                 size_t want = (size_t)(st.st_size - done) < CHUNK ? (size_t)(st.st_size - done) : CHUNK;
                 ssize_t n = read_full(fd, p->buffer, want);
                 if (n < 0)
-                        return error_errno(p->error, (int)n, "%s", path);
+                        return name_errno((int)n, path, p->error);
                 if (n == 0)
                         break; /* it shrank: libarchive fills up with zeros */
                 if (archive_write_data(p->archive, p->buffer, (size_t)n) < 0)
@@ -116,7 +116,7 @@ static int pack_directory(Pack *p, int dir_fd, const char *name, const char *pat
                 return name_error(-ELOOP, path, "nested too deep", p->error);
         int fd = open_beneath(dir_fd, name, O_RDONLY | O_DIRECTORY, 0);
         if (fd < 0)
-                return error_errno(p->error, fd, "%s", *path ? path : "the directory");
+                return *path ? name_errno(fd, path, p->error) : error_errno(p->error, fd, "the directory");
         _cleanup_closedir_ DIR *dir = fdopendir(fd);
         if (!dir) {
                 close(fd);
@@ -126,7 +126,7 @@ static int pack_directory(Pack *p, int dir_fd, const char *name, const char *pat
                 errno = 0;
                 struct dirent *d = readdir(dir);
                 if (!d)
-                        return errno ? error_errno(p->error, -errno, "%s", path) : 0;
+                        return errno ? name_errno(-errno, path, p->error) : 0;
                 if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
                         continue;
                 _cleanup_free_ char *here = NULL;
@@ -136,7 +136,7 @@ static int pack_directory(Pack *p, int dir_fd, const char *name, const char *pat
                 }
                 struct stat st;
                 if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return error_errno(p->error, -errno, "%s", here);
+                        return name_errno(-errno, here, p->error);
                 int r = 0;
                 if (S_ISDIR(st.st_mode)) {
                         r = pack_header(p, here, &st, NULL);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define CHUNK ((size_t)64 << 10)
+#define SENTENCE_MAX 512
 
 /* Opens the directory that holds the last part, making those on the way that are missing. */
 static int open_parent(int dir_fd, char *const *parts)
@@ -35,10 +36,10 @@ static int unpack_file(struct archive *a, struct archive_entry *entry, int dir_f
 
         /* A later member of the same name replaces the earlier one, as tar does. */
         if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-                return error_errno(e, -errno, "%s", path);
+                return name_errno(-errno, path, e);
         _cleanup_close_ int fd = open_beneath(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, mode);
         if (fd < 0)
-                return error_errno(e, fd, "%s", path);
+                return name_errno(fd, path, e);
         return member_write(a, entry, fd, path, bytes, rules->max_bytes, e);
 }
 
@@ -53,10 +54,10 @@ static int unpack_hardlink(int dir_fd, int parent, const char *name, const char 
                 return name_error(-EINVAL, path, "a hard link to nothing", e);
         _cleanup_close_ int other = open_parent(dir_fd, parts);
         if (other < 0)
-                return error_errno(e, other, "%s", path);
+                return name_errno(other, path, e);
         if ((unlinkat(parent, name, 0) < 0 && errno != ENOENT) ||
             linkat(other, parts[strv_length(parts) - 1], parent, name, 0) < 0)
-                return error_errno(e, -errno, "%s", path);
+                return name_errno(-errno, path, e);
         return 0;
 }
 
@@ -78,13 +79,13 @@ static int unpack_entry(struct archive *a, struct archive_entry *entry, int dir_
         const char *name = parts[strv_length(parts) - 1];
         _cleanup_close_ int parent = open_parent(dir_fd, parts);
         if (parent < 0)
-                return error_errno(e, parent, "%s", path);
+                return name_errno(parent, path, e);
 
         if (link)
                 return unpack_hardlink(dir_fd, parent, name, link, path, e);
         switch (archive_entry_filetype(entry)) {
         case AE_IFDIR:
-                return mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? error_errno(e, -errno, "%s", path) : 0;
+                return mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? name_errno(-errno, path, e) : 0;
         case AE_IFREG:
                 return unpack_file(a, entry, parent, name, path, bytes, rules, e);
         case AE_IFLNK:
@@ -93,11 +94,20 @@ static int unpack_entry(struct archive *a, struct archive_entry *entry, int dir_
                 if (!archive_entry_symlink(entry) ||
                     (unlinkat(parent, name, 0) < 0 && errno != ENOENT) ||
                     symlinkat(archive_entry_symlink(entry), parent, name) < 0)
-                        return error_errno(e, errno ? -errno : -EINVAL, "%s", path);
+                        return name_errno(errno ? -errno : -EINVAL, path, e);
                 return 0;
         default:
                 return name_error(-EINVAL, path, "a device, FIFO or socket in the archive is refused", e);
         }
+}
+
+/* The library's sentence may have names of members in it. */
+static int refuse(struct archive *a, Error *e)
+{
+        const char *why = archive_error_string(a);
+        _cleanup_free_ char *shown = text_escape(why ? why : "", SENTENCE_MAX);
+
+        return error_set(e, -EINVAL, "not a tar archive: %s", shown ? shown : "");
 }
 
 int archive_unpack(int in_fd, int dir_fd, const ArchiveRules *rules, Error *e)
@@ -111,13 +121,13 @@ int archive_unpack(int in_fd, int dir_fd, const ArchiveRules *rules, Error *e)
         archive_read_support_format_tar(a);
         archive_read_support_format_empty(a);
         if (archive_read_open_fd(a, in_fd, CHUNK) != ARCHIVE_OK)
-                return error_set(e, -EINVAL, "not a tar archive: %s", archive_error_string(a));
+                return refuse(a, e);
         for (;;) {
                 int r = archive_read_next_header(a, &entry);
                 if (r == ARCHIVE_EOF)
                         return 0;
                 if (r < ARCHIVE_WARN)
-                        return error_set(e, -EINVAL, "not a tar archive: %s", archive_error_string(a));
+                        return refuse(a, e);
                 if (++entries > rules->max_entries)
                         return error_set(e, -E2BIG, "the archive has more than %llu entries",
                                          (unsigned long long)rules->max_entries);

@@ -50,6 +50,17 @@ bool name_is_printable(const char *text)
         return true;
 }
 
+size_t text_start(const char *text, size_t max)
+{
+        size_t n = strnlen(text, max + 1);
+
+        if (n <= max)
+                return n;
+        for (n = max; n > 0 && max - n < 3 && ((unsigned char)text[n] & 0xc0) == 0x80;)
+                n--;
+        return n;
+}
+
 static bool is_name_character(char c)
 {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -107,6 +118,11 @@ int name_error(int code, const char *name, const char *why, Error *e)
         _cleanup_free_ char *escaped = name_escape(name);
 
         return error_set(e, code, "\"%s\": %s", escaped ? escaped : "", why);
+}
+
+int name_errno(int code, const char *name, Error *e)
+{
+        return name_error(code, name, strerror(-code), e);
 }
 
 static int refuse(const char *what, const char *name, const char *why, Error *e)

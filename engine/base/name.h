@@ -31,5 +31,10 @@ char *text_escape(const char *text, size_t max);
 /* The same between quotation marks, of which there are none within it. */
 char *name_quote(const char *text);
 
+/* How many bytes to take of a text that may have `max`, so that no character of UTF-8 is cut in two. */
+size_t text_start(const char *text, size_t max);
+
 /* Sets the sentence "\"name\": why", with the name escaped. Returns `code`. */
 int name_error(int code, const char *name, const char *why, Error *e);
+/* The same of a negative errno. */
+int name_errno(int code, const char *name, Error *e);

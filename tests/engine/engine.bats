@@ -256,6 +256,24 @@ load one_engine
         [ "$(ls "$state/blobs" | wc -l)" -eq 0 ]
 }
 
+@test "why a job has failed is known whatever its words and its archives are" {
+        python3 - <<'P'
+import io, tarfile
+with tarfile.open("f", "w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:
+    for name in ("a\udcff", "a\udcff/b"):
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        tar.addfile(member, io.BytesIO(b"x"))
+P
+        id=$("$build/submit-raw" "$SKEP_ADDRESS" '{"command": ["true"]}' t/ 0 < f)
+        ctl wait "$id" || true
+        [ "$(field "$id" 'job["report"]["reason"], job["report"]["message"]')" = 'setup-failed input "t/": "a\xff/b": Not a directory' ]
+        id=$("$build/submit-raw" "$SKEP_ADDRESS" "{\"command\": [\"$(printf 'é%.0s' {1..300})\"]}")
+        ctl wait "$id" || true
+        [ "$(field "$id" 'job["report"]["reason"]')" = exec-failed ]
+        [[ "$(field "$id" 'job["report"]["message"]')" == éééé* ]]
+}
+
 @test "busctl introspects and calls the private socket" {
         run busctl --address="$SKEP_ADDRESS" introspect org.skep.Engine1 /org/skep/Engine1
         [ "$status" -eq 0 ]

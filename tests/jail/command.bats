@@ -28,6 +28,21 @@ load jail
         [ "$status" -eq 126 ]
 }
 
+@test "whatever a job's words are, its report is JSON in UTF-8, and says what was wrong" {
+        says() { # SENTENCE: of the report, which is read as strictly as can be
+                python3 -c 'import json, sys; print(json.loads(open(sys.argv[1], "rb").read().decode())["message"])' "$report" > message
+                grep -qF -- "$1" message
+        }
+        long=$(printf 'é%.0s' {1..300})
+        run -127 jail -- "$long" </dev/null
+        says éééé
+        [ "$(reason)" = exec-failed ]
+        run -127 jail -- "x$long" </dev/null
+        says xéééé
+        run -127 jail -- $'/no/\xff' </dev/null
+        says '/no/\xff: not found in the jail'
+}
+
 @test "a script whose interpreter is missing says so, and is 126" {
         printf '#!/no/interpreter\n' > script
         chmod +x script

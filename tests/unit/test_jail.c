@@ -314,6 +314,24 @@ START_TEST(test_what_was_not_measured_is_null_in_the_report)
 }
 END_TEST
 
+START_TEST(test_a_report_is_json_whatever_is_in_its_sentence)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_json_ json_object *read = NULL;
+        JailReport report;
+        char message[] = "\"a\xff\x1b\": \xc3\xa9 \xc3";
+
+        jail_report_init(&report);
+        report.message = message;
+        _cleanup_json_ json_object *o = jail_report_to_json(&report);
+        json_object *value;
+        const char *text = json_object_to_json_string(o);
+        assert_ok(json_parse_text(text, strlen(text), &read, &e), &e);
+        ck_assert(json_object_object_get_ex(read, "message", &value));
+        ck_assert_str_eq(json_object_get_string(value), "\"a\\xff\\x1b\": \xc3\xa9 \\xc3");
+}
+END_TEST
+
 START_TEST(test_a_stuck_reader_does_not_block_a_sink)
 {
         int fds[2];
@@ -456,6 +474,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_names_of_layers_that_may_be_missing);
         tcase_add_test(tests, test_exit_status_of_a_report);
         tcase_add_test(tests, test_what_was_not_measured_is_null_in_the_report);
+        tcase_add_test(tests, test_a_report_is_json_whatever_is_in_its_sentence);
         tcase_add_test(tests, test_a_stuck_reader_does_not_block_a_sink);
         suite_add_tcase(suite, tests);
         return suite;

@@ -166,6 +166,18 @@ START_TEST(test_lists_of_strings)
 }
 END_TEST
 
+START_TEST(test_a_text_is_cut_between_characters)
+{
+        ck_assert_uint_eq(text_start("abc", 3), 3);
+        ck_assert_uint_eq(text_start("abcd", 3), 3);
+        ck_assert_uint_eq(text_start("ab\xc3\xa9", 4), 4);
+        ck_assert_uint_eq(text_start("ab\xc3\xa9", 3), 2);
+        ck_assert_uint_eq(text_start("a\xf0\x9f\x90\x9d", 4), 1);
+        ck_assert_uint_eq(text_start("\xc3\xa9", 1), 0);
+        ck_assert_uint_eq(text_start("\xa9\xa9\xa9\xa9\xa9\xa9\xa9\xa9", 7), 4); /* nothing that could be one */
+}
+END_TEST
+
 START_TEST(test_digest_is_sha256)
 {
         char hex[DIGEST_HEX_SIZE];
@@ -190,6 +202,7 @@ Suite *text_suite(void)
         tcase_add_test(tests, test_lengths_beyond_the_message_are_refused);
         tcase_add_test(tests, test_lists_of_strings);
         tcase_add_test(tests, test_digest_is_sha256);
+        tcase_add_test(tests, test_a_text_is_cut_between_characters);
         suite_add_tcase(suite, tests);
         return suite;
 }
