@@ -270,6 +270,24 @@ static int admit_all(Supervisor *s, Batch *batch)
         return 0;
 }
 
+/* Those who have submitted a job of it alone, by its key, while it was being stored. Who has given the batch up has given up
+ * theirs, too, since it is all or none. */
+static void answer_twins(Supervisor *s, const Batch *batch, const Error *error, bool stored)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        if (!stored && error->code >= 0) {
+                error_set(&e, -EAGAIN, "the batch that had this idempotency_key was given up: try again");
+                error = &e;
+        }
+        for (Submission *twin = s->submissions, *next; twin; twin = next) {
+                next = twin->next;
+                if (twin->earlier &&
+                    bsearch(twin->earlier->id.text, batch->items, batch->n, sizeof *batch->items, compare_to_own))
+                        submission_answer_twin(twin, stored ? twin->earlier : NULL, error);
+        }
+}
+
 static void on_stored(const Error *error, void *userdata)
 {
         _cleanup_strv_ char **ids = NULL;
@@ -290,6 +308,7 @@ static void on_stored(const Error *error, void *userdata)
                                 store_remove(s->store, &batch->items[i].id);
                 give_back(s, batch);
         }
+        answer_twins(s, batch, &e, r >= 0 && submission->answered);
         if (submission->answered)
                 submission->answered(r < 0 ? NULL : ids, &e, submission->userdata);
         submission_free(submission);

@@ -172,6 +172,13 @@ static bool has_twin(const Submission *submission)
         return false;
 }
 
+void submission_answer_twin(Submission *twin, const Job *job, const Error *error)
+{
+        if (twin->submitted)
+                twin->submitted(job, error, twin->userdata);
+        submission_free(twin);
+}
+
 /* Those who have submitted the same again while it was being stored. */
 static void answer_twins(const Submission *submission, const Job *job, const Error *error)
 {
@@ -179,11 +186,8 @@ static void answer_twins(const Submission *submission, const Job *job, const Err
 
         for (Submission *twin = submission->supervisor->submissions, *next; twin; twin = next) {
                 next = twin->next;
-                if (twin->earlier != which)
-                        continue;
-                if (twin->submitted)
-                        twin->submitted(job, error, twin->userdata);
-                submission_free(twin);
+                if (twin->earlier == which)
+                        submission_answer_twin(twin, job, error);
         }
 }
 

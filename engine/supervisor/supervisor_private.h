@@ -215,6 +215,8 @@ struct Submission {
 
 Submission *submission_new(Supervisor *supervisor, void *userdata);
 void submission_free(Submission *submission);
+/* Ends one whose `earlier` is stored now, which is `job`, or NULL: it could not be. */
+void submission_answer_twin(Submission *twin, const Job *job, const Error *error);
 void batch_free(struct Batch *batch);
 
 /* Ends submissions that are under way, without an answer. */

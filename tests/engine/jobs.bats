@@ -348,6 +348,44 @@ P
         ctl wait $(cat three)
 }
 
+@test "a job of a batch that is being stored is found by its key, or is said to be none" {
+        python3 -B - "$SKEP_ADDRESS" "$BATS_TEST_DIRNAME" <<'P'
+import json, sys
+sys.path.insert(0, sys.argv[2])
+import wire
+
+def spec(key):
+    return json.dumps({"command": ["true"], "idempotency_key": key})
+
+def submit_batch(c, prefix):  # so many take a while
+    c.send(wire.NAME, wire.PATH, wire.MANAGER, "SubmitBatch", "a(sa(ss))", ([(spec(f"{prefix}{i}"), []) for i in range(4000)],))
+    return c.serial
+
+c = wire.Connection(sys.argv[1], timeout=30)
+c.manager("Pause")
+batch = submit_batch(c, "key-")
+alone = c.send(wire.NAME, wire.PATH, wire.MANAGER, "Submit", "sa(sh)", (spec("key-3999"), []))
+answers = {}
+while len(answers) < 2:
+    reply = c.read()
+    answers[reply.fields.get(5)] = reply
+assert not answers[alone].error, answers[alone].body
+assert answers[alone].body[0] == answers[batch].body[0][3999]
+# Nobody waits any more for the first.
+gone = wire.Connection(sys.argv[1], timeout=30)
+submit_batch(gone, "other-")
+alone = c.send(wire.NAME, wire.PATH, wire.MANAGER, "Submit", "sa(sh)", (spec("other-3999"), []))
+gone.close()
+reply = c.answer(alone)
+assert not reply.error or "was given up" in reply.body[0], reply.body
+for reply in answers.values():
+    for id in reply.body[0] if isinstance(reply.body[0], list) else []:
+        c.manager("Cancel", "s", id)
+c.manager("Resume")
+P
+        ctl run -- true
+}
+
 @test "a chain that is named from its end is bounded" {
         python3 -c '
 import json
