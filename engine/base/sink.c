@@ -42,17 +42,33 @@ void sink_flush(Sink *s)
         s->start = s->size = 0;
 }
 
+/* A reader that is always a little behind must not have us keep all that it has read: its part goes when it is the larger one,
+ * so that no byte is moved more often than another comes. */
+static int make_room(Sink *s, size_t size)
+{
+        if (s->start > s->size / 2) {
+                memmove(s->data, s->data + s->start, s->size - s->start);
+                s->size -= s->start;
+                s->start = 0;
+        }
+        if (s->room - s->size >= size)
+                return 0;
+        size_t room = s->size + size > 2 * s->room ? s->size + size : 2 * s->room;
+        char *larger = realloc(s->data, room);
+        if (!larger)
+                return -ENOMEM;
+        s->data = larger;
+        s->room = room;
+        return 0;
+}
+
 int sink_add(Sink *s, const void *data, size_t size)
 {
         if (s->broken)
                 return 0;
-        if (s->room - s->size < size) {
-                char *larger = realloc(s->data, s->size + size);
-                if (!larger)
-                        return -ENOMEM;
-                s->data = larger;
-                s->room = s->size + size;
-        }
+        int r = make_room(s, size);
+        if (r < 0)
+                return r;
         memcpy(s->data + s->size, data, size);
         s->size += size;
         sink_flush(s);

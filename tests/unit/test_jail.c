@@ -314,6 +314,35 @@ START_TEST(test_what_was_not_measured_is_null_in_the_report)
 }
 END_TEST
 
+START_TEST(test_a_reader_that_is_always_behind_does_not_make_a_sink_grow)
+{
+        enum { BLOCK = 4096, BLOCKS = 1000 };
+        char block[BLOCK] = {0};
+        size_t put = 0, got = 0;
+        int fds[2];
+        Sink sink;
+
+        ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+        sink_init(&sink, fds[1]);
+        for (int i = 0; i < 40; i++) /* more than the pipe holds: from here on there is always something left */
+                ck_assert_int_eq(sink_add(&sink, block, BLOCK), 0);
+        for (int i = 0; i < BLOCKS; i++) {
+                for (size_t k = 0; k < BLOCK; k++)
+                        block[k] = (char)(put++ % 251);
+                ck_assert_int_eq(sink_add(&sink, block, BLOCK), 0);
+                ck_assert_uint_gt(sink_waiting(&sink), 0);
+                ck_assert_int_eq(read(fds[0], block, BLOCK), BLOCK);
+                for (size_t k = 0; i >= 40 && k < BLOCK; k++)
+                        if (block[k] != (char)(got++ % 251))
+                                ck_abort_msg("byte %zu is another", got - 1);
+        }
+        ck_assert_uint_lt(sink.room, 64 * BLOCK * 4);
+        sink_done(&sink);
+        close(fds[0]);
+        close(fds[1]);
+}
+END_TEST
+
 START_TEST(test_a_report_is_json_whatever_is_in_its_sentence)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -475,6 +504,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_exit_status_of_a_report);
         tcase_add_test(tests, test_what_was_not_measured_is_null_in_the_report);
         tcase_add_test(tests, test_a_report_is_json_whatever_is_in_its_sentence);
+        tcase_add_test(tests, test_a_reader_that_is_always_behind_does_not_make_a_sink_grow);
         tcase_add_test(tests, test_a_stuck_reader_does_not_block_a_sink);
         suite_add_tcase(suite, tests);
         return suite;
