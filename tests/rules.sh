@@ -71,6 +71,12 @@ verdict "every manual page is in a package" \
                 grep -qE "man/man./$name\$|^usr/share/man/man${name##*.}\$" packaging/deb/*.install || echo "$name"
         done)"
 
+# Bash does not end a test for what "!" makes false; only as its last command does that count.
+verdict "no test goes on over a command that was to fail" \
+        "$(awk 'FNR == 1 { at = "" }
+                at != "" && !/^[ \t]*(#|$)/ { if (!/^}/) print at; at = "" }
+                /^[ \t]+! / && !/(\|\||&&)/ { at = FILENAME ":" FNR ":" $0 }' tests/*.bash tests/*/*.bats tests/*/*.bash)"
+
 verdict "every message id is in the catalog, and none else" \
         "$(sed -n 's/.*\[LOG_EVENT_.*"\([0-9a-f]*\)",/\1/p' engine/base/log.c | sort > build/message-ids
         sed -n 's/^-- \([0-9a-f]*\)$/\1/p' units/skep.catalog | sort | diff build/message-ids -)"

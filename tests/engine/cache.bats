@@ -73,11 +73,11 @@ origin() { # keys of the job, further options
                 "$base, \"environment\": {\"A\": \"1\", \"B\": \"2\"}" "$base, \"working_directory\": \"/tmp\"" "$base, \"policy\": \"strict\"" \
                 "$base, \"labels\": [\"l\"]" "$base, \"limits\": {\"pids\": 20}" "$base, \"tenant\": \"other\""; do
                 id=$(origin "$other")
-                ! grep -qx "$id" seen 2>/dev/null
+                run ! grep -qx "$id" seen
                 echo "$id" >> seen
                 [ "$(origin "$other")" = "$id" ]
         done
-        ! grep -qx "$first" seen
+        run ! grep -qx "$first" seen
         # Not what it is called or how it is run, nor the order of the environment.
         [ "$(origin "$base, \"environment\": {\"B\": \"2\", \"A\": \"1\"}")" = "$(sed -n 4p seen)" ]
         [ "$(origin "$base, \"name\": \"n\", \"meta\": {\"a\": 1}, \"retry\": {\"attempts\": 1}")" = "$first" ]

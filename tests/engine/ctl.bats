@@ -254,9 +254,11 @@ complete_line() { # words
         complete_line skepctl status "" | grep -qx "$id"
         complete_line skepctl status "" | grep -qx "$done"
         complete_line skepctl cancel "" | grep -qx "$id"
-        ! complete_line skepctl cancel "" | grep -qx "$done"
+        complete_line skepctl cancel "" > offered
+        run ! grep -qx "$done" offered
         complete_line skepctl rm "${done:0:20}" | grep -qx "$done"
-        ! complete_line skepctl rm "" | grep -qx "$id"
+        complete_line skepctl rm "" > offered
+        run ! grep -qx "$id" offered
         [ -z "$(complete_line skepctl run -- cancel)" ]
         address=$SKEP_ADDRESS
         export SKEP_ADDRESS=/nonexistent
