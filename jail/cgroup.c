@@ -19,6 +19,9 @@
 #define NAMES_MAX 100
 #define FILE_MAX ((size_t)64 << 10)
 #define CPU_PERIOD_USEC 100000
+#define CPU_PERIOD_LONG_USEC 1000000 /* no longer one is taken, kernel/sched/core.c: max_cfs_quota_period */
+#define CPU_QUOTA_MIN_USEC 1000      /* nor a smaller part of it: min_cfs_quota_period */
+#define PIDS_MAX 4194304             /* PID_MAX_LIMIT, include/linux/threads.h: there are never more, and pids.max takes no more */
 #define DIGITS "0123456789"
 
 typedef struct Controller {
@@ -413,10 +416,20 @@ static int write_io_limits(int fd, const JailLimits *limits, Error *e)
         return limited > 0 ? 0 : error_set(e, -ENODEV, "there is no disk in /sys/block whose use could be limited");
 }
 
+/* Of a small part of a processor there are longer pauses: in the usual period it would be less than can be said. */
+static int write_cpu_limit(int fd, uint64_t milli, Error *e)
+{
+        uint64_t period = milli * CPU_PERIOD_USEC / 1000 < CPU_QUOTA_MIN_USEC ? CPU_PERIOD_LONG_USEC : CPU_PERIOD_USEC;
+        char text[64];
+
+        snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64, milli * period / 1000, period);
+        int r = write_file_at(fd, "cpu.max", text);
+        return r < 0 ? error_errno(e, r, "writing %s to cpu.max", text) : 0;
+}
+
 int cgroup_limit(int fd, const Plan *plan, Error *e)
 {
         const JailLimits *l = &plan->limits;
-        char text[64];
         int r;
 
         if ((plan->controllers & CONTROLLER_MEMORY) && l->memory_bytes != JAIL_UNLIMITED) {
@@ -430,15 +443,12 @@ int cgroup_limit(int fd, const Plan *plan, Error *e)
                 if (r < 0 && r != -ENOENT)
                         return error_errno(e, r, "writing memory.swap.max");
         }
-        if ((plan->controllers & CONTROLLER_CPU) && l->cpu_milli != JAIL_UNLIMITED) {
-                uint64_t quota = l->cpu_milli * CPU_PERIOD_USEC / 1000;
-                snprintf(text, sizeof text, "%" PRIu64 " %d", quota < 1000 ? 1000 : quota, CPU_PERIOD_USEC);
-                if ((r = write_file_at(fd, "cpu.max", text)) < 0)
-                        return error_errno(e, r, "writing %s to cpu.max", text);
-        }
+        if ((plan->controllers & CONTROLLER_CPU) && l->cpu_milli != JAIL_UNLIMITED &&
+            (r = write_cpu_limit(fd, l->cpu_milli, e)) < 0)
+                return r;
         /* One more for the reaper. */
         if ((plan->controllers & CONTROLLER_PIDS) && l->pids != JAIL_UNLIMITED &&
-            (r = write_number(fd, "pids.max", l->pids + 1, e)) < 0)
+            (r = write_number(fd, "pids.max", l->pids < PIDS_MAX ? l->pids + 1 : PIDS_MAX, e)) < 0)
                 return r;
         if ((plan->controllers & CONTROLLER_IO) &&
             (l->io_read_bytes_per_sec != JAIL_UNLIMITED || l->io_write_bytes_per_sec != JAIL_UNLIMITED))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
+#include "engine/base/remove_tree.h"
 #include "engine/base/sink.h"
 #include "engine/base/strv.h"
 #include "jail/cgroup.h"
@@ -314,6 +315,46 @@ START_TEST(test_what_was_not_measured_is_null_in_the_report)
 }
 END_TEST
 
+static void expect_text(int dir, const char *file, const char *wanted)
+{
+        _cleanup_free_ char *text = NULL;
+
+        ck_assert_int_eq(read_file_at(dir, file, 100, &text, NULL), 0);
+        ck_assert_str_eq(text, wanted);
+}
+
+/* In a directory like any other. */
+START_TEST(test_limits_are_said_so_that_the_kernel_takes_them)
+{
+        static const struct {
+                uint64_t cpu_milli, pids;
+                const char *cpu, *processes;
+        } cases[] = {
+                {1, 1, "1000 1000000", "2"},
+                {9, 4194303, "9000 1000000", "4194304"},
+                {10, 4194304, "1000 100000", "4194304"},
+                {1500, UINT64_C(1) << 40, "150000 100000", "4194304"},
+        };
+        char directory[] = "/tmp/skep-limits-XXXXXX";
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                Plan plan = {.limits = jail_limits_none, .controllers = CONTROLLER_CPU | CONTROLLER_PIDS};
+                plan.limits.cpu_milli = cases[i].cpu_milli;
+                plan.limits.pids = cases[i].pids;
+                close(openat(dir, "cpu.max", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+                close(openat(dir, "pids.max", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+                assert_ok(cgroup_limit(dir, &plan, &e), &e);
+                expect_text(dir, "cpu.max", cases[i].cpu);
+                expect_text(dir, "pids.max", cases[i].processes);
+        }
+        close(dir);
+        remove_tree_at(AT_FDCWD, directory);
+}
+END_TEST
+
 START_TEST(test_a_reader_that_is_always_behind_does_not_make_a_sink_grow)
 {
         enum { BLOCK = 4096, BLOCKS = 1000 };
@@ -505,6 +546,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_what_was_not_measured_is_null_in_the_report);
         tcase_add_test(tests, test_a_report_is_json_whatever_is_in_its_sentence);
         tcase_add_test(tests, test_a_reader_that_is_always_behind_does_not_make_a_sink_grow);
+        tcase_add_test(tests, test_limits_are_said_so_that_the_kernel_takes_them);
         tcase_add_test(tests, test_a_stuck_reader_does_not_block_a_sink);
         suite_add_tcase(suite, tests);
         return suite;
