@@ -131,7 +131,8 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error
         return path ? sd_bus_reply_method_return(m, "o", path) : -ENOMEM;
 }
 
-/* The ids are looked at one by one, and so are never all copied. Returns as bus_authorize() does. */
+/* The ids are looked at one by one, and so are never all copied. They are whole ones: of a start of some, all jobs that start so
+ * are looked at, and a call may have thousands. Returns as bus_authorize() does. */
 static int read_awaited(BusLink *link, sd_bus_message *m, Job **jobs, size_t room, size_t *n);
 
 static int method_wait(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
@@ -162,6 +163,11 @@ static int read_awaited(BusLink *link, sd_bus_message *m, Job **jobs, size_t roo
                         r = sd_bus_reply_method_errorf(m, SD_BUS_ERROR_LIMITS_EXCEEDED,
                                                        "at most %d ids for each call, and %d for each user",
                                                        IDS_PER_WAIT, AWAITED_PER_USER);
+                        return r < 0 ? r : 0;
+                }
+                if (!id_is_valid(id)) {
+                        r = sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"),
+                                                       "there is no such job: ids to wait for are whole ones");
                         return r < 0 ? r : 0;
                 }
                 if ((r = bus_find_job(link, m, id, method_wait, &jobs[*n])) <= 0)

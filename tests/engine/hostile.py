@@ -164,6 +164,10 @@ def million_ids(_):
         pass
     reply = c.manager("Wait", "ast", [is_served()] * 10000, 0)
     assert not reply.error, reply.body
+    # Starts of ids, of which each is looked for among all jobs.
+    for start in ("0", is_served()[:25]):
+        reply = c.manager("Wait", "ast", [start] * 20000, 0)
+        assert reply.error == "org.skep.Engine1.Error.NoSuchJob" and "whole" in reply.body[0], (reply.error, reply.body)
     reply = c.manager("SubmitBatch", "a(sa(ss))", [(TRUE, [])] * 10001)
     assert reply.error == "org.skep.Engine1.Error.BadSpec", (reply.error, reply.body)
     # And a job with more inputs than it can have.
