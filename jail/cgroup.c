@@ -228,6 +228,8 @@ static bool remove_groups_of(int base, const char *name)
         write_file_at(fd, "cgroup.kill", "1");
         int list = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *dir = list < 0 ? NULL : fdopendir(list);
+        if (!dir)
+                close_fd(list);
         for (struct dirent *d; dir && (d = readdir(dir));)
                 if (d->d_type == DT_DIR && d->d_name[0] != '.')
                         unlinkat(fd, d->d_name, AT_REMOVEDIR);

@@ -329,11 +329,10 @@ static int give_tmpfs(const Launch *l, int control, Error *e)
 {
         RootTmpfs tmpfs;
         int r = root_make_tmpfs(l->plan, l->ids, &tmpfs, e);
+        int fds[2] = {tmpfs.mount, tmpfs.context}; /* also where it could not be filled */
 
-        if (r < 0)
-                return r;
-        int fds[2] = {tmpfs.mount, tmpfs.context};
-        r = give_part(control, fds, 2, e);
+        if (r >= 0)
+                r = give_part(control, fds, 2, e);
         close_many(fds, 2);
         return r;
 }
