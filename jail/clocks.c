@@ -20,6 +20,17 @@ static uint64_t processors(void)
         return n > 0 ? (uint64_t)n : 1;
 }
 
+/* Since the job came into the jail, which may have been there before. What cannot be read now is looked at again. */
+static uint64_t cpu_used(const RunningJail *j)
+{
+        const Outcome *before = &j->before;
+        uint64_t used = cgroup_cpu_usec(j->cgroup), others = 0;
+
+        if (j->kind > 0 && before->cpu_user_usec != JAIL_UNKNOWN && before->cpu_system_usec != JAIL_UNKNOWN)
+                others = before->cpu_user_usec + before->cpu_system_usec;
+        return used > others ? used - others : 0;
+}
+
 /* Holds a jail against its clocks, and returns when to look again. */
 static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now)
 {
@@ -49,9 +60,8 @@ static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now)
                         running_jail_kill(j, JAIL_WALL_LIMIT);
         }
         if (limits->cpu_time_usec != JAIL_UNLIMITED && j->cgroup >= 0) {
-                uint64_t before = j->kind > 0 ? j->before.cpu_user_usec + j->before.cpu_system_usec : 0;
                 if (now >= j->cpu_check_usec) {
-                        uint64_t used = cgroup_cpu_usec(j->cgroup) - before;
+                        uint64_t used = cpu_used(j);
                         uint64_t left = used < limits->cpu_time_usec ? limits->cpu_time_usec - used : 0;
                         if (left == 0)
                                 running_jail_kill(j, JAIL_CPU_LIMIT);
