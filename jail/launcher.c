@@ -51,13 +51,14 @@ static void greet(Launcher *l, Unpacker *u)
                 r = error_set(&e, -EPROTO, "skep-launcher is of another version than the program that started it");
         /* Without a cgroup there are jails still, if the operator allows it: the caller decides. A group that was
          * named, though, is meant. */
-        if (r >= 0 && cgroup_choose(chosen, &base, &e) >= 0) {
-                int made = cgroup_tree_make(base, &l->cgroups, &e);
-                if (made < 0 && chosen)
-                        r = made;
+        int made = r < 0 ? r : cgroup_choose(chosen, &base, &e);
+        if (made >= 0) {
+                made = cgroup_tree_make(base, &l->cgroups, &e);
                 if (l->here)
                         watchdog_start(&l->watchdog, &l->cgroups);
         }
+        if (made < 0 && chosen)
+                r = made;
         pack_number(&p, r < 0 ? LAUNCHER_REFUSED : LAUNCHER_READY);
         if (r >= 0) {
                 pack_number(&p, l->cgroups.fd >= 0);

@@ -255,6 +255,19 @@ s.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2
         [[ $output == *jail-ids* ]]
 }
 
+@test "a cgroup that was named is meant, also where there are none" {
+        needs_root
+        without() { # skep-jail's arguments
+                unshare --mount sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"' sh "$build/skep-jail" \
+                        --allow-missing=cgroup,memory,cpu,pids,io,cpu_time "$@" </dev/null
+        }
+        run without --cgroup /sys/fs/cgroup/jails -- echo ran
+        [ "$status" -eq 125 ]
+        [[ $output == *"no cgroup v2 is mounted"* ]]
+        run without -- echo ran
+        [ "$output" = ran ]
+}
+
 @test "an archive that is none is refused, and names the input" {
         echo nonsense-that-is-not-a-tar > f
         head -c 2000 /dev/urandom > g
