@@ -182,7 +182,11 @@ void running_jail_gone(Launcher *l, RunningJail *j)
         int r = j->cgroup >= 0 ? cgroup_remove(&l->cgroups, j->cgroup_name) : 0;
 
         if (r == -EBUSY) {
-                j->retry_usec = monotonic_usec() + REMOVE_RETRY_USEC;
+                /* As a rule the kernel needs a moment; a process that waits for a disk, or a host that has stopped, longer. */
+                j->pause_usec = j->pause_usec == 0 ? REMOVE_RETRY_USEC
+                                : j->pause_usec < REMOVE_RETRY_MAX_USEC / 2 ? 2 * j->pause_usec
+                                                                            : REMOVE_RETRY_MAX_USEC;
+                j->retry_usec = monotonic_usec() + j->pause_usec;
                 return;
         }
         step_done(&j->ledger->steps, STEP_CGROUP_GONE);

@@ -36,6 +36,7 @@ typedef struct RunningJail {
         char cgroup_name[32];
         ReaperLedger *ledger;
         uint64_t received_usec, started_usec, ended_usec, cpu_check_usec, retry_usec;
+        uint64_t pause_usec; /* before its cgroup is removed again */
         bool killed, ended, exec_failed, setup_failed; /* what is known of its end, beside `verdict` */
         bool counted, oom_killed;                      /* its accounts are in `outcome` */
         JailReason verdict;                            /* why it was killed */
@@ -88,6 +89,7 @@ void running_jail_kill(RunningJail *j, JailReason verdict);
 /* What its descriptors say: its first process's messages, and its end. It may be freed by that. */
 void running_jail_event(Launcher *l, RunningJail *j);
 #define REMOVE_RETRY_USEC USEC_PER_MSEC
+#define REMOVE_RETRY_MAX_USEC (100 * USEC_PER_MSEC)
 /* Every process has gone: the report goes out when the cgroup has, too. Then the jail is freed. */
 void running_jail_gone(Launcher *l, RunningJail *j);
 
