@@ -136,7 +136,7 @@ static int take_line(BusPeer *p, Error *e)
         ssize_t n = recv(p->socket, seen, sizeof seen, MSG_PEEK);
 
         if (n <= 0)
-                return n < 0 ? -errno : -ECONNRESET;
+                return n == 0 ? -ECONNRESET : errno == EAGAIN ? 0 : -errno;
         const char *end = memchr(seen, '\n', (size_t)n);
         size_t size = end ? (size_t)(end - seen) + 1 : (size_t)n;
         int r = p->room >= p->have + size ? 0 : make_room(p, p->have + size, e);
