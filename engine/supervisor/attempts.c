@@ -136,9 +136,9 @@ static bool is_wanted(const Supervisor *s, const Job *job, uint64_t attempt)
         if (job->state != JOB_QUEUED || job->worker)
                 return false;
         /* Queued behind this attempt: somebody has requeued it while it ran. Or its report was on the disk, and the
-         * acknowledgement on its way. */
-        _cleanup_free_ char *report = store_report(s->store, &job->id, attempt);
-        return report == NULL;
+         * acknowledgement on its way. Where that cannot be read, the job stays queued, as it is written. */
+        _cleanup_free_ char *report = NULL;
+        return store_report(s->store, &job->id, attempt, &report, NULL) >= 0 && !report;
 }
 
 static bool on_claimed(PoolWorker *worker, const WorkerAttempt *a, void *userdata)

@@ -36,7 +36,10 @@ static int method_report(sd_bus_message *m, void *userdata, sd_bus_error *error 
         if (attempt > job->attempt)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR("NoSuchJob"), "job %s has no attempt %u", job->id.text,
                                                   attempt);
-        _cleanup_free_ char *report = supervisor_report(bus_supervisor(link), job, attempt);
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_free_ char *report = NULL;
+        if (supervisor_report(bus_supervisor(link), job, attempt, &report, &e) < 0)
+                return sd_bus_reply_method_errorf(m, BUS_ERROR("StoreFailed"), "%s", error_text(&e));
         return sd_bus_reply_method_return(m, "s", report ? report : "null");
 }
 

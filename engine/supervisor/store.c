@@ -219,16 +219,20 @@ int store_get(Store *s, const char *setting, char **ret, Error *e)
         return r;
 }
 
-char *store_report(Store *s, const Id *id, uint64_t attempt)
+int store_report(Store *s, const Id *id, uint64_t attempt, char **ret, Error *e)
 {
-        char *report = NULL;
+        int r = 0;
 
+        *ret = NULL;
         sqlite3_bind_text(s->report, 1, id->text, -1, SQLITE_STATIC);
         sqlite3_bind_int64(s->report, 2, (int64_t)attempt);
-        if (sqlite3_step(s->report) == SQLITE_ROW)
-                report = keep((const char *)sqlite3_column_text(s->report, 0));
+        int code = sqlite3_step(s->report);
+        if (code == SQLITE_ROW)
+                *ret = keep((const char *)sqlite3_column_text(s->report, 0));
+        else if (code != SQLITE_DONE)
+                r = database_error(s->path, s->reading, code, e);
         sqlite3_reset(s->report);
-        return report;
+        return r;
 }
 
 /* ---- loading ---- */

@@ -77,5 +77,5 @@ void store_remove(Store *store, const Id *id);
 void store_set(Store *store, const char *setting, const char *value);
 int store_get(Store *store, const char *setting, char **ret, Error *e);
 
-/* The report of an attempt; owned by the caller, NULL where there is none. */
-char *store_report(Store *store, const Id *id, uint64_t attempt);
+/* The report of an attempt; owned by the caller, NULL where there is none. Errors: of reading. */
+int store_report(Store *store, const Id *id, uint64_t attempt, char **ret, Error *e);

@@ -341,15 +341,18 @@ int supervisor_open_output(Supervisor *s, const Job *job, OutputStream stream, u
         return output_open(s->outputs, &job->id, attempt ? attempt : newest, stream, ended);
 }
 
-char *supervisor_report(Supervisor *s, const Job *job, uint64_t attempt)
+int supervisor_report(Supervisor *s, const Job *job, uint64_t attempt, char **ret, Error *e)
 {
         uint64_t newest = job->attempt;
 
+        *ret = NULL;
         if (attempt > newest)
-                return NULL;
+                return 0;
         if (attempt != 0 && attempt != newest)
-                return store_report(s->store, &job->id, attempt);
-        return job->report ? strdup(job->report) : NULL;
+                return store_report(s->store, &job->id, attempt, ret, e);
+        if (job->report && !(*ret = strdup(job->report)))
+                return error_oom(e);
+        return 0;
 }
 
 const Config *supervisor_config(const Supervisor *s)

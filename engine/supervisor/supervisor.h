@@ -111,8 +111,8 @@ void supervisor_pause(Supervisor *supervisor, bool paused, bool draining);
  * errno; -ENOENT no such attempt; -ENODATA what the job had left has been removed by somebody else. */
 int supervisor_open_output(Supervisor *supervisor, const Job *job, OutputStream stream, uint64_t attempt);
 
-/* The report of an attempt (0: the last that has one); owned by the caller, NULL where there is none. */
-char *supervisor_report(Supervisor *supervisor, const Job *job, uint64_t attempt);
+/* The report of an attempt (0: the last that has one); owned by the caller, NULL where there is none. Errors: of the store. */
+int supervisor_report(Supervisor *supervisor, const Job *job, uint64_t attempt, char **ret, Error *e);
 
 const Config *supervisor_config(const Supervisor *supervisor);
 /* How many workers there shall be. -ERANGE */

@@ -100,6 +100,11 @@ $n" ]
         [ "$(field "$id" 'job["attempt"], job["report"]["reason"], job["report"]["attempt"]')" = "2 exited 2" ]
         run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Report u 1
         [[ $output == *lost* ]]
+        # That it cannot be read is not that there is none.
+        sqlite3 "$state/jobs.db" 'ALTER TABLE attempts RENAME TO elsewhere'
+        run ! busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Report u 1
+        [[ $output == *"no such table"* ]]
+        sqlite3 "$state/jobs.db" 'ALTER TABLE elsewhere RENAME TO attempts'
 }
 
 @test "of an attempt whose worker has ended before it was packed, no half archive is shown" {
