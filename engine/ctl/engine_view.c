@@ -50,7 +50,7 @@ static int take_running(EngineView *v, sd_bus *bus, Error *e)
 
 int engine_view_take(EngineView *v, sd_bus *bus, Error *e)
 {
-        uint64_t before_usec = v->realtime_usec, finished = json_number(v->engine, "finished");
+        uint64_t before_usec = v->monotonic_usec, finished = json_number(v->engine, "finished");
         bool before = v->engine != NULL;
         int r;
 
@@ -58,10 +58,11 @@ int engine_view_take(EngineView *v, sd_bus *bus, Error *e)
         if ((r = client_properties(bus, ENGINE_PATH, ENGINE_MANAGER, &v->engine, e)) < 0)
                 return r;
         v->realtime_usec = realtime_usec();
+        v->monotonic_usec = monotonic_usec();
         v->finished_before = before ? finished : UINT64_MAX;
         uint64_t now = json_number(v->engine, "finished");
-        v->finished_per_second = before && now >= finished && v->realtime_usec > before_usec
-                                         ? (double)(now - finished) * 1e6 / (double)(v->realtime_usec - before_usec)
+        v->finished_per_second = before && now >= finished && v->monotonic_usec > before_usec
+                                         ? (double)(now - finished) * 1e6 / (double)(v->monotonic_usec - before_usec)
                                          : 0;
         if ((r = client_workers(bus, &v->workers, e)) < 0 ||
             (r = client_get(bus, "ListTenants", "aa{sv}", &v->tenants, e)) < 0)

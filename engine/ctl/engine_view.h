@@ -10,7 +10,7 @@
 
 /* The whole engine at one moment: its own figures, the workers, the tenants and the jobs that run. */
 typedef struct EngineView {
-        uint64_t realtime_usec;
+        uint64_t realtime_usec, monotonic_usec;
         json_object *engine, *workers, *tenants, *jobs; /* owned */
         uint64_t finished_before;                       /* of the moment before; UINT64_MAX: there was none */
         double finished_per_second;
