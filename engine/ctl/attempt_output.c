@@ -54,6 +54,22 @@ int attempt_output_open(AttemptOutput *o, sd_bus *bus, const char *path, uint32_
         return o->index >= 0 ? watch(inotify_fd, o->index, e) : 0;
 }
 
+static uint64_t size_of(int fd, uint64_t until)
+{
+        struct stat st;
+        uint64_t size = fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+
+        return size < until ? size : until;
+}
+
+/* The index first: what it tells of has been written before. */
+void attempt_output_end_here(AttemptOutput *o)
+{
+        o->index_until = size_of(o->index, o->index_until);
+        for (int i = 0; i < 2; i++)
+                o->until[i] = size_of(o->files[i], o->until[i]);
+}
+
 static bool is_same_place(const Stream *a, const Stream *b)
 {
         struct stat x, y;
@@ -95,7 +111,8 @@ static int pass_stream(AttemptOutput *o, int i, Stream *const streams[2], uint64
 
 static bool next_record(const AttemptOutput *o, IndexRecord *ret)
 {
-        if (o->index < 0 || pread(o->index, ret, sizeof *ret, (off_t)o->index_passed) != sizeof *ret)
+        if (o->index < 0 || o->index_passed >= o->index_until ||
+            pread(o->index, ret, sizeof *ret, (off_t)o->index_passed) != sizeof *ret)
                 return false;
         *ret = (IndexRecord){le64toh(ret->realtime_usec), le64toh(ret->offset), le32toh(ret->length),
                              le32toh(ret->stream)};
@@ -133,24 +150,21 @@ int attempt_output_pass(AttemptOutput *o, Stream *const streams[2], bool whole)
         if (r <= 0 || (o->index >= 0 && !whole))
                 return r;
         for (int i = 0; (r >= 0 || r == -ENODATA) && i < 2; i++) {
-                struct stat st;
-                if (fstat(o->files[i], &st) < 0 || (uint64_t)st.st_size <= o->passed[i])
+                uint64_t size = size_of(o->files[i], o->until[i]);
+                if (size <= o->passed[i])
                         continue;
-                r = pass_stream(o, i, streams, (uint64_t)st.st_size, 0);
+                r = pass_stream(o, i, streams, size, 0);
                 if (r == -ENODATA)
-                        o->passed[i] = (uint64_t)st.st_size; /* what cannot be read does not become readable */
+                        o->passed[i] = size; /* what cannot be read does not become readable */
         }
         return r < 0 && r != -ENODATA ? r : 0;
 }
 
 bool attempt_output_has_more(const AttemptOutput *o, Stream *const streams[2])
 {
-        for (int i = 0; i < 2; i++) {
-                struct stat st;
-                if (streams[i] && !streams[i]->sink.broken && fstat(o->files[i], &st) == 0 &&
-                    (uint64_t)st.st_size > o->passed[i])
+        for (int i = 0; i < 2; i++)
+                if (streams[i] && !streams[i]->sink.broken && size_of(o->files[i], o->until[i]) > o->passed[i])
                         return true;
-        }
         return false;
 }
 

@@ -13,15 +13,20 @@ typedef struct AttemptOutput {
         int files[2], index;   /* owned */
         uint64_t passed[2];    /* so far each stream was passed on */
         uint64_t index_passed; /* and so far the index */
+        uint64_t until[2], index_until; /* UINT64_MAX: as long as they grow */
 } AttemptOutput;
 
-#define ATTEMPT_OUTPUT_NULL ((AttemptOutput){.files = {-1, -1}, .index = -1})
+#define ATTEMPT_OUTPUT_NULL                                                                                            \
+        ((AttemptOutput){.files = {-1, -1}, .index = -1, .until = {UINT64_MAX, UINT64_MAX}, .index_until = UINT64_MAX})
 
 /* Opens those of an attempt (0: the last); what was open before is closed. With `inotify_fd`, changes are told there.
  */
 int attempt_output_open(AttemptOutput *output, sd_bus *bus, const char *path, uint32_t attempt, int inotify_fd,
                         Error *e);
 void attempt_output_close(AttemptOutput *output);
+
+/* What is written from now on is not passed on: of a job that writes faster than somebody reads, that would have no end. */
+void attempt_output_end_here(AttemptOutput *output);
 
 /* Passes on what is there, as far as the streams take it. Without `whole`, what the index does not tell of yet waits
  * for that. A stream that is not wanted is NULL. -ENOMEM. */

@@ -328,6 +328,8 @@ static int run(Follow *f, bool follow, uint32_t attempt, Error *e)
             attempt_output_has_more(&f->output, f->streams))
                 return error_set(e, -ENODATA, "no times were kept of this output");
         f->ended = !follow;
+        if (r >= 0 && !follow)
+                attempt_output_end_here(&f->output);
         if (r >= 0)
                 r = loop(f, e);
         /* The job may have ended while its last attempt was not yet the one that is shown. */

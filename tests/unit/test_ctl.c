@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/fd.h"
 #include "engine/base/strv.h"
 #include "engine/ctl/amount.h"
+#include "engine/ctl/attempt_output.h"
 #include "engine/ctl/job_texts.h"
 #include "engine/ctl/since.h"
 #include "engine/ctl/table.h"
@@ -9,6 +11,7 @@
 #include "tests/unit/unit.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 START_TEST(test_amounts_for_people)
 {
@@ -216,6 +219,30 @@ START_TEST(test_times_since)
 }
 END_TEST
 
+START_TEST(test_output_is_shown_up_to_where_it_was_when_it_was_asked_for)
+{
+        AttemptOutput output = ATTEMPT_OUTPUT_NULL;
+        _cleanup_close_ int shown = memfd_create("shown", MFD_CLOEXEC);
+        char text[16] = "";
+        Stream stream, *streams[2] = {&stream, &stream};
+
+        for (int i = 0; i < 2; i++)
+                ck_assert_int_ge(output.files[i] = memfd_create("output", MFD_CLOEXEC), 0);
+        ck_assert_int_eq(stream_init(&stream, shown, &(StreamOptions){.raw = true}), 0);
+        ck_assert_int_eq(write_full(output.files[0], "before", 6), 0);
+        attempt_output_end_here(&output);
+        ck_assert_int_eq(write_full(output.files[0], "after", 5), 0);
+        ck_assert_int_eq(write_full(output.files[1], "error", 5), 0);
+        ck_assert(attempt_output_has_more(&output, streams));
+        ck_assert_int_ge(attempt_output_pass(&output, streams, true), 0);
+        ck_assert(!attempt_output_has_more(&output, streams));
+        ck_assert_int_eq(pread(shown, text, sizeof text - 1, 0), 6);
+        ck_assert_str_eq(text, "before");
+        attempt_output_close(&output);
+        stream_done(&stream);
+}
+END_TEST
+
 Suite *ctl_suite(void)
 {
         Suite *suite = suite_create("ctl");
@@ -228,6 +255,7 @@ Suite *ctl_suite(void)
         tcase_add_test(tests, test_tables_are_aligned_by_columns);
         tcase_add_test(tests, test_a_cell_is_shown_whole);
         tcase_add_test(tests, test_times_since);
+        tcase_add_test(tests, test_output_is_shown_up_to_where_it_was_when_it_was_asked_for);
         suite_add_tcase(suite, tests);
         return suite;
 }
