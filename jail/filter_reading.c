@@ -56,7 +56,8 @@ static bool compare(uint16_t code, uint32_t a, uint32_t k)
         }
 }
 
-uint32_t filter_answer(const JailPolicy *policy, const struct seccomp_data *call)
+/* The answer to one call: SECCOMP_RET_…. A program that is not understood answers SECCOMP_RET_KILL_PROCESS. */
+static uint32_t filter_answer(const JailPolicy *policy, const struct seccomp_data *call)
 {
         uint32_t words[WORDS], a = 0;
         size_t length;

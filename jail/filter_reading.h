@@ -8,9 +8,6 @@
 /* What a policy's filter does, read from the compiled program itself: so it is what the kernel will do, whatever it was
  * compiled from. The policy must have been compiled. */
 
-/* The answer to one call: SECCOMP_RET_…. A program that is not understood answers SECCOMP_RET_KILL_PROCESS. */
-uint32_t filter_answer(const JailPolicy *policy, const struct seccomp_data *call);
-
 bool filter_allows(const JailPolicy *policy, const struct seccomp_data *call);
 /* For a call that nothing narrows: asked with zeros as its arguments. */
 bool filter_allows_number(const JailPolicy *policy, unsigned number);

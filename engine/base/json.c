@@ -336,14 +336,6 @@ int json_read_strings(json_object *value, const char *path, void *target_strv, E
         return json_read_strings_to(value, path, SIZE_MAX, target_strv, e);
 }
 
-int json_read_bool(json_object *value, const char *path, void *target_bool, Error *e)
-{
-        if (!json_object_is_type(value, json_type_boolean))
-                return json_error(path, e, "must be true or false");
-        *(bool *)target_bool = json_object_get_boolean(value);
-        return 0;
-}
-
 typedef int (*AmountParser)(const char *text, uint64_t *ret, Error *e);
 
 static int read_amount(json_object *value, const char *path, AmountParser parse, bool bare, void *target, Error *e)

@@ -57,7 +57,6 @@ int json_read_string(json_object *value, const char *path, void *target_string, 
 int json_read_strings(json_object *value, const char *path, void *target_strv, Error *e);
 /* The same of an array of at most `max` strings: a longer one is refused before anything of it is read. */
 int json_read_strings_to(json_object *value, const char *path, size_t max, char ***target, Error *e);
-int json_read_bool(json_object *value, const char *path, void *target_bool, Error *e);
 int json_read_size(json_object *value, const char *path, void *target_uint64, Error *e);
 int json_read_duration(json_object *value, const char *path, void *target_uint64, Error *e);
 int json_read_cpus(json_object *value, const char *path, void *target_uint64, Error *e);

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* From Erlang's first formula (all slots taken, jobs lost) for one slot more each time; then the second (jobs wait). */
+/* The chance that a job waits longer than `wait_sec`; 1 when the load is not below the slots. From Erlang's first
+ * formula (all slots taken, jobs lost) for one slot more each time; then the second (jobs wait). */
 static double chance(double blocked, double load, int slots, double job_sec, double wait_sec)
 {
         double use = load / slots;
@@ -12,15 +13,6 @@ static double chance(double blocked, double load, int slots, double job_sec, dou
                 return 1;
         double waits = blocked / (1 - use * (1 - blocked));
         return waits * exp(-(slots - load) * wait_sec / job_sec);
-}
-
-double waiting_chance(double load, int slots, double job_sec, double wait_sec)
-{
-        double blocked = 1;
-
-        for (int i = 1; i <= slots; i++)
-                blocked = load * blocked / (i + load * blocked);
-        return chance(blocked, load, slots, job_sec, wait_sec);
 }
 
 int waiting_slots(double load, double job_sec, double wait_sec, double share, int most)

@@ -6,6 +6,3 @@
 /* The least number of slots with which a job waits at most `wait_sec` with the chance `share`, when `load` jobs are at
  * work on average and each takes `job_sec`. At most `most`, which is returned when no number below it will do. */
 int waiting_slots(double load, double job_sec, double wait_sec, double share, int most);
-
-/* The chance that a job waits longer than `wait_sec`; 1 when the load is not below the slots. */
-double waiting_chance(double load, int slots, double job_sec, double wait_sec);

@@ -24,7 +24,8 @@ char *bus_path_of_job(const Job *job)
         return asprintf(&path, BUS_JOB_PATH "/%s", job->id.text) < 0 ? NULL : path;
 }
 
-int bus_find_job(BusLink *link, sd_bus_message *m, const char *id, sd_bus_message_handler_t again, Job **ret)
+/* By its id, or a start of it; asks polkit where it is another's. 1: it is there; 0 and negative as bus_authorize(). */
+static int find_job(BusLink *link, sd_bus_message *m, const char *id, sd_bus_message_handler_t again, Job **ret)
 {
         static const Caller all = {.root = true};
         int r = supervisor_find(bus_supervisor(link), &link->client->caller, id, ret);
@@ -51,7 +52,7 @@ static int read_job(BusLink *link, sd_bus_message *m, sd_bus_message_handler_t a
         const char *id;
         int r = sd_bus_message_read(m, "s", &id);
 
-        return r < 0 ? r : bus_find_job(link, m, id, again, ret);
+        return r < 0 ? r : find_job(link, m, id, again, ret);
 }
 
 /* ---- jobs ---- */
@@ -170,7 +171,7 @@ static int read_awaited(BusLink *link, sd_bus_message *m, Job **jobs, size_t roo
                                                        "there is no such job: ids to wait for are whole ones");
                         return r < 0 ? r : 0;
                 }
-                if ((r = bus_find_job(link, m, id, method_wait, &jobs[*n])) <= 0)
+                if ((r = find_job(link, m, id, method_wait, &jobs[*n])) <= 0)
                         return r;
                 (*n)++;
         }

@@ -226,9 +226,6 @@ int bus_worker_find(sd_bus *bus, const char *path, const char *interface, void *
 int bus_worker_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error);
 void bus_worker_changed(Bus *bus, const PoolWorker *worker, PoolChange change);
 
-/* Finds a job by its id, or a start of it, and asks polkit where it is another's. 1: it is there; 0 and negative as
- * bus_authorize(). */
-int bus_find_job(BusLink *link, sd_bus_message *message, const char *id, sd_bus_message_handler_t again, Job **ret);
 char *bus_path_of_job(const Job *job);
 
 /* Answers with the error of the interface that belongs to a negative errno. */

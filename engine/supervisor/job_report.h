@@ -3,7 +3,7 @@
 
 #include "engine/supervisor/job.h"
 
-/* Reports as the engine keeps them: the jail's, and what only the engine knows. Both return JSON that the caller owns,
+/* Reports as the engine keeps them: the jail's, and what only the engine knows. The first four return JSON that the caller owns,
  * NULL when out of memory. `worker` may be NULL. */
 
 char *job_report_complete(json_object *report, const Job *job, const char *worker);

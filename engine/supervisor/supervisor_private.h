@@ -113,9 +113,6 @@ void supervisor_dispatch(Supervisor *supervisor);
 /* An attempt has failed: the job runs again, if its rule for that says so. Takes `report` over. */
 void supervisor_attempt_failed(Supervisor *supervisor, Job *job, JailReason reason, char *report);
 
-/* Sets the timers of a job that is in the table: its deadline, and the end of its backoff. */
-void supervisor_set_timers(Supervisor *supervisor, Job *job);
-
 /* Ends a job for good: its state is `state` as soon as that is stored. Takes `report` over. */
 void supervisor_finish(Supervisor *supervisor, Job *job, JobState state, char *report);
 

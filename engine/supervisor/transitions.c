@@ -194,7 +194,8 @@ static void set_timer(Supervisor *s, sd_event_source **timer, uint64_t realtime,
         }
 }
 
-void supervisor_set_timers(Supervisor *s, Job *job)
+/* Of a job that is in the table: its deadline, and the end of its backoff. */
+static void set_timers(Supervisor *s, Job *job)
 {
         /* What has been started once has kept its deadline. */
         if (job->spec.deadline_usec && job->attempt == 0)
@@ -224,7 +225,7 @@ void supervisor_attempt_failed(Supervisor *s, Job *job, JailReason reason, char 
         free(job->report);
         job->report = report;
         job->due_usec = realtime_usec() + backoff_usec(job);
-        supervisor_set_timers(s, job);
+        set_timers(s, job);
         store_update(s->store, job, JOB_BACKOFF, report, NULL, NULL);
 }
 
@@ -245,7 +246,7 @@ int supervisor_admit(Supervisor *s, Job *job)
         } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
                 take_room(s, job);
         }
-        supervisor_set_timers(s, job);
+        set_timers(s, job);
         if (s->events)
                 s->events->admitted(job, s->events_userdata);
         return 0;
