@@ -122,7 +122,7 @@ int bus_authorize(BusLink *link, sd_bus_message *m, BusAction action, sd_bus_mes
                 return 1;
         if (link->peer)
                 return refuse(m, action) < 0 ? -EIO : 0;
-        BusPending *p = bus_pending_new(client, m);
+        BusPending *p = bus_pending_new(client, m, 0);
         if (!p)
                 return 0;
         p->action = action;

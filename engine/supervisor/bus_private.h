@@ -19,7 +19,7 @@
 #define BUS_JOB "org.skep.Engine1.Job"
 #define BUS_WORKER_PATH BUS_PATH "/worker"
 #define BUS_WORKER "org.skep.Engine1.Worker"
-#define BUS_FDS_PER_USER 1024 /* held for messages on the socket that have not come whole; and for those that wait */
+#define BUS_FDS_PER_USER 1024 /* held for messages on the socket that have not come whole; and for calls that wait */
 #define BUS_ERROR(name) "org.skep.Engine1.Error." name
 
 typedef struct BusClient BusClient;
@@ -165,7 +165,7 @@ struct BusPending {
         BusPending *next;
         BusClient *client;
         sd_bus_message *message;
-        uint64_t bytes, fds;        /* of it; of a message bus: 0 */
+        uint64_t bytes, fds;        /* of it; of a message bus, no bytes */
         Submission *submission;     /* or, for Wait: */
         struct BusWaiter *waiters;  /* one for each job */
         size_t n_waiters;
@@ -177,8 +177,9 @@ struct BusPending {
         bool is_stored; /* or: what was asked for is done, and is being stored */
 };
 
-/* NULL when the client has as many as it may: then the message is answered with that. */
-BusPending *bus_pending_new(BusClient *client, sd_bus_message *message);
+/* NULL when the client has as many as it may: then the message is answered with that. `n_fds` are those that its arguments name:
+ * from here on they are those of the pending call's message. */
+BusPending *bus_pending_new(BusClient *client, sd_bus_message *message, size_t n_fds);
 BusPending *bus_pending_free(BusPending *pending); /* without an answer; returns NULL */
 /* Answers when one of the jobs has ended, or after the timeout. */
 int bus_pending_wait(BusClient *client, sd_bus_message *message, Job *const *jobs, size_t n, uint64_t timeout_usec);

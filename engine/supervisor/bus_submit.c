@@ -69,6 +69,14 @@ static int read_inputs(sd_bus_message *m, JailInput *inputs, size_t *n, Error *e
         }
 }
 
+static int read_submission(sd_bus_message *m, const char **spec, JailInput *inputs, size_t *n, Error *e)
+{
+        int r = sd_bus_message_read(m, "s", spec);
+
+        *n = 0;
+        return r < 0 ? error_errno(e, r, "reading the call") : read_inputs(m, inputs, n, e);
+}
+
 int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
         _cleanup_error_ Error e = ERROR_NULL;
@@ -76,16 +84,19 @@ int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error _un
         JailInput inputs[JAIL_INPUTS_MAX];
         Submission *submission;
         const char *spec;
-        size_t n = 0;
-        int r = sd_bus_message_read(m, "s", &spec);
+        size_t n;
+        int r = read_submission(m, &spec, inputs, &n, &e);
 
         if (r < 0)
-                return r;
-        if (read_inputs(m, inputs, &n, &e) < 0)
                 return bus_reply_error(m, &e);
-        BusPending *p = bus_pending_new(link->client, m);
+        BusPending *p = bus_pending_new(link->client, m, n);
         if (!p)
                 return 1;
+        /* The descriptors of this message go with it. */
+        if (p->message != m && read_submission(p->message, &spec, inputs, &n, &e) < 0) {
+                bus_pending_free(p);
+                return bus_reply_error(m, &e);
+        }
         supervisor_submit(bus_supervisor(link), &link->client->caller, spec, inputs, n, on_submitted, p, &submission);
         if (submission)
                 p->submission = submission;
@@ -97,15 +108,19 @@ int bus_method_add_input(sd_bus_message *m, void *userdata, sd_bus_error *error 
         _cleanup_error_ Error e = ERROR_NULL;
         BusLink *link = userdata;
         Submission *submission;
-        int fd;
+        int fd, r;
 
         if (sd_bus_message_read(m, "h", &fd) < 0) {
                 error_set(&e, -EINVAL, "the input: it is a descriptor of this message");
                 return bus_reply_error(m, &e);
         }
-        BusPending *p = bus_pending_new(link->client, m);
+        BusPending *p = bus_pending_new(link->client, m, 1);
         if (!p)
                 return 1;
+        if (p->message != m && (r = sd_bus_message_read(p->message, "h", &fd)) < 0) {
+                bus_pending_free(p);
+                return r;
+        }
         supervisor_add_input(bus_supervisor(link), &link->client->caller, fd, on_added, p, &submission);
         if (submission)
                 p->submission = submission;
@@ -162,7 +177,7 @@ int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *err
                         r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;
-        BusPending *p = bus_pending_new(link->client, m);
+        BusPending *p = bus_pending_new(link->client, m, 0);
         if (!p)
                 return 1;
         supervisor_submit_batch(bus_supervisor(link), &link->client->caller, batch.jobs, batch.n, on_batch, p,

@@ -130,6 +130,37 @@ teardown() {
         kill -0 "$(cat "$place/pid")"
 }
 
+@test "what a call brings beside its arguments is not kept until it is answered" {
+        echo text > file
+        id=$("$build/submit-raw" "$BUS" '{"command": ["cat", "/input/a"], "stdin": "x"}' a 0 < file)
+        as root Wait ast 1 "$id" 20000000
+        id=$(SKEP_ADDRESS=$BUS ctl submit - --input a=file <<< '[{"command": ["grep", "text", "/input/a"]}]')
+        SKEP_ADDRESS=$BUS ctl wait "$id"
+        python3 -B - "$BUS" "$(cat "$place/pid")" "$BATS_TEST_DIRNAME" <<'P'
+import json, os, sys, time
+sys.path.insert(0, sys.argv[3])
+import wire
+
+def held():
+    return len(os.listdir(f"/proc/{sys.argv[2]}/fd"))
+
+c = wire.Connection(sys.argv[1])
+c.manager("Pause")
+id = c.manager("Submit", "sa(sh)", json.dumps({"command": ["true"]}), []).body[0]
+before = held()
+fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(16)]
+waits = [c.send(wire.NAME, wire.PATH, wire.MANAGER, "Wait", "ast", ([id], 1 << 40), fds) for _ in range(40)]
+assert c.manager("GetJob", "s", id).body  # behind them
+assert held() < before + 16, (held(), before)
+c.send(wire.NAME, wire.PATH, wire.MANAGER, "Resume")
+while waits:
+    reply = c.read()
+    if reply.fields.get(5) in waits:
+        assert reply.body == [[(id, "succeeded")]], reply.body
+        waits.remove(reply.fields[5])
+P
+}
+
 @test "environment and standard input are shown to the owner alone" {
         id=$(submit games)
         run property games "/org/skep/Engine1/job/$id" org.skep.Engine1.Job Spec
