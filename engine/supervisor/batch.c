@@ -173,6 +173,16 @@ static int check_parents(const Supervisor *s, const Batch *batch, const Job *job
         return 0;
 }
 
+/* Whether there is something to answer with: a job that is stored, or one that is stored with this batch. Of another batch
+ * nobody knows yet. */
+static bool is_known(const Supervisor *s, const Batch *batch, const Job *job)
+{
+        if (!*job->id.text)
+                return false;
+        const BatchItem *here = bsearch(job->id.text, batch->items, batch->n, sizeof *batch->items, compare_to_own);
+        return (here && here->job == job) || job_table_get(&s->jobs, job->id.text);
+}
+
 static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t index, Error *e)
 {
         BatchItem *item = &batch->items[index];
@@ -202,9 +212,7 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
                 job_free(job);
                 if (r < 0)
                         return r;
-                /* One of another batch may come to nothing. */
-                bool here = bsearch(earlier->id.text, batch->items, batch->n, sizeof *batch->items, compare_to_own);
-                if (!*earlier->id.text || (!job_table_get(&s->jobs, earlier->id.text) && !here))
+                if (!is_known(s, batch, earlier))
                         return error_set(e, -EBUSY, "idempotency_key: its job is being stored; try again");
                 item->id = earlier->id;
         } else {

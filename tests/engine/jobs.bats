@@ -365,12 +365,17 @@ c = wire.Connection(sys.argv[1], timeout=30)
 c.manager("Pause")
 batch = submit_batch(c, "key-")
 alone = c.send(wire.NAME, wire.PATH, wire.MANAGER, "Submit", "sa(sh)", (spec("key-3999"), []))
+# Nothing of it is new, and still it is not known.
+again = c.send(wire.NAME, wire.PATH, wire.MANAGER, "SubmitBatch", "a(sa(ss))", ([(spec("key-7"), [])],))
 answers = {}
-while len(answers) < 2:
+while len(answers) < 3:
     reply = c.read()
     answers[reply.fields.get(5)] = reply
 assert not answers[alone].error, answers[alone].body
 assert answers[alone].body[0] == answers[batch].body[0][3999]
+assert answers[again].error and "is being stored" in answers[again].body[0] or answers[again].body[0] == [answers[batch].body[0][7]]
+assert list(answers).index(again) > list(answers).index(batch) or answers[again].error, "answered before it was stored"
+assert c.manager("SubmitBatch", "a(sa(ss))", [(spec("key-7"), [])]).body[0] == [answers[batch].body[0][7]]
 # Nobody waits any more for the first.
 gone = wire.Connection(sys.argv[1], timeout=30)
 submit_batch(gone, "other-")
