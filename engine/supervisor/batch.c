@@ -296,6 +296,17 @@ static void answer_twins(Supervisor *s, const Batch *batch, const Error *error, 
         }
 }
 
+static int list_ids(const Batch *batch, char ***ret, Error *e)
+{
+        _cleanup_strv_ char **ids = calloc(batch->n + 1, sizeof *ids);
+
+        for (size_t i = 0; ids && i < batch->n; i++)
+                if (!(ids[i] = strdup(batch->items[i].id.text)))
+                        return error_oom(e);
+        *ret = take(ids);
+        return *ret ? 0 : error_oom(e);
+}
+
 static void on_stored(const Error *error, void *userdata)
 {
         _cleanup_strv_ char **ids = NULL;
@@ -305,9 +316,8 @@ static void on_stored(const Error *error, void *userdata)
         Supervisor *s = submission->supervisor;
         int r = error && error->code < 0 ? error_set(&e, error->code, "%s", error_text(error)) : 0;
 
-        for (size_t i = 0; r >= 0 && i < batch->n; i++)
-                if (strv_add(&ids, batch->items[i].id.text) < 0)
-                        r = error_oom(&e);
+        if (r >= 0)
+                r = list_ids(batch, &ids, &e);
         if (r >= 0 && submission->answered && admit_all(s, batch) < 0)
                 r = error_oom(&e);
         if (r < 0 || !submission->answered) {
