@@ -21,7 +21,7 @@
 #define CPU_PERIOD_USEC 100000
 #define CPU_PERIOD_LONG_USEC 1000000 /* no longer one is taken, kernel/sched/core.c: max_cfs_quota_period */
 #define CPU_QUOTA_MIN_USEC 1000      /* nor a smaller part of it: min_cfs_quota_period */
-#define PIDS_MAX 4194304             /* PID_MAX_LIMIT, include/linux/threads.h: there are never more, and pids.max takes no more */
+#define PIDS_MAX 4194304             /* PID_MAX_LIMIT, include/linux/threads.h, which pids.max takes at most */
 #define DIGITS "0123456789"
 
 typedef struct Controller {

@@ -15,7 +15,8 @@ DEFINE_CLEANUP(char *, strv_free)
 size_t strv_length(char *const *list);
 bool strv_contains(char *const *list, const char *text);
 
-/* Adds a copy. Returns 0 or -ENOMEM; then the list is as it was. Looks for the end of the list: not for what a stranger makes long. */
+/* Adds a copy. Returns 0 or -ENOMEM; then the list is as it was. It looks for the end of the list each time: what a stranger can
+ * make long is not made so. */
 int strv_add(char ***list, const char *text);
 /* Adds a string made by `format`. */
 int strv_addf(char ***list, const char *format, ...) _printf_(2, 3);

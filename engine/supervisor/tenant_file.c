@@ -3,7 +3,8 @@
 /* The files of tenants.d are read whole, into a list of its own.
  *
  * Names of users and groups become numbers here, once: who calls is known by numbers, and asking a directory service
- * for each call could take as long as that likes. Only who stands in no file is asked for, once for each connection (tenants.c). */
+ * for each call could take as long as that likes. Only who stands in no file is asked for, once for each
+ * connection (tenants.c). */
 
 #include "engine/supervisor/tenant_file.h"
 
