@@ -157,11 +157,13 @@ void array_collected(Supervisor *s, JobArray *array, int result)
                 if (asprintf(&why, "what the members have left could not be put together: %s", strerror(-result)) < 0)
                         why = NULL;
         }
-        account_add_output(array->whole, output_size(s->outputs, &array->whole->id, array->whole->attempt));
+        Job *whole = array->whole;
+        account_add_output(whole, output_size(s->outputs, &whole->id, whole->attempt));
+        uint64_t files_bytes = output_file_size(s->outputs, &whole->id, whole->attempt, OUTPUT_FILES);
         const JailReason reason = array->cancelled ? JAIL_CANCELLED : JAIL_SETUP_FAILED;
-        supervisor_finish(s, array->whole, state,
-                          result < 0 && !first ? job_report_own(array->whole, reason, why, NULL)
-                                               : job_report_array(array->whole, first, why));
+        supervisor_finish(s, whole, state,
+                          result < 0 && !first ? job_report_own(whole, reason, why, NULL)
+                                               : job_report_array(whole, first, files_bytes, why));
 }
 
 static void finish(Supervisor *s, JobArray *array)

@@ -10,6 +10,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/remove_tree.h"
+#include "engine/supervisor/job_report.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,22 +27,25 @@
 
 static const ArchiveRules no_limits = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX};
 
-/* What a member has left; -1 where that is nothing. */
-static int open_member(const Supervisor *s, const Job *member)
+/* How much a member has left. */
+static uint64_t size_of(const Supervisor *s, const Job *member)
 {
-        if (member->attempt == 0 || output_file_size(s->outputs, &member->id, member->attempt, OUTPUT_FILES) == 0)
-                return -1;
-        int fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, true);
-        return fd < 0 ? -1 : fd;
+        return member->attempt == 0 ? 0 : output_file_size(s->outputs, &member->id, member->attempt, OUTPUT_FILES);
 }
 
 static int unpack_member(const Supervisor *s, const Job *member, int tree)
 {
-        _cleanup_close_ int fd = open_member(s, member), directory = -1;
+        _cleanup_close_ int fd = -1, directory = -1;
+        uint64_t bytes = size_of(s, member);
         char name[24];
 
-        if (fd < 0)
+        if (bytes < job_report_files_bytes(member))
+                return -ENODATA; /* somebody has removed it */
+        if (bytes == 0)
                 return 0;
+        fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, true);
+        if (fd < 0)
+                return fd;
         snprintf(name, sizeof name, "%zu", member->index);
         if (mkdirat(tree, name, 0700) < 0 ||
             (directory = openat(tree, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
@@ -135,11 +139,8 @@ static int start_collecting(Supervisor *s, JobArray *array)
         bool any = false;
         int r;
 
-        for (size_t i = 0; !any && i < array->count; i++) {
-                int fd = open_member(s, array->members[i]);
-                any = fd >= 0;
-                close_fd(fd);
-        }
+        for (size_t i = 0; !any && i < array->count; i++)
+                any = size_of(s, array->members[i]) > 0;
         if (!any)
                 return 0;
         _cleanup_close_ int folder = output_open_folder(s->outputs, &array->whole->id, array->whole->attempt);

@@ -15,7 +15,7 @@ char *job_report_complete(json_object *report, const Job *job, const char *worke
         return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-char *job_report_array(const Job *array, const Job *first, const char *message)
+char *job_report_array(const Job *array, const Job *first, uint64_t files_bytes, const char *message)
 {
         _cleanup_json_ json_object *report = NULL;
         JailReason reason = JAIL_EXITED;
@@ -31,6 +31,7 @@ char *job_report_array(const Job *array, const Job *first, const char *message)
         if (r < 0)
                 return NULL;
         json_add_number(own, "exit_code", 0);
+        json_add_number(own, "files_bytes", files_bytes);
         return job_report_complete(own, array, NULL);
 }
 
@@ -78,6 +79,18 @@ uint64_t job_report_cpu_usec(json_object *report)
                 sum += usec > 0 && usec < CPU_USEC_MAX ? (uint64_t)usec : 0;
         }
         return sum;
+}
+
+uint64_t job_report_files_bytes(const Job *job)
+{
+        _cleanup_json_ json_object *report = NULL;
+        json_object *bytes = NULL;
+
+        if (!job->report || json_parse_text(job->report, strlen(job->report), &report, NULL) < 0 ||
+            !json_object_object_get_ex(report, "files_bytes", &bytes))
+                return 0;
+        int64_t n = json_object_get_int64(bytes);
+        return n > 0 ? (uint64_t)n : 0;
 }
 
 JobState job_report_state(json_object *report)

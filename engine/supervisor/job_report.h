@@ -10,14 +10,18 @@ char *job_report_complete(json_object *report, const Job *job, const char *worke
 /* The report of an attempt that no jail could report on. */
 char *job_report_own(const Job *job, JailReason reason, const char *message, const char *worker);
 
-/* The report of an array that has ended: of `first`, the first member that did not succeed, or of success. */
-char *job_report_array(const Job *array, const Job *first, const char *message);
+/* The report of an array that has ended: of `first`, the first member that did not succeed, or of success, and with what
+ * was put together. */
+char *job_report_array(const Job *array, const Job *first, uint64_t files_bytes, const char *message);
 
 /* That of a job which has the result of another, from the cache. */
 char *job_report_cached(json_object *report, const char *origin);
 
 /* The final state that a report means. */
 JobState job_report_state(json_object *report);
+
+/* So many bytes the archive of what the job has left in /output has had; 0: none, or its report does not say. */
+uint64_t job_report_files_bytes(const Job *job);
 
 /* The processor time that it tells of; 0 where that was not measured. */
 uint64_t job_report_cpu_usec(json_object *report);

@@ -50,52 +50,52 @@ static int open_stdin(const Supervisor *s, const Job *job)
 }
 
 /* Opens what the run needs, in the order of RUN from RUN_OUTPUT on. */
-static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names)
+static int open_descriptors(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names, Error *e)
 {
         const Job *source = array_source(job);
 
         output_clear(s->outputs, &job->id, job->attempt);
         fds[*n] = fcntl(s->outputs, F_DUPFD_CLOEXEC, 3);
         if (fds[*n] < 0)
-                return -errno;
+                return error_errno(e, -errno, "its directory");
         ++*n;
         int fd = open_stdin(s, job);
         if (fd < 0)
-                return fd;
+                return error_errno(e, fd, "its standard input");
         fds[(*n)++] = fd;
         for (size_t i = 0; i < source->n_inputs; i++) {
                 if (strcmp(source->inputs[i].name, "stdin") == 0)
                         continue;
                 fd = blobs_open(s->blobs, source->inputs[i].blob);
                 if (fd < 0)
-                        return fd;
+                        return error_errno(e, fd, "its input \"%s\"", source->inputs[i].name);
                 fds[(*n)++] = fd;
-                int r = strv_add(ret_names, source->inputs[i].name);
-                if (r < 0)
-                        return r;
+                if (strv_add(ret_names, source->inputs[i].name) < 0)
+                        return error_oom(e);
         }
         return 0;
 }
 
 /* What the jobs before it have left, as archives. */
-static int open_results(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names)
+static int open_results(const Supervisor *s, const Job *job, int *fds, size_t *n, char ***ret_names, Error *e)
 {
         for (size_t i = 0; i < job->spec.n_after; i++) {
-                const Job *parent = job_table_get(&s->jobs, job->spec.after[i].id);
-                if (!parent)
-                        return -ENOENT;
-                int fd = output_open(s->outputs, &parent->id, parent->attempt, OUTPUT_FILES, false);
+                const char *name = job->spec.after[i].name, *id = job->spec.after[i].id;
+                const Job *parent = job_table_get(&s->jobs, id);
+                if (!parent || output_file_size(s->outputs, &parent->id, parent->attempt, OUTPUT_FILES) <
+                                       job_report_files_bytes(parent))
+                        return error_set(e, -ENODATA, "after.%s: what job %s has left is not there any more", name, id);
+                int fd = output_open(s->outputs, &parent->id, parent->attempt, OUTPUT_FILES, true);
                 if (fd < 0)
-                        return fd;
+                        return error_errno(e, fd, "after.%s: what job %s has left", name, id);
                 fds[(*n)++] = fd;
-                int r = strv_addf(ret_names, "%s/", job->spec.after[i].name);
-                if (r < 0)
-                        return r;
+                if (strv_addf(ret_names, "%s/", name) < 0)
+                        return error_oom(e);
         }
         return 0;
 }
 
-static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
+static int run_on(Supervisor *s, Job *job, PoolWorker *worker, Error *e)
 {
         _cleanup_strv_ char **names = NULL, **environment = NULL;
         char attempt[24], index[24];
@@ -106,13 +106,13 @@ static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
         if (strv_copy(job->spec.environment, &environment) < 0 ||
             environment_set(&environment, "SKEP_JOB_ID", job->id.text) < 0 ||
             environment_set(&environment, "SKEP_ATTEMPT", attempt) < 0)
-                return -ENOMEM;
+                return error_oom(e);
         snprintf(index, sizeof index, "%zu", job->index);
         if (job->member && environment_set(&environment, "SKEP_ARRAY_INDEX", index) < 0)
-                return -ENOMEM;
-        int r = open_descriptors(s, job, fds, &n, &names);
+                return error_oom(e);
+        int r = open_descriptors(s, job, fds, &n, &names, e);
         if (r >= 0)
-                r = open_results(s, job, fds, &n, &names);
+                r = open_results(s, job, fds, &n, &names, e);
         if (r >= 0) {
                 const RunOrder order = {
                         .job = job->id.text,
@@ -126,6 +126,8 @@ static int run_on(Supervisor *s, Job *job, PoolWorker *worker)
                         .inputs = names,
                 };
                 r = pool_run(worker, &order, job->policy, fds, n);
+                if (r < 0)
+                        error_errno(e, r, "its order");
         }
         close_many(fds, n);
         return r;
@@ -187,8 +189,9 @@ void supervisor_dispatch(Supervisor *s)
                         set_lacking(s, 0);
                         break;
                 }
+                _cleanup_error_ Error e = ERROR_NULL;
                 job->attempt++;
-                int r = run_on(s, job, worker);
+                int r = run_on(s, job, worker, &e);
                 if (r == -ENOTCONN) {
                         job->attempt--; /* it never got there */
                         continue;
@@ -210,7 +213,7 @@ void supervisor_dispatch(Supervisor *s)
                         store_note(s->store, job, JOB_STARTING);
                 if (r < 0) {
                         _cleanup_free_ char *why = NULL;
-                        if (asprintf(&why, "the job could not be handed to a worker: %s", strerror(-r)) < 0)
+                        if (asprintf(&why, "the job could not be handed to a worker: %s", error_text(&e)) < 0)
                                 why = NULL;
                         supervisor_finish(s, job, JOB_FAILED,
                                           job_report_own(job, JAIL_SETUP_FAILED, why, pool_worker_name(worker)));

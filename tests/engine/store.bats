@@ -232,6 +232,35 @@ $n" ]
         done
 }
 
+@test "a job whose input, or what it runs after, somebody has removed fails and says which" {
+        start_engine
+        echo input > file
+        array=$(ctl submit - <<< '{"command": ["sh", "-c", "echo x > /output/f"], "array": {"count": 2}}')
+        before=$(ctl submit - <<< '{"command": ["sh", "-c", "echo x > /output/f"]}')
+        nothing=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$array" "$before" "$nothing"
+        ctl pause
+        ctl submit --input data=file - <<< '{"command": ["true"]}' > ids
+        ctl submit --input stdin=file - <<< '{"command": ["true"]}' >> ids
+        for id in "$before" "$array" "${array}_1" "$nothing"; do
+                ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"first\": \"$id\"}}"
+        done >> ids
+        rm "$state"/blobs/* "$state/jobs/$before/1/files"
+        rm -r "$state/jobs/$array" "$state/jobs/${array}_1"
+        ctl resume
+        run ctl wait $(cat ids)
+        said() {
+                echo "$(field "$(sed -n "$1p" ids)" 'job["state"], job["report"]["reason"], job["report"]["message"]')"
+        }
+        why="failed setup-failed the job could not be handed to a worker: "
+        [ "$(said 1)" = "${why}its input \"data\": No such file or directory" ]
+        [ "$(said 2)" = "${why}its standard input: No such file or directory" ]
+        [ "$(said 3)" = "${why}after.first: what job $before has left is not there any more" ]
+        [ "$(said 4)" = "${why}after.first: what job $array has left is not there any more" ]
+        [ "$(said 5)" = "${why}after.first: what job ${array}_1 has left is not there any more" ]
+        [ "$(field "$(sed -n 6p ids)" 'job["state"]')" = succeeded ]
+}
+
 @test "a damaged store is refused, and nothing of it is touched" {
         start_engine
         echo '{"command": ["echo"]}' | ctl submit - > id
