@@ -214,6 +214,13 @@ static int read_array(json_object *value, const char *path, void *target_spec, E
         return json_read_object(value, path, keys, ELEMENTS(keys), target_spec, e);
 }
 
+static int read_deadline(json_object *value, const char *path, void *target_uint64, Error *e)
+{
+        int r = json_read_duration(value, path, target_uint64, e);
+
+        return r >= 0 && *(uint64_t *)target_uint64 == 0 ? json_error(path, e, "must be more than 0") : r;
+}
+
 static int read_later(json_object *value _unused_, const char *path, void *target _unused_, Error *e)
 {
         return error_set(e, -ENOSYS, "%s: not built yet", path);
@@ -238,7 +245,7 @@ static const JsonField fields[] = {
         {"retry", read_retry, 0, false},
         {"after", read_after, 0, false},
         {"array", read_array, 0, false},
-        {"deadline", json_read_duration, offsetof(JobSpec, deadline_usec), false},
+        {"deadline", read_deadline, offsetof(JobSpec, deadline_usec), false},
         {"budget", read_later, 0, false},
         {"root", read_later, 0, false},
         {"isolation", read_later, 0, false},

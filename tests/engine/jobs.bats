@@ -88,6 +88,16 @@ setup() {
         ctl wait "$id"
 }
 
+@test "a deadline that is no time is refused" {
+        for none in 0s 0ms 0h; do
+                run ctl submit - <<< "{\"command\": [\"true\"], \"deadline\": \"$none\"}"
+                [ "$status" -eq 125 ]
+                [[ $output == *"deadline: must be more than 0"* ]]
+        done
+        run ctl submit - <<< '{"command": ["true"], "deadline": 5}'
+        [ "$status" -eq 125 ]
+}
+
 @test "a deadline goes on while no supervisor runs" {
         ctl pause
         id=$(ctl submit - <<< '{"command": ["sleep", "1"], "deadline": "1s"}')

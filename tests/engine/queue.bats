@@ -170,6 +170,10 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
         run ctl submit --input b=b - < <(jobs slow 1 0)
         [[ $output == *"2240 bytes more"* ]]
         [ "$(ls "$state/blobs" | wc -l)" -eq 1 ]
+        # An array is one, however many its members are.
+        jobs slow 1 0 '{"array": {"count": 100}}' | ctl submit -
+        run ctl submit - < <(jobs slow 1 0)
+        [[ $output == *"5 jobs a minute: try again in"* ]]
 }
 
 @test "what runs is no more than the pool has, and what can never fit is refused" {
