@@ -5,8 +5,12 @@
 
 #include "engine/supervisor/bus_private.h"
 
+#include "engine/base/clock.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
+
+#define STORE_SLOW_USEC (500 * USEC_PER_MSEC)
 
 struct BusWaiter {
         BusPending *pending;
@@ -133,19 +137,39 @@ static void on_stored(Supervisor *supervisor _unused_, void *userdata)
         bus_pending_free(p);
 }
 
+/* Answers with that where the store cannot be written. */
+static bool answer_trouble(BusPending *p)
+{
+        const char *trouble = supervisor_store_trouble(p->client->link->owner->supervisor);
+
+        if (!trouble)
+                return false;
+        sd_bus_reply_method_errorf(p->message, BUS_ERROR("StoreFailed"),
+                                   "it is done, and would be undone if the engine had to start again now: %s", trouble);
+        bus_pending_free(p);
+        return true;
+}
+
+/* That shows only when it is tried. */
+static int on_store_slow(sd_event_source *source, uint64_t usec _unused_, void *userdata)
+{
+        if (answer_trouble(userdata))
+                return 0;
+        int r = sd_event_source_set_time_relative(source, STORE_SLOW_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 int bus_pending_store(BusPending *p)
 {
-        Supervisor *supervisor = p->client->link->owner->supervisor;
-        const char *trouble = supervisor_store_trouble(supervisor);
-        int r;
+        const Bus *bus = p->client->link->owner;
 
-        if (trouble)
-                r = sd_bus_reply_method_errorf(p->message, BUS_ERROR("StoreFailed"),
-                                               "it is done, and would be undone if the engine had to start again now: %s", trouble);
-        else
-                r = supervisor_when_stored(supervisor, on_stored, p);
-        p->is_stored = !trouble && r >= 0;
-        if (!p->is_stored)
+        if (answer_trouble(p))
+                return 1;
+        int r = supervisor_when_stored(bus->supervisor, on_stored, p);
+        p->is_stored = r >= 0;
+        if (r >= 0)
+                r = sd_event_add_time_relative(bus->event, &p->timeout, CLOCK_MONOTONIC, STORE_SLOW_USEC, 0, on_store_slow, p);
+        if (r < 0)
                 bus_pending_free(p);
         return r < 0 ? r : 1;
 }

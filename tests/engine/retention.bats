@@ -39,6 +39,7 @@ until_known() {
         for i in $(seq 7); do echo '{"command": ["sh", "-c", "echo x > /output/f"]}'; done | ctl submit - --input i=input >> ids
         # Whichever end last: so none of them can be waited for.
         until_known 3
+        for i in $(seq 50); do [ "$(ls state/jobs | wc -l)" -ne 3 ] || break; sleep 0.1; done
         [ "$(ls state/jobs | wc -l)" -eq 3 ]
         [ "$(ls state/blobs | wc -l)" -eq 0 ]
         for id in $(ctl list --json | json_lines id); do [ -e "state/jobs/$id/1/files" ]; done
@@ -63,6 +64,8 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         ctl wait "$long"
         ctl status "$long" > /dev/null
         until_known 0
+        # As soon as that is on the disk.
+        for i in $(seq 50); do [ -n "$(ls state/jobs)" ] || break; sleep 0.1; done
         [ "$(ls state/jobs | wc -l)" -eq 0 ]
 }
 
