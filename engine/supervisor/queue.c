@@ -27,7 +27,9 @@
  * job that needs much room would be held up by small ones for ever: so when some have gone before it (PASSES_MAX; those
  * of other tenants, who take its share, weigh more), room is reserved for it. For STRICT_USEC nothing else is started:
  * as a rule enough of what runs has ended by then. If not, it may have to wait for one that runs for days, and others
- * are started again, as long as there would still be room for it if all had ended that ran before. */
+ * are started again, as long as there would still be room for it if all had ended that ran before. That may be nobody:
+ * so where it is jobs of its own tenant that are still in its way after KEPT_USEC, none is kept for that tenant for as
+ * long, and then for twice as long, until one has been started that waited so. */
 
 #include "engine/supervisor/queue.h"
 
@@ -42,6 +44,8 @@
 #define PASSES_MAX 16
 #define PASS_OF_OTHER 8 /* counts as so many of its own tenant's */
 #define STRICT_USEC (2 * USEC_PER_SECOND)
+#define KEPT_USEC (10 * USEC_PER_SECOND)
+#define REST_MAX_USEC (60 * 60 * USEC_PER_SECOND)
 #define REFRESH_USEC (100 * USEC_PER_MSEC)
 #define TYPICAL_USEC_DEFAULT 100000.0
 #define TYPICAL_USEC_MIN 100.0
@@ -282,6 +286,23 @@ static Job *first_with_room(const Queue *q, const Tenant *t, uint64_t now_usec)
         return NULL;
 }
 
+static void look_at_reservation(Queue *q, uint64_t now_usec)
+{
+        Job *job = q->reserved;
+        Share *share = &job->tenant->share;
+
+        if (resources_have_room(&q->resources, &job->demand, &share->used)) {
+                q->kept_until_usec = now_usec + KEPT_USEC;
+                return;
+        }
+        share->rest_usec = share->rest_usec ? 2 * share->rest_usec : KEPT_USEC;
+        if (share->rest_usec > REST_MAX_USEC)
+                share->rest_usec = REST_MAX_USEC;
+        share->resting_until_usec = now_usec + share->rest_usec;
+        job->passes = 0;
+        end_reservation(q);
+}
+
 Job *queue_next(Queue *q, uint64_t now_usec)
 {
         Tenant *looked_at[TENANTS_LOOKED_AT];
@@ -291,12 +312,16 @@ Job *queue_next(Queue *q, uint64_t now_usec)
         if (q->n == 0)
                 return NULL;
         refresh(q, now_usec);
+        if (q->reserved && now_usec >= q->kept_until_usec)
+                look_at_reservation(q, now_usec);
         /* Not what was charged in advance: that may have been far too much. */
         if (q->heap[0]->share.virtual_usec > q->virtual_usec)
                 q->virtual_usec = q->heap[0]->share.virtual_usec;
         Tenant *tenant = q->reserved ? q->reserved->tenant : NULL;
-        if (tenant && tenant->share.place > 0 && has_room(q, q->reserved, now_usec))
+        if (tenant && tenant->share.place > 0 && has_room(q, q->reserved, now_usec)) {
+                tenant->share.rest_usec = 0;
                 return q->reserved;
+        }
         Job *first = first_job(q->heap[0]);
         while (!job && q->n > 0 && n < TENANTS_LOOKED_AT) {
                 looked_at[n] = q->heap[0];
@@ -309,15 +334,23 @@ Job *queue_next(Queue *q, uint64_t now_usec)
         return job;
 }
 
+uint64_t queue_look_again_usec(const Queue *q, uint64_t now_usec)
+{
+        return !q->reserved ? 0 : q->strict_until_usec > now_usec ? q->strict_until_usec : q->kept_until_usec;
+}
+
 /* One has gone before the first: when that has happened to it too often, room is kept for it. */
 static void count_pass(Queue *q, const Tenant *by, uint64_t now_usec)
 {
-        if (!q->passed || q->reserved)
+        Job *job = q->passed;
+
+        if (!job || q->reserved || now_usec < job->tenant->share.resting_until_usec)
                 return;
-        q->passed->passes += q->passed->tenant == by ? 1 : PASS_OF_OTHER;
-        if (q->passed->passes < PASSES_MAX)
+        job->passes += job->tenant == by ? 1 : PASS_OF_OTHER;
+        if (job->passes < PASSES_MAX)
                 return;
-        q->reserved = q->passed;
+        q->reserved = job;
+        q->kept_until_usec = now_usec + KEPT_USEC;
         q->reservation++;
         q->strict_until_usec = now_usec + STRICT_USEC;
         q->beside = (Demand){0};
@@ -340,6 +373,7 @@ void queue_started(Queue *q, Job *job, uint64_t now_usec)
         share->advance_usec += job->charge.advance_usec;
         share->fresh = false;
         demand_add(&q->resources.used, &job->demand);
+        demand_add(&share->used, &job->demand);
         if (q->reserved)
                 demand_add(&q->beside, &job->demand);
         count_pass(q, t, now_usec);
@@ -363,6 +397,7 @@ void queue_ended(Queue *q, Job *job, uint64_t now_usec)
                 cost = TYPICAL_USEC_MIN;
         share->typical_usec += share->typical_usec > 0 ? (cost - share->typical_usec) / TYPICAL_OF_LAST : cost;
         demand_subtract(&q->resources.used, &job->demand);
+        demand_subtract(&share->used, &job->demand);
         if (q->reserved && job->charge.reservation == q->reservation)
                 demand_subtract(&q->beside, &job->demand);
         /* It may start one more than before. */

@@ -23,6 +23,8 @@ typedef struct Share {
         bool fresh;            /* it came with no more used than the others, and was not served since */
         uint64_t running;      /* jobs */
         uint64_t slots_milli;  /* of the pool, that run */
+        Demand used;           /* by them */
+        uint64_t rest_usec, resting_until_usec; /* CLOCK_MONOTONIC: until then no room is kept for it; for so long the last time */
         uint64_t accrued_usec; /* CLOCK_MONOTONIC: up to when these are in `virtual_usec` */
         double virtual_usec;   /* used so far, divided by the weight */
         double advance_usec;   /* for those that run, not divided */
@@ -47,6 +49,7 @@ typedef struct Queue {
         struct Job *reserved;       /* or NULL: room is kept for it */
         uint64_t reservation;       /* a number for each that was */
         uint64_t strict_until_usec; /* CLOCK_MONOTONIC: until then nothing else is started */
+        uint64_t kept_until_usec;   /* ... when it is looked at whether it is its own tenant that is in its way */
         Demand beside;              /* what has been started since, and runs */
 } Queue;
 
@@ -59,8 +62,9 @@ int queue_add(Queue *queue, struct Job *job);
 void queue_remove(Queue *queue, struct Job *job);
 
 /* The next job that there is room for, or NULL; then it may be asked again when something has changed, and at
- * `strict_until_usec` where that lies ahead. The job stays in the queue. */
+ * queue_look_again_usec() (0: no need). The job stays in the queue. */
 struct Job *queue_next(Queue *queue, uint64_t now_usec);
+uint64_t queue_look_again_usec(const Queue *queue, uint64_t now_usec);
 
 /* How many of its tenant's jobs stand before one that is in the queue; no more than `most` are counted. */
 size_t queue_jobs_before(const struct Job *job, size_t most);

@@ -75,6 +75,12 @@ bool resources_fit(const Resources *r, const Demand *demand)
                fits(r->total.cpu_milli, r->used.cpu_milli, demand->cpu_milli);
 }
 
+bool resources_have_room(const Resources *r, const Demand *demand, const Demand *used)
+{
+        return fits(r->total.memory_bytes, used->memory_bytes, demand->memory_bytes) &&
+               fits(r->total.cpu_milli, used->cpu_milli, demand->cpu_milli);
+}
+
 bool resources_fit_beside(const Resources *r, const Demand *demand, const Demand *beside, const Demand *reserved)
 {
         Demand used = *beside;

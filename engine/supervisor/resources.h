@@ -24,6 +24,8 @@ int resources_check(const Resources *resources, const JailLimits *asked, Error *
 /* What a job with these limits is promised, under this policy: no more than there is. */
 Demand resources_demand(const Resources *resources, const JailLimits *asked, const JailPolicy *policy);
 
+/* Whether there would be room for it if so much were used. */
+bool resources_have_room(const Resources *resources, const Demand *demand, const Demand *used);
 /* Whether there is room for it beside what is used, and beside `reserved` (or NULL). */
 bool resources_fit(const Resources *resources, const Demand *demand);
 bool resources_fit_beside(const Resources *resources, const Demand *demand, const Demand *beside,

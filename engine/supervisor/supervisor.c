@@ -144,11 +144,15 @@ static int on_look_again(sd_event_source *source _unused_, uint64_t usec _unused
 
 static void look_again_later(Supervisor *s)
 {
-        uint64_t now = monotonic_usec(), when = s->lacking ? now + LACKING_USEC : s->queue.strict_until_usec;
+        uint64_t now = monotonic_usec(), when = s->lacking ? now + LACKING_USEC : queue_look_again_usec(&s->queue, now), set;
 
-        if (s->look_again || when <= now)
+        if (when <= now)
                 return;
-        int r = sd_event_add_time(s->event, &s->look_again, CLOCK_MONOTONIC, when, 0, on_look_again, s);
+        int r = s->look_again ? sd_event_source_get_time(s->look_again, &set) : 0;
+        if (r >= 0 && !s->look_again)
+                r = sd_event_add_time(s->event, &s->look_again, CLOCK_MONOTONIC, when, 0, on_look_again, s);
+        else if (r >= 0 && when < set)
+                r = sd_event_source_set_time(s->look_again, when);
         if (r < 0)
                 log_error("a timer cannot be set: %s", strerror(-r));
 }

@@ -421,6 +421,37 @@ START_TEST(test_the_rest_of_the_pool_is_used_while_room_is_kept)
 }
 END_TEST
 
+/* Of a tenant whose own job, which needs next to nothing, leaves no room for one that wants all there is. */
+START_TEST(test_nobody_is_held_up_by_who_is_in_his_own_way)
+{
+        Tenant *a = tenant("a", 1), *b = tenant("b", 1);
+        uint64_t began = world.now, idle = 0, stopped = 0;
+
+        add(a, 50, 1 << 10);
+        start(USEC_PER_SECOND * 1000000); /* so to say for ever */
+        for (int i = 0; i < 5; i++)
+                add(a, 50, 16 << 20);
+        while (world.now < began + 600 * USEC_PER_SECOND) {
+                while (b->share.n_jobs < 4)
+                        add(b, 50, 4 << 20);
+                Job *job = start(USEC_PER_SECOND);
+                if (job)
+                        continue;
+                if (world.n_running > 1) {
+                        end_one(0);
+                        continue;
+                }
+                uint64_t again = queue_look_again_usec(&world.queue, world.now);
+                ck_assert_uint_gt(again, world.now);
+                idle += again - world.now;
+                stopped++;
+                world.now = again;
+        }
+        ck_assert_uint_gt(stopped, 0);
+        ck_assert_uint_lt(idle, 80 * USEC_PER_SECOND);
+}
+END_TEST
+
 START_TEST(test_who_is_behind_many_large_jobs_of_another_is_not_held_up)
 {
         Tenant *a = tenant("a", 1), *b = tenant("b", 1);
@@ -469,6 +500,7 @@ Suite *queue_suite(void)
         tcase_add_test(tests, test_the_pool_is_never_promised_twice);
         tcase_add_test(tests, test_a_large_job_is_not_held_up_for_ever);
         tcase_add_test(tests, test_the_rest_of_the_pool_is_used_while_room_is_kept);
+        tcase_add_test(tests, test_nobody_is_held_up_by_who_is_in_his_own_way);
         tcase_add_test(tests, test_who_is_behind_many_large_jobs_of_another_is_not_held_up);
         tcase_add_test(tests, test_a_pool_that_became_smaller_still_runs_everything);
         suite_add_tcase(suite, tests);
