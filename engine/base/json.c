@@ -112,6 +112,21 @@ static int twice_error(const char *text, size_t size, Error *e)
         return error_set(e, -EINVAL, "the key \"%.*s\" stands twice in one object", (int)key.length, key.text);
 }
 
+size_t json_count_values(const char *text)
+{
+        bool in_string = false;
+        size_t n = 1;
+
+        for (; *text; text++)
+                if (in_string && *text == '\\' && text[1])
+                        text++;
+                else if (*text == '"')
+                        in_string = !in_string;
+                else if (!in_string && strchr(",[{", *text))
+                        n++;
+        return n;
+}
+
 static void position(const char *text, size_t offset, unsigned *line, unsigned *column)
 {
         *line = *column = 1;
@@ -387,17 +402,6 @@ int json_read_count_to(json_object *value, const char *path, uint64_t max, uint6
 int json_read_count(json_object *value, const char *path, void *target_uint64, Error *e)
 {
         return json_read_count_to(value, path, COUNT_MAX, target_uint64, e);
-}
-
-int json_read_any(json_object *value, const char *path, void *target_json, Error *e)
-{
-        json_object **target = target_json;
-
-        (void)path;
-        (void)e;
-        json_object_put(*target);
-        *target = json_object_get(value);
-        return 0;
 }
 
 void json_add_string(json_object *object, const char *key, const char *value)

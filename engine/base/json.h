@@ -21,6 +21,8 @@ static inline void json_freep(json_object **o)
 /* Parses one JSON text (RFC 8259, UTF-8, at most 32 levels and JSON_TEXT_MAX bytes) with `//` comments. The caller
  * owns `*ret`. Errors: -EINVAL, with line and column; -EFBIG. */
 int json_parse_text(const char *text, size_t size, json_object **ret, Error *e);
+/* How many values there are at most in a text: parsed, each takes some hundred bytes. */
+size_t json_count_values(const char *text);
 
 /* The same for a file, which the sentence names. */
 int json_parse_file(const char *file, json_object **ret, Error *e);
@@ -63,8 +65,6 @@ int json_read_cpus(json_object *value, const char *path, void *target_uint64, Er
 int json_read_count(json_object *value, const char *path, void *target_uint64, Error *e); /* from 1 */
 /* The same, up to `max`: for a reader that knows it. */
 int json_read_count_to(json_object *value, const char *path, uint64_t max, uint64_t *ret, Error *e);
-/* Keeps the value itself, with a reference. */
-int json_read_any(json_object *value, const char *path, void *target_json, Error *e);
 
 /* For writing. A NULL string, UINT64_MAX as a number, and a real number that is none become null; of others six digits are written. */
 void json_add_string(json_object *object, const char *key, const char *value);

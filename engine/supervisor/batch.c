@@ -194,7 +194,7 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
         if (item->mark == MARK_DONE)
                 return 0;
         item->mark = MARK_UNDER_WAY;
-        if ((r = json_parse_text(item->asked->spec, strlen(item->asked->spec), &item->spec, e)) < 0 ||
+        if ((r = spec_parse_text(item->asked->spec, &item->spec, e)) < 0 ||
             (r = resolve_after(s, caller, batch, item, e)) < 0)
                 return r;
         for (char *const *pair = item->asked->inputs; pair && *pair; pair += 2) {

@@ -15,7 +15,6 @@ typedef struct JobSpec {
         uint64_t priority; /* 0 to 100, higher first */
         char *tenant;      /* NULL: the caller's */
         char **labels;
-        json_object *meta; /* or NULL */
         char *idempotency_key; /* or NULL */
         struct {
                 char *name, *id; /* what the job `id` left in /output is /input/<name>/ */
@@ -42,4 +41,6 @@ typedef struct JobSpec {
 /* Reads one job. The caller frees `*ret` with spec_done(). Errors: -EINVAL with the path of the key; -ENOSYS for what
  * is not built yet. */
 int spec_parse(const char *text, JobSpec *ret, Error *e);
+/* Parses its text alone, which may be a stranger's. */
+int spec_parse_text(const char *text, json_object **ret, Error *e);
 void spec_done(JobSpec *spec);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/json.h"
 #include "engine/base/strv.h"
 #include "engine/supervisor/job.h"
 #include "engine/worker/protocol.h"
@@ -27,6 +28,22 @@ START_TEST(test_a_job_is_read_whole)
         ck_assert_uint_eq(spec.limits.io_write_bytes_per_sec, 20 << 20);
         ck_assert_uint_eq(spec.priority, 70);
         spec_done(&spec);
+}
+END_TEST
+
+START_TEST(test_a_job_of_too_many_values_is_refused_before_they_are_read)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        char *text = malloc(400000), *to;
+        JobSpec spec;
+
+        to = stpcpy(text, "{\"command\": [\"true\"], \"meta\": {\"a\": [{}");
+        for (int i = 0; i < 100000; i++)
+                to = stpcpy(to, ",{}");
+        strcpy(to, "]}}");
+        assert_refused(spec_parse(text, &spec, &e), &e, "a job may have 100000 values");
+        ck_assert_uint_eq(json_count_values("{\"a,[\\\",{\": [1, {}]}"), 5);
+        free(text);
 }
 END_TEST
 
@@ -81,7 +98,7 @@ static char *long_job(const char *key, const char *brackets, const char *item, i
         FILE *f = open_memstream(&text, &size);
 
         ck_assert_ptr_nonnull(f);
-        fprintf(f, "{\"command\": [\"a\"], \"%s\": %c", key, brackets[0]);
+        fprintf(f, "{%s\"%s\": %c", strcmp(key, "command") == 0 ? "" : "\"command\": [\"a\"], ", key, brackets[0]);
         for (int i = 0; i < n; i++) {
                 if (i > 0)
                         putc(',', f);
@@ -329,6 +346,7 @@ Suite *engine_suite(void)
         TCase *tests = tcase_create("engine");
 
         tcase_add_test(tests, test_a_job_is_read_whole);
+        tcase_add_test(tests, test_a_job_of_too_many_values_is_refused_before_they_are_read);
         tcase_add_test(tests, test_a_bad_job_is_refused_with_its_key);
         tcase_add_test(tests, test_lists_of_a_job_have_an_end);
         tcase_add_test(tests, test_a_final_state_never_changes);
