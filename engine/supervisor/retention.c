@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Jobs that have ended are remembered, with their reports and output, until they are too old or too many; the oldest go
- * first. They stand in a list, in the order of their ends, so that only its head has to be looked at: when another job
+ * first, and where there are too many, those of the tenant that has most: nobody's go for another's. They stand in a list, in the order of their ends, so that only its head has to be looked at: when another job
  * ends, and when the time of the head has come. A job that others are to run after leaves the list, and is
  * not counted, until those have ended; so does an array for those after its members. An array counts as its members; the
  * last to have ended stays, however many these are. What one turn of the event loop does is bounded: what remains is done
@@ -36,6 +36,7 @@ static void leave_list(Supervisor *s, Job *job)
         TAILQ_REMOVE(&s->ended, job, queue);
         job->in_retention = false;
         s->n_ended -= size_of(job);
+        job->tenant->n_ended -= size_of(job);
 }
 
 /* Jobs that are forgotten, whose output is to go. */
@@ -161,14 +162,33 @@ static void wait_for_oldest(Supervisor *s, bool at_once)
                 log_error("jobs that have ended are not forgotten: %s", strerror(-r));
 }
 
+static const Tenant *tenant_with_most(const Supervisor *s)
+{
+        const Tenant *most = NULL;
+
+        for (size_t i = 0; i < tenants_count(s->tenants); i++) {
+                const Tenant *t = tenants_at(s->tenants, i);
+                if (!most || t->n_ended > most->n_ended)
+                        most = t;
+        }
+        return most;
+}
+
 void retention_run(Supervisor *s)
 {
         uint64_t now = realtime_usec(), wanted = count_wanted(s);
-        Job *gone[FORGOTTEN_AT_ONCE], *job;
+        Job *gone[FORGOTTEN_AT_ONCE], *next;
+        const Tenant *most = NULL;
         size_t n = 0, looked_at = 0;
 
-        while ((job = TAILQ_FIRST(&s->ended)) && looked_at < FORGOTTEN_AT_ONCE &&
-               ((s->n_ended > wanted && TAILQ_NEXT(job, queue)) || is_too_old(s, job, now))) {
+        for (Job *job = TAILQ_FIRST(&s->ended); job && looked_at < FORGOTTEN_AT_ONCE; job = next) {
+                bool old = is_too_old(s, job, now);
+                next = TAILQ_NEXT(job, queue);
+                if (!old && (s->n_ended <= wanted || !next))
+                        break;
+                /* Where there are too many, those of others stay. */
+                if (!old && (most ? most : (most = tenant_with_most(s))) != job->tenant)
+                        continue;
                 looked_at++;
                 if (is_needed(job)) {
                         leave_list(s, job);
@@ -179,7 +199,7 @@ void retention_run(Supervisor *s)
         }
         if (n)
                 remove_forgotten(s, gone, n);
-        wait_for_oldest(s, looked_at == FORGOTTEN_AT_ONCE);
+        wait_for_oldest(s, looked_at == FORGOTTEN_AT_ONCE || (looked_at > 0 && s->n_ended > s->config->retention.count));
 }
 
 static int on_due(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
@@ -203,6 +223,7 @@ void retention_add(Supervisor *s, Job *job)
                 TAILQ_INSERT_TAIL(&s->ended, job, queue);
         job->in_retention = true;
         s->n_ended += size_of(job);
+        job->tenant->n_ended += size_of(job);
         if (s->n_ended > s->config->retention.count)
                 retention_run(s);
         else if (TAILQ_FIRST(&s->ended) == job)
@@ -238,6 +259,7 @@ int retention_start(Supervisor *s)
                 TAILQ_INSERT_TAIL(&s->ended, jobs[i], queue);
                 jobs[i]->in_retention = true;
                 s->n_ended += size_of(jobs[i]);
+                jobs[i]->tenant->n_ended += size_of(jobs[i]);
         }
         free(jobs);
         retention_run(s);

@@ -36,6 +36,7 @@ typedef struct Tenant {
 
         Share share; /* of the queue */
         uint64_t queued, running, spec_bytes, input_bytes, output_bytes;
+        uint64_t n_ended;       /* jobs that are remembered (retention.c) */
         size_t n_added;         /* inputs that were added and not yet used (inputs.c) */
         uint64_t used_usec;     /* processor and slot time of all attempts since this process began */
         uint64_t next_due_usec; /* CLOCK_MONOTONIC: when submissions would be back at the rate that is allowed */

@@ -53,6 +53,16 @@ json_lines() { # KEY
 for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
 }
 
+@test "where there are too many, those of who has most go" {
+        start '{"retention": {"count": 10}}'
+        one=$(echo '{"command": ["true"], "tenant": "few"}' | ctl submit -)
+        ctl wait "$one"
+        for i in $(seq 40); do echo '{"command": ["true"], "tenant": "many", "deadline": "1us"}'; done | ctl submit - > ids
+        ctl wait $(cat ids) > /dev/null || true
+        until_known 10
+        [ "$(ctl status "$one" --json | json_get tenant)" = few ]
+}
+
 @test "what is older goes, and nothing else" {
         start '{"retention": {"age": "2s"}}'
         old=$(echo '{"command": ["true"]}' | ctl submit -)
