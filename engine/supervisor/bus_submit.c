@@ -74,7 +74,7 @@ static int read_submission(sd_bus_message *m, const char **spec, JailInput *inpu
         int r = sd_bus_message_read(m, "s", spec);
 
         *n = 0;
-        return r < 0 ? error_errno(e, r, "reading the call") : read_inputs(m, inputs, n, e);
+        return r < 0 ? error_set(e, -EINVAL, "the specification is not UTF-8") : read_inputs(m, inputs, n, e);
 }
 
 int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)

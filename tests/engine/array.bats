@@ -147,6 +147,8 @@ assert len(jobs) == 10 and most == 2' "$id"
         ctl rm "$gone"
         sleep 0.5
         kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        # It may be in the middle of a write.
+        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.1; done
         sleep 1
         start_engine --drain 0s
         ctl wait "$id"

@@ -97,8 +97,9 @@ teardown() {
         run -1 ctl wait --json "$first" "$second"
         [[ ${#lines[@]} -eq 2 && $output == *"{\"id\":\"$first\",\"state\":\"cancelled\"}"* ]]
         run ! bash -c '"$1" rm --json "$2" 7zzzzzzzzzzzzzzzzzzzzzzzzz 2> /dev/null' - "$build/skepctl" "$first"
-        [ "${lines[0]}" = "{\"id\":\"$first\",\"error\":null}" ]
-        [ "${lines[1]}" = '{"id":"7zzzzzzzzzzzzzzzzzzzzzzzzz","error":"there is no such job"}' ]
+        # As the answers come.
+        [[ $output == *"{\"id\":\"$first\",\"error\":null}"* ]]
+        [[ $output == *'{"id":"7zzzzzzzzzzzzzzzzzzzzzzzzz","error":"there is no such job"}'* ]]
         [ "$(ctl pause --json | json_get paused)" = true ]
         [ "$(ctl drain --json | json_get draining)" = true ]
         [[ $(ctl resume --json) == '{"paused":false,"draining":false,"scaler":"predictive","pool_target":'*'}' ]]
@@ -331,7 +332,7 @@ complete_line() { # words
         [[ $output == *'"name":"intake","verdict":"no"'*'"remedy":"skepctl resume"'* ]]
         ctl drain
         run -1 ctl doctor
-        [[ $output == *"intake      no    draining: no job is taken; those that wait are run"* ]]
+        [[ $output == *"intake      no    draining: no job is taken; those that are there are run"* ]]
         ctl resume
         run -125 ctl doctor --address "$BATS_TEST_TMPDIR/nothing"
         [[ $output == *"socket      note  $BATS_TEST_TMPDIR/nothing: No such file"* ]]

@@ -363,7 +363,7 @@ def control_characters(_):
         assert not any(ord(x) < 32 for x in reply.body[0]), reply.body
     # Bytes that are no text at all.
     reply = c.manager("Submit", "sa(sh)", b'{"command": ["\xff\xfe"]}', [])
-    assert reply.error == "org.freedesktop.DBus.Error.InconsistentMessage", reply.error
+    assert reply.error == "org.skep.Engine1.Error.BadSpec", reply.error
     is_served()
 
 

@@ -435,7 +435,7 @@ print(json.dumps([{"command": ["sh", "-c", "echo x > /output/f"]}] + [{"command"
 error_of() {
         PYTHONPATH=$BATS_TEST_DIRNAME timeout 60 python3 -B -c 'import sys, wire
 argument = int(sys.argv[4]) if sys.argv[3] == "h" else sys.argv[4]
-print(wire.Connection(sys.argv[1]).manager(sys.argv[2], sys.argv[3], argument, fds=[0]).error)' "$SKEP_ADDRESS" "$@" < /etc/passwd
+print(wire.Connection(sys.argv[1]).manager(sys.argv[2], sys.argv[3], argument, fds=[0] if sys.argv[3] == "h" else []).error)' "$SKEP_ADDRESS" "$@" < /etc/passwd
 }
 
 @test "what cannot be done has the name of an error that stands in the document" {
