@@ -168,6 +168,15 @@ static int take_header(BusPeer *p, Error *e)
         return 0;
 }
 
+/* Whoever closes a socket last would wait as long as its owner has said (SO_LINGER, socket(7)): that could be us. What is no
+ * socket says so. */
+static void never_linger(int fd)
+{
+        const struct linger none = {0};
+
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 /* More than a method may have are refused by an answer, once the message is whole; so many of one user's wait for that. */
 static int receive(BusPeer *p, size_t size, Error *e)
 {
@@ -179,6 +188,8 @@ static int receive(BusPeer *p, size_t size, Error *e)
                 return 0;
         if (n <= 0)
                 return n < 0 ? (int)n : -ECONNRESET;
+        for (size_t i = 0; i < room; i++)
+                never_linger(p->fds[p->n_fds + i]);
         p->n_fds += room;
         p->have += (size_t)n;
         user->unfinished_fds += room;

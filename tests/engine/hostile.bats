@@ -53,6 +53,10 @@ hostile() {
         hostile million_ids
 }
 
+@test "a socket among descriptors that would linger does not hold up the engine" {
+        hostile lingering
+}
+
 @test "messages that never come to their end are held up to a limit, over all connections of a user" {
         sleep 1 # of refusals, one a second is told
         hostile unfinished

@@ -152,6 +152,30 @@ def descriptors_of_calls(_):
     c.manager("Resume")
 
 
+def lingering(_):
+    # A socket whose last closing takes its time: the other end does not read what is still to go there.
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    mine = socket.create_connection(listener.getsockname())
+    deaf_end, _ = listener.accept()
+    mine.setblocking(False)
+    try:
+        while True:
+            mine.send(b"x" * 65536)
+    except BlockingIOError:
+        pass
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 40))
+    c = wire.Connection(address)
+    serial = c.send("org.skep.Engine1", "/org/skep/Engine1", "org.skep.Engine1.Manager", "Submit", "sa(sh)", (TRUE, [("a", 0)]),
+                    fds=[mine.fileno()])
+    # The engine has the last of it.
+    mine.close()
+    assert c.answer(serial).error == "org.skep.Engine1.Error.BadSpec"
+    is_served()
+    deaf_end.close()
+
+
 def million_ids(_):
     """A million names of jobs in one call, and as many jobs as nobody has room for."""
     c = wire.Connection(address)

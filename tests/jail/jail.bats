@@ -452,7 +452,7 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0skep-test-abstract"); s.listen(); t
         for alone in "" exec; do
                 for what in "" learn doctor; do
                         run sh -c 'echo $$ > "$1/cgroup.procs" && '"$alone"' "$0" '"$what"' --cgroup "$1" ${2:+--allow-missing=$2} ${2:+-- true} > said 2>&1 </dev/null' \
-                                "$build/skep-jail" "$group" "$([ "$what" = doctor ] || echo "$MISSING,cgroup")"
+                                "$build/skep-jail" "$group" "$([ "$what" = doctor ] || echo "$MISSING,cgroup,memory,cpu,pids,io")"
                         [ "$status" -eq 0 ] || [[ $what = doctor && $status -eq 1 ]] || { cat said; false; }
                         [ -z "$(find "$group" -mindepth 1 -type d)" ]
                         [ -z "$(cat "$group/cgroup.subtree_control")" ]
