@@ -58,7 +58,7 @@ int copy_file(int from, int to, uint64_t limit)
         if (fstat(from, &st) < 0)
                 return -errno;
         if ((uint64_t)st.st_size > limit)
-                return -EFBIG;
+                return -E2BIG;
         if (ioctl(to, FICLONE, from) == 0)
                 return 0;
         /* The offset is ours: that of the descriptor may be shared with who gave it. */
@@ -72,7 +72,7 @@ int copy_file(int from, int to, uint64_t limit)
                         return 0;
                 done += (uint64_t)n;
                 if (done > limit)
-                        return -EFBIG;
+                        return -E2BIG;
         }
 }
 

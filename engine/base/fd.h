@@ -14,8 +14,8 @@ ssize_t read_full(int fd, void *buffer, size_t size);
 /* Writes all of it. Returns 0 or a negative errno. */
 int write_full(int fd, const void *data, size_t size);
 
-/* Copies a file to one that is empty; by a clone, where the file system can share the bytes. -EFBIG: it has more than
- * `limit`. */
+/* Copies a file to one that is empty; by a clone, where the file system can share the bytes. -E2BIG, which no read or write
+ * says: it has more than `limit`. */
 int copy_file(int from, int to, uint64_t limit);
 
 /* Reads a whole file of at most `limit` bytes, and adds a NUL. The caller owns `*ret`; `ret_size` may be NULL.

@@ -9,12 +9,9 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
 #include <search.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -81,7 +78,7 @@ static int input_store_error(const char *name, int r, Error *e)
         return store_error(what, r, e);
 }
 
-/* From where the offset is. Each byte is read and written by calls of their own, so that it is known which of the two fails. */
+/* The rest of what could not be copied at one go. Each byte is read and written by calls of their own, so that it is known which of the two fails. */
 static int copy_rest(const JailInput *input, int to, off_t offset, uint64_t limit, Error *e)
 {
         _cleanup_free_ char *chunk = malloc(CHUNK);
@@ -105,27 +102,15 @@ static int copy_rest(const JailInput *input, int to, off_t offset, uint64_t limi
         }
 }
 
-/* A clone where the file system can share the bytes; else a copy. Without a sentence: -EFBIG. */
+/* Without a sentence: -EFBIG. */
 static int copy_bytes(const JailInput *input, int to, uint64_t limit, Error *e)
 {
-        struct stat st;
+        int r = copy_file(input->fd, to, limit);
 
-        if (fstat(input->fd, &st) < 0)
-                return read_error(input->name, -errno, e);
-        if ((uint64_t)st.st_size <= limit && ioctl(to, FICLONE, input->fd) == 0)
-                return 0;
-        /* The offset is ours: that of the descriptor is shared with the client. */
-        for (off_t offset = 0;;) {
-                ssize_t n = sendfile(to, input->fd, &offset, (size_t)1 << 20);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return copy_rest(input, to, offset, limit, e);
-                if (n == 0)
-                        return 0;
-                if ((uint64_t)offset > limit)
-                        return -EFBIG;
-        }
+        if (r >= 0 || r == -E2BIG)
+                return r < 0 ? -EFBIG : 0;
+        off_t done = lseek(to, 0, SEEK_CUR);
+        return done < 0 ? input_store_error(input->name, -errno, e) : copy_rest(input, to, done, limit, e);
 }
 
 /* Inputs are copied under a name of their own. The supervisor gives them their lasting one, since it alone knows which

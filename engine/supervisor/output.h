@@ -34,7 +34,7 @@ void output_clear(int directory, const Id *job, uint64_t attempt);
 void output_drop_files(int directory, const Id *job, uint64_t attempt);
 
 /* Gives another job the same files; a copy of those that somebody has opened before it wrote them. Errors: -EEXIST it has
- * written some; -EFBIG one is too large to be copied; then it has none of them. */
+ * written some; -E2BIG one is too large to be copied; then it has none of them. */
 int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt);
 
 /* What an attempt has left, in bytes: in one of the files, in all. */
