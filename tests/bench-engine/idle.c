@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/bench-engine/bench.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #define JOBS 200
 #define REST_SEC 4 /* until what the jobs have left to do is done */
 #define WATCH_SEC 10
+
+/* At the end of each minute its load is stored, and the scaler decides: what is watched are the seconds between. */
+static void await_room_in_minute(size_t seconds)
+{
+        size_t second = (size_t)time(NULL) % 60;
+
+        if (second < 2)
+                sleep((unsigned)(2 - second));
+        else if (second + seconds > 58)
+                sleep((unsigned)(62 - second));
+}
 
 static const char *const programs[] = {NULL, "skep-worker", "skep-launcher"};
 
@@ -23,6 +35,7 @@ int idle_measure(Bench *b, Error *e)
                 return r;
         }
         sleep((unsigned)bench_scale(b, REST_SEC, 1));
+        await_room_in_minute(bench_scale(b, WATCH_SEC, 1));
         for (size_t i = 0; i < ELEMENTS(programs); i++)
                 engine_usage(&engine, programs[i], &before[i]);
         sleep((unsigned)bench_scale(b, WATCH_SEC, 1));
