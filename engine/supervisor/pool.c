@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which workers there are. A number from 1 stands for each; who holds the lock on it has it, whoever has started him. So
- * a supervisor sees at its start which workers live, and awaits what they have to say; who does not connect in time is
- * ended. */
+/* Which workers there are, and as many as are wanted: started, started again, drained. Those that live already are found
+ * by pool_living.c. */
 
 #include "engine/supervisor/pool_private.h"
 
@@ -10,21 +9,16 @@
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #define RESTART_MIN_USEC (100 * USEC_PER_MSEC)
 #define RESTART_MAX_USEC (10 * USEC_PER_SECOND)
 #define START_USEC (30 * USEC_PER_SECOND)  /* from its start to its first message */
-#define AWAIT_USEC (10 * USEC_PER_SECOND)  /* the same for one that lives already */
-#define END_MSEC 5000                      /* how long it may clean up */
-#define POLL_MSEC 2
 
 static const char *const state_names[WORKER_STATE_MAX] = {
         [WORKER_STARTING] = "starting", [WORKER_READY] = "ready", [WORKER_DRAINING] = "draining", [WORKER_GONE] = "gone"};
@@ -54,7 +48,7 @@ void pool_set_state(PoolWorker *w, WorkerState state)
 
 /* ---- the set ---- */
 
-static PoolWorker *find_number(const Pool *pool, unsigned number)
+PoolWorker *pool_find_number(const Pool *pool, unsigned number)
 {
         PoolWorker *w;
 
@@ -64,7 +58,7 @@ static PoolWorker *find_number(const Pool *pool, unsigned number)
         return NULL;
 }
 
-static PoolWorker *worker_new(Pool *pool, unsigned number)
+PoolWorker *pool_worker_new(Pool *pool, unsigned number)
 {
         PoolWorker *w = calloc(1, sizeof *w), *after;
 
@@ -85,7 +79,7 @@ static PoolWorker *worker_new(Pool *pool, unsigned number)
         return w;
 }
 
-static void worker_free(PoolWorker *w)
+void pool_worker_free(PoolWorker *w)
 {
         w->pool->events->changed(w, POOL_WORKER_REMOVED, w->pool->userdata);
         TAILQ_REMOVE(&w->pool->workers, w, entry);
@@ -95,104 +89,7 @@ static void worker_free(PoolWorker *w)
         free(w);
 }
 
-/* ---- who lives ---- */
-
-/* The process that has this number; 0: none. */
-static pid_t find_holder(const Pool *pool, unsigned number)
-{
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = number, .l_len = 1};
-
-        if (fcntl(pool->lock, F_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
-                return 0;
-        return lock.l_pid;
-}
-
-static bool has_jails(const Pool *pool, unsigned number)
-{
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = WORKER_JAILS_LOCK + number, .l_len = 1};
-
-        return fcntl(pool->lock, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
-bool pool_worker_has_jails(const PoolWorker *w)
-{
-        return has_jails(w->pool, w->number);
-}
-
-/* Of workers that died while there was no supervisor, jails may be about to be removed. */
-static void wait_for_jails(const Pool *pool)
-{
-        for (unsigned number = 1; number <= WORKER_NUMBER_MAX; number++)
-                for (int msec = 0; msec < END_MSEC && has_jails(pool, number) && find_holder(pool, number) == 0; msec += POLL_MSEC)
-                        poll(NULL, 0, POLL_MSEC);
-}
-
-/* Takes a worker over that somebody else has started. */
-static int adopt(PoolWorker *w, pid_t pid)
-{
-        _cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-        if (pidfd < 0)
-                return -errno;
-        /* As long as it has the lock, it is the one whose pid this was, and no later process of the same. */
-        if (find_holder(w->pool, w->number) != pid)
-                return -ESRCH;
-        if (w->state == WORKER_GONE)
-                pool_set_state(w, WORKER_STARTING);
-        return pool_worker_watch(w, pid, take_fd(pidfd));
-}
-
-static int find_living(Pool *pool, Error *e)
-{
-        for (unsigned number = 1; number <= WORKER_NUMBER_MAX; number++) {
-                pid_t pid = find_holder(pool, number);
-                PoolWorker *w = pid > 0 ? worker_new(pool, number) : NULL;
-                if (pid <= 0)
-                        continue;
-                if (!w)
-                        return error_oom(e);
-                if (adopt(w, pid) < 0) {
-                        worker_free(w); /* it has just ended */
-                        continue;
-                }
-                w->awaited = true;
-                pool_worker_expect(w, AWAIT_USEC);
-        }
-        return 0;
-}
-
-PoolWorker *pool_find_process(Pool *pool, pid_t pid)
-{
-        PoolWorker *w;
-
-        TAILQ_FOREACH(w, &pool->workers, entry)
-                if (w->pid == pid)
-                        return w;
-        for (unsigned number = 1; number <= WORKER_NUMBER_MAX; number++) {
-                if (find_holder(pool, number) != pid)
-                        continue;
-                w = find_number(pool, number);
-                if (w && w->ending)
-                        return NULL; /* it will try again */
-                if (w && w->pid > 0) {
-                        /* Two of the same number: the one that has the lock is the right one. It will try again. */
-                        pool->starter->end(pool->starter->userdata, w->name, w->pidfd, true);
-                        return NULL;
-                }
-                if (!w)
-                        w = worker_new(pool, number);
-                if (!w)
-                        return NULL;
-                if (adopt(w, pid) < 0) {
-                        worker_free(w);
-                        pool_balance(pool);
-                        return NULL;
-                }
-                pool_worker_expect(w, AWAIT_USEC);
-                return w;
-        }
-        return NULL;
-}
+/* ---- who was there before us ---- */
 
 bool pool_is_settled(const Pool *pool)
 {
@@ -281,7 +178,7 @@ void pool_worker_failed(Pool *pool, const char *name, const char *why)
         pool_worker_unwatch(w);
         pool_set_state(w, WORKER_GONE);
         if (drained)
-                worker_free(w);
+                pool_worker_free(w);
         else
                 restart_later(w);
 }
@@ -306,7 +203,7 @@ void pool_worker_ended(PoolWorker *w)
         pool_set_state(w, WORKER_GONE);
         pool->events->lost(w, pool->userdata);
         if (drained)
-                worker_free(w);
+                pool_worker_free(w);
         else
                 restart_later(w);
         pool_check_settled(pool);
@@ -338,9 +235,9 @@ static int add_worker(Pool *pool)
 {
         unsigned number = 1;
 
-        while (find_number(pool, number))
+        while (pool_find_number(pool, number))
                 number++;
-        PoolWorker *w = number <= WORKER_NUMBER_MAX ? worker_new(pool, number) : NULL;
+        PoolWorker *w = number <= WORKER_NUMBER_MAX ? pool_worker_new(pool, number) : NULL;
         return w ? start_worker(w) : -ENOMEM;
 }
 
@@ -354,7 +251,7 @@ void pool_balance(Pool *pool)
         for (; n > pool->target; n--) {
                 PoolWorker *w = find_surplus(pool);
                 if (w->state == WORKER_GONE) {
-                        worker_free(w);
+                        pool_worker_free(w);
                         continue;
                 }
                 pool_set_state(w, WORKER_DRAINING);
@@ -422,16 +319,6 @@ static int open_listener(const char *path, Error *e)
         return take_fd(fd);
 }
 
-static int open_lock(const char *socket_path, Error *e)
-{
-        _cleanup_free_ char *path = NULL;
-
-        if (asprintf(&path, "%s" WORKER_LOCK_SUFFIX, socket_path) < 0)
-                return error_oom(e);
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        return fd < 0 ? error_errno(e, -errno, "%s", path) : fd;
-}
-
 int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *events, void *userdata, Pool **ret, Error *e)
 {
         Pool *pool = calloc(1, sizeof *pool);
@@ -456,11 +343,11 @@ int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *even
                 pool_free(pool, true);
                 return error_oom(e);
         }
-        int r = pool->lock = open_lock(pool->socket_path, e);
+        int r = pool->lock = pool_open_lock(pool->socket_path, e);
         if (r >= 0)
-                wait_for_jails(pool);
+                pool_wait_for_jails(pool);
         if (r >= 0)
-                r = find_living(pool, e);
+                r = pool_find_living(pool, e);
         if (r >= 0)
                 r = pool->listener = open_listener(pool->socket_path, e);
         if (r >= 0)
@@ -495,7 +382,7 @@ static bool wait_for_end(const PoolWorker *w, uint64_t until_usec)
 
 static void end_workers(Pool *pool)
 {
-        uint64_t until_usec = monotonic_usec() + END_MSEC * USEC_PER_MSEC;
+        uint64_t until_usec = monotonic_usec() + POOL_END_MSEC * USEC_PER_MSEC;
         PoolWorker *w;
 
         TAILQ_FOREACH(w, &pool->workers, entry)
@@ -505,7 +392,7 @@ static void end_workers(Pool *pool)
                 if (w->pidfd < 0 || wait_for_end(w, until_usec))
                         continue;
                 pool->starter->end(pool->starter->userdata, w->name, w->pidfd, true);
-                wait_for_end(w, monotonic_usec() + END_MSEC * USEC_PER_MSEC);
+                wait_for_end(w, monotonic_usec() + POOL_END_MSEC * USEC_PER_MSEC);
         }
 }
 
@@ -515,7 +402,7 @@ Pool *pool_free(Pool *pool, bool leave)
         if (!leave)
                 end_workers(pool);
         while (!TAILQ_EMPTY(&pool->workers))
-                worker_free(TAILQ_FIRST(&pool->workers));
+                pool_worker_free(TAILQ_FIRST(&pool->workers));
         forget_warm(pool);
         if (pool->listener >= 0)
                 unlink(pool->socket_path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What pool.c (which workers there are) and pool_worker.c (one of them) share. */
+/* What pool.c (which workers there are), pool_living.c (which of them live) and pool_worker.c (one of them) share. */
 
 #include "engine/base/id.h"
 #include "engine/supervisor/pool.h"
@@ -10,6 +10,7 @@
 
 #define POLICIES_KNOWN 32
 #define ACKNOWLEDGED_AT_ONCE 64
+#define POOL_END_MSEC 5000 /* how long a worker may clean up */
 
 /* What a worker is told that does not read at the moment. */
 typedef struct PoolMessage {
@@ -78,6 +79,12 @@ struct Pool {
 
 /* ---- pool.c ---- */
 
+PoolWorker *pool_find_number(const Pool *pool, unsigned number);
+
+/* One that has no process yet. NULL: no memory. */
+PoolWorker *pool_worker_new(Pool *pool, unsigned number);
+void pool_worker_free(PoolWorker *worker);
+
 void pool_set_state(PoolWorker *worker, WorkerState state);
 
 /* A worker that awaited was has said what it has, or is gone. */
@@ -89,11 +96,22 @@ void pool_balance(Pool *pool);
 /* A worker that was started has said what it has. */
 void pool_note_start(PoolWorker *worker);
 
-/* Whether something of its jobs may run: its launcher is there. */
-bool pool_worker_has_jails(const PoolWorker *worker);
-
 /* The process of a worker has ended, its socket is closed, and nothing of its jobs runs. */
 void pool_worker_ended(PoolWorker *worker);
+
+/* ---- pool_living.c ---- */
+
+/* The file whose locks they hold. Returns a descriptor, or a negative errno with a sentence. */
+int pool_open_lock(const char *socket_path, Error *e);
+
+/* Of workers that died while there was no supervisor, jails may be about to be removed. */
+void pool_wait_for_jails(const Pool *pool);
+
+/* Takes over those that live. */
+int pool_find_living(Pool *pool, Error *e);
+
+/* Whether something of its jobs may run: its launcher is there. */
+bool pool_worker_has_jails(const PoolWorker *worker);
 
 /* The worker of this process: by the pid with which it was started, or by the lock that it holds. NULL: it is none. */
 PoolWorker *pool_find_process(Pool *pool, pid_t pid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Workers as units. systemd is asked and never waited for: a worker that it has started connects, and is known by the
- * lock that it holds, like one of an earlier supervisor (pool.c). What comes back from systemd is only why one does not
+ * lock that it holds, like one of an earlier supervisor (pool_living.c). What comes back from systemd is only why one does not
  * come: the answer to StartUnit (masked, not found, not permitted), or the result of its job.
  *
  * A unit that is told by the pool to drain ends by itself, with status 0. One that must go now is killed by its pidfd;
