@@ -21,6 +21,29 @@ static inline void tokenerp(json_tokener **t)
                 json_tokener_free(*t);
 }
 
+static size_t count_digits(const char *text)
+{
+        return strspn(text, "0123456789");
+}
+
+/* How long the number is that begins here; 0: none does. The library would also take "1." and "-.5", and give them out again as
+ * they were: then whoever reads what we have stored, or said, finds no JSON. */
+static size_t number_length(const char *text)
+{
+        const char *p = text + (*text == '-');
+        size_t n = *p == '0' ? 1 : count_digits(p);
+
+        p += n;
+        if (n > 0 && *p == '.')
+                p += 1 + (n = count_digits(p + 1));
+        if (n > 0 && (*p == 'e' || *p == 'E')) {
+                p += 1 + (p[1] == '+' || p[1] == '-');
+                p += n = count_digits(p);
+        }
+        bool ends = !*p || !strchr("+-.0123456789eE", *p);
+        return n > 0 && ends ? (size_t)(p - text) : 0;
+}
+
 /* Comments become spaces, so that lines and columns stay. What the library would accept beyond the standard (names in
  * single quotes, NaN) is found here: outside of strings JSON has few characters. Returns the place of another one, or
  * SIZE_MAX; `*ret_keys`: how many keys there are, each of which has a colon behind it. */
@@ -40,7 +63,12 @@ static size_t blank_comments(char *text, size_t size, size_t *ret_keys)
                                 text[i++] = ' ';
                 } else if (!in_string && text[i] == ':') {
                         ++*ret_keys;
-                } else if (!in_string && !strchr("{}[]:,+-.0123456789eEtrufalsn \t\r\n", text[i])) {
+                } else if (!in_string && strchr("+-.0123456789", text[i])) {
+                        size_t length = number_length(text + i);
+                        if (length == 0)
+                                return i;
+                        i += length - 1;
+                } else if (!in_string && !strchr("{}[]:,etrufalsn \t\r\n", text[i])) {
                         return i;
                 }
         }

@@ -68,6 +68,14 @@ teardown() {
         [ "$(ls state | grep -c backup)" -eq 0 ]
 }
 
+@test "no job can keep copies from being made by how its numbers are written" {
+        ctl pause
+        ctl submit - <<< '{"command": ["true"], "meta": {"n": 1.}}' || true
+        ctl submit - <<< '{"command": ["true"], "meta": {"n": [1.5, 1e999, 99999999999999999999999]}}'
+        ctl backup copy.tar
+        for id in $(ctl list --ids); do ctl status --json "$id" | python3 -m json.tool > /dev/null; done
+}
+
 @test "a copy has what arrays and jobs need that left nothing" {
         empty=$(ctl submit - <<< '{"command": ["true"]}')
         full=$(ctl submit - <<< '{"command": ["sh", "-c", "echo $SKEP_ARRAY_INDEX > /output/f"], "array": {"count": 2}}')

@@ -37,6 +37,23 @@ START_TEST(test_what_is_no_json_is_refused_with_its_place)
 }
 END_TEST
 
+START_TEST(test_numbers_are_those_of_json)
+{
+        static const char *const good[] = {"0", "-0", "10", "-1.5", "0.05", "[1e5,1E+5,1.0e-05]", "{\"a\":1,\"b\":[2,3]}"};
+        static const char *const bad[] = {"1.", "-.5", ".5", "+1", "01", "-01", "1.e5", "1e", "1e+", "-", "1.2.3", "1-2", "[1,2.]"};
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        for (size_t i = 0; i < ELEMENTS(good); i++) {
+                _cleanup_json_ json_object *o = NULL;
+                assert_ok(parse(good[i], &o, &e), &e);
+        }
+        for (size_t i = 0; i < ELEMENTS(bad); i++) {
+                json_object *o = NULL;
+                assert_refused(parse(bad[i], &o, &e), &e, "not JSON");
+        }
+}
+END_TEST
+
 START_TEST(test_a_key_that_stands_twice_is_refused)
 {
         static const struct {
@@ -158,6 +175,7 @@ Suite *json_suite(void)
 
         tcase_add_test(tests, test_comments_are_spaces);
         tcase_add_test(tests, test_what_is_no_json_is_refused_with_its_place);
+        tcase_add_test(tests, test_numbers_are_those_of_json);
         tcase_add_test(tests, test_a_key_that_stands_twice_is_refused);
         tcase_add_test(tests, test_deep_nesting_is_refused);
         tcase_add_test(tests, test_an_object_becomes_a_struct);
