@@ -270,9 +270,9 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
                 array_left(s, job);
         if (job->state == JOB_QUEUED && !array_is_whole(job))
                 supervisor_enter_queue(s, job);
-        /* What is being cancelled is written down as that. */
+        /* What is being cancelled, or queued again, is written down as that. */
         if (!job->cancelling)
-                store_update(s->store, job, job->state, NULL, NULL, NULL);
+                store_update(s->store, job, job->requeueing ? JOB_QUEUED : job->state, NULL, NULL, NULL);
         supervisor_dispatch(s);
         return 0;
 }

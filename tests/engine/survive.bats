@@ -175,6 +175,22 @@ stop_in_the_middle() { # sets id, launcher
         [ "$(field "$requeued" 'job["state"], job["attempt"]')" = "succeeded 2" ]
 }
 
+@test "what was requeued and then held before a crash is held after it, and not cancelled" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30"]}')
+        reach "$id" running
+        kill -STOP $(workers)
+        ctl requeue "$id"
+        ctl hold "$id"
+        kill_engine
+        kill -CONT $(workers)
+        start_engine --drain 0s
+        reach "$id" queued
+        [ "$(field "$id" 'job["held"], job["attempt"]')" = "True 1" ]
+        ctl release "$id"
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 2" ]
+}
+
 @test "nothing is started before each worker has said what it has; a silent one is ended" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 60; echo attempt $SKEP_ATTEMPT"], "retry": {"attempts": 3, "backoff": "50ms"}}')
         reach "$id" running
