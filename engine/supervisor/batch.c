@@ -166,8 +166,8 @@ static int check_parents(const Supervisor *s, const Batch *batch, const Job *job
         for (size_t i = 0; i < job->spec.n_after; i++) {
                 const char *id = job->spec.after[i].id;
                 const BatchItem *here = bsearch(id, batch->items, batch->n, sizeof *batch->items, compare_to_own);
-                const Job *parent = job_table_get(&s->jobs, id);
-                if (!(here && here->job) && (!parent || parent->tenant != job->tenant))
+                const Job *parent = here && here->job ? here->job : job_table_get(&s->jobs, id);
+                if (!parent || parent->tenant != job->tenant)
                         return error_set(e, -EINVAL, "after.%s: there is no such job", job->spec.after[i].name);
         }
         return 0;

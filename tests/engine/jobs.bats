@@ -302,6 +302,9 @@ two" ]
                 [ "$status" -eq 125 ]
                 [[ $output == *after* ]]
         done
+        run ctl submit - <<< '[{"command": ["true"], "tenant": "another"}, {"command": ["true"], "after": {"a": "#0"}}]'
+        [ "$status" -eq 125 ]
+        [[ $output == *"job 1: after.a: there is no such job" ]]
         mine=$(ctl submit - <<< '{"command": ["true"]}')
         echo x > f
         run ctl submit --input "a=f" - <<< "{\"command\": [\"true\"], \"after\": {\"a\": \"$mine\"}}"
