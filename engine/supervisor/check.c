@@ -4,6 +4,7 @@
 #include "engine/base/log.h"
 #include "engine/base/places.h"
 #include "engine/base/strv.h"
+#include "engine/supervisor/pool.h"
 #include "engine/supervisor/state_directory.h"
 #include "engine/supervisor/supervisor.h"
 #include "engine/supervisor/tenant_file.h"
@@ -13,9 +14,19 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#define SOCKET_PATH_MAX (sizeof((struct sockaddr_un){0}).sun_path - 1)
+
 static int add(char ***problems, const Error *e)
 {
         return strv_add(problems, error_text(e));
+}
+
+/* A value that is well written, and is none here: with what it is from, which is to be mended. */
+static int add_value(const Config *config, const char *key, char ***problems, const char *why)
+{
+        const char *from = config_origin(config, key);
+
+        return strv_addf(problems, "%s%s%s: %s", from ? from : "", from ? ": " : "", key, why);
 }
 
 /* Every policy, and with them the groups of system calls. What a policy has and this host has not is only said. */
@@ -42,8 +53,7 @@ static int check_default_policy(const Config *config, char *const *directories, 
 
         if (jail_policy_load(config->default_policy, directories, &policy, &e) >= 0)
                 return 0;
-        error_prefix(&e, "default_policy");
-        return add(problems, &e);
+        return add_value(config, "default_policy", problems, error_text(&e));
 }
 
 static bool has_folder(const char *path)
@@ -53,28 +63,39 @@ static bool has_folder(const char *path)
         return copy && access(dirname(copy), F_OK) == 0;
 }
 
-/* What is bound there at the start. The directory of the default is made then. */
-static int check_socket(const char *path, char ***problems)
+/* What is bound there at the start. The directory of the default is made then. -EINVAL. */
+static int check_socket(const char *path, Error *e)
 {
-        const size_t room = sizeof((struct sockaddr_un){0}).sun_path - 1;
         struct stat st;
 
-        if (strlen(path) > room)
-                return strv_addf(problems, "socket: the path of a socket may have %zu characters", room);
+        if (strlen(path) > SOCKET_PATH_MAX)
+                return error_set(e, -EINVAL, "the path of a socket may have %zu characters", SOCKET_PATH_MAX);
         if (lstat(path, &st) == 0)
-                return S_ISSOCK(st.st_mode) ? 0 : strv_addf(problems, "socket: %s is there, and is no socket", path);
+                return S_ISSOCK(st.st_mode) ? 0 : error_set(e, -EINVAL, "%s is there, and is no socket", path);
         if (strncmp(path, "/run/skep/", strlen("/run/skep/")) == 0 || has_folder(path))
                 return 0;
-        return strv_addf(problems, "socket: %s: its directory is not there", path);
+        return error_set(e, -EINVAL, "%s: its directory is not there", path);
+}
+
+/* The workers' socket is made in it, under a name that is one longer at first (pool.c). */
+static int check_state_directory(const char *path, Error *e)
+{
+        const size_t room = SOCKET_PATH_MAX - strlen("/" POOL_SOCKET ".");
+
+        return strlen(path) > room ? error_set(e, -EINVAL, "a path may have %zu characters, since there is a socket in it", room)
+                                   : state_directory_check(path, e);
 }
 
 static int check_places(const Config *config, char ***problems)
 {
-        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_error_ Error e = ERROR_NULL, why = ERROR_NULL;
+        int r = 0;
 
-        if (state_directory_check(config->state_directory, &e) < 0 && add(problems, &e) < 0)
-                return -ENOMEM;
-        return check_socket(config->socket, problems);
+        if (check_state_directory(config->state_directory, &e) < 0)
+                r = add_value(config, "state_directory", problems, error_text(&e));
+        if (r >= 0 && check_socket(config->socket, &why) < 0)
+                r = add_value(config, "socket", problems, error_text(&why));
+        return r;
 }
 
 /* Those that are not among the ones that all tenants have, of which it was said already. */
@@ -103,7 +124,7 @@ static int check_tenant_policies(const Config *config, const TenantRules *defaul
         return r;
 }
 
-/* A directory that was set and is not there would be one without ceilings. */
+/* One that was set has to be there: supervisor_load_tenants(). */
 static int check_tenants(const Config *config, char *const *directories, char ***problems)
 {
         _cleanup_strv_ char **notes = NULL;
@@ -112,8 +133,13 @@ static int check_tenants(const Config *config, char *const *directories, char **
         TenantFile *files;
         size_t n = 0;
 
-        if (config_origin(config, "tenants_directory") && access(config->tenants_directory, F_OK) < 0)
-                return strv_addf(problems, "tenants_directory: %s: %s", config->tenants_directory, strerror(errno));
+        const bool set = config_origin(config, "tenants_directory") != NULL;
+        struct stat st;
+        int found = stat(config->tenants_directory, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+        if (set && found < 0) {
+                error_errno(&e, found, "%s", config->tenants_directory);
+                return add_value(config, "tenants_directory", problems, error_text(&e));
+        }
         int r = tenant_files_read(config->tenants_directory, &defaults, &files, &n, &notes, problems, &e);
         if (r >= 0)
                 r = check_tenant_policies(config, &defaults, files, n, directories, problems);

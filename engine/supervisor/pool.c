@@ -338,7 +338,7 @@ int pool_new(sd_event *event, const PoolOptions *options, const PoolEvents *even
                 .jobs_per_worker = options->jobs_per_worker,
         };
         TAILQ_INIT(&pool->workers);
-        if (asprintf(&pool->socket_path, "%s/worker.sock", options->state_directory) < 0) {
+        if (asprintf(&pool->socket_path, "%s/" POOL_SOCKET, options->state_directory) < 0) {
                 pool->socket_path = NULL;
                 pool_free(pool, true);
                 return error_oom(e);

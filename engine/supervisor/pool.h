@@ -85,7 +85,8 @@ PoolSize pool_size(const Pool *pool);
 /* Jobs that have ended in the workers, and for whose /output there is no room on the disk. */
 uint64_t pool_unkept(const Pool *pool);
 
-/* Where workers connect. */
+/* Where workers connect: this, in the state directory. */
+#define POOL_SOCKET "worker.sock"
 const char *pool_socket_path(const Pool *pool);
 
 /* A worker that was being started does not come; it is tried again after a pause. */

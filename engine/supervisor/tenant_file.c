@@ -175,7 +175,7 @@ static int list_files(const char *directory, char ***ret, Error *e)
         _cleanup_closedir_ DIR *dir = opendir(directory);
 
         if (!dir)
-                return errno == ENOENT ? 0 : error_errno(e, -errno, "%s", directory);
+                return errno == ENOENT ? 0 : error_errno(e, -errno, "tenants_directory: %s", directory);
         for (struct dirent *d; (d = readdir(dir));) {
                 const char *ending = strrchr(d->d_name, '.');
                 if (d->d_name[0] == '.' || !ending || strcmp(ending, ".json") != 0)

@@ -144,6 +144,24 @@ P
         [[ ${lines[-1]} == *"2 problems" ]]
 }
 
+@test "of a value that is none on this host the check names the file and the key, as of any other" {
+        : > file
+        long=/tmp/$(printf 'x%.0s' $(seq 90))
+        echo "{\"default_policy\": \"none\", \"tenants_directory\": \"$PWD/file\", \"state_directory\": \"$PWD/file\", \"socket\": \"$PWD/no/s\"}" > "$tree/skepd.json"
+        run "$tree/build/skepd" --check
+        [ "$status" -eq 1 ]
+        for part in "skepd.json: default_policy: there is no policy \"none\"" "skepd.json: tenants_directory: $PWD/file: Not a directory" \
+                "skepd.json: state_directory: $PWD/file: Not a directory" "skepd.json: socket: $PWD/no/s: its directory is not there" "4 problems"; do
+                [[ $output == *"$part"* ]] || { echo "missing: $part in $output"; return 1; }
+        done
+        # Its workers' socket would have too long a name.
+        rm "$tree/skepd.json"
+        run "$tree/build/skepd" --check --state "$long"
+        [[ $output == *"--state: state_directory: a path may have 94 characters"* ]]
+        run "$tree/build/skepd" --check --state "${long:0:94}"
+        [[ $output != *"94 characters"* ]]
+}
+
 @test "of two values that do not go together the one that was set is named, with its file" {
         echo '{"clients": {"connections": 100}}' > "$tree/skepd.json"
         run "$tree/build/skepd" --check --state "$PWD/state"
