@@ -53,7 +53,7 @@ int supervisor_reload(Supervisor *s, char ***later, Error *e)
         if (r >= 0)
                 r = load_policies(s, fresh, &policies, e);
         if (r >= 0)
-                r = supervisor_load_tenants(s, fresh->tenants_directory, e);
+                r = supervisor_load_tenants(s, fresh, e);
         if (r >= 0 && (r = config_replace(s->config, fresh, later)) < 0)
                 error_oom(e);
         if (r < 0) {

@@ -234,9 +234,14 @@ Tenants *supervisor_tenants(const Supervisor *s)
         return s->tenants;
 }
 
-int supervisor_load_tenants(Supervisor *s, const char *directory, Error *e)
+int supervisor_load_tenants(Supervisor *s, const Config *config, Error *e)
 {
         _cleanup_strv_ char **notes = NULL;
+        const char *directory = config->tenants_directory, *from = config_origin(config, "tenants_directory");
+
+        /* One that was set and is not there would be one without ceilings. */
+        if (from && access(directory, F_OK) < 0)
+                return error_errno(e, -errno, "%s: tenants_directory: %s", from, directory);
         int r = tenants_load(s->tenants, directory, &notes, e);
 
         for (size_t i = 0; notes && notes[i]; i++)
@@ -529,7 +534,7 @@ int supervisor_new(sd_event *event, Config *config, Supervisor **ret, Error *e)
         jail_policy_unref(policy);
         if (tenants_new(&s->tenants) < 0)
                 return error_oom(e);
-        if ((r = supervisor_load_tenants(s, config->tenants_directory, e)) < 0)
+        if ((r = supervisor_load_tenants(s, config, e)) < 0)
                 return r;
         if ((r = s->lock = state_directory_lock(config->state_directory, e)) < 0 ||
             (r = s->outputs = output_directory_new(config->state_directory, e)) < 0 ||

@@ -43,8 +43,8 @@ void supervisor_set_events(Supervisor *supervisor, const SupervisorEvents *event
 
 /* The tenants, for tenants_resolve() and to show them. */
 Tenants *supervisor_tenants(const Supervisor *supervisor);
-/* Reads the tenants' files again; after an error it is all as it was. */
-int supervisor_load_tenants(Supervisor *supervisor, const char *directory, Error *e);
+/* Reads the tenants' files that this configuration names; after an error it is all as it was. */
+int supervisor_load_tenants(Supervisor *supervisor, const Config *config, Error *e);
 
 /* A submission is answered when the job and its inputs are on the disk. `job` is NULL on failure; the error's code says
  * which: -EINVAL, -ENOSYS a bad specification; -ENOENT no such policy; -EPERM a limit, policy or tenant that is not

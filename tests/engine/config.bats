@@ -162,6 +162,19 @@ P
         [[ $output != *"94 characters"* ]]
 }
 
+@test "tenants whose directory was set and is gone keep their ceilings" {
+        mkdir tenants
+        echo "{\"tenants_directory\": \"$PWD/tenants\"}" > "$tree/skepd.json"
+        echo '{"policies": ["strict"]}' > tenants/root.json
+        start
+        mv tenants away
+        run manager Reload
+        [ "$status" -ne 0 ]
+        [[ $output == *"skepd.json: tenants_directory: $PWD/tenants: No such file or directory"* ]]
+        run -125 ctl run -- true </dev/null
+        [[ $output == *python* ]]
+}
+
 @test "of two values that do not go together the one that was set is named, with its file" {
         echo '{"clients": {"connections": 100}}' > "$tree/skepd.json"
         run "$tree/build/skepd" --check --state "$PWD/state"
