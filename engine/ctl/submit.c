@@ -106,7 +106,8 @@ static int submit_all(sd_bus *bus, const JobTexts *jobs, const ClientInput *inpu
                 /* Who reads them may act on them while the rest is submitted; and what is printed is submitted. */
                 if (isatty(1))
                         progress_clear(&progress);
-                fflush(stdout);
+                if (fflush(stdout) != 0 && r >= 0)
+                        r = error_errno(e, -errno, "standard output");
         }
         progress_clear(&progress);
         strv_free(ids.ids);

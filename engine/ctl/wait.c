@@ -31,6 +31,7 @@ typedef struct Waiting {
         size_t n, first, n_ended; /* those before `first` have ended */
         void *by_id;              /* tsearch(3) */
         bool all_succeeded, json;
+        int unwritten; /* a negative errno: why standard output takes no more */
         Progress progress;
 } Waiting;
 
@@ -49,7 +50,8 @@ static void print_ended(Waiting *w, const char *id, const char *state)
         if (isatty(1))
                 progress_clear(&w->progress);
         print_json(stdout, object);
-        fflush(stdout);
+        if (fflush(stdout) != 0)
+                w->unwritten = -errno;
 }
 
 static void take_off(Waiting *w, const char *id, const char *state)
@@ -186,6 +188,8 @@ static int wait_for_all(Waiting *w, const char *address, Error *e)
                         if ((r = client_reconnect(address, r, &w->bus, e)) >= 0)
                                 subscribe(w);
                 }
+                if (r >= 0 && w->unwritten < 0)
+                        r = error_errno(e, w->unwritten, "standard output");
                 progress_show(&w->progress, w->n_ended, w->n);
         }
         progress_clear(&w->progress);

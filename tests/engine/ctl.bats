@@ -107,6 +107,16 @@ teardown() {
         ctl scale predictive --json
 }
 
+@test "what cannot be printed is said, also where others are to read it at once" {
+        printf '%s\n' '{"command": ["true"]}' '{"command": ["true"]}' > jobs
+        for command in "submit jobs" "wait --json $(ctl submit jobs | head -1)" "list" "status --json $(ctl list --ids | head -1)"; do
+                run ctl $command > /dev/null
+                [ "$status" -eq 0 ] || { echo "$command: $output"; return 1; }
+                run -125 sh -c 'exec timeout 60 "$@" > /dev/full' - "$build/skepctl" $command
+                [ "$output" = "skepctl: standard output: No space left on device" ] || { echo "$command: $output"; return 1; }
+        done
+}
+
 @test "ids come from standard input, and lists give them" {
         for i in $(seq 40); do echo '{"command": ["sleep", "60"], "name": "many"}'; done | ctl submit - > ids
         ctl list --name many --ids > listed
