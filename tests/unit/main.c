@@ -26,6 +26,7 @@ int main(void)
         srunner_add_suite(runner, pool_suite());
         srunner_add_suite(runner, output_suite());
         srunner_add_suite(runner, blobs_suite());
+        srunner_add_suite(runner, bus_suite());
         srunner_run_all(runner, CK_ENV);
         int failed = srunner_ntests_failed(runner);
         srunner_free(runner);

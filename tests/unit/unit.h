@@ -28,6 +28,7 @@ Suite *queue_suite(void);
 Suite *pool_suite(void);
 Suite *output_suite(void);
 Suite *blobs_suite(void);
+Suite *bus_suite(void);
 
 /* That a call was refused with a sentence that has this in it. */
 #define assert_refused(call, e, part)                                                              \
