@@ -61,20 +61,21 @@ static void on_input(char *const *blobs, const Error *error, void *userdata)
         submission_free(submission);
 }
 
-void supervisor_add_input(Supervisor *s, const Caller *caller, int fd, SupervisorAnswered answered, void *userdata,
+void supervisor_add_input(Supervisor *s, const Caller *caller, Porter *given, size_t index, SupervisorAnswered answered, void *userdata,
                           Submission **ret)
 {
+        _cleanup_(porter_freep) Porter *porter = given;
         _cleanup_error_ Error e = ERROR_NULL;
         Submission *submission = submission_new(s, userdata);
-        const JailInput input = {"input", fd};
+        const PorterInput input = {"input", index};
         int r = supervisor_check_intake(s, &e);
 
         *ret = NULL;
         if (!submission || tenants_get(s->tenants, caller->tenant, &submission->tenant) < 0)
                 r = error_oom(&e);
         else if (r >= 0 && (r = tenant_check_input(submission->tenant, 1, &e)) >= 0)
-                r = blobs_add(s->blobs, submission->tenant, &input, 1, on_input, submission, &submission->request,
-                              &e);
+                r = blobs_add(s->blobs, submission->tenant, take(porter), &input, 1, on_input, submission,
+                              &submission->request, &e);
         if (r < 0) {
                 answered(NULL, &e, userdata);
                 if (submission)
@@ -186,7 +187,7 @@ static bool is_known(const Supervisor *s, const Batch *batch, const Job *job)
 static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t index, Error *e)
 {
         BatchItem *item = &batch->items[index];
-        JailInput inputs[JAIL_INPUTS_MAX];
+        PorterInput inputs[JAIL_INPUTS_MAX];
         Job *job, *earlier = NULL;
         size_t n = 0;
         int r;
@@ -200,7 +201,7 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
         for (char *const *pair = item->asked->inputs; pair && *pair; pair += 2) {
                 if (n == JAIL_INPUTS_MAX)
                         return error_set(e, -EINVAL, "a job may have %d inputs", JAIL_INPUTS_MAX);
-                inputs[n++] = (JailInput){*pair, -1};
+                inputs[n++] = (PorterInput){*pair, 0};
         }
         r = submission_read(s, caller, json_object_to_json_string_ext(item->spec, JSON_C_TO_STRING_PLAIN), inputs, n,
                             true, &job, e);

@@ -2,25 +2,18 @@
 #include "engine/supervisor/blobs.h"
 
 #include "engine/base/clock.h"
-#include "engine/base/digest.h"
 #include "engine/base/fd.h"
-#include "engine/base/pack.h"
 #include "engine/base/strv.h"
+#include "engine/supervisor/blob_copy.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <search.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define COPY_DEADLINE_USEC (60 * USEC_PER_SECOND)
-#define BYTES_PER_JOB (UINT64_C(4) << 30)
 #define REQUESTS_MAX 512
 #define REQUESTS_PER_TENANT 64
-#define CHUNK ((size_t)64 << 10)
-#define RESULT_MAX ((size_t)32 << 10) /* less than a pipe holds, so that the child never waits for us */
 
 typedef struct Blob {
         char *name;
@@ -31,9 +24,8 @@ struct BlobRequest {
         BlobRequest *next;
         Blobs *blobs;
         Tenant *tenant;
-        pid_t pid;
-        int result;
-        sd_event_source *child, *deadline;
+        Porter *porter;
+        sd_event_source *deadline;
         BlobsAdded added;
         void *userdata;
         uint64_t serial;
@@ -43,146 +35,13 @@ struct BlobRequest {
 struct Blobs {
         sd_event *event;
         int directory;
+        Porters *porters;
         void *known; /* tsearch(3) of Blob */
         bool held;
         BlobRequest *requests;
         size_t n_requests;
         uint64_t serial;
 };
-
-/* ---- in the copying process ---- */
-
-/* What a client's file answers is the client's to choose, so its errno never becomes the code of an error, which has a
- * name on the bus: that file cannot be read. */
-static int read_error(const char *name, int r, Error *e)
-{
-        return error_set(e, -EINVAL, "input \"%s\": cannot be read: %s", name, strerror(-r));
-}
-
-/* All else that fails is the state directory's fault. */
-static int store_error(const char *what, int r, Error *e)
-{
-        if (r == -ENOMEM)
-                return error_oom(e);
-        if (r == -ENOSPC || r == -EDQUOT)
-                return error_set(e, -EIO, "%s: cannot be stored: the state directory has no room", what);
-        return error_set(e, -EIO, "%s: cannot be stored: %s", what, strerror(-r));
-}
-
-static int input_store_error(const char *name, int r, Error *e)
-{
-        _cleanup_free_ char *what = NULL;
-
-        if (asprintf(&what, "input \"%s\"", name) < 0)
-                return what = NULL, error_oom(e);
-        return store_error(what, r, e);
-}
-
-/* The rest of what could not be copied at one go. Each byte is read and written by calls of their own, so that it is known which of the two fails. */
-static int copy_rest(const JailInput *input, int to, off_t offset, uint64_t limit, Error *e)
-{
-        _cleanup_free_ char *chunk = malloc(CHUNK);
-
-        if (!chunk)
-                return error_oom(e);
-        for (;;) {
-                ssize_t n = pread(input->fd, chunk, CHUNK, offset);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return read_error(input->name, -errno, e);
-                if (n == 0)
-                        return 0;
-                int r = write_full(to, chunk, (size_t)n);
-                if (r < 0)
-                        return input_store_error(input->name, r, e);
-                offset += n;
-                if ((uint64_t)offset > limit)
-                        return -EFBIG;
-        }
-}
-
-/* Without a sentence: -EFBIG. */
-static int copy_bytes(const JailInput *input, int to, uint64_t limit, Error *e)
-{
-        int r = copy_file(input->fd, to, limit);
-
-        if (r >= 0 || r == -E2BIG)
-                return r < 0 ? -EFBIG : 0;
-        off_t done = lseek(to, 0, SEEK_CUR);
-        return done < 0 ? input_store_error(input->name, -errno, e) : copy_rest(input, to, done, limit, e);
-}
-
-/* Inputs are copied under a name of their own. The supervisor gives them their lasting one, since it alone knows which
- * of those are in use at that moment. */
-static char *temporary_name(uint64_t serial, size_t index)
-{
-        char *name = NULL;
-
-        return asprintf(&name, "new-%" PRIu64 "-%zu", serial, index) < 0 ? NULL : name;
-}
-
-static int copy_one(int directory, const JailInput *input, const char *temporary, uint64_t room, uint64_t *left,
-                    char **ret, Error *e)
-{
-        char hex[DIGEST_HEX_SIZE];
-        struct stat st;
-
-        if (fstat(input->fd, &st) < 0)
-                return read_error(input->name, -errno, e);
-        if (!S_ISREG(st.st_mode))
-                return error_set(e, -EINVAL, "input \"%s\" is not a regular file", input->name);
-        int flags = fcntl(input->fd, F_GETFL);
-        if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY)
-                return error_set(e, -EINVAL, "input \"%s\" is not open for reading", input->name);
-        bool executable = st.st_mode & 0111;
-        _cleanup_close_ int fd = openat(directory, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                return input_store_error(input->name, -errno, e);
-        int r = copy_bytes(input, fd, *left, e);
-        if (r == -EFBIG && room < BYTES_PER_JOB)
-                return error_set(e, -EDQUOT, "input \"%s\": the tenant's inputs may have %" PRIu64
-                                 " bytes more; try again when some of its jobs have ended", input->name, room);
-        if (r == -EFBIG)
-                return error_set(e, r, "input \"%s\": the inputs of a job may have %" PRIu64 " bytes together",
-                                 input->name, BYTES_PER_JOB);
-        if (r < 0)
-                return r;
-        if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-                return input_store_error(input->name, -errno, e);
-        *left -= (uint64_t)st.st_size < *left ? (uint64_t)st.st_size : *left;
-        if ((r = digest_fd_hex(fd, hex)) < 0)
-                return input_store_error(input->name, r, e);
-        /* The mode is the file's, and a mount shows it: what may be executed is another blob. */
-        if (asprintf(ret, "%s%s", hex, executable ? "x" : "") < 0)
-                return error_oom(e);
-        /* Its name reaches the disk with the job (store.c). */
-        if (fchmod(fd, executable ? 0555 : 0444) < 0 || fsync(fd) < 0)
-                return input_store_error(input->name, -errno, e);
-        return 0;
-}
-
-static _Noreturn void copy_all(int directory, const JailInput *inputs, size_t n, uint64_t room, uint64_t serial, int result)
-{
-        _cleanup_packer_ Packer p = {0};
-        _cleanup_strv_ char **names = NULL;
-        _cleanup_error_ Error e = ERROR_NULL;
-        uint64_t left = room < BYTES_PER_JOB ? room : BYTES_PER_JOB;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                _cleanup_free_ char *name = NULL, *temporary = temporary_name(serial, i);
-                r = temporary ? copy_one(directory, &inputs[i], temporary, room, &left, &name, &e) : -ENOMEM;
-                if (r >= 0)
-                        r = strv_add(&names, name);
-        }
-        pack_number(&p, (uint64_t)-r);
-        pack_string(&p, r < 0 ? error_text(&e) : NULL);
-        pack_strings(&p, r < 0 ? NULL : names);
-        if (!p.failed && p.size <= RESULT_MAX)
-                write_full(result, p.data, p.size);
-        _exit(0);
-}
 
 /* ---- in the supervisor ---- */
 
@@ -286,7 +145,7 @@ int blobs_open(const Blobs *blobs, const char *name)
 void blobs_drop(BlobRequest *request)
 {
         request->added = NULL;
-        kill(request->pid, SIGKILL);
+        porter_stop(request->porter);
 }
 
 static void request_free(BlobRequest *request)
@@ -297,29 +156,24 @@ static void request_free(BlobRequest *request)
                         request->blobs->n_requests--;
                         break;
                 }
+        if (request->porter)
+                porter_free(request->porter);
         /* What a copy that failed or was stopped has left. */
         for (size_t i = 0; i < request->n; i++) {
-                _cleanup_free_ char *temporary = temporary_name(request->serial, i);
+                _cleanup_free_ char *temporary = blob_temporary_name(request->serial, i);
                 if (temporary)
                         unlinkat(request->blobs->directory, temporary, 0);
         }
-        sd_event_source_disable_unref(request->child);
         sd_event_source_disable_unref(request->deadline);
-        close_fd(request->result);
         tenant_unref(request->tenant);
         free(request);
 }
 
-/* Reads what the child has written, and counts the blobs. */
-static int take_result(BlobRequest *request, char ***ret, Error *e)
+/* Reads what the porter has packed, and counts the blobs. */
+static int take_result(BlobRequest *request, const char *data, size_t size, char ***ret, Error *e)
 {
-        _cleanup_free_ char *data = malloc(RESULT_MAX);
         _cleanup_free_ char **names = NULL;
-        ssize_t n = data ? read_full(request->result, data, RESULT_MAX) : -ENOMEM;
-
-        if (n <= 0)
-                return error_set(e, n < 0 ? (int)n : -EIO, "copying the inputs failed");
-        Unpacker u = {.next = data, .left = (size_t)n};
+        Unpacker u = {.next = data, .left = size};
         int r = -(int)unpack_number(&u);
         const char *why = unpack_string(&u);
         names = unpack_strings(&u);
@@ -330,7 +184,7 @@ static int take_result(BlobRequest *request, char ***ret, Error *e)
         size_t kept = 0;
         for (; r >= 0 && names[kept]; kept += r >= 0) {
                 const size_t i = kept;
-                _cleanup_free_ char *temporary = temporary_name(request->serial, i);
+                _cleanup_free_ char *temporary = blob_temporary_name(request->serial, i);
                 int directory = request->blobs->directory;
                 const Blob key = {.name = names[i]};
                 if (!temporary)
@@ -349,15 +203,18 @@ static int take_result(BlobRequest *request, char ***ret, Error *e)
                 return 0;
         for (size_t i = 0; i < kept; i++)
                 blobs_unref(request->blobs, names[i]);
-        return store_error("the inputs", r, e);
+        return blob_store_error("the inputs", r, e);
 }
 
-static int on_child(sd_event_source *source _unused_, const siginfo_t *info _unused_, void *userdata)
+/* The porter has done what it can; it ends by itself, or when its files let it. */
+static void on_copied(const char *result, size_t size, void *userdata)
 {
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_strv_ char **names = NULL;
         BlobRequest *request = userdata;
-        int r = take_result(request, &names, &e);
+        int r = take_result(request, result, size, &names, &e);
+
+        request->porter = porter_free(request->porter);
 
         if (request->added)
                 request->added(r < 0 ? NULL : names, &e, request->userdata);
@@ -365,7 +222,6 @@ static int on_child(sd_event_source *source _unused_, const siginfo_t *info _unu
                 for (size_t i = 0; names && names[i]; i++)
                         blobs_unref(request->blobs, names[i]);
         request_free(request);
-        return 0;
 }
 
 /* The answer does not wait for the process: one that reads a file of FUSE cannot be killed until that answers. */
@@ -394,66 +250,55 @@ static int check_requests(const Blobs *blobs, const Tenant *tenant, Error *e)
         return 0;
 }
 
-/* No process, no descriptor: there are too many at this moment. */
-static int copy_error(int r, Error *e)
+static int begin(BlobRequest *request, const PorterInput *inputs, Error *e)
 {
-        return error_set(e, r == -ENOMEM ? r : -EBUSY, "the inputs cannot be copied at this moment: %s; try again", strerror(-r));
+        int r = sd_event_add_time_relative(request->blobs->event, &request->deadline, CLOCK_MONOTONIC, COPY_DEADLINE_USEC, 0,
+                                           on_deadline, request);
+
+        if (r >= 0)
+                r = porter_copy(request->porter, inputs, request->n, tenant_input_room(request->tenant), request->serial, on_copied,
+                                request);
+        return r < 0 ? error_set(e, r == -ENOMEM ? r : -EBUSY, "the inputs cannot be copied at this moment: %s; try again",
+                                 strerror(-r))
+                     : 0;
 }
 
-int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata,
+int blobs_add(Blobs *blobs, Tenant *tenant, Porter *porter, const PorterInput *inputs, size_t n, BlobsAdded added, void *userdata,
               BlobRequest **ret, Error *e)
 {
-        const uint64_t serial = blobs->serial++, room = tenant_input_room(tenant);
-        int pipe_fds[2];
+        BlobRequest *request = NULL;
+        int r = check_requests(blobs, tenant, e);
 
-        if (check_requests(blobs, tenant, e) < 0)
-                return -EBUSY;
-        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-                return copy_error(-errno, e);
-        pid_t pid = fork();
-        if (pid == 0) {
-                int keep[JAIL_INPUTS_MAX + 2] = {blobs->directory, pipe_fds[1]};
-                for (size_t i = 0; i < n; i++)
-                        keep[i + 2] = inputs[i].fd;
-                close_others(keep, n + 2);
-                copy_all(blobs->directory, inputs, n, room, serial, pipe_fds[1]);
-        }
-        close(pipe_fds[1]);
-        BlobRequest *request = pid > 0 ? calloc(1, sizeof *request) : NULL;
-        if (!request) {
-                int r = pid < 0 ? -errno : -ENOMEM;
-                close(pipe_fds[0]);
-                if (pid > 0) {
-                        kill(pid, SIGKILL);
-                        waitpid(pid, NULL, 0);
-                }
-                return copy_error(r, e);
+        if (r >= 0 && !(request = calloc(1, sizeof *request)))
+                r = error_oom(e);
+        if (r < 0) {
+                porter_free(porter);
+                return r;
         }
         *request = (BlobRequest){
                 .next = blobs->requests,
                 .blobs = blobs,
                 .tenant = tenant_ref(tenant),
-                .pid = pid,
-                .result = pipe_fds[0],
+                .porter = porter,
                 .added = added,
                 .userdata = userdata,
-                .serial = serial,
+                .serial = blobs->serial++,
                 .n = n,
         };
         blobs->requests = request;
         blobs->n_requests++;
-        int r = sd_event_add_child(blobs->event, &request->child, pid, WEXITED, on_child, request);
-        if (r >= 0)
-                r = sd_event_add_time_relative(blobs->event, &request->deadline, CLOCK_MONOTONIC, COPY_DEADLINE_USEC, 0,
-                                               on_deadline, request);
+        r = begin(request, inputs, e);
         if (r < 0) {
-                kill(pid, SIGKILL);
-                waitpid(pid, NULL, 0);
                 request_free(request);
-                return copy_error(r, e);
+                return r;
         }
         *ret = request;
         return 0;
+}
+
+Porters *blobs_porters(const Blobs *blobs)
+{
+        return blobs->porters;
 }
 
 int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *e)
@@ -470,7 +315,9 @@ int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *
         blobs->event = event;
         blobs->directory = openat(state, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         *ret = blobs;
-        return blobs->directory < 0 ? error_errno(e, -errno, "%s/blobs", state_directory) : 0;
+        if (blobs->directory < 0)
+                return error_errno(e, -errno, "%s/blobs", state_directory);
+        return porters_new(event, blobs->directory, &blobs->porters) < 0 ? error_oom(e) : 0;
 }
 
 static void free_blob(void *p)
@@ -483,15 +330,10 @@ static void free_blob(void *p)
 
 Blobs *blobs_free(Blobs *blobs)
 {
-        const struct timespec moment = {.tv_nsec = 10 * 1000000};
-        uint64_t until = monotonic_usec() + USEC_PER_SECOND;
-
-        for (BlobRequest *request = blobs->requests; request; request = request->next)
-                kill(request->pid, SIGKILL);
+        if (blobs->porters)
+                porters_free(blobs->porters);
         while (blobs->requests) {
-                /* One that cannot be killed yet ends when its file answers, and leaves what the next start removes. */
-                while (waitpid(blobs->requests->pid, NULL, WNOHANG) == 0 && monotonic_usec() < until)
-                        nanosleep(&moment, NULL);
+                blobs->requests->porter = NULL;
                 request_free(blobs->requests);
         }
         tdestroy(blobs->known, free_blob);

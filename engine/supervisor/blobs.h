@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/supervisor/porter.h"
 #include "engine/supervisor/tenant.h"
-#include "jail/jail.h"
 
 #include <systemd/sd-event.h>
 
 /* The inputs of jobs: files named by the SHA-256 of what is in them, one copy of equal ones. They come as descriptors
- * of strangers, so that nothing about them is asked for here but in a process of its own: a file system that does not
- * answer, or a file without end, holds up nobody else, and has a deadline. */
+ * of strangers, which a process of its own has (porter.h): a file system that does not answer, or a file without end, holds up
+ * nobody else, and has a deadline. */
 typedef struct Blobs Blobs;
 
 /* Opens the directory "blobs" in the state directory, or makes it. */
@@ -22,9 +22,12 @@ typedef void (*BlobsAdded)(char *const *names, const Error *error, void *userdat
 
 typedef struct BlobRequest BlobRequest;
 
-/* Starts copying, at most as many bytes as the tenant has room for. The descriptors are borrowed until this returns.
+/* Who takes in descriptors for them. */
+Porters *blobs_porters(const Blobs *blobs);
+
+/* Starts copying, at most as many bytes as the tenant has room for. Takes the porter over, who has the descriptors, in any case.
  * -EBUSY: the tenant, or all together, have too many such requests under way. */
-int blobs_add(Blobs *blobs, Tenant *tenant, const JailInput *inputs, size_t n, BlobsAdded added, void *userdata,
+int blobs_add(Blobs *blobs, Tenant *tenant, Porter *porter, const PorterInput *inputs, size_t n, BlobsAdded added, void *userdata,
               BlobRequest **ret, Error *e);
 /* Forgets a request: its callback does not come any more. */
 void blobs_drop(BlobRequest *request);

@@ -121,7 +121,8 @@ int bus_new(sd_event *event, const BusOptions *options, Supervisor *supervisor, 
 
         if (!bus)
                 return error_oom(e);
-        *bus = (Bus){.event = event, .supervisor = supervisor, .listener = -1, .reserve = -1};
+        *bus = (Bus){.event = event, .supervisor = supervisor, .listener = -1, .reserve = -1, .connection = -1};
+        STAILQ_INIT(&bus->passed);
         int r = bus_socket_open(bus, options->is_private, e);
         if (r >= 0 && options->message_bus)
                 r = bus_message_bus_open(bus, options->address, e);

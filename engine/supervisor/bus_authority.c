@@ -72,6 +72,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
         sd_bus_error failure = SD_BUS_ERROR_NULL;
         sd_bus_message_handler_t again = p->again;
         BusAction action = p->action;
+        BusLoad load = {.bytes = p->bytes, .n_fds = p->fds};
 
         bus_pending_free(p);
         if (!read_answer(reply)) {
@@ -80,6 +81,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
                 if (is_about_jobs(action))
                         client->operator_until_usec = monotonic_usec() + OPERATOR_USEC;
                 link->client = client;
+                link->load = &load;
                 link->granted = 1U << action;
                 int r = sd_bus_message_rewind(m, 1);
                 if (r >= 0)
@@ -87,6 +89,7 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
                 if (r < 0 || sd_bus_error_is_set(&failure))
                         sd_bus_reply_method_errno(m, r, &failure);
                 link->granted = 0;
+                link->load = NULL;
                 link->client = NULL;
         }
         sd_bus_error_free(&failure);
@@ -122,7 +125,7 @@ int bus_authorize(BusLink *link, sd_bus_message *m, BusAction action, sd_bus_mes
                 return 1;
         if (link->peer)
                 return refuse(m, action) < 0 ? -EIO : 0;
-        BusPending *p = bus_pending_new(client, m, 0);
+        BusPending *p = bus_pending_new(client, m);
         if (!p)
                 return 0;
         p->action = action;

@@ -65,7 +65,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error 
 
         if (r <= 0)
                 return r < 0 ? r : 1;
-        BusPending *p = bus_pending_new(link->client, m, 0);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
         /* Who cancels what has just ended has got what he wanted. */
@@ -83,7 +83,7 @@ static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _u
 
         if (r <= 0)
                 return r < 0 ? r : 1;
-        BusPending *p = bus_pending_new(link->client, m, 0);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
         r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job)
@@ -103,7 +103,7 @@ static int method_forget(sd_bus_message *m, void *userdata, sd_bus_error *error 
 
         if (r <= 0)
                 return r < 0 ? r : 1;
-        BusPending *p = bus_pending_new(link->client, m, 0);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
         r = supervisor_forget(bus_supervisor(link), job);
@@ -200,7 +200,7 @@ static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *error _
 
         if (r <= 0)
                 return r < 0 ? r : 1;
-        BusPending *p = bus_pending_new(link->client, m, 0);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
         bool pause = strcmp(member, "Pause") == 0, draining = supervisor_status(bus_supervisor(link)).draining;
@@ -265,7 +265,7 @@ static int method_backup(sd_bus_message *m, void *userdata, sd_bus_error *error 
 
         if (r <= 0)
                 return r < 0 ? r : 1;
-        BusPending *p = bus_pending_new(link->client, m, 0);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
         r = supervisor_backup(bus_supervisor(link), on_backup, p, &e);

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The name on a message bus. Many clients share one connection; whose message it is, is found before anything looks at
- * the message, by the name that the bus has put on it (bus_sender.c). Whatever the bus does or does not do, nobody waits
+ * the message, by the name that the bus has put on it (bus_sender.c). They come through a gate (bus_gate.c). Whatever the bus does or does not do, nobody waits
  * for it: all is asked for, and answered in the event loop, or given up by a timer. */
 
+#include "engine/supervisor/bus_address.h"
 #include "engine/supervisor/bus_private.h"
 
 #include "engine/base/clock.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+
+#define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
 
 #define CONNECT_USEC (10 * USEC_PER_SECOND)
 #define RECONNECT_USEC (5 * USEC_PER_SECOND)
@@ -22,17 +27,23 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _un
 {
         _cleanup_error_ Error e = ERROR_NULL;
         BusLink *link = userdata;
+        BusLoad *held = bus_sender_load(link, m);
         uint8_t type;
         int r = sd_bus_message_get_type(m, &type);
 
+        link->load = held ? held : link->gate ? bus_gate_load(link->gate) : &link->owner->nothing;
         if (r < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
                 return 0;
         if (link->owner->closing)
                 return 1;
         link->client = NULL;
         link->granted = 0;
+        if ((r = bus_load_check(link, m)) != 0)
+                return r;
         r = sd_bus_message_get_sender(m) ? bus_sender_find(link, m, &link->client, &e)
                                          : error_set(&e, -EACCES, "a call without a sender");
+        if (r > 0 && link->load->porter)
+                porter_belongs_to(link->load->porter, link->client->user->uid);
         return r < 0 ? bus_sender_refuse(m, &e) : r == 0;
 }
 
@@ -55,6 +66,11 @@ static void drop_connection(Bus *bus)
         bus->deadline = sd_event_source_disable_unref(bus->deadline);
         bus->given_up = sd_event_source_disable_unref(bus->given_up);
         link->bus = sd_bus_close_unref(link->bus);
+        bus->incoming = sd_event_source_disable_unref(bus->incoming);
+        if (link->gate)
+                link->gate = bus_gate_free(link->gate);
+        link->load = NULL;
+        bus->connection = close_fd(bus->connection);
 }
 
 static int reconnect_later(Bus *bus, uint64_t usec)
@@ -139,23 +155,75 @@ static int on_named(sd_bus_message *reply, void *userdata, sd_bus_error *error _
         return 1;
 }
 
+/* sd-bus finds that the connection has ended, and says so. */
+static void on_gate_ended(BusLink *link, Error *e)
+{
+        if (e->code < 0)
+                bus_say_refused(link->owner, e);
+        bus_gate_shut(link->gate);
+        sd_event_source_set_enabled(link->owner->incoming, SD_EVENT_OFF);
+}
+
+static int on_incoming(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        BusLink *link = userdata;
+
+        if (bus_gate_read(link->gate, &e) < 0)
+                on_gate_ended(link, &e);
+        return 0;
+}
+
+/* sd-bus writes to the connection; it is read by our own descriptor, which it does not close. */
+static int set_gate(Bus *bus, int fd)
+{
+        BusLink *link = &bus->message_bus;
+        int input, r = bus_gate_new(link, NULL, on_gate_ended, &input);
+
+        if (r < 0)
+                return r;
+        if ((bus->connection = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = sd_event_add_io(bus->event, &bus->incoming, bus->connection, EPOLLIN, on_incoming, link);
+        if (r >= 0)
+                r = sd_bus_set_fd(link->bus, input, fd);
+        if (r < 0)
+                close(input);
+        else
+                bus_gate_open(link->gate, bus->connection, bus->incoming);
+        return r;
+}
+
+/* What is no Unix socket brings no descriptors, and goes straight to sd-bus. */
+static int start_bus(Bus *bus, const char *address, Error *e)
+{
+        BusLink *link = &bus->message_bus;
+        _cleanup_close_ int fd = bus_address_connect(address, e);
+        int r;
+
+        if (fd < 0 && fd != -EPROTONOSUPPORT)
+                return fd;
+        if ((r = sd_bus_new(&link->bus)) >= 0 && (r = sd_bus_set_bus_client(link->bus, 1)) >= 0 &&
+            (r = sd_bus_negotiate_fds(link->bus, fd >= 0)) >= 0)
+                r = fd >= 0 ? set_gate(bus, fd) : sd_bus_set_address(link->bus, address);
+        if (r >= 0)
+                take_fd(fd);
+        if (r >= 0)
+                r = sd_bus_start(link->bus);
+        return r < 0 ? error_errno(e, r, "the message bus at %s cannot be reached", address) : 0;
+}
+
 /* sd-bus sends what is asked for here when the bus has let us in. No function is called that waits until it has; nor does
  * the event loop wait for that at its end, as it would by itself. */
 static int connect_bus(Bus *bus, Error *e)
 {
         BusLink *link = &bus->message_bus;
-        int r;
+        const char *system = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+        int r = start_bus(bus, bus->address ? bus->address : system ? system : SYSTEM_BUS, e);
 
-        if (bus->address) {
-                if ((r = sd_bus_new(&link->bus)) >= 0 && (r = sd_bus_set_address(link->bus, bus->address)) >= 0 &&
-                    (r = sd_bus_set_bus_client(link->bus, 1)) >= 0 && (r = sd_bus_negotiate_fds(link->bus, 1)) >= 0)
-                        r = sd_bus_start(link->bus);
-        } else {
-                r = sd_bus_open_system(&link->bus);
-        }
         if (r < 0)
-                return error_errno(e, r, "the message bus%s%s cannot be reached", bus->address ? " at " : "",
-                                   bus->address ? bus->address : "");
+                return r;
         if ((r = bus_link_add_objects(link)) < 0 || (r = sd_bus_add_filter(link->bus, NULL, on_message, link)) < 0 ||
             (r = sd_bus_match_signal_async(link->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
                                            "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL, link)) < 0 ||

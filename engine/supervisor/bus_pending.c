@@ -18,55 +18,10 @@ struct BusWaiter {
         struct BusWaiter *next, **at; /* in the list of the job */
 };
 
-/* The call again, with what its arguments name and nothing else. */
-static int copy_call(sd_bus_message *m, sd_bus_message **ret)
-{
-        const char *sender = sd_bus_message_get_sender(m);
-        sd_bus_message *copy = NULL;
-        uint64_t cookie;
-        int r = sd_bus_message_get_cookie(m, &cookie);
-
-        if (r >= 0)
-                r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &copy, NULL, sd_bus_message_get_path(m),
-                                                   sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
-        if (r >= 0 && sender)
-                r = sd_bus_message_set_sender(copy, sender);
-        if (r >= 0)
-                r = sd_bus_message_set_expect_reply(copy, sd_bus_message_get_expect_reply(m));
-        if (r >= 0)
-                r = sd_bus_message_set_allow_interactive_authorization(
-                        copy, sd_bus_message_get_allow_interactive_authorization(m));
-        if (r >= 0)
-                r = sd_bus_message_rewind(m, 1);
-        if (r >= 0)
-                r = sd_bus_message_copy(copy, m, 1);
-        if (r >= 0)
-                r = sd_bus_message_seal(copy, cookie, 0);
-        if (r >= 0)
-                r = sd_bus_message_rewind(copy, 1);
-        if (r < 0) {
-                sd_bus_message_unref(copy);
-                return r;
-        }
-        *ret = copy;
-        return 0;
-}
-
-/* How many descriptors a message of a message bus has brought, sd-bus does not say: so it is not kept itself. */
-static sd_bus_message *keep_call(const BusClient *client, sd_bus_message *m)
-{
-        sd_bus_message *copy;
-
-        if (client->link->peer)
-                return sd_bus_message_ref(m);
-        return copy_call(m, &copy) < 0 ? NULL : copy;
-}
-
-BusPending *bus_pending_new(BusClient *client, sd_bus_message *message, size_t n_fds)
+BusPending *bus_pending_new(BusClient *client, sd_bus_message *message)
 {
         const Config *config = supervisor_config(client->link->owner->supervisor);
-        const BusPeer *peer = client->link->peer;
-        uint64_t bytes = peer ? bus_peer_message_bytes(peer) : 0, fds = peer ? bus_peer_message_fds(peer) : n_fds;
+        const uint64_t bytes = client->link->load->bytes, fds = client->link->load->n_fds;
         BusPending *p = client->n_pending < config->clients.calls ? calloc(1, sizeof *p) : NULL;
 
         if (!p || client->user->awaited_bytes + bytes > config->clients.memory_bytes ||
@@ -78,13 +33,11 @@ BusPending *bus_pending_new(BusClient *client, sd_bus_message *message, size_t n
                 free(p);
                 return NULL;
         }
-        sd_bus_message *kept = keep_call(client, message);
-        if (!kept) {
-                sd_bus_reply_method_errno(message, -ENOMEM, NULL);
-                free(p);
-                return NULL;
-        }
-        *p = (BusPending){.next = client->pending, .client = client, .message = kept, .bytes = bytes, .fds = fds};
+        *p = (BusPending){.next = client->pending,
+                          .client = client,
+                          .message = sd_bus_message_ref(message),
+                          .bytes = bytes,
+                          .fds = fds};
         client->pending = p;
         client->n_pending++;
         client->user->awaited_bytes += bytes;
@@ -226,7 +179,7 @@ int bus_pending_wait(BusClient *client, sd_bus_message *message, Job *const *job
                 any = job_state_is_final(jobs[i]->state);
         if (any)
                 return reply_ended(message, jobs, n);
-        BusPending *p = bus_pending_new(client, message, 0);
+        BusPending *p = bus_pending_new(client, message);
         if (!p)
                 return 1;
         p->waiters = calloc(n ? n : 1, sizeof *p->waiters);

@@ -2,8 +2,8 @@
 #pragma once
 
 /* What the files of the D-Bus interface share: bus.c (start and end), bus_socket.c and bus_message_bus.c (the two ways
- * in), bus_client.c (who calls, and what is kept for him), bus_peer.c (a connection to the socket; bus_frame.c: where a
- * message ends), bus_sender.c (a name on the message bus), bus_pending.c (calls that are answered later),
+ * in), bus_client.c (who calls, and what is kept for him), bus_gate.c (what comes before sd-bus sees it; bus_frame.c: where a
+ * message ends), bus_peer.c (a connection to the socket), bus_sender.c (a name on the message bus), bus_pending.c (calls that are answered later),
  * bus_signals.c, bus_authority.c (polkit), and a file for each interface. */
 
 #include "engine/supervisor/bus.h"
@@ -19,14 +19,22 @@
 #define BUS_JOB "org.skep.Engine1.Job"
 #define BUS_WORKER_PATH BUS_PATH "/worker"
 #define BUS_WORKER "org.skep.Engine1.Worker"
-#define BUS_FDS_PER_USER 1024 /* held for messages on the socket that have not come whole; and for calls that wait */
+#define BUS_FDS_PER_USER 1024 /* of messages on the socket that are not done with; and of calls that wait */
 #define BUS_ERROR(name) "org.skep.Engine1.Error." name
 
 typedef struct BusClient BusClient;
+typedef struct BusGate BusGate;
 typedef struct BusPeer BusPeer;
 typedef struct BusPending BusPending;
 typedef struct BusSender BusSender;
 typedef struct BusUser BusUser;
+
+/* What a message has brought. */
+typedef struct BusLoad {
+        uint64_t bytes;
+        size_t n_fds;   /* sd-bus has placeholders of them */
+        Porter *porter; /* who has them; NULL: nobody any more */
+} BusLoad;
 
 /* A connection, and the userdata of everything that is found on it: a peer's own, or that to a message bus, with many
  * clients behind it. */
@@ -35,6 +43,9 @@ typedef struct BusLink {
         sd_bus *bus;
         BusClient *client; /* whose message is being looked at: the filter that comes before the methods sets it */
         BusPeer *peer; /* NULL: a message bus */
+        BusGate *gate; /* NULL: a message bus by another way than a Unix socket, which brings no descriptors */
+        BusLoad *load; /* of the message that is being looked at */
+        bool came;     /* one has been looked at */
         unsigned granted;  /* polkit has just said yes to these actions, for this message */
         Job *job;          /* found for this message */
         const PoolWorker *worker; /* likewise */
@@ -62,7 +73,7 @@ struct BusUser {
         uid_t uid;
         uint64_t n_clients, n_awaited;
         uint64_t unfinished_bytes, awaited_bytes; /* of messages that have not come whole; that wait for an answer */
-        uint64_t unfinished_fds, awaited_fds;     /* likewise */
+        uint64_t awaited_fds;                     /* placeholders of the latter */
 };
 
 struct Bus {
@@ -85,7 +96,12 @@ struct Bus {
         BusLink message_bus;  /* .bus is NULL where there is none */
         char *address;        /* NULL: the system bus */
         void *senders;        /* tsearch(3) of BusSender */
-        uint64_t n_held;      /* calls of all of them */
+        uint64_t n_held, held_bytes; /* calls of all of them */
+        struct BusHeldCall *again;   /* is being looked at once more */
+        STAILQ_HEAD(, BusHeldCall) passed; /* those that are to be */
+        int connection;       /* to it: our own descriptor, for the gate */
+        sd_event_source *incoming;
+        BusLoad nothing;      /* of messages that come without a gate */
         sd_bus_slot *naming;  /* the name is asked for */
         bool has_name;        /* it is ours: before that, nothing is told there */
         bool was_tried;       /* the first attempt is over */
@@ -105,9 +121,33 @@ void bus_say_refused(Bus *bus, const Error *e);
 /* Begins to serve a connection. Takes the descriptor over, when it returns 0. */
 int bus_peer_new(BusClient *client, int fd);
 BusPeer *bus_peer_free(BusPeer *peer); /* returns NULL */
-/* How large the message is that is being handled, and how many descriptors it has brought. */
-size_t bus_peer_message_bytes(const BusPeer *peer);
-size_t bus_peer_message_fds(const BusPeer *peer);
+
+/* ---- the gate ---- */
+
+/* Nothing more comes through. */
+typedef void (*BusGateEnded)(BusLink *link, Error *e);
+
+/* Gives the link a gate; sd-bus reads `*ret_input`. `user`: on whose account it is, or NULL. */
+int bus_gate_new(BusLink *link, BusUser *user, BusGateEnded ended, int *ret_input);
+/* What it reads, and the event source that says when: both stay the caller's. */
+void bus_gate_open(BusGate *gate, int socket, sd_event_source *source);
+/* Something has come. A negative errno: nothing more does. */
+int bus_gate_read(BusGate *gate, Error *e);
+/* Lets sd-bus do what there is to do. */
+int bus_gate_process(BusGate *gate);
+/* What the message has brought that it has passed last. */
+BusLoad *bus_gate_load(BusGate *gate);
+/* sd-bus is told that nothing more comes. */
+void bus_gate_shut(BusGate *gate);
+BusGate *bus_gate_free(BusGate *gate); /* returns NULL */
+
+void bus_load_done(BusLoad *load);
+/* 0: a message may have brought what it has. 1, or a negative errno: it has been answered. */
+int bus_load_check(const BusLink *link, sd_bus_message *message);
+/* Which of the descriptors it stands for. -EIO. */
+int bus_placeholder_index(int fd, size_t *ret);
+
+/* ---- the message bus ---- */
 
 /* Begins to connect; what comes of it is found in the event loop. */
 int bus_message_bus_open(Bus *bus, const char *address, Error *e);
@@ -125,7 +165,7 @@ struct BusSender {
         char *name;
         BusClient *client; /* NULL: the bus has not said yet who that is */
         STAILQ_HEAD(, BusHeldCall) calls; /* until it has, in their order */
-        uint64_t n_calls;
+        uint64_t n_calls, bytes;
         sd_bus_slot *watch, *asking;
 };
 
@@ -134,6 +174,10 @@ struct BusSender {
 int bus_sender_find(BusLink *link, sd_bus_message *message, BusClient **ret, Error *e);
 /* Answers with the error, if an answer is wanted. 1, or a negative errno: nobody else is to look at the message. */
 int bus_sender_refuse(sd_bus_message *message, const Error *e);
+/* What a message has brought that was held and comes again; NULL: it is none. */
+BusLoad *bus_sender_load(BusLink *link, const sd_bus_message *message);
+/* Such a one has been looked at. */
+void bus_sender_done(BusLink *link);
 BusSender *bus_sender_free(BusSender *sender); /* with the calls that are held; its client stays; returns NULL */
 /* All; there are no clients any more. */
 void bus_senders_free(Bus *bus);
@@ -165,7 +209,7 @@ struct BusPending {
         BusPending *next;
         BusClient *client;
         sd_bus_message *message;
-        uint64_t bytes, fds;        /* of it; of a message bus, no bytes */
+        uint64_t bytes, fds;        /* of it */
         Submission *submission;     /* or, for Wait: */
         struct BusWaiter *waiters;  /* one for each job */
         size_t n_waiters;
@@ -177,9 +221,8 @@ struct BusPending {
         bool is_stored; /* or: what was asked for is done, and is being stored */
 };
 
-/* NULL when the client has as many as it may: then the message is answered with that. `n_fds` are those that its arguments name:
- * from here on they are those of the pending call's message. */
-BusPending *bus_pending_new(BusClient *client, sd_bus_message *message, size_t n_fds);
+/* NULL when the client has as many as it may: then the message is answered with that. It is the one that is being looked at. */
+BusPending *bus_pending_new(BusClient *client, sd_bus_message *message);
 BusPending *bus_pending_free(BusPending *pending); /* without an answer; returns NULL */
 /* Answers when one of the jobs has ended, or after the timeout. */
 int bus_pending_wait(BusClient *client, sd_bus_message *message, Job *const *jobs, size_t n, uint64_t timeout_usec);

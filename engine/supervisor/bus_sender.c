@@ -20,40 +20,60 @@
 typedef struct BusHeldCall {
         STAILQ_ENTRY(BusHeldCall) entry;
         sd_bus_message *message;
+        BusLoad load;
 } BusHeldCall;
 
 /* ---- calls that are held ---- */
 
+/* With what it has brought. */
 static int hold(BusSender *sender, sd_bus_message *m)
 {
+        Bus *bus = sender->link->owner;
         BusHeldCall *call = calloc(1, sizeof *call);
 
         if (!call)
                 return -ENOMEM;
         call->message = sd_bus_message_ref(m);
+        call->load = *sender->link->load;
+        sender->link->load->porter = NULL;
         STAILQ_INSERT_TAIL(&sender->calls, call, entry);
         sender->n_calls++;
-        sender->link->owner->n_held++;
+        sender->bytes += call->load.bytes;
+        bus->n_held++;
+        bus->held_bytes += call->load.bytes;
         return 0;
 }
 
+static BusHeldCall *call_free(BusHeldCall *call)
+{
+        sd_bus_message_unref(call->message);
+        bus_load_done(&call->load);
+        free(call);
+        return NULL;
+}
+
 /* The first of them. */
-static void let_go(BusSender *sender)
+static BusHeldCall *let_go(BusSender *sender)
 {
         BusHeldCall *call = STAILQ_FIRST(&sender->calls);
+        Bus *bus = sender->link->owner;
 
         STAILQ_REMOVE_HEAD(&sender->calls, entry);
         sender->n_calls--;
-        sender->link->owner->n_held--;
-        sd_bus_message_unref(call->message);
-        free(call);
+        sender->bytes -= call->load.bytes;
+        bus->n_held--;
+        bus->held_bytes -= call->load.bytes;
+        return call;
 }
 
-static int check_room(const Bus *bus, const BusSender *sender, Error *e)
+static int check_room(const BusLink *link, const BusSender *sender, Error *e)
 {
-        const uint64_t most = supervisor_config(bus->supervisor)->clients.calls;
+        const Bus *bus = link->owner;
+        const uint64_t most = supervisor_config(bus->supervisor)->clients.calls,
+                       most_bytes = supervisor_config(bus->supervisor)->clients.memory_bytes, bytes = link->load->bytes;
 
-        if ((!sender || sender->n_calls < most) && bus->n_held < HELD_TIMES * most)
+        if ((!sender || (sender->n_calls < most && sender->bytes + bytes <= most_bytes)) && bus->n_held < HELD_TIMES * most &&
+            bus->held_bytes + bytes <= HELD_TIMES * most_bytes)
                 return 0;
         return error_set(e, -EDQUOT,
                          "at most %" PRIu64 " calls of one client, and %" PRIu64
@@ -64,14 +84,41 @@ static int check_room(const Bus *bus, const BusSender *sender, Error *e)
 /* sd-bus takes what stands in its queue before it reads on: no later call of this sender comes before these. */
 static void pass_calls(BusSender *sender)
 {
-        BusHeldCall *call;
+        Bus *bus = sender->link->owner;
 
-        while ((call = STAILQ_FIRST(&sender->calls))) {
+        while (!STAILQ_EMPTY(&sender->calls)) {
+                BusHeldCall *call = let_go(sender);
                 int r = sd_bus_enqueue_for_read(sender->link->bus, call->message);
-                if (r < 0)
+                if (r < 0) {
                         sd_bus_reply_method_errno(call->message, r, NULL);
-                let_go(sender);
+                        call_free(call);
+                } else {
+                        STAILQ_INSERT_TAIL(&bus->passed, call, entry);
+                }
         }
+}
+
+BusLoad *bus_sender_load(BusLink *link, const sd_bus_message *m)
+{
+        Bus *bus = link->owner;
+        BusHeldCall *call = STAILQ_FIRST(&bus->passed);
+
+        bus_sender_done(link);
+        if (!call || call->message != m)
+                return NULL;
+        STAILQ_REMOVE_HEAD(&bus->passed, entry);
+        bus->again = call;
+        return &call->load;
+}
+
+void bus_sender_done(BusLink *link)
+{
+        Bus *bus = link->owner;
+
+        if (link != &bus->message_bus || !bus->again)
+                return;
+        bus->again = call_free(bus->again);
+        link->load = NULL;
 }
 
 int bus_sender_refuse(sd_bus_message *m, const Error *e)
@@ -88,7 +135,7 @@ static void refuse_calls(BusSender *sender, const Error *e)
 
         while ((call = STAILQ_FIRST(&sender->calls))) {
                 bus_sender_refuse(call->message, e);
-                let_go(sender);
+                call_free(let_go(sender));
         }
 }
 
@@ -269,7 +316,7 @@ BusSender *bus_sender_free(BusSender *sender)
         if (known && *known == sender)
                 tdelete(sender, &sender->link->owner->senders, compare_senders);
         while (!STAILQ_EMPTY(&sender->calls))
-                let_go(sender);
+                call_free(let_go(sender));
         sd_bus_slot_unref(sender->asking);
         sd_bus_slot_unref(sender->watch);
         free(sender->name);
@@ -282,6 +329,12 @@ void bus_senders_free(Bus *bus)
         /* A node of tsearch(3) begins with what was put there. */
         while (bus->senders)
                 bus_sender_free(*(BusSender **)bus->senders);
+        if (bus->again)
+                bus->again = call_free(bus->again);
+        for (BusHeldCall *call; (call = STAILQ_FIRST(&bus->passed));) {
+                STAILQ_REMOVE_HEAD(&bus->passed, entry);
+                call_free(call);
+        }
 }
 
 int bus_sender_find(BusLink *link, sd_bus_message *m, BusClient **ret, Error *e)
@@ -294,7 +347,7 @@ int bus_sender_find(BusLink *link, sd_bus_message *m, BusClient **ret, Error *e)
                 *ret = sender->client;
                 return 1;
         }
-        if ((r = check_room(link->owner, sender, e)) < 0)
+        if ((r = check_room(link, sender, e)) < 0)
                 return r;
         if ((!sender && (r = sender_new(link, wanted.name, &sender)) < 0) || (r = hold(sender, m)) < 0)
                 return error_errno(e, r, "taking you in");

@@ -50,26 +50,27 @@ static void on_added(char *const *digests, const Error *error, void *userdata)
         bus_pending_free(p);
 }
 
-static int read_inputs(sd_bus_message *m, JailInput *inputs, size_t *n, Error *e)
+static int read_inputs(sd_bus_message *m, PorterInput *inputs, size_t *n, Error *e)
 {
         int r = sd_bus_message_enter_container(m, 'a', "(sh)");
 
         for (;;) {
                 const char *name;
+                size_t index = 0;
                 int fd;
-                if (r < 0)
-                        return error_set(e, -EINVAL, "the inputs: each is a name and a descriptor of this message");
-                r = sd_bus_message_read(m, "(sh)", &name, &fd);
+                if (r >= 0)
+                        r = sd_bus_message_read(m, "(sh)", &name, &fd);
                 if (r == 0)
                         return 0;
-                if (r > 0 && *n == JAIL_INPUTS_MAX)
+                if (r < 0 || bus_placeholder_index(fd, &index) < 0)
+                        return error_set(e, -EINVAL, "the inputs: each is a name and a descriptor of this message");
+                if (*n == JAIL_INPUTS_MAX)
                         return error_set(e, -EINVAL, "a job may have %d inputs", JAIL_INPUTS_MAX);
-                if (r > 0)
-                        inputs[(*n)++] = (JailInput){name, fd};
+                inputs[(*n)++] = (PorterInput){name, index};
         }
 }
 
-static int read_submission(sd_bus_message *m, const char **spec, JailInput *inputs, size_t *n, Error *e)
+static int read_submission(sd_bus_message *m, const char **spec, PorterInput *inputs, size_t *n, Error *e)
 {
         int r = sd_bus_message_read(m, "s", spec);
 
@@ -81,7 +82,7 @@ int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error _un
 {
         _cleanup_error_ Error e = ERROR_NULL;
         BusLink *link = userdata;
-        JailInput inputs[JAIL_INPUTS_MAX];
+        PorterInput inputs[JAIL_INPUTS_MAX];
         Submission *submission;
         const char *spec;
         size_t n;
@@ -89,15 +90,11 @@ int bus_method_submit(sd_bus_message *m, void *userdata, sd_bus_error *error _un
 
         if (r < 0)
                 return bus_reply_error(m, &e);
-        BusPending *p = bus_pending_new(link->client, m, n);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
-        /* The descriptors of this message go with it. */
-        if (p->message != m && read_submission(p->message, &spec, inputs, &n, &e) < 0) {
-                bus_pending_free(p);
-                return bus_reply_error(m, &e);
-        }
-        supervisor_submit(bus_supervisor(link), &link->client->caller, spec, inputs, n, on_submitted, p, &submission);
+        supervisor_submit(bus_supervisor(link), &link->client->caller, spec, n > 0 ? take(link->load->porter) : NULL, inputs, n,
+                          on_submitted, p, &submission);
         if (submission)
                 p->submission = submission;
         return 1;
@@ -108,20 +105,17 @@ int bus_method_add_input(sd_bus_message *m, void *userdata, sd_bus_error *error 
         _cleanup_error_ Error e = ERROR_NULL;
         BusLink *link = userdata;
         Submission *submission;
-        int fd, r;
+        size_t index;
+        int fd;
 
-        if (sd_bus_message_read(m, "h", &fd) < 0) {
+        if (sd_bus_message_read(m, "h", &fd) < 0 || bus_placeholder_index(fd, &index) < 0) {
                 error_set(&e, -EINVAL, "the input: it is a descriptor of this message");
                 return bus_reply_error(m, &e);
         }
-        BusPending *p = bus_pending_new(link->client, m, 1);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
-        if (p->message != m && (r = sd_bus_message_read(p->message, "h", &fd)) < 0) {
-                bus_pending_free(p);
-                return r;
-        }
-        supervisor_add_input(bus_supervisor(link), &link->client->caller, fd, on_added, p, &submission);
+        supervisor_add_input(bus_supervisor(link), &link->client->caller, take(link->load->porter), index, on_added, p, &submission);
         if (submission)
                 p->submission = submission;
         return 1;
@@ -177,7 +171,7 @@ int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *err
                         r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;
-        BusPending *p = bus_pending_new(link->client, m, 0);
+        BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
         supervisor_submit_batch(bus_supervisor(link), &link->client->caller, batch.jobs, batch.n, on_batch, p,

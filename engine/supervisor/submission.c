@@ -87,7 +87,7 @@ int submission_find_earlier(Supervisor *s, Job *job, Job **ret, Error *e)
 
 /* ---- what is asked for ---- */
 
-static int check_inputs(const JobSpec *spec, const JailInput *inputs, size_t n, Error *e)
+static int check_inputs(const JobSpec *spec, const PorterInput *inputs, size_t n, Error *e)
 {
         if (n + spec->n_after > JAIL_INPUTS_MAX)
                 return error_set(e, -EINVAL, "%zu inputs: a job may have %d, with those of \"after\"",
@@ -288,7 +288,7 @@ static void on_blobs(char *const *blobs, const Error *error, void *userdata)
                 fail(submission, &e);
 }
 
-int submission_read(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+int submission_read(Supervisor *s, const Caller *caller, const char *spec, const PorterInput *inputs, size_t n,
                     bool batch, Job **ret, Error *e)
 {
         _cleanup_(job_freep) Job *job = calloc(1, sizeof *job);
@@ -316,7 +316,7 @@ int supervisor_check_intake(const Supervisor *s, Error *e)
         return 0;
 }
 
-static int begin(Submission *submission, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+static int begin(Submission *submission, const Caller *caller, const char *spec, const PorterInput *inputs, size_t n,
                  Error *e)
 {
         int r = submission_read(submission->supervisor, caller, spec, inputs, n, false, &submission->job, e);
@@ -337,9 +337,10 @@ Submission *submission_new(Supervisor *s, void *userdata)
         return submission;
 }
 
-void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, Porter *given, const PorterInput *inputs, size_t n,
                        SupervisorSubmitted submitted, void *userdata, Submission **ret)
 {
+        _cleanup_(porter_freep) Porter *porter = given;
         _cleanup_error_ Error e = ERROR_NULL;
         Submission *submission = submission_new(s, userdata);
 
@@ -366,7 +367,7 @@ void supervisor_submit(Supervisor *s, const Caller *caller, const char *spec, co
                 return;
         }
         if (r >= 0)
-                r = n > 0 ? blobs_add(s->blobs, submission->job->tenant, inputs, n, on_blobs, submission,
+                r = n > 0 ? blobs_add(s->blobs, submission->job->tenant, take(porter), inputs, n, on_blobs, submission,
                                       &submission->request, &e)
                           : begin_storing(submission, &e);
         if (r >= 0) {
@@ -387,4 +388,9 @@ void submissions_end(Supervisor *s)
                         submission->submitted(NULL, NULL, submission->userdata);
                 submission_free(submission);
         }
+}
+
+Porters *supervisor_porters(const Supervisor *s)
+{
+        return blobs_porters(s->blobs);
 }

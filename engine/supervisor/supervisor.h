@@ -54,9 +54,9 @@ int supervisor_load_tenants(Supervisor *supervisor, const Config *config, Error 
 typedef void (*SupervisorSubmitted)(const Job *job, const Error *error, void *userdata);
 typedef struct Submission Submission;
 
-/* Starts a submission; the descriptors are borrowed until this returns. The callback may come before it returns, and
- * comes exactly once. `*ret` is then NULL, or stands for what is under way. */
-void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs,
+/* Starts a submission; takes the porter over, who has the inputs (NULL: there are none). The callback may come before it returns,
+ * and comes exactly once. `*ret` is then NULL, or stands for what is under way. */
+void supervisor_submit(Supervisor *supervisor, const Caller *caller, const char *spec, Porter *porter, const PorterInput *inputs,
                        size_t n, SupervisorSubmitted submitted, void *userdata, Submission **ret);
 /* The caller has gone: nothing comes of it. */
 void submission_drop(Submission *submission);
@@ -78,9 +78,12 @@ typedef struct BatchJob {
 void supervisor_submit_batch(Supervisor *supervisor, const Caller *caller, const BatchJob *jobs, size_t n,
                              SupervisorAnswered answered, void *userdata, Submission **ret);
 
-/* Stores an input for jobs that the caller's tenant submits within an hour. */
-void supervisor_add_input(Supervisor *supervisor, const Caller *caller, int fd, SupervisorAnswered answered,
+/* Stores an input for jobs that the caller's tenant submits within an hour: that which the porter, who is taken over, has at
+ * this index. */
+void supervisor_add_input(Supervisor *supervisor, const Caller *caller, Porter *porter, size_t index, SupervisorAnswered answered,
                           void *userdata, Submission **ret);
+/* Who takes in what clients hand over. */
+Porters *supervisor_porters(const Supervisor *supervisor);
 
 /* A job that the caller may see, by its id or an unambiguous start of it. -ENOENT; -ENOTUNIQ. */
 int supervisor_find(const Supervisor *supervisor, const Caller *caller, const char *id, Job **ret);

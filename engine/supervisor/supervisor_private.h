@@ -142,7 +142,7 @@ int supervisor_check_intake(const Supervisor *supervisor, Error *e);
 
 /* Reads a specification, and checks it and the names of its inputs; `batch`: not yet what it runs after. The job is the
  * caller's. */
-int submission_read(Supervisor *supervisor, const Caller *caller, const char *spec, const JailInput *inputs, size_t n,
+int submission_read(Supervisor *supervisor, const Caller *caller, const char *spec, const PorterInput *inputs, size_t n,
                     bool batch, Job **ret, Error *e);
 
 /* 1: the job of the same key; 0: there is none, or no key, and this one has it now. -EEXIST. */

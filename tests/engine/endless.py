@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A file system of one file, "endless", whose reads are never answered: endless.py DIRECTORY. It is mounted when "ready"
-is printed, and goes with this process."""
+"""A file system of one file, "endless", whose reads are never answered: endless.py DIRECTORY. With "stuck" behind it,
+nothing is answered any more after the first reading or closing. It is mounted when "ready" is printed, and goes with this
+process."""
 
 import ctypes
 import os
@@ -8,7 +9,7 @@ import signal
 import struct
 import sys
 
-LOOKUP, GETATTR, OPEN, READ, RELEASE, INIT, FORGET, INTERRUPT, BATCH_FORGET = 1, 3, 14, 15, 18, 26, 2, 36, 42
+LOOKUP, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, FORGET, INTERRUPT, BATCH_FORGET = 1, 3, 14, 15, 18, 25, 26, 2, 36, 42
 FILE, SIZE = 2, 1 << 20
 KEEP_CACHE = 2  # or who opens it would wait for the pages that others read
 
@@ -39,6 +40,8 @@ while True:
     request = os.read(fuse, 1 << 20)
     _, code, unique, node = struct.unpack_from("<IIQQ", request)
     error, answer = 0, b""
+    while code in (READ, FLUSH) and sys.argv[2:] == ["stuck"]:
+        signal.pause()
     if code in (READ, FORGET, INTERRUPT, BATCH_FORGET):
         continue
     if code == INIT:

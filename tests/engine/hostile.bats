@@ -101,6 +101,69 @@ hostile() {
         [ "$result" -eq 0 ]
 }
 
+# Who stands on such a descriptor ends when the file system does.
+unclosable() { # ARGUMENT...
+        for i in $(seq 300); do
+                grep -qE '^(passed|failed)$' unclosable && break
+                sleep 0.1
+        done
+        cat unclosable
+        grep -q '^passed$' unclosable
+}
+
+ends_at_once() {
+        kill -TERM "$(cat "$BATS_FILE_TMPDIR/pid")"
+        for i in $(seq 50); do
+                kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null || return 0
+                sleep 0.1
+        done
+        return 1
+}
+
+start_stuck() {
+        [ -c /dev/fuse ] || skip "no FUSE here"
+        mkdir stuck
+        python3 "$BATS_TEST_DIRNAME/endless.py" "$PWD/stuck" stuck > ready 3>&- &
+        stuck=$!
+        for i in $(seq 50); do
+                [ -s ready ] && break
+                sleep 0.1
+        done
+}
+
+@test "what cannot be closed holds up nobody, nor the end of the engine" {
+        start_stuck
+        python3 -B "$BATS_TEST_DIRNAME/unclosable.py" "$SKEP_ADDRESS" "$(cat "$BATS_FILE_TMPDIR/pid")" "$PWD/stuck/endless" > unclosable 3>&- &
+        client=$!
+        result=0
+        unclosable || result=$?
+        ends_at_once || result=$?
+        kill $stuck
+        wait $stuck $client || true
+        start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
+        [ "$result" -eq 0 ]
+}
+
+@test "nor does it where it comes over a message bus, and it goes with its file system" {
+        start_stuck
+        stop_engine
+        start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json" --bus "unix:path=$PWD/nothing%2f..%2fbus,guid=00;unix:path=$PWD/b%75s"
+        python3 -B "$BATS_TEST_DIRNAME/unclosable.py" "$SKEP_ADDRESS" "$(cat "$BATS_FILE_TMPDIR/pid")" "$PWD/stuck/endless" "$PWD/bus" > unclosable 3>&- &
+        client=$!
+        result=0
+        unclosable || result=$?
+        kill $stuck
+        wait $stuck $client || true
+        for i in $(seq 100); do
+                [ -n "$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skepd)" ] || break
+                sleep 0.1
+        done
+        run ! pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skepd
+        ends_at_once || result=$?
+        start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
+        [ "$result" -eq 0 ]
+}
+
 @test "control characters reach nobody's terminal" {
         hostile control_characters
         ctl list > list
