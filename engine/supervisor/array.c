@@ -60,6 +60,7 @@ int array_make(Job *whole, bool charge, Error *e)
         array->whole = whole;
         array->count = whole->spec.array.count;
         array->parallel = whole->spec.array.parallel ? whole->spec.array.parallel : array->count;
+        array->filling = true;
         whole->array = array;
         array->members = calloc(array->count, sizeof *array->members);
         if (!array->members)
@@ -205,43 +206,6 @@ void array_moved(Supervisor *s, Job *member, JobState from, JobState to)
         settle(s, member->array);
 }
 
-int array_adopted(Supervisor *s, Job *whole, Error *e)
-{
-        for (size_t i = 0; i < whole->array->count; i++) {
-                _cleanup_free_ char *why = NULL;
-                if (whole->array->members[i])
-                        continue;
-                if (asprintf(&why, "the member %zu of job %s is not there", i, whole->id.text) < 0)
-                        return why = NULL, error_oom(e);
-                return store_damaged(s->store, why, e);
-        }
-        settle(s, whole->array);
-        return 0;
-}
-
-int array_admit(Supervisor *s, Job *whole)
-{
-        JobArray *array = whole->array;
-
-        array->admitted = true;
-        for (size_t i = 0; i < array->count; i++)
-                if (supervisor_admit(s, array->members[i]) < 0)
-                        return -ENOMEM;
-        settle(s, array);
-        return 0;
-}
-
-void array_start(Supervisor *s, Job *whole)
-{
-        for (size_t i = 0; i < whole->array->count; i++) {
-                Job *member = whole->array->members[i];
-                if (member->ended || member->state != JOB_WAITING)
-                        continue;
-                supervisor_set_state(s, member, JOB_QUEUED);
-                store_update(s->store, member, JOB_QUEUED, NULL, NULL, NULL);
-        }
-}
-
 /* ---- so many at a time ---- */
 
 bool array_may_enter(Job *job)
@@ -263,15 +227,23 @@ bool array_may_enter(Job *job)
 /* One that is let in may end at once, by the result cache, and bring us here again. */
 static void refill(Supervisor *s, JobArray *array)
 {
-        if (array->refilling)
+        if (array->filling)
                 return;
-        array->refilling = true;
+        array->filling = true;
         while (array->active < array->parallel && array->next < array->count) {
                 Job *member = array->members[array->next++];
                 if (member->state == JOB_QUEUED && !member->ended && !member->held && !member->let_in)
                         supervisor_enter_queue(s, member);
         }
-        array->refilling = false;
+        array->filling = false;
+}
+
+/* All members are admitted. One that had ended by then may have left a place that nobody has taken. */
+static void end_admission(Supervisor *s, JobArray *array)
+{
+        array->filling = false;
+        refill(s, array);
+        settle(s, array);
 }
 
 void array_left(Supervisor *s, Job *member)
@@ -281,4 +253,43 @@ void array_left(Supervisor *s, Job *member)
         member->let_in = false;
         member->array->active--;
         refill(s, member->array);
+}
+
+/* ---- all of them ---- */
+
+int array_adopted(Supervisor *s, Job *whole, Error *e)
+{
+        for (size_t i = 0; i < whole->array->count; i++) {
+                _cleanup_free_ char *why = NULL;
+                if (whole->array->members[i])
+                        continue;
+                if (asprintf(&why, "the member %zu of job %s is not there", i, whole->id.text) < 0)
+                        return why = NULL, error_oom(e);
+                return store_damaged(s->store, why, e);
+        }
+        end_admission(s, whole->array);
+        return 0;
+}
+
+int array_admit(Supervisor *s, Job *whole)
+{
+        JobArray *array = whole->array;
+
+        array->admitted = true;
+        for (size_t i = 0; i < array->count; i++)
+                if (supervisor_admit(s, array->members[i]) < 0)
+                        return -ENOMEM;
+        end_admission(s, array);
+        return 0;
+}
+
+void array_start(Supervisor *s, Job *whole)
+{
+        for (size_t i = 0; i < whole->array->count; i++) {
+                Job *member = whole->array->members[i];
+                if (member->ended || member->state != JOB_WAITING)
+                        continue;
+                supervisor_set_state(s, member, JOB_QUEUED);
+                store_update(s->store, member, JOB_QUEUED, NULL, NULL, NULL);
+        }
 }

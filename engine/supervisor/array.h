@@ -16,7 +16,8 @@ typedef struct JobArray {
         size_t active;                  /* members that stand in the queue or run */
         size_t next;                    /* no member before this one is to be let into the queue */
         size_t n_children;              /* of all members */
-        bool admitted, refilling;
+        bool admitted;
+        bool filling;    /* members are being admitted or let in: who leaves meanwhile lets in none */
         bool ending;     /* all members have ended */
         bool cancelled;  /* since then: what they have left does not wait for room */
         pid_t collector; /* 0, or the process that puts together what they have left */

@@ -195,6 +195,36 @@ assert len(jobs) == 10 and most == 2' "$id"
         [ "$(ctl logs "${one}_4")" != "$(ctl logs "${one}_3")" ]
 }
 
+@test "where the cache has the results of some members, the others run, once each" {
+        job='"command": ["sh", "-c", "echo $SKEP_ARRAY_INDEX > /output/f"], "cache": "1h", "labels": ["some"]'
+        first=$(ctl submit - <<< "{$job, \"array\": {\"count\": 3}}")
+        ctl wait "$first"
+        for more in '"count": 7' '"count": 9, "parallel": 2'; do
+                id=$(CTL_SECONDS=20 ctl submit - <<< "{$job, \"array\": {$more}}")
+                CTL_SECONDS=20 ctl wait "$id"
+                [ "$(field "$id" 'set(job["array"].items())')" = "{('succeeded', ${more:9:1})}" ]
+                for i in 0 2 6; do [ "$(field "${id}_$i" 'job["attempt"], job["report"]["attempt"]')" = "1 1" ]; done
+                [ "$(field "${id}_2" 'job["report"]["cached_from"]')" = "${first}_2" ]
+                ctl output "$id" "out$more"
+                [ "$(cat "out$more"/*/f | wc -l)" -eq "${more:9:1}" ]
+        done
+        run ! grep "cannot become" "$BATS_FILE_TMPDIR/log"
+}
+
+@test "a supervisor starts also where the cache has the results of members that waited" {
+        job='{"command": ["sleep", "2"], "cache": "1h", "array": {"count": 3}}'
+        first=$(ctl submit - <<< "$job")
+        second=$(ctl submit - <<< "$job")
+        ctl hold "$second"
+        ctl wait "$first"
+        # As if it had been killed when the first had ended, and the second did not have that yet.
+        stop_engine
+        sqlite3 "$state/jobs.db" "UPDATE jobs SET held = 0 WHERE id LIKE '$second%'"
+        start_engine --drain 0s
+        ctl wait "$second"
+        [ "$(field "${second}_2" 'job["attempt"], job["report"]["cached_from"]')" = "1 ${first}_2" ]
+}
+
 @test "what is no array is refused by its key, and a large one is one commit and one turn in the queue" {
         for array in '{"count": 0}' '{"count": 10001}' '{"parallel": 2}' '{"count": 2, "parallel": 0}' '{"count": "3"}' '{"count": 3, "step": 2}' 5 '[1, 2]'; do
                 run ctl submit - <<< "{\"command\": [\"true\"], \"array\": $array}"
