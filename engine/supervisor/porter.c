@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -198,9 +199,15 @@ size_t porters_fds(const Porters *porters, uid_t uid)
 
 static int start(Porter *p, int socket, int wire)
 {
+        const pid_t parent = getpid();
+
         p->pid = fork();
         if (p->pid == 0) {
                 int keep[] = {socket, wire, p->porters->directory};
+                /* The next supervisor removes what is left of copies, and gives the same temporary names. */
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (getppid() != parent)
+                        _exit(1);
                 close_others(keep, ELEMENTS(keep));
                 /* Below all that is taken in, so that it is the first to be closed. */
                 int first = fcntl(wire, F_DUPFD_CLOEXEC, 3);

@@ -102,6 +102,24 @@ workers() { # of this state directory, whoever has started them
         ctl run -- true < /dev/null
 }
 
+@test "who copies inputs for a supervisor that is killed ends with it, and leaves nothing beside the next one" {
+        truncate -s 256M big
+        echo small > small
+        ctl submit --input big=big --input small=small - <<< '{"command": ["true"]}' 3>&- &
+        submitting=$!
+        for i in $(seq 500); do
+                copying=$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" skepd) && break
+                sleep 0.01
+        done
+        kill -STOP "$copying"
+        kill_engine
+        start_engine --drain 0s
+        kill -CONT "$copying" || true
+        for i in $(seq 200); do kill -0 "$copying" 2>/dev/null || break; sleep 0.1; done
+        run ! wait "$submitting"
+        [ -z "$(ls "$state/blobs")" ]
+}
+
 @test "a job that ends while there is no supervisor is reported to the next one" {
         for i in 1 2 3; do echo "{\"command\": [\"sh\", \"-c\", \"sleep 8; echo $i; exit $i\"]}"; done | ctl submit - > ids
         for id in $(cat ids); do reach "$id" running; done
