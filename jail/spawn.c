@@ -21,6 +21,7 @@
 #include "engine/base/strv.h"
 #include "jail/host.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -171,13 +172,14 @@ static char **find_candidates(const Plan *plan)
         return list ? take(list) : calloc(1, sizeof(char *));
 }
 
-/* As shells have it. */
+/* As shells have it; looked at from the job's directory, which is not ours. */
 static int exec_status(const Spawn *s)
 {
+        _cleanup_close_ int from = open(s->plan->working_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         bool there = false;
 
         for (size_t i = 0; s->candidates[i]; i++)
-                there |= access(s->candidates[i], F_OK) == 0;
+                there |= faccessat(from, s->candidates[i], F_OK, 0) == 0;
         return there ? 126 : 127;
 }
 
@@ -251,7 +253,7 @@ pid_t spawn_run(Spawn *s, const Plan *plan, int *ret_exec_failed, Error *e)
                 r = early_error(s, e);
         if (r < 0)
                 return r;
-        if (!s->program)
+        if (!s->program && !s->exec_failed)
                 return -ECHILD;
         munmap(s->stack, STACK_SIZE);
         if (!s->exec_failed)

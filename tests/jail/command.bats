@@ -28,6 +28,28 @@ load jail
         [ "$status" -eq 126 ]
 }
 
+@test "a program is looked for from the working directory, and where PATH has nothing it is not found" {
+        mkdir here
+        printf '#!/nope\n' | tee here/plain here/script > /dev/null
+        chmod +x here/script
+        printf '#!/bin/sh\necho found\n' > here/good
+        chmod +x here/good
+        from() { jail --input d/=here --chdir /input/d "$@" </dev/null; }
+        run from -- ./plain
+        [ "$status" -eq 126 ]
+        run from --setenv PATH=.:/bin -- plain
+        [ "$status" -eq 126 ]
+        run from -- ./script
+        [ "$status" -eq 126 ]
+        [[ $output == *"./script: its interpreter is not in the jail"* ]]
+        [ "$(from -- ./good)" = found ]
+        run -127 from -- ./missing
+        for path in '' :; do
+                run -127 from --setenv PATH=$path -- good
+                [ "$(reason)" = exec-failed ]
+        done
+}
+
 @test "whatever a job's words are, its report is JSON in UTF-8, and says what was wrong" {
         says() { # SENTENCE: of the report, which is read as strictly as can be
                 python3 -c 'import json, sys; print(json.loads(open(sys.argv[1], "rb").read().decode())["message"])' "$report" > message
