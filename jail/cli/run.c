@@ -6,6 +6,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
+#include "engine/base/name.h"
 #include "engine/base/places.h"
 #include "engine/base/sink.h"
 #include "engine/base/strv.h"
@@ -95,27 +96,47 @@ static char *list_refused(const JailReport *report)
         return parts ? strv_join(parts, ", ") : NULL;
 }
 
-/* A program that does not get a call often says something else, or nothing. One that has done its work had no need. */
-static void say_refused(const Run *run, const JailReport *report)
+/* Behind what the job has said itself: whoever does not read that does not hold us up either. -ENOMEM. */
+static int say(Run *run, const char *kind, const char *text)
 {
-        _cleanup_free_ char *list = run->options->trace_denied || run->status == 0 ? NULL : list_refused(report);
+        _cleanup_free_ char *line = NULL;
 
-        if (list)
-                fprintf(stderr, "skep-jail: refused system calls: %s; --trace-denied says whose\n", list);
-        if (report->reason == JAIL_SIGNALLED && report->signal == SIGSYS && jail_policy_may_kill(run->policy))
-                fprintf(stderr, "skep-jail: the job was killed for a system call that its policy refuses\n");
+        if (asprintf(&line, "skep-jail: %s%s\n", kind, text) < 0) {
+                line = NULL;
+                return -ENOMEM;
+        }
+        return sink_add(&run->sinks[1], line, strlen(line));
 }
 
-static void say_why(const JailReport *report)
+static void say_sentence(Run *run, const char *sentence)
+{
+        _cleanup_free_ char *escaped = text_escape(sentence, strlen(sentence));
+
+        say(run, "", escaped ? escaped : "out of memory");
+}
+
+/* A program that does not get a call often says something else, or nothing. One that has done its work had no need. */
+static void say_refused(Run *run, const JailReport *report)
+{
+        _cleanup_free_ char *list = run->options->trace_denied || run->status == 0 ? NULL : list_refused(report);
+        _cleanup_free_ char *text = NULL;
+
+        if (list && asprintf(&text, "%s; --trace-denied says whose", list) >= 0)
+                say(run, "refused system calls: ", text);
+        if (report->reason == JAIL_SIGNALLED && report->signal == SIGSYS && jail_policy_may_kill(run->policy))
+                say(run, "", "the job was killed for a system call that its policy refuses");
+}
+
+static void say_why(Run *run, const JailReport *report)
 {
         if (report->message)
-                command_say(report->message);
+                say_sentence(run, report->message);
         else if (report->reason == JAIL_OOM)
-                fprintf(stderr, "skep-jail: the job ran out of its memory limit\n");
+                say(run, "", "the job ran out of its memory limit");
         else if (report->reason == JAIL_WALL_LIMIT)
-                fprintf(stderr, "skep-jail: the job was ended by its wall limit\n");
+                say(run, "", "the job was ended by its wall limit");
         else if (report->reason == JAIL_CPU_LIMIT)
-                fprintf(stderr, "skep-jail: the job was ended by its limit of CPU time\n");
+                say(run, "", "the job was ended by its limit of CPU time");
 }
 
 static void on_ended(Jail *jail, const JailReport *report, void *userdata)
@@ -129,7 +150,7 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         /* A job that a limit has ended is over, also where nobody reads what it wrote. */
         if (report->reason != JAIL_EXITED && report->reason != JAIL_SIGNALLED)
                 run->give_up_usec = monotonic_usec() + READER_GRACE_USEC;
-        say_why(report);
+        say_why(run, report);
         say_refused(run, report);
         if (o->output && jail_output_directory(jail) >= 0)
                 collect_output(jail, o->output, &run->error);
@@ -150,18 +171,25 @@ static void on_output(Jail *jail, int stream, const void *data, size_t size, voi
                 jail_hold_output(jail, stream, true);
 }
 
-/* Among what the job says itself: whoever does not read that does not hold us up either. */
 static void on_call(Jail *jail, const JailCall *call, void *userdata)
 {
-        Run *run = userdata;
-        _cleanup_free_ char *text = jail_call_text(call), *line = NULL;
+        _cleanup_free_ char *text = jail_call_text(call);
 
-        if (!text || asprintf(&line, "skep-jail: denied: %s\n", text) < 0) {
-                line = NULL;
-                return;
-        }
-        if (sink_add(&run->sinks[1], line, strlen(line)) < 0)
+        if (text && say(userdata, "denied: ", text) < 0)
                 jail_cancel(jail);
+}
+
+/* What of the job's results cannot be kept or passed on. */
+static bool say_error(Run *run)
+{
+        for (int i = 0; i < 2; i++)
+                if (run->sinks[i].error < 0 && run->error.code == 0)
+                        error_errno(&run->error, run->sinks[i].error, "writing the output");
+        if (run->error.code == 0)
+                return false;
+        say_sentence(run, error_text(&run->error));
+        run->status = STATUS_NO_JAIL;
+        return true;
 }
 
 static const JailEvents events = {.output = on_output, .ended = on_ended, .call = on_call};
@@ -366,15 +394,10 @@ static int run_job(Run *run, JailPolicy **ret_policy, Error *e)
         if (r >= 0)
                 r = loop(run, launcher, signal_fd, e);
         stop_source(&run->source);
-        for (int i = 0; i < 2; i++)
-                if (run->sinks[i].error < 0 && run->error.code == 0)
-                        error_errno(&run->error, run->sinks[i].error, "writing the output");
+        if (r >= 0 && say_error(run))
+                r = loop(run, launcher, signal_fd, e);
         sink_done(&run->sinks[0]);
         sink_done(&run->sinks[1]);
-        if (r >= 0 && run->error.code < 0) {
-                command_say(error_text(&run->error));
-                run->status = STATUS_NO_JAIL;
-        }
         error_clear(&run->error);
         return r;
 }

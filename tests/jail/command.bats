@@ -145,12 +145,20 @@ two" ]
 }
 
 @test "a stuck reader cannot hold the jail beyond its wall limit" {
-        jail --wall 500ms -- yes </dev/null | {
-                for i in $(seq 600); do [ -s "$report" ] && break; sleep 0.1; done
-                [ -s "$report" ] && : > told
-        } || true
-        [ -e told ]
-        [ "$(reason)" = wall-limit ]
+        for stream in 1 2; do
+                { jail --wall 500ms -- sh -c "exec yes >&$stream" </dev/null && : || : > "over$stream"; } 2>&1 | {
+                        for i in $(seq 600); do [ -e "over$stream" ] && break; sleep 0.1; done
+                        [ -e "over$stream" ] && : > "told$stream"
+                } || true
+                [ -e "told$stream" ]
+                [ "$(reason)" = wall-limit ]
+        done
+}
+
+@test "what is said of a job comes behind what it said itself" {
+        { jail --wall 500ms -- sh -c 'seq 100000 >&2; exec sleep 9' </dev/null || : ; } 2>&1 | { sleep 1; cat; } > said
+        [ "$(wc -l < said)" -eq 100001 ]
+        [ "$(tail -1 said)" = "skep-jail: the job was ended by its wall limit" ]
 }
 
 @test "the job is uid 1000 in /work with an empty environment" {
