@@ -6,6 +6,8 @@
 #include "engine/base/name.h"
 #include "jail/cli/commands.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #ifndef SKEP_VERSION
@@ -29,7 +31,7 @@ static int dispatch(int argc, char **argv, Error *e)
         const char *name = argc > 1 ? argv[1] : "";
 
         if (strcmp(name, "--version") == 0)
-                return puts("skep-jail " SKEP_VERSION) < 0;
+                return puts("skep-jail " SKEP_VERSION), 0;
         for (size_t i = 0; i < ELEMENTS(commands); i++)
                 if (strcmp(commands[i].name, name) == 0)
                         return commands[i].run(argc - 1, argv + 1, e);
@@ -49,7 +51,11 @@ int main(int argc, char **argv)
         _cleanup_error_ Error e = ERROR_NULL;
 
         open_missing_stdio();
+        /* A file that may not grow as large is an error, and no end. */
+        signal(SIGXFSZ, SIG_IGN);
         int r = dispatch(argc, argv, &e);
+        if (r >= 0 && (fflush(stdout) < 0 || ferror(stdout)))
+                r = error_errno(&e, errno ? -errno : -EIO, "writing to standard output");
         if (r < 0) {
                 command_say(error_text(&e));
                 return STATUS_NO_JAIL;

@@ -144,6 +144,20 @@ two" ]
         [ "$(json_get signal "$report")" = 13 ]
 }
 
+@test "what cannot be written to standard output is an error" {
+        for words in --help --version 'explain strict' 'explain --diff strict python --json' 'doctor --json'; do
+                run sh -c 'exec "$0" "$@" > /dev/full' "$build/skep-jail" $words
+                [ "$status" -eq 125 ]
+                [[ $output == *"writing to standard output: No space left on device"* ]]
+        done
+}
+
+@test "where no file may grow, that is an error with a sentence" {
+        run bash -c 'ulimit -f 0; exec "$@"' bash "$build/skep-jail" --allow-missing="$MISSING" -- true </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *"File too large"* ]]
+}
+
 @test "a stuck reader cannot hold the jail beyond its wall limit" {
         for stream in 1 2; do
                 { jail --wall 500ms -- sh -c "exec yes >&$stream" </dev/null && : || : > "over$stream"; } 2>&1 | {
