@@ -55,8 +55,9 @@ static int write_report(const char *path, const JailReport *report, Error *e)
         json_add_string(object, "worker", NULL);
         text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                               JSON_C_TO_STRING_NOSLASHESCAPE);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-        int r = fd < 0 ? -errno : write_full(fd, text, strlen(text));
+        /* Where it is a FIFO that nobody reads, opening it would wait for somebody, and no signal ends us now. */
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+        int r = fd < 0 || fcntl(fd, F_SETFL, 0) < 0 ? -errno : write_full(fd, text, strlen(text));
         if (r >= 0)
                 r = write_full(fd, "\n", 1);
         return r < 0 ? error_errno(e, r, "writing the report to %s", path) : 0;

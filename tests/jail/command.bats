@@ -158,6 +158,17 @@ two" ]
         [[ $output == *"File too large"* ]]
 }
 
+@test "a report for a FIFO that nobody reads is an error, and no wait" {
+        mkfifo fifo
+        run timeout -s KILL 20 "$build/skep-jail" --allow-missing="$MISSING" --report fifo -- true </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *"writing the report to fifo"* ]]
+        exec 7<> fifo
+        "$build/skep-jail" --allow-missing="$MISSING" --report fifo -- true </dev/null
+        timeout 1 cat <&7 > "$report" || [ $? -eq 124 ]
+        [ "$(reason)" = exited ]
+}
+
 @test "a stuck reader cannot hold the jail beyond its wall limit" {
         for stream in 1 2; do
                 { jail --wall 500ms -- sh -c "exec yes >&$stream" </dev/null && : || : > "over$stream"; } 2>&1 | {
