@@ -64,7 +64,7 @@ static int add_bind(JobOptions *o, const char *text, bool writable, Error *e)
                 return error_errno(e, -errno, "%s", path);
         inside = colon ? strdup(colon + 1) : realpath(path, NULL);
         if (!inside)
-                return error_oom(e);
+                return error_errno(e, -errno, "%s", path);
         /* "dir/" is what a shell's completion leaves. */
         for (size_t n = strlen(inside); n > 1 && inside[n - 1] == '/'; n--)
                 inside[n - 1] = '\0';
@@ -129,7 +129,7 @@ int option_set_root(const Option *option, const char *value, void *target, Error
 
         free(*root);
         *root = strchr(value, '/') ? absolute_path(value) : strdup(value);
-        return *root ? 0 : error_oom(e);
+        return *root ? 0 : error_errno(e, -errno, "%s", value);
 }
 
 static int take_chdir(const Option *option, const char *value, void *target, Error *e)

@@ -169,6 +169,19 @@ two" ]
         [ "$(reason)" = exited ]
 }
 
+@test "in a directory that is gone, what is relative is not found" {
+        mkdir gone
+        cd gone
+        rmdir ../gone
+        for option in '--bind .' '--root ./tree'; do
+                run "$build/skep-jail" --allow-missing="$MISSING" $option -- true </dev/null
+                [ "$status" -eq 125 ]
+                [[ $output == *"No such file or directory"* ]]
+        done
+        run "$build/skep-jail" --allow-missing="$MISSING" -- pwd </dev/null
+        [ "$output" = /work ]
+}
+
 @test "a stuck reader cannot hold the jail beyond its wall limit" {
         for stream in 1 2; do
                 { jail --wall 500ms -- sh -c "exec yes >&$stream" </dev/null && : || : > "over$stream"; } 2>&1 | {
