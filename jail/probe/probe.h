@@ -12,6 +12,7 @@ typedef struct Surroundings {
         bool user_namespace; /* we live in one, as in a rootless container */
         const char *container; /* "docker", "podman", "lxc"; NULL: none that is known */
         bool wsl, systemd;
+        bool chroot;         /* our root is not that of our mount namespace */
         bool filtered;       /* a system call filter is on us */
         char *apparmor;      /* the profile that confines us; or NULL; owned */
         char *user;          /* the name, or the number where there is none; owned */
@@ -48,8 +49,8 @@ void finding_remedy(Probe *probe, JailFinding *f, const char *format, ...) _prin
 void surroundings_read(Surroundings *ret);
 void surroundings_done(Surroundings *around);
 
-/* Why the kernel says EPERM or EACCES to what jails need, and the way out: a privilege that we lack, a filter, an AppArmor
- * profile, a container. False where nothing of that is to be seen. */
+/* Why the kernel says EPERM or EACCES to what jails need, and the way out: a chroot, a privilege that we lack, a filter, an
+ * AppArmor profile, a container. False where nothing of that is to be seen. */
 bool surroundings_explain(Probe *probe, JailFinding *f);
 
 /* Advice to start the container with an option, or, outside of one, nothing. */

@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/stat.h>
@@ -114,6 +115,28 @@ static char *user_name(void)
         return asprintf(&name, "%u", (unsigned)geteuid()) < 0 ? NULL : name;
 }
 
+static int leave_chroot(void *argument _unused_)
+{
+        _cleanup_close_ int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        struct stat before, after;
+
+        /* Who enters a mount namespace, be it his own, is at its root. */
+        if (own < 0 || stat("/", &before) < 0 || setns(own, CLONE_NEWNS) < 0 || stat("/", &after) < 0)
+                return 0;
+        return before.st_ino == after.st_ino && before.st_dev == after.st_dev ? 0 : -EXDEV;
+}
+
+/* Only root can see it of a tree that something is mounted on. */
+static bool is_chroot(const Surroundings *around)
+{
+        struct statx st;
+
+        if (statx(AT_FDCWD, "/", 0, 0, &st) == 0 && (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
+            !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+                return true;
+        return around->root && attempt(around, false, leave_chroot, NULL) == -EXDEV;
+}
+
 void surroundings_read(Surroundings *ret)
 {
         _cleanup_free_ char *release = read_line("/proc/sys/kernel/osrelease");
@@ -129,6 +152,7 @@ void surroundings_read(Surroundings *ret)
                 .capabilities = own_capabilities(),
         };
         ret->root = geteuid() == 0 && !ret->user_namespace;
+        ret->chroot = is_chroot(ret);
 }
 
 void surroundings_done(Surroundings *around)
@@ -236,6 +260,12 @@ static bool explain_settings(Probe *probe, JailFinding *f)
 
 bool surroundings_explain(Probe *probe, JailFinding *f)
 {
+        if (probe->around.chroot) {
+                finding_why(probe, f, "this process is in a chroot, where the kernel makes no user namespaces");
+                finding_remedy(probe, f, "# run outside of it, or where the tree is entered by pivot_root, as "
+                                         "systemd-nspawn --directory=TREE does");
+                return true;
+        }
         if (probe->around.root)
                 return explain_capabilities(probe, f) || explain_confinement(probe, f);
         return explain_settings(probe, f) || explain_confinement(probe, f);

@@ -246,6 +246,21 @@ P
         [ "$(json_get possible said)" = true ]
 }
 
+@test "a chroot is named, whether something is mounted on its tree or not" {
+        mkdir tree
+        for way in : 'mount -t tmpfs none tree'; do
+                run --separate-stderr unshare -m sh -c "$way"' && cd tree && mkdir -p proc dev usr build && mount -t proc none proc &&
+                        mount --rbind /usr usr && ln -sfn usr/lib lib && ln -sfn usr/lib64 lib64 && touch dev/null && mount --bind /dev/null dev/null &&
+                        cp "$0" build && cp -r "$1" . && exec chroot . /build/skep-jail doctor --json' "$build/skep-jail" "$top/policies"
+                [ "$status" -eq 125 ]
+                printf '%s\n' "$output" > said
+                [[ $(said layers user why) == *"in a chroot"* ]]
+                [[ $(said layers user remedy) == *pivot_root* ]]
+        done
+        run unshare -m "$build/skep-jail" doctor
+        [[ $output != *chroot* ]]
+}
+
 @test "a directory that cannot be id-mapped cannot be bound writable, and is said to be so" {
         doctor --json > said || [ $? -eq 1 ]
         bound() { "$build/skep-jail" --policy "$(bare_policy)" --bind-rw .:/bound -- true </dev/null; }
