@@ -397,6 +397,8 @@ int jail_start(JailLauncher *l, const JailSpec *spec, const JailEvents *events, 
         if (plan < 0)
                 return plan;
         _cleanup_close_ int null = spec->stdin_fd < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+        if (spec->stdin_fd < 0 && null < 0)
+                return error_errno(e, -errno, "/dev/null");
         bool tells = listens(spec) && spec->watch != JAIL_WATCH_COUNT;
         _cleanup_close_ int calls = tells ? open_calls(j, spec->watch) : -1;
         int ends[2] = {-1, -1};

@@ -52,8 +52,8 @@ void close_others(int *keep, size_t n);
  * descriptor (CLOEXEC) or a negative errno. */
 int open_beneath(int dir_fd, const char *path, uint64_t flags, uint64_t mode);
 
-/* Opens /dev/null for those of the first three descriptors that are closed, so that nothing else gets their numbers. For
- * the start of a program. */
+/* Opens /dev/null, where there is one, for those of the first three descriptors that are closed, so that nothing else gets
+ * their numbers. For the start of a program. */
 void open_missing_stdio(void);
 
 /* Lets this process have as many descriptors as it may, up to 65536: the usual soft limit is for programs that use

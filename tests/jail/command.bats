@@ -137,6 +137,17 @@ two" ]
         [ ! -s out ]
 }
 
+@test "where there is no /dev/null, a closed standard input is empty all the same, and none of ours" {
+        needs_root
+        bare() { unshare -m sh -c 'mount -t tmpfs none /dev && exec "$@" <&-' sh "$build/skep-jail" --allow-missing="$MISSING" --wall 10s "$@"; }
+        run bare -- cat
+        [ "$status" -eq 0 ]
+        [ -z "$output" ]
+        run unshare -m sh -c 'exec < /dev/null; mount -t tmpfs none /dev && exec "$@"' sh "$build/skep-jail" --allow-missing="$MISSING" -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *"/dev/null: No such file"* ]]
+}
+
 @test "a reader that goes away ends the job as in any pipe" {
         run timeout 20 bash -c '"$1" --allow-missing="$MISSING" --wall 15s --report "$2" -- yes </dev/null | head -1' - "$build/skep-jail" "$report"
         [ "$output" = y ]
