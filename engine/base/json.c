@@ -44,9 +44,19 @@ static size_t number_length(const char *text)
         return n > 0 && ends ? (size_t)(p - text) : 0;
 }
 
+/* The library takes a whole number that is too large for the largest that there is. */
+static bool is_too_large(const char *number, size_t length)
+{
+        const char *digits = number + (*number == '-'), *largest = *number == '-' ? "9223372036854775808" : "18446744073709551615";
+        size_t n = count_digits(digits);
+        bool whole = digits + n == number + length;
+
+        return whole && (n > strlen(largest) || (n == strlen(largest) && memcmp(digits, largest, n) > 0));
+}
+
 /* Comments become spaces, so that lines and columns stay. What the library would accept beyond the standard (names in
  * single quotes, NaN) is found here: outside of strings JSON has few characters. Returns the place of another one, or
- * SIZE_MAX; `*ret_keys`: how many keys there are, each of which has a colon behind it. */
+ * of a number that is too large, or SIZE_MAX; `*ret_keys`: how many keys there are, each of which has a colon behind it. */
 static size_t blank_comments(char *text, size_t size, size_t *ret_keys)
 {
         bool in_string = false;
@@ -65,7 +75,7 @@ static size_t blank_comments(char *text, size_t size, size_t *ret_keys)
                         ++*ret_keys;
                 } else if (!in_string && strchr("+-.0123456789", text[i])) {
                         size_t length = number_length(text + i);
-                        if (length == 0)
+                        if (length == 0 || is_too_large(text + i, length))
                                 return i;
                         i += length - 1;
                 } else if (!in_string && !strchr("{}[]:,etrufalsn \t\r\n", text[i])) {
@@ -186,7 +196,8 @@ int json_parse_text(const char *text, size_t size, json_object **ret, Error *e)
         size_t odd = blank_comments(copy, size, &keys);
         if (odd != SIZE_MAX) {
                 position(copy, odd, &line, &column);
-                return error_set(e, -EINVAL, "not JSON: unexpected character at line %u, column %u", line, column);
+                return error_set(e, -EINVAL, number_length(copy + odd) > 0 ? "a number that is too large at line %u, column %u"
+                                                                           : "not JSON: unexpected character at line %u, column %u", line, column);
         }
 
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
@@ -394,7 +405,7 @@ static int read_amount(json_object *value, const char *path, AmountParser parse,
                                   json_object_get_string(value));
         if (!text)
                 return json_error(path, e, "must be a %sstring", bare ? "number or a " : "");
-        /* The library holds integers beyond 64 bits at the largest one. */
+        /* The library holds what is beyond this at the largest one. */
         if (json_object_is_type(value, json_type_int) && json_object_get_int64(value) == INT64_MAX)
                 return json_error(path, e, "the number is too large");
         int r = parse(text, target, &why);

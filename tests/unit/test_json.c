@@ -54,6 +54,26 @@ START_TEST(test_numbers_are_those_of_json)
 }
 END_TEST
 
+START_TEST(test_a_number_that_is_too_large_is_refused)
+{
+        static const char *const large[] = {"18446744073709551616", "[99999999999999999999]", "{\"a\": -123456789012345678901}",
+                                            "-9223372036854775809"};
+        static const char *const fits[] = {"18446744073709551615", "-9223372036854775808", "[1.00000000000000000000000001, 123456789012345678901.5]",
+                                           "123456789012345678901e3", "{\"99999999999999999999\": \"\\\"99999999999999999999\"}",
+                                           "1 // 99999999999999999999"};
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        for (size_t i = 0; i < ELEMENTS(large); i++) {
+                json_object *o = NULL;
+                assert_refused(parse(large[i], &o, &e), &e, "a number that is too large at line 1");
+        }
+        for (size_t i = 0; i < ELEMENTS(fits); i++) {
+                _cleanup_json_ json_object *o = NULL;
+                assert_ok(parse(fits[i], &o, &e), &e);
+        }
+}
+END_TEST
+
 START_TEST(test_a_key_that_stands_twice_is_refused)
 {
         static const struct {
@@ -155,7 +175,7 @@ START_TEST(test_errors_name_the_key_and_what_is_allowed)
                 {"{\"name\": \"x\", \"size\": \"5 apples\"}", "top.size: \"5 apples\" is not a size"},
                 {"{\"name\": \"x\", \"size\": -1}", "top.size"},
                 {"{\"name\": \"x\", \"size\": 1e300}", "top.size"},
-                {"{\"name\": \"x\", \"size\": 99999999999999999999}", "top.size: the number is too large"},
+                {"{\"name\": \"x\", \"size\": 10000000000000000000}", "top.size: the number is too large"},
                 {"{\"name\": \"x\", \"time\": 5}", "top.time: a number needs a unit"},
         };
         _cleanup_error_ Error e = ERROR_NULL;
@@ -176,6 +196,7 @@ Suite *json_suite(void)
         tcase_add_test(tests, test_comments_are_spaces);
         tcase_add_test(tests, test_what_is_no_json_is_refused_with_its_place);
         tcase_add_test(tests, test_numbers_are_those_of_json);
+        tcase_add_test(tests, test_a_number_that_is_too_large_is_refused);
         tcase_add_test(tests, test_a_key_that_stands_twice_is_refused);
         tcase_add_test(tests, test_deep_nesting_is_refused);
         tcase_add_test(tests, test_an_object_becomes_a_struct);
