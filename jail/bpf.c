@@ -19,6 +19,14 @@
 #define JUMP_IF(test, value, if_true, if_false) \
         ((struct sock_filter)BPF_JUMP(BPF_JMP | (test) | BPF_K, value, if_true, if_false))
 
+scmp_filter_ctx bpf_begin(uint32_t default_action)
+{
+        /* By itself libseccomp takes no action that the kernel refuses to this process, which may be in a sandbox, and only
+         * want to know what a policy says. This is less than every kernel has that jails run on. */
+        seccomp_api_set(5);
+        return seccomp_init(default_action);
+}
+
 int bpf_export(scmp_filter_ctx context, BpfProgram *ret)
 {
         _cleanup_close_ int fd = memfd_create("filter", MFD_CLOEXEC);

@@ -22,6 +22,9 @@ static inline void bpf_program_done(BpfProgram *p)
 }
 #define _cleanup_bpf_ _cleanup_(bpf_program_done)
 
+/* What libseccomp builds one with; NULL: no memory. For its seccomp_release(). */
+scmp_filter_ctx bpf_begin(uint32_t default_action);
+
 /* What libseccomp has built. Errors: its own, -E2BIG for one that no kernel takes. */
 int bpf_export(scmp_filter_ctx context, BpfProgram *ret);
 

@@ -198,7 +198,7 @@ static int hide_newest(scmp_filter_ctx context, char *const *names)
 /* What is not in `names` gets `refusal`. */
 static int compile_names(char *const *names, Narrow narrow, uint32_t refusal, BpfProgram *ret)
 {
-        scmp_filter_ctx context = seccomp_init(refusal);
+        scmp_filter_ctx context = bpf_begin(refusal);
 
         if (!context)
                 return -ENOMEM;

@@ -227,7 +227,7 @@ static void refuse_core_limit(Rules *rules)
 
 int floor_compile(uint32_t refusal, BpfProgram *ret)
 {
-        Rules rules = {.context = seccomp_init(SCMP_ACT_ALLOW), .refusal = refusal};
+        Rules rules = {.context = bpf_begin(SCMP_ACT_ALLOW), .refusal = refusal};
 
         if (!rules.context)
                 return -ENOMEM;

@@ -37,7 +37,7 @@ static int add_rule(scmp_filter_ctx context, const OciRule *rule, uint32_t actio
 /* The rules that let calls pass, or those that do not, with what happens to calls that none of them names. */
 static int compile_rules(const OciSeccomp *s, bool passing, uint32_t others, BpfProgram *ret)
 {
-        scmp_filter_ctx context = seccomp_init(others);
+        scmp_filter_ctx context = bpf_begin(others);
         size_t added = 0;
         int r = context ? 0 : -ENOMEM;
 

@@ -19,6 +19,17 @@ policy() { # name, JSON
 
 calls='"syscalls": {"allow": ["@default", "@basic-io"]}'
 
+@test "they are explained in a sandbox too, where seccomp() is refused" {
+        inside() {
+                "$build/skep-jail" --allow-missing="$(find_missing)" --policy build --bind "$build/skep-jail:/tmp/tree/build/skep-jail" \
+                        --bind "$top/policies:/tmp/tree/policies" -- /tmp/tree/build/skep-jail "$@" </dev/null
+        }
+        [ "$(inside explain strict | grep digest)" = "$("$build/skep-jail" explain strict | grep digest)" ]
+        run inside doctor --json
+        [ "$status" -eq 125 ]
+        [[ $output != *compiling* ]]
+}
+
 @test "the policies that ship are explained, and anybody may ask" {
         for name in strict python build; do
                 run setpriv --reuid nobody --regid nogroup --clear-groups "$build/skep-jail" explain $name
