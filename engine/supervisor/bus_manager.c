@@ -75,6 +75,7 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error 
 
 static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
 {
+        _cleanup_error_ Error e = ERROR_NULL;
         BusLink *link = userdata;
         Supervisor *supervisor = bus_supervisor(link);
         const char *member = sd_bus_message_get_member(m);
@@ -86,11 +87,13 @@ static int method_hold(sd_bus_message *m, void *userdata, sd_bus_error *error _u
         BusPending *p = bus_pending_new(link->client, m);
         if (!p)
                 return 1;
-        r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job)
+        r = strcmp(member, "Requeue") == 0 ? supervisor_requeue(supervisor, job, &e)
                                            : supervisor_hold(supervisor, job, strcmp(member, "Hold") == 0);
         if (r >= 0)
                 return bus_pending_store(p);
         bus_pending_free(p);
+        if (r != -EALREADY)
+                return bus_reply_error(m, &e);
         return sd_bus_reply_method_errorf(m, BUS_ERROR("WrongState"), "job %s has ended, and stays as it is: submit it again",
                                           job->id.text);
 }

@@ -103,8 +103,9 @@ int supervisor_cancel(Supervisor *supervisor, Job *job);
 
 /* Keeps a job from being started, or lets it. -EALREADY it has ended. */
 int supervisor_hold(Supervisor *supervisor, Job *job, bool held);
-/* Ends the attempt that runs, or the wait for the next, and queues the job again; that is no failure. -EALREADY. */
-int supervisor_requeue(Supervisor *supervisor, Job *job);
+/* Ends the attempt that runs, or the wait for the next, and queues the job again; that is no failure. It costs what a
+ * submission does, an array as one. -EALREADY, without a sentence; -EDQUOT the rate of its tenant. */
+int supervisor_requeue(Supervisor *supervisor, Job *job, Error *e);
 /* Removes a job that has ended, with its output. -EBUSY it has not; -ENOTEMPTY others are to run after it. */
 int supervisor_forget(Supervisor *supervisor, Job *job);
 /* `paused`: nothing is started. `draining`: no submission is taken. */

@@ -28,13 +28,13 @@ static bool is_rated(const Tenant *t)
         return t->rules.limits.submissions_per_minute != TENANT_UNLIMITED;
 }
 
-static int check_rate(const Tenant *t, uint64_t now_usec, Error *e)
+int tenant_check_rate(const Tenant *t, uint64_t now_usec, Error *e)
 {
         if (!is_rated(t) || t->next_due_usec + interval_usec(t) <= now_usec + MINUTE_USEC)
                 return 0;
         uint64_t early_usec = t->next_due_usec + interval_usec(t) - now_usec - MINUTE_USEC,
                  seconds = (early_usec + USEC_PER_SECOND - 1) / USEC_PER_SECOND;
-        return error_set(e, -EDQUOT, "tenant %s: it may submit %" PRIu64 " jobs a minute: try again in %" PRIu64 " s",
+        return error_set(e, -EDQUOT, "tenant %s: it may submit or requeue %" PRIu64 " jobs a minute: try again in %" PRIu64 " s",
                          t->name, t->rules.limits.submissions_per_minute, seconds);
 }
 
@@ -58,7 +58,7 @@ int tenant_admit(const Tenant *t, const char *policy, uint64_t jobs, uint64_t sp
                                  "hand over long texts as inputs, or remove jobs that have ended", e);
         if (t->output_bytes >= limits->output_bytes)
                 return over_size(t, "what its jobs have left", limits->output_bytes, "remove jobs that have ended", e);
-        return check_rate(t, now_usec, e);
+        return tenant_check_rate(t, now_usec, e);
 }
 
 void tenant_count_submission(Tenant *t, uint64_t now_usec)

@@ -47,7 +47,9 @@ typedef struct Tenant {
 int tenant_admit(const Tenant *tenant, const char *policy, uint64_t jobs, uint64_t spec_bytes, uint64_t now_usec,
                  Error *e);
 
-/* One submission, counted against the rate; and one that came to nothing. */
+/* Whether one more is within its rate: -EDQUOT, with a sentence. */
+int tenant_check_rate(const Tenant *tenant, uint64_t now_usec, Error *e);
+/* One submission, or what costs as much, counted against the rate; and one that came to nothing. */
 void tenant_count_submission(Tenant *tenant, uint64_t now_usec);
 void tenant_uncount_submission(Tenant *tenant);
 

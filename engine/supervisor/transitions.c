@@ -277,23 +277,51 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
         return 0;
 }
 
-int supervisor_requeue(Supervisor *s, Job *job)
+/* Whether it has an attempt to be ended, or one to be waited for. */
+static bool has_attempt(const Job *job)
 {
-        if (job->ended || job_state_is_final(job->state))
-                return -EALREADY;
         if (array_is_whole(job)) {
                 for (size_t i = 0; i < job->array->count; i++)
-                        supervisor_requeue(s, job->array->members[i]);
-                return 0;
+                        if (has_attempt(job->array->members[i]))
+                                return true;
+                return false;
         }
-        if (job_state_runs(job->state) && !job->cancelling) {
+        if (job->ended || job->cancelling || job->requeueing)
+                return false;
+        return job_state_runs(job->state) || job->state == JOB_BACKOFF;
+}
+
+static void requeue(Supervisor *s, Job *job)
+{
+        if (!has_attempt(job))
+                return;
+        if (job_state_runs(job->state)) {
                 job->requeueing = true;
                 /* It is to be known after a crash as well: then what the worker reports is no cancellation. */
                 store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
                 if (job->worker)
                         pool_cancel(job->worker, job->id.text, job->attempt);
-        } else if (job->state == JOB_BACKOFF) {
+        } else {
                 on_due(NULL, 0, job);
         }
+}
+
+int supervisor_requeue(Supervisor *s, Job *job, Error *e)
+{
+        uint64_t now = monotonic_usec();
+
+        if (job->ended || job_state_is_final(job->state))
+                return -EALREADY;
+        if (!has_attempt(job))
+                return 0;
+        int r = tenant_check_rate(job->tenant, now, e);
+        if (r < 0)
+                return r;
+        tenant_count_submission(job->tenant, now);
+        if (!array_is_whole(job))
+                requeue(s, job);
+        else
+                for (size_t i = 0; i < job->array->count; i++)
+                        requeue(s, job->array->members[i]);
         return 0;
 }

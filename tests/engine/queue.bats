@@ -36,6 +36,14 @@ print("\n".join([json.dumps(job)] * int(n)))
 P
 }
 
+reach_attempt() { # id, which: waits until that runs
+        for i in $(seq 100); do
+                [ "$(field "$1" 'job["attempt"], job["state"]')" = "$2 running" ] && return
+                sleep 0.1
+        done
+        return 1
+}
+
 # What came of all jobs, in the order of their starts, to a Python program.
 judge() {
         ctl list --json > list
@@ -174,6 +182,38 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
         jobs slow 1 0 '{"array": {"count": 100}}' | ctl submit -
         run ctl submit - < <(jobs slow 1 0)
         [[ $output == *"5 jobs a minute: try again in"* ]]
+}
+
+@test "what is queued again counts against the rate of submissions" {
+        echo '{"limits": {"submissions_per_minute": 4}}' > tenants/slow.json
+        start
+        id=$(jobs slow 1 60 | ctl submit -)
+        for attempt in 1 2 3; do
+                reach_attempt "$id" "$attempt"
+                ctl requeue "$id"
+        done
+        reach_attempt "$id" 4
+        run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager Requeue s "$id"
+        [ "$status" -ne 0 ]
+        [[ $output == *"4 jobs a minute: try again in"* ]]
+        run ctl requeue "$id"
+        [ "$status" -eq 125 ]
+        [ "$(field "$id" 'job["attempt"], job["state"]')" = "4 running" ]
+        run ctl submit - < <(jobs slow 1 0)
+        [[ $output == *"4 jobs a minute: try again in"* ]]
+        # Where nothing comes of it, it costs nothing; and of an array, it is one.
+        ctl pause
+        other=$(jobs other 1 0 | ctl submit -)
+        ctl requeue "$other"
+        ctl resume
+        echo '{"limits": {"submissions_per_minute": 2}}' > tenants/few.json
+        ctl reload
+        array=$(jobs few 1 60 '{"array": {"count": 3}}' | ctl submit -)
+        reach_attempt "${array}_2" 1
+        ctl requeue "$array"
+        reach_attempt "${array}_2" 2
+        run ctl requeue "$array"
+        [ "$status" -eq 125 ]
 }
 
 @test "what runs is no more than the pool has, and what can never fit is refused" {
