@@ -10,7 +10,7 @@
 #define JOBS 200       /* that are submitted and run in a round */
 #define SLOTS 16       /* so many more are no queue yet */
 #define FEW 10
-#define MANY (100000 - JOBS) /* with those of a round as many as may wait: queue.jobs */
+#define MANY (100000 - JOBS) /* with those of a round as many as one tenant may have waiting */
 #define TENANTS 1000
 #define OF_TENANTS 10000 /* queued jobs */
 

@@ -2,6 +2,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/strv.h"
 #include "engine/supervisor/config.h"
+#include "engine/supervisor/tenant_file.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -114,6 +115,19 @@ START_TEST(test_what_may_change_is_taken_and_the_rest_is_named)
 }
 END_TEST
 
+/* Unless somebody has said so. */
+START_TEST(test_no_tenant_and_no_user_may_have_all_of_it)
+{
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_error_ Error e = ERROR_NULL;
+
+        assert_ok(config_new(&config, &e), &e);
+        ck_assert_uint_ge(tenant_rules_built_in.limits.queued, 100000);
+        ck_assert_uint_ge(config->queue.jobs, 2 * tenant_rules_built_in.limits.queued);
+        ck_assert_uint_ge(config->clients.connections, 16 * config->clients.connections_per_user);
+}
+END_TEST
+
 Suite *config_suite(void)
 {
         Suite *suite = suite_create("config");
@@ -122,6 +136,7 @@ Suite *config_suite(void)
         tcase_add_test(tests, test_a_value_knows_where_it_is_from);
         tcase_add_test(tests, test_a_bad_value_is_named_and_the_others_are_taken);
         tcase_add_test(tests, test_what_may_change_is_taken_and_the_rest_is_named);
+        tcase_add_test(tests, test_no_tenant_and_no_user_may_have_all_of_it);
         suite_add_tcase(suite, tests);
         return suite;
 }
