@@ -63,12 +63,22 @@ void account_set_state(Job *job, JobState state)
                   state == JOB_STARTING || state == JOB_RUNNING);
 }
 
+/* Whether its tenant's jobs are started depends on it. */
+static void set_output(Job *job, uint64_t bytes)
+{
+        Tenant *tenant = job->tenant;
+        const bool had_room = tenant_has_output_room(tenant);
+
+        tenant->output_bytes += bytes - job->account.output_bytes;
+        job->account.output_bytes = bytes;
+        if (tenant_has_output_room(tenant) != had_room)
+                queue_tenant_changed(&job->supervisor->queue, tenant, monotonic_usec());
+}
+
 void account_add_output(Job *job, uint64_t bytes)
 {
-        if (!job->account.open)
-                return;
-        job->account.output_bytes += bytes;
-        job->tenant->output_bytes += bytes;
+        if (job->account.open)
+                set_output(job, job->account.output_bytes + bytes);
 }
 
 void account_close(Job *job)
@@ -77,7 +87,7 @@ void account_close(Job *job)
                 return;
         set_place(job, false, false);
         job->tenant->spec_bytes -= job->account.spec_bytes;
-        job->tenant->output_bytes -= job->account.output_bytes;
+        set_output(job, 0);
         job->account.open = false;
 }
 

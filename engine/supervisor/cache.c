@@ -225,7 +225,8 @@ static bool hit(Supervisor *s, Job *job, const Job *origin)
 {
         uint64_t now = realtime_usec();
 
-        if (!origin || now - origin->finished_usec > job->spec.cache_usec)
+        /* Without room for it, it waits for that as every job does. */
+        if (!origin || now - origin->finished_usec > job->spec.cache_usec || !tenant_has_output_room(job->tenant))
                 return false;
         _cleanup_free_ char *report = make_report(origin), *name = strdup(origin_of(origin));
         if (!report || !name || !has_output(s, origin) ||

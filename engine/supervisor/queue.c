@@ -15,9 +15,9 @@
  * A tenant that comes with a first job has used nothing, and would have everything for itself until it had caught up
  * with the others. So it begins where the foremost of those that wait stands (`virtual_usec` of the queue), and what it
  * did not use while it was away is gone; but its first job is the next (`fresh`). The same goes for one that had
- * reached its ceiling of running jobs. Who comes back having used more than the others waits for his turn.
+ * reached its ceiling of running jobs, or of output. Who comes back having used more than the others waits for his turn.
  *
- * Tenants that have jobs here and may run one more stand in a heap by their virtual time. Times of those that run jobs
+ * Tenants that have jobs here and may start one more stand in a heap by their virtual time. Times of those that run jobs
  * advance by themselves; the heap is put in order again when something is started and a tenth of a second has passed
  * since the last time. Within a tenant there is a line for each priority (job_line.c), and a bitmap of those that are
  * not empty. So to add and to remove are O(log tenants + log jobs), and to find the next O(log tenants).
@@ -162,7 +162,7 @@ static void end_reservation(Queue *q)
 /* In the heap, or not, as it is now to be. */
 static int settle(Queue *q, Tenant *t)
 {
-        bool belongs = t->share.n_jobs > 0 && t->share.running < t->rules.limits.running;
+        bool belongs = t->share.n_jobs > 0 && t->share.running < t->rules.limits.running && tenant_has_output_room(t);
 
         if (!belongs && t->share.place > 0)
                 heap_take(q, t);
@@ -405,7 +405,7 @@ void queue_ended(Queue *q, Job *job, uint64_t now_usec)
         heap_moved(q, t);
 }
 
-void queue_rules_changed(Queue *q, Tenant *t, uint64_t now_usec)
+void queue_tenant_changed(Queue *q, Tenant *t, uint64_t now_usec)
 {
         accrue(t, now_usec);
         settle(q, t);

@@ -40,7 +40,7 @@ typedef struct Charge {
 
 typedef struct Queue {
         Resources resources;
-        struct Tenant **heap; /* those that have jobs here, and may run one more */
+        struct Tenant **heap; /* those that have jobs here, and may start one more */
         size_t n, room;
         uint64_t serial;
         uint64_t refreshed_usec;
@@ -73,7 +73,7 @@ size_t queue_jobs_before(const struct Job *job, size_t most);
 void queue_started(Queue *queue, struct Job *job, uint64_t now_usec);
 void queue_ended(Queue *queue, struct Job *job, uint64_t now_usec);
 
-/* The rules of a tenant are others now. */
-void queue_rules_changed(Queue *queue, struct Tenant *tenant, uint64_t now_usec);
+/* The rules of a tenant are others now, or whether it has room for output. */
+void queue_tenant_changed(Queue *queue, struct Tenant *tenant, uint64_t now_usec);
 
 void share_done(Share *share);

@@ -197,8 +197,10 @@ void retention_run(Supervisor *s)
                 forget(s, job);
                 gone[n++] = job;
         }
-        if (n)
+        if (n) {
                 remove_forgotten(s, gone, n);
+                supervisor_dispatch(s); /* a tenant may have room for output again */
+        }
         wait_for_oldest(s, looked_at == FORGOTTEN_AT_ONCE || (looked_at > 0 && s->n_ended > s->config->retention.count));
 }
 
@@ -276,5 +278,6 @@ int supervisor_forget(Supervisor *s, Job *job)
                 return -ENOTEMPTY;
         forget(s, job);
         remove_forgotten(s, &job, 1);
+        supervisor_dispatch(s);
         return 0;
 }

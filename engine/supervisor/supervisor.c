@@ -247,7 +247,7 @@ int supervisor_load_tenants(Supervisor *s, const Config *config, Error *e)
         for (size_t i = 0; notes && notes[i]; i++)
                 log_warning("%s", notes[i]);
         for (size_t i = 0; i < tenants_count(s->tenants); i++)
-                queue_rules_changed(&s->queue, tenants_at(s->tenants, i), monotonic_usec());
+                queue_tenant_changed(&s->queue, tenants_at(s->tenants, i), monotonic_usec());
         return r;
 }
 

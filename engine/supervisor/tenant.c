@@ -56,7 +56,7 @@ int tenant_admit(const Tenant *t, const char *policy, uint64_t jobs, uint64_t sp
         if (spec_bytes > limits->spec_bytes || t->spec_bytes > limits->spec_bytes - spec_bytes)
                 return over_size(t, "the specifications of its jobs", limits->spec_bytes,
                                  "hand over long texts as inputs, or remove jobs that have ended", e);
-        if (t->output_bytes >= limits->output_bytes)
+        if (!tenant_has_output_room(t))
                 return over_size(t, "what its jobs have left", limits->output_bytes, "remove jobs that have ended", e);
         return tenant_check_rate(t, now_usec, e);
 }
@@ -87,6 +87,11 @@ int tenant_check_input(const Tenant *t, uint64_t bytes, Error *e)
                 return 0;
         return over_size(t, "the inputs of jobs that have not ended", t->rules.limits.input_bytes,
                          "try again when some have ended", e);
+}
+
+bool tenant_has_output_room(const Tenant *t)
+{
+        return t->output_bytes < t->rules.limits.output_bytes;
 }
 
 Tenant *tenant_ref(Tenant *t)

@@ -58,6 +58,9 @@ uint64_t tenant_input_room(const Tenant *tenant);
 /* -EDQUOT, with a sentence. */
 int tenant_check_input(const Tenant *tenant, uint64_t bytes, Error *e);
 
+/* Whether its jobs may leave something: else none is started. */
+bool tenant_has_output_room(const Tenant *tenant);
+
 /* Gives a reference back. Returns NULL. */
 Tenant *tenant_unref(Tenant *tenant);
 Tenant *tenant_ref(Tenant *tenant);

@@ -52,6 +52,25 @@ static char *describe_place(const Job *job)
         return text;
 }
 
+/* Nothing of the tenant is started: somebody has to do something. */
+static char *describe_full(const Tenant *tenant)
+{
+        _cleanup_free_ char *most = size_format(tenant->rules.limits.output_bytes);
+        char *text = NULL;
+
+        if (asprintf(&text, "for room: the jobs of tenant %s have left %s, as much as they may: remove some that have ended",
+                     tenant->name, most ? most : "?") < 0)
+                return NULL;
+        return text;
+}
+
+static char *describe_array(const Job *job)
+{
+        if (job->array->look_again)
+                return strdup("for room on the disk, for what its members have left");
+        return tenant_has_output_room(job->tenant) || job->array->ending ? strdup("for its members") : describe_full(job->tenant);
+}
+
 static char *describe_queued(const Supervisor *s, const Job *job)
 {
         const Tenant *tenant = job->tenant;
@@ -61,8 +80,7 @@ static char *describe_queued(const Supervisor *s, const Job *job)
         if (job->held)
                 return strdup("it is held, until it is released");
         if (array_is_whole(job))
-                return strdup(job->array->look_again ? "for room on the disk, for what its members have left"
-                                                     : "for its members");
+                return describe_array(job);
         if (job->follows)
                 return strdup("for a job that is the same, whose result it will have");
         if (job->member && !job->let_in)
@@ -71,6 +89,8 @@ static char *describe_queued(const Supervisor *s, const Job *job)
                 return join("the supervisor is ending", place);
         if (s->paused)
                 return join("the engine is paused", place);
+        if (!tenant_has_output_room(tenant))
+                return describe_full(tenant);
         if (tenant->share.running >= tenant->rules.limits.running) {
                 int n = asprintf(&text, "tenant %s runs %" PRIu64 " jobs, as many as it may%s%s", tenant->name,
                                  tenant->share.running, place ? "; " : "", place ? place : "");

@@ -184,6 +184,51 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
         [[ $output == *"5 jobs a minute: try again in"* ]]
 }
 
+@test "what waits is not started while its tenant has left as much as it may, says so, and goes on when there is room" {
+        echo '{"limits": {"output_bytes": "1M", "running": 1}}' > tenants/much.json
+        start
+        ctl pause
+        first=$(ctl submit - <<< '{"command": ["sh", "-c", "head -c 1100000 /dev/zero"], "tenant": "much"}')
+        jobs much 2 0 | ctl submit - > ids
+        array=$(jobs much 1 0 '{"array": {"count": 2}}' | ctl submit -)
+        ctl resume
+        ctl wait "$first"
+        # Others are not held up by it.
+        ctl wait "$(jobs other 1 0 | ctl submit -)"
+        room="for room: the jobs of tenant much have left 1M, as much as they may: remove some that have ended"
+        for id in $(cat ids) "${array}_0" "$array"; do
+                [ "$(field "$id" 'job["state"], job["attempt"], job["waiting"]')" = "queued 0 $room" ]
+        done
+        # So it is after a restart.
+        stop_engine
+        start
+        ctl wait "$(jobs other 1 0 | ctl submit -)"
+        [ "$(field "$(head -1 ids)" 'job["state"], job["attempt"], job["waiting"]')" = "queued 0 $room" ]
+        ctl rm "$first"
+        ctl wait $(cat ids) "$array"
+        # A ceiling that is raised is as good, and so is the end of what is remembered.
+        for step in ceiling retention; do
+                echo '{"limits": {"output_bytes": "1M", "running": 1}}' > tenants/much.json
+                ctl reload
+                ctl pause
+                first=$(ctl submit - <<< '{"command": ["sh", "-c", "head -c 1100000 /dev/zero"], "tenant": "much"}')
+                id=$(jobs much 1 0 | ctl submit -)
+                ctl resume
+                ctl wait "$first"
+                [[ $(field "$id" 'job["state"], job["waiting"]') == "queued for room: "* ]]
+                ctl wait "$id" & # before it is forgotten
+                if [ $step = ceiling ]; then
+                        echo '{"limits": {"output_bytes": "3M"}}' > tenants/much.json
+                else
+                        echo "{\"tenants_directory\": \"$PWD/tenants\", \"retention\": {\"age\": \"1s\"}}" > config.json
+                fi
+                sleep 1
+                ctl reload
+                wait $!
+                [ $step = retention ] || ctl rm "$first"
+        done
+}
+
 @test "what is queued again counts against the rate of submissions" {
         echo '{"limits": {"submissions_per_minute": 4}}' > tenants/slow.json
         start

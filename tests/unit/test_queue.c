@@ -340,8 +340,31 @@ START_TEST(test_a_ceiling_of_running_jobs_is_held)
         ck_assert_uint_eq(b->share.running + a->share.running, world.n_running);
         end_one(0);
         a->rules.limits.running = 8;
-        queue_rules_changed(&world.queue, a, world.now);
+        queue_tenant_changed(&world.queue, a, world.now);
         ck_assert_ptr_eq(start(1000)->tenant, a);
+}
+END_TEST
+
+START_TEST(test_who_has_left_as_much_as_he_may_starts_nothing_and_holds_up_nobody)
+{
+        Tenant *a = tenant("a", 1), *b = tenant("b", 1);
+
+        a->rules.limits.output_bytes = 100;
+        for (int i = 0; i < 4; i++)
+                add(a, 50, 0);
+        ck_assert_ptr_eq(start(1000)->tenant, a);
+        a->output_bytes = 100;
+        queue_tenant_changed(&world.queue, a, world.now);
+        add(a, 100, 0);
+        ck_assert_ptr_null(start(1000));
+        Job *first = add(b, 50, 0);
+        ck_assert_ptr_eq(start(1000), first);
+        end_one(0);
+        ck_assert_ptr_null(start(1000));
+        a->output_bytes = 99;
+        queue_tenant_changed(&world.queue, a, world.now);
+        for (int i = 0; i < 4; i++)
+                ck_assert_ptr_eq(start(1000)->tenant, a);
 }
 END_TEST
 
@@ -497,6 +520,7 @@ Suite *queue_suite(void)
         tcase_add_test(tests, test_priority_is_strict_within_a_tenant_and_order_within_a_priority);
         tcase_add_test(tests, test_a_job_comes_back_to_its_place);
         tcase_add_test(tests, test_a_ceiling_of_running_jobs_is_held);
+        tcase_add_test(tests, test_who_has_left_as_much_as_he_may_starts_nothing_and_holds_up_nobody);
         tcase_add_test(tests, test_the_pool_is_never_promised_twice);
         tcase_add_test(tests, test_a_large_job_is_not_held_up_for_ever);
         tcase_add_test(tests, test_the_rest_of_the_pool_is_used_while_room_is_kept);
