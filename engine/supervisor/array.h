@@ -20,6 +20,8 @@ typedef struct JobArray {
         bool filling;    /* members are being admitted or let in: who leaves meanwhile lets in none */
         bool ending;     /* all members have ended */
         bool cancelled;  /* since then: what they have left does not wait for room */
+        bool in_line;    /* for a collector */
+        TAILQ_ENTRY(JobArray) line;
         pid_t collector; /* 0, or the process that puts together what they have left */
         sd_event_source *collecting;
         /* Where there is no room for that, it is tried again when there is. */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the members of an array have left in /output, as one archive with a directory for each: that is what the array
- * itself has left. It is put together when the last member has ended, by a process of its own, since it takes as long
- * as it takes; what it reads was made by jobs. */
+ * itself has left. It is put together when the last member has ended, by a process of its own, a collector, since it
+ * takes as long as it takes; what it reads was made by jobs.
+ *
+ * All members of thousands of arrays may end at the same moment, by the result cache. So there are few collectors at a
+ * time, and fewer of one tenant; each tenant has a line of arrays that wait for one, and the next is of the tenant that
+ * has waited longest. Who stands in line has not ended, and stands there again after a restart. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -24,6 +28,8 @@
 #define DRAFT "draft"
 #define DONE "files"
 #define ROOM_USEC USEC_PER_SECOND
+#define COLLECTORS_MAX 4
+#define COLLECTORS_PER_TENANT 2
 
 static const ArchiveRules no_limits = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX};
 
@@ -123,27 +129,61 @@ static int on_look_again(sd_event_source *source _unused_, uint64_t usec _unused
         return 0;
 }
 
+/* ---- who has a collector ---- */
+
+static void leave_line(JobArray *array)
+{
+        if (array->in_line)
+                TAILQ_REMOVE(&array->whole->tenant->to_collect, array, line);
+        array->in_line = false;
+}
+
+/* Of the tenant that has had none for longest. */
+static JobArray *next_in_line(const Supervisor *s)
+{
+        const Tenant *next = NULL;
+
+        for (size_t i = 0; i < tenants_count(s->tenants); i++) {
+                const Tenant *t = tenants_at(s->tenants, i);
+                if (!TAILQ_EMPTY(&t->to_collect) && t->n_collecting < COLLECTORS_PER_TENANT &&
+                    (!next || t->collected < next->collected))
+                        next = t;
+        }
+        return next ? TAILQ_FIRST(&next->to_collect) : NULL;
+}
+
+static void count_collector(Supervisor *s, Tenant *tenant)
+{
+        s->n_collectors++;
+        tenant->n_collecting++;
+        tenant->collected = ++s->n_collected;
+}
+
+static void uncount_collector(Supervisor *s, Tenant *tenant)
+{
+        s->n_collectors--;
+        tenant->n_collecting--;
+}
+
+static void start_collectors(Supervisor *s);
+
 static int on_collected(sd_event_source *source _unused_, const siginfo_t *info, void *userdata)
 {
         JobArray *array = userdata;
+        Supervisor *s = array->whole->supervisor;
 
         array->collecting = sd_event_source_disable_unref(array->collecting);
         array->collector = 0;
-        take_result(array->whole->supervisor, array, info->si_code == CLD_EXITED ? -info->si_status : -EIO);
+        uncount_collector(s, array->whole->tenant);
+        take_result(s, array, info->si_code == CLD_EXITED ? -info->si_status : -EIO);
+        start_collectors(s);
         return 0;
 }
 
-/* 0: there is nothing; 1: on_collected() says what came of it. */
-static int start_collecting(Supervisor *s, JobArray *array)
+static int start_collector(Supervisor *s, JobArray *array)
 {
-        bool any = false;
-        int r;
-
-        for (size_t i = 0; !any && i < array->count; i++)
-                any = size_of(s, array->members[i]) > 0;
-        if (!any)
-                return 0;
         _cleanup_close_ int folder = output_open_folder(s->outputs, &array->whole->id, array->whole->attempt);
+
         if (folder < 0)
                 return folder;
         array->collector = fork();
@@ -155,36 +195,58 @@ static int start_collecting(Supervisor *s, JobArray *array)
                 close_others(keep, ELEMENTS(keep));
                 _exit(-make_archive(s, array, folder) & 0xff);
         }
-        r = sd_event_add_child(s->event, &array->collecting, array->collector, WEXITED, on_collected, array);
-        if (r < 0) {
+        count_collector(s, array->whole->tenant);
+        int r = sd_event_add_child(s->event, &array->collecting, array->collector, WEXITED, on_collected, array);
+        if (r < 0)
                 array_stop_collecting(array);
-                return r;
+        return r;
+}
+
+static void start_collectors(Supervisor *s)
+{
+        JobArray *array;
+
+        while (s->n_collectors < COLLECTORS_MAX && (array = next_in_line(s))) {
+                leave_line(array);
+                int r = start_collector(s, array);
+                if (r < 0)
+                        take_result(s, array, r);
         }
-        return 1;
 }
 
 void array_collect(Supervisor *s, JobArray *array)
 {
-        int r = start_collecting(s, array);
+        bool any = false;
 
-        if (r <= 0)
-                take_result(s, array, r);
+        for (size_t i = 0; !any && i < array->count; i++)
+                any = size_of(s, array->members[i]) > 0;
+        if (!any) {
+                take_result(s, array, 0);
+                return;
+        }
+        array->in_line = true;
+        TAILQ_INSERT_TAIL(&array->whole->tenant->to_collect, array, line);
+        start_collectors(s);
 }
 
 void array_give_up(Supervisor *s, JobArray *array)
 {
         array->cancelled = true;
-        if (array->look_again && array->collector == 0)
+        if (array->look_again && array->collector == 0) {
+                leave_line(array);
                 take_result(s, array, array->result);
+        }
 }
 
 void array_stop_collecting(JobArray *array)
 {
+        leave_line(array);
         array->look_again = sd_event_source_disable_unref(array->look_again);
         array->collecting = sd_event_source_disable_unref(array->collecting);
         if (array->collector > 0) {
                 kill(array->collector, SIGKILL);
                 waitpid(array->collector, NULL, 0);
+                uncount_collector(array->whole->supervisor, array->whole->tenant);
         }
         array->collector = 0;
 }

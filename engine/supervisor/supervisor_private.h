@@ -35,6 +35,7 @@ struct Supervisor {
         Tenants *tenants;
         uint64_t n_queued, n_running, n_finished; /* jobs in these states */
         uint64_t n_unkept;                        /* arrays for whose output there is no room */
+        uint64_t n_collectors, n_collected;       /* that run, and that were ever started (array_output.c) */
         uint64_t n_unstarted;                     /* jobs that are taken and have neither been started nor ended */
         Store *store;
         EmbeddedStarter starter;

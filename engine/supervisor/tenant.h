@@ -27,6 +27,9 @@ typedef struct TenantRules {
 
 #define TENANT_WEIGHT_MAX 10000
 
+struct JobArray;
+TAILQ_HEAD(ArrayList, JobArray);
+
 typedef struct Tenant {
         struct Tenants *tenants;
         char *name;
@@ -38,6 +41,9 @@ typedef struct Tenant {
         uint64_t queued, running, spec_bytes, input_bytes, output_bytes;
         uint64_t n_ended;       /* jobs that are remembered (retention.c) */
         size_t n_added;         /* inputs that were added and not yet used (inputs.c) */
+        struct ArrayList to_collect; /* arrays that wait for a collector (array_output.c) */
+        size_t n_collecting;         /* of its collectors that run */
+        uint64_t collected;          /* when it had one the last time, as a number that grows */
         uint64_t used_usec;     /* processor and slot time of all attempts since this process began */
         uint64_t next_due_usec; /* CLOCK_MONOTONIC: when submissions would be back at the rate that is allowed */
 } Tenant;

@@ -137,6 +137,7 @@ int tenants_get(Tenants *tenants, const char *name, Tenant **ret)
                 return -ENOMEM;
         }
         tenant->tenants = tenants;
+        TAILQ_INIT(&tenant->to_collect);
         memmove(&tenants->tenants[at + 1], &tenants->tenants[at], (tenants->n - at) * sizeof(Tenant *));
         tenants->tenants[at] = tenant_ref(tenant);
         tenants->n++;

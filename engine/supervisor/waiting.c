@@ -68,7 +68,9 @@ static char *describe_array(const Job *job)
 {
         if (job->array->look_again)
                 return strdup("for room on the disk, for what its members have left");
-        return tenant_has_output_room(job->tenant) || job->array->ending ? strdup("for its members") : describe_full(job->tenant);
+        if (job->array->ending)
+                return strdup("until what its members have left is put together");
+        return tenant_has_output_room(job->tenant) ? strdup("for its members") : describe_full(job->tenant);
 }
 
 static char *describe_queued(const Supervisor *s, const Job *job)

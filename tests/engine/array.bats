@@ -263,3 +263,28 @@ assert len(jobs) == 10 and most == 2' "$id"
         ctl wait "$id"
         [ "$(ctl logs "$id")" = 2 ]
 }
+
+collectors() {
+        pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skepd
+}
+
+@test "of arrays that end at once a few are put together at a time, of each tenant, and none is lost" {
+        spec='{"command": ["sh", "-c", "head -c 1M /dev/urandom > /output/f"], "cache": "1h", "tenant": "many", "array": {"count": 4}}'
+        ctl wait "$(ctl submit - <<< "$spec")"
+        # So that none of them ends.
+        while :; do kill -STOP $(collectors) 2> /dev/null || true; done 3>&- &
+        watcher=$!
+        for i in $(seq 40); do echo "$spec"; done | ctl submit - > ids
+        for i in $(seq 100); do [ "$(collectors | wc -l)" -lt 2 ] || break; sleep 0.1; done
+        sleep 1
+        kill $watcher
+        n=$(collectors | wc -l)
+        [ "$n" -eq 2 ] || { kill -CONT $(collectors); echo "$n at a time"; return 1; }
+        [ "$(field "$(tail -1 ids)" 'job["state"], job["waiting"]')" = "queued until what its members have left is put together" ]
+        ctl wait "$(ctl submit - <<< "${spec/many/other}")"
+        restart_engine
+        ctl wait $(cat ids)
+        for id in $(cat ids); do [ "$(field "$id" 'job["state"]')" = succeeded ]; done
+        ctl output "$(tail -1 ids)" last
+        [ "$(stat -c %s last/3/f)" -eq 1048576 ]
+}
