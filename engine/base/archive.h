@@ -29,3 +29,5 @@ int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *re
  * Errors: -EINVAL not a tar archive, or an entry that is absolute, has "..", or is of a kind that the rules do not
  * admit; -E2BIG over a limit. What was unpacked before the error stays: the caller throws the directory away. */
 int archive_unpack(int in_fd, int dir_fd, const ArchiveRules *rules, Error *e);
+/* The same for several archives, whose entries `rules` bounds together: `*entries` counts those that there have been. */
+int archive_unpack_more(int in_fd, int dir_fd, const ArchiveRules *rules, uint64_t *entries, Error *e);

@@ -144,6 +144,17 @@ static const Job *first_in_state(const JobArray *array, JobState state)
         return NULL;
 }
 
+/* Why what the members have left could not be put together. */
+static char *describe_result(int result)
+{
+        char *text = NULL;
+        int n = result == -E2BIG ? asprintf(&text, "what the members have left could not be put together: it has more than %" PRIu64
+                                            " files and directories", COLLECTED_ENTRIES_MAX)
+                                 : asprintf(&text, "what the members have left could not be put together: %s", strerror(-result));
+
+        return n < 0 ? NULL : text;
+}
+
 void array_collected(Supervisor *s, JobArray *array, int result)
 {
         _cleanup_free_ char *why = NULL;
@@ -155,8 +166,7 @@ void array_collected(Supervisor *s, JobArray *array, int result)
                 why = NULL;
         if (result < 0 && state == JOB_SUCCEEDED) {
                 state = array->cancelled ? JOB_CANCELLED : JOB_FAILED;
-                if (asprintf(&why, "what the members have left could not be put together: %s", strerror(-result)) < 0)
-                        why = NULL;
+                why = describe_result(result);
         }
         Job *whole = array->whole;
         account_add_output(whole, output_size(s->outputs, &whole->id, whole->attempt));

@@ -31,7 +31,7 @@
 #define COLLECTORS_MAX 4
 #define COLLECTORS_PER_TENANT 2
 
-static const ArchiveRules no_limits = {.max_bytes = UINT64_MAX, .max_entries = UINT64_MAX};
+static const ArchiveRules rules = {.max_bytes = UINT64_MAX, .max_entries = COLLECTED_ENTRIES_MAX};
 
 /* How much a member has left. */
 static uint64_t size_of(const Supervisor *s, const Job *member)
@@ -39,7 +39,7 @@ static uint64_t size_of(const Supervisor *s, const Job *member)
         return member->attempt == 0 ? 0 : output_file_size(s->outputs, &member->id, member->attempt, OUTPUT_FILES);
 }
 
-static int unpack_member(const Supervisor *s, const Job *member, int tree)
+static int unpack_member(const Supervisor *s, const Job *member, int tree, uint64_t *entries)
 {
         _cleanup_close_ int fd = -1, directory = -1;
         uint64_t bytes = size_of(s, member);
@@ -56,12 +56,15 @@ static int unpack_member(const Supervisor *s, const Job *member, int tree)
         if (mkdirat(tree, name, 0700) < 0 ||
             (directory = openat(tree, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
                 return -errno;
-        return archive_unpack(fd, directory, &no_limits, NULL);
+        if (++*entries > rules.max_entries)
+                return -E2BIG;
+        return archive_unpack_more(fd, directory, &rules, entries, NULL);
 }
 
 static int make_archive(const Supervisor *s, const JobArray *array, int folder)
 {
         _cleanup_close_ int tree = -1, draft = -1;
+        uint64_t entries = 0;
         int r = 0;
 
         /* What an earlier try has left. */
@@ -72,9 +75,9 @@ static int make_archive(const Supervisor *s, const JobArray *array, int folder)
             (draft = openat(folder, DRAFT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
                 return -errno;
         for (size_t i = 0; r >= 0 && i < array->count; i++)
-                r = unpack_member(s, array->members[i], tree);
+                r = unpack_member(s, array->members[i], tree, &entries);
         if (r >= 0)
-                r = archive_pack(tree, draft, &no_limits, NULL, NULL);
+                r = archive_pack(tree, draft, &rules, NULL, NULL);
         remove_tree_at(folder, TREE);
         if (r >= 0 && renameat(folder, DRAFT, folder, DONE) < 0)
                 r = -errno;

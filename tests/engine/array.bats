@@ -288,3 +288,24 @@ collectors() {
         ctl output "$(tail -1 ids)" last
         [ "$(stat -c %s last/3/f)" -eq 1048576 ]
 }
+
+@test "an array whose members have left too many files has failed, and says so" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo > /output/f; test $SKEP_ARRAY_INDEX = 0 -o $SKEP_ATTEMPT -gt 1 || sleep 60"], "array": {"count": 2}}')
+        reach "${id}_0" succeeded
+        reach "${id}_1" running
+        # As if it had left so many: the directory itself, again and again.
+        python3 - "$state/jobs/${id}_0/1/files" << 'P'
+import sys, tarfile
+entry = tarfile.TarInfo("./")
+entry.type = tarfile.DIRTYPE
+with open(sys.argv[1], "wb") as f:
+    for _ in range(1 << 8):
+        f.write(entry.tobuf(tarfile.GNU_FORMAT) * (1 << 12))
+    f.write(bytes(1024))
+P
+        ctl requeue "${id}_1"
+        run ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["report"]["message"]')" = \
+                "failed what the members have left could not be put together: it has more than 1048576 files and directories" ]
+        ctl rm "$id"
+}

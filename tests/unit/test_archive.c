@@ -284,6 +284,21 @@ START_TEST(test_unpacking_holds_its_limits)
 }
 END_TEST
 
+START_TEST(test_several_archives_have_their_entries_together)
+{
+        const ArchiveRules rules = {.max_bytes = 100, .max_entries = 3};
+        const Member members[] = {{"a", NULL, NULL, "xx", AE_IFREG}, {"b", NULL, NULL, "xx", AE_IFREG}};
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_close_ int fd = make_archive(members, 2);
+        uint64_t entries = 0;
+
+        assert_ok(archive_unpack_more(fd, to, &rules, &entries, &e), &e);
+        ck_assert_uint_eq(entries, 2);
+        ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+        assert_refused(archive_unpack_more(fd, to, &rules, &entries, &e), &e, "more than 3 entries");
+}
+END_TEST
+
 /* Deeper than there are descriptors, and partly without a mode. */
 START_TEST(test_a_tree_of_any_depth_is_removed)
 {
@@ -340,6 +355,7 @@ Suite *archive_suite(void)
         tcase_add_test(tests, test_a_file_over_a_link_replaces_the_link);
         tcase_add_test(tests, test_links_are_refused_where_the_rules_say_so);
         tcase_add_test(tests, test_unpacking_holds_its_limits);
+        tcase_add_test(tests, test_several_archives_have_their_entries_together);
         tcase_add_test(tests, test_what_is_no_archive_is_refused);
         tcase_add_test(tests, test_a_tree_of_any_depth_is_removed);
         suite_add_tcase(suite, tests);
