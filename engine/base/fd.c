@@ -50,17 +50,17 @@ int write_full(int fd, const void *data, size_t size)
         return 0;
 }
 
-int copy_file(int from, int to, uint64_t limit)
+int copy_file_within(int from, int to, CopyLimit limit, void *userdata)
 {
         uint64_t done = 0;
         struct stat st;
 
         if (fstat(from, &st) < 0)
                 return -errno;
-        if ((uint64_t)st.st_size > limit)
+        if ((uint64_t)st.st_size > limit(0, userdata))
                 return -E2BIG;
         if (ioctl(to, FICLONE, from) == 0)
-                return 0;
+                return (uint64_t)st.st_size > limit((uint64_t)st.st_size, userdata) ? -E2BIG : 0;
         /* The offset is ours: that of the descriptor may be shared with who gave it. */
         for (off_t offset = 0;;) {
                 ssize_t n = sendfile(to, from, &offset, (size_t)1 << 20);
@@ -71,9 +71,19 @@ int copy_file(int from, int to, uint64_t limit)
                 if (n == 0)
                         return 0;
                 done += (uint64_t)n;
-                if (done > limit)
+                if (done > limit(done, userdata))
                         return -E2BIG;
         }
+}
+
+static uint64_t same_limit(uint64_t done _unused_, void *userdata)
+{
+        return *(const uint64_t *)userdata;
+}
+
+int copy_file(int from, int to, uint64_t limit)
+{
+        return copy_file_within(from, to, same_limit, &limit);
 }
 
 int read_file_at(int dir_fd, const char *path, size_t limit, char **ret, size_t *ret_size)

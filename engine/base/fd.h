@@ -17,6 +17,9 @@ int write_full(int fd, const void *data, size_t size);
 /* Copies a file to one that is empty; by a clone, where the file system can share the bytes. -E2BIG, which no read or write
  * says: it has more than `limit`. */
 int copy_file(int from, int to, uint64_t limit);
+/* The same where the limit may change meanwhile: it is asked for at the beginning and after each piece, with what has been copied. */
+typedef uint64_t (*CopyLimit)(uint64_t done, void *userdata);
+int copy_file_within(int from, int to, CopyLimit limit, void *userdata);
 
 /* Reads a whole file of at most `limit` bytes, and adds a NUL. The caller owns `*ret`; `ret_size` may be NULL.
  * Errors: -EFBIG over the limit; -EINVAL not a regular file (checked before a byte is read, so that a FIFO cannot

@@ -38,8 +38,25 @@ static int input_store_error(const char *name, int r, Error *e)
         return blob_store_error(what, r, e);
 }
 
+/* What is known of the work. */
+typedef struct Copying {
+        const Copy *copies;
+        Copy *own;
+        uint64_t before; /* bytes of the inputs before this one */
+} Copying;
+
+/* How much an input may have, of which so much is copied. */
+static uint64_t limit_of_input(uint64_t done, void *userdata)
+{
+        const Copying *c = userdata;
+
+        copy_count(c->own, c->before + done);
+        uint64_t room = copy_room(c->copies, c->own), most = room < BYTES_PER_JOB ? room : BYTES_PER_JOB;
+        return most > c->before ? most - c->before : 0;
+}
+
 /* The rest of what could not be copied at one go. Each byte is read and written by calls of their own, so that it is known which of the two fails. */
-static int copy_rest(const JailInput *input, int to, off_t offset, uint64_t limit, Error *e)
+static int copy_rest(const JailInput *input, int to, off_t offset, Copying *c, Error *e)
 {
         _cleanup_free_ char *chunk = malloc(CHUNK);
 
@@ -57,20 +74,20 @@ static int copy_rest(const JailInput *input, int to, off_t offset, uint64_t limi
                 if (r < 0)
                         return input_store_error(input->name, r, e);
                 offset += n;
-                if ((uint64_t)offset > limit)
+                if ((uint64_t)offset > limit_of_input((uint64_t)offset, c))
                         return -EFBIG;
         }
 }
 
 /* Without a sentence: -EFBIG. */
-static int copy_bytes(const JailInput *input, int to, uint64_t limit, Error *e)
+static int copy_bytes(const JailInput *input, int to, Copying *c, Error *e)
 {
-        int r = copy_file(input->fd, to, limit);
+        int r = copy_file_within(input->fd, to, limit_of_input, c);
 
         if (r >= 0 || r == -E2BIG)
                 return r < 0 ? -EFBIG : 0;
         off_t done = lseek(to, 0, SEEK_CUR);
-        return done < 0 ? input_store_error(input->name, -errno, e) : copy_rest(input, to, done, limit, e);
+        return done < 0 ? input_store_error(input->name, -errno, e) : copy_rest(input, to, done, c, e);
 }
 
 char *blob_temporary_name(uint64_t serial, size_t index)
@@ -80,8 +97,7 @@ char *blob_temporary_name(uint64_t serial, size_t index)
         return asprintf(&name, "new-%" PRIu64 "-%zu", serial, index) < 0 ? NULL : name;
 }
 
-static int copy_one(int directory, const JailInput *input, const char *temporary, uint64_t room, uint64_t *left,
-                    char **ret, Error *e)
+static int copy_one(int directory, const JailInput *input, const char *temporary, Copying *c, char **ret, Error *e)
 {
         char hex[DIGEST_HEX_SIZE];
         struct stat st;
@@ -97,7 +113,8 @@ static int copy_one(int directory, const JailInput *input, const char *temporary
         _cleanup_close_ int fd = openat(directory, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return input_store_error(input->name, -errno, e);
-        int r = copy_bytes(input, fd, *left, e);
+        int r = copy_bytes(input, fd, c, e);
+        uint64_t room = copy_room(c->copies, c->own);
         if (r == -EFBIG && room < BYTES_PER_JOB)
                 return error_set(e, -EDQUOT, "input \"%s\": the tenant's inputs may have %" PRIu64
                                  " bytes more; try again when some of its jobs have ended", input->name, room);
@@ -108,7 +125,8 @@ static int copy_one(int directory, const JailInput *input, const char *temporary
                 return r;
         if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
                 return input_store_error(input->name, -errno, e);
-        *left -= (uint64_t)st.st_size < *left ? (uint64_t)st.st_size : *left;
+        c->before += (uint64_t)st.st_size;
+        copy_count(c->own, c->before);
         if ((r = digest_fd_hex(fd, hex)) < 0)
                 return input_store_error(input->name, r, e);
         /* The mode is the file's, and a mount shows it: what may be executed is another blob. */
@@ -120,16 +138,16 @@ static int copy_one(int directory, const JailInput *input, const char *temporary
         return 0;
 }
 
-void blob_copy_all(int directory, const JailInput *inputs, size_t n, uint64_t room, uint64_t serial, Packer *ret)
+void blob_copy_all(int directory, const JailInput *inputs, size_t n, const Copy *copies, Copy *own, uint64_t serial, Packer *ret)
 {
         _cleanup_strv_ char **names = NULL;
         _cleanup_error_ Error e = ERROR_NULL;
-        uint64_t left = room < BYTES_PER_JOB ? room : BYTES_PER_JOB;
+        Copying copying = {.copies = copies, .own = own};
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 _cleanup_free_ char *name = NULL, *temporary = blob_temporary_name(serial, i);
-                r = temporary ? copy_one(directory, &inputs[i], temporary, room, &left, &name, &e) : -ENOMEM;
+                r = temporary ? copy_one(directory, &inputs[i], temporary, &copying, &name, &e) : -ENOMEM;
                 if (r >= 0)
                         r = strv_add(&names, name);
         }

@@ -5,6 +5,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/strv.h"
 #include "engine/supervisor/blob_copy.h"
+#include "engine/supervisor/copies.h"
 
 #include <fcntl.h>
 #include <search.h>
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 
 #define COPY_DEADLINE_USEC (60 * USEC_PER_SECOND)
-#define REQUESTS_MAX 512
+#define REQUESTS_MAX COPIES_MAX
 #define REQUESTS_PER_TENANT 64
 
 typedef struct Blob {
@@ -30,6 +31,7 @@ struct BlobRequest {
         void *userdata;
         uint64_t serial;
         size_t n;
+        Copy *copy;
 };
 
 struct Blobs {
@@ -41,6 +43,7 @@ struct Blobs {
         BlobRequest *requests;
         size_t n_requests;
         uint64_t serial;
+        Copy *copies; /* shared with porters */
 };
 
 /* ---- in the supervisor ---- */
@@ -164,6 +167,7 @@ static void request_free(BlobRequest *request)
                 if (temporary)
                         unlinkat(request->blobs->directory, temporary, 0);
         }
+        copy_end(request->blobs->copies, request->copy, tenant_input_room(request->tenant));
         sd_event_source_disable_unref(request->deadline);
         tenant_unref(request->tenant);
         free(request);
@@ -256,8 +260,7 @@ static int begin(BlobRequest *request, const PorterInput *inputs, Error *e)
                                            on_deadline, request);
 
         if (r >= 0)
-                r = porter_copy(request->porter, inputs, request->n, tenant_input_room(request->tenant), request->serial, on_copied,
-                                request);
+                r = porter_copy(request->porter, inputs, request->n, request->copy, request->serial, on_copied, request);
         return r < 0 ? error_set(e, r == -ENOMEM ? r : -EBUSY, "the inputs cannot be copied at this moment: %s; try again",
                                  strerror(-r))
                      : 0;
@@ -284,6 +287,7 @@ int blobs_add(Blobs *blobs, Tenant *tenant, Porter *porter, const PorterInput *i
                 .userdata = userdata,
                 .serial = blobs->serial++,
                 .n = n,
+                .copy = copy_begin(blobs->copies, tenant, tenant_input_room(tenant)),
         };
         blobs->requests = request;
         blobs->n_requests++;
@@ -317,7 +321,9 @@ int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *
         *ret = blobs;
         if (blobs->directory < 0)
                 return error_errno(e, -errno, "%s/blobs", state_directory);
-        return porters_new(event, blobs->directory, &blobs->porters) < 0 ? error_oom(e) : 0;
+        if (!(blobs->copies = copies_new()))
+                return error_errno(e, -errno, "memory for copies");
+        return porters_new(event, blobs->directory, blobs->copies, &blobs->porters) < 0 ? error_oom(e) : 0;
 }
 
 static void free_blob(void *p)
@@ -338,6 +344,7 @@ Blobs *blobs_free(Blobs *blobs)
         }
         tdestroy(blobs->known, free_blob);
         close_fd(blobs->directory);
+        copies_free(blobs->copies);
         free(blobs);
         return NULL;
 }

@@ -48,6 +48,7 @@ struct Porter {
 struct Porters {
         sd_event *event;
         int directory;
+        Copy *copies;
         Porter *list;
 };
 
@@ -75,9 +76,9 @@ static int take_in(PorterLoad *load, int socket, size_t size)
         return 0;
 }
 
-static void copy(const PorterLoad *load, int directory, Unpacker *order, int wire)
+static void copy(const PorterLoad *load, const Porters *porters, Unpacker *order, int wire)
 {
-        const uint64_t serial = unpack_number(order), room = unpack_number(order), n = unpack_number(order);
+        const uint64_t serial = unpack_number(order), count = unpack_number(order), n = unpack_number(order);
         JailInput inputs[JAIL_INPUTS_MAX];
         _cleanup_packer_ Packer p = {0};
 
@@ -90,13 +91,13 @@ static void copy(const PorterLoad *load, int directory, Unpacker *order, int wir
         }
         if (unpack_end(order) < 0)
                 return;
-        blob_copy_all(directory, inputs, n, room, serial, &p);
+        blob_copy_all(porters->directory, inputs, n, porters->copies, &porters->copies[count], serial, &p);
         if (!p.failed && p.size <= RESULT_MAX)
                 send(wire, p.data, p.size, MSG_NOSIGNAL);
 }
 
 /* Nothing is closed here but by the end of the process, when all is said. */
-static _Noreturn void serve(int socket, int wire, int directory)
+static _Noreturn void serve(int socket, int wire, const Porters *porters)
 {
         PorterLoad load = {.n = 0};
         char text[ORDER_MAX];
@@ -105,7 +106,7 @@ static _Noreturn void serve(int socket, int wire, int directory)
         while ((n = recv(wire, text, sizeof text, 0)) > 0) {
                 Unpacker order = {.next = text, .left = (size_t)n};
                 if (unpack_number(&order) != ORDER_TAKE) {
-                        copy(&load, directory, &order, wire);
+                        copy(&load, porters, &order, wire);
                         break;
                 }
                 PorterAnswer answer = {.error = take_in(&load, socket, unpack_number(&order))};
@@ -212,7 +213,7 @@ static int start(Porter *p, int socket, int wire)
                 /* Below all that is taken in, so that it is the first to be closed. */
                 int first = fcntl(wire, F_DUPFD_CLOEXEC, 3);
                 close(wire);
-                serve(socket, first, p->porters->directory);
+                serve(socket, first, p->porters);
         }
         if (p->pid < 0)
                 return -errno;
@@ -317,13 +318,13 @@ int porter_take(Porter *p, size_t size, PorterTook took, void *userdata)
         return r;
 }
 
-int porter_copy(Porter *p, const PorterInput *inputs, size_t n, uint64_t room, uint64_t serial, PorterCopied copied, void *userdata)
+int porter_copy(Porter *p, const PorterInput *inputs, size_t n, const Copy *count, uint64_t serial, PorterCopied copied, void *userdata)
 {
         _cleanup_packer_ Packer packed = {0};
 
         pack_number(&packed, ORDER_COPY);
         pack_number(&packed, serial);
-        pack_number(&packed, room);
+        pack_number(&packed, (uint64_t)(count - p->porters->copies));
         pack_number(&packed, n);
         for (size_t i = 0; i < n; i++) {
                 pack_string(&packed, inputs[i].name);
@@ -335,13 +336,13 @@ int porter_copy(Porter *p, const PorterInput *inputs, size_t n, uint64_t room, u
         return r;
 }
 
-int porters_new(sd_event *event, int directory, Porters **ret)
+int porters_new(sd_event *event, int directory, Copy *copies, Porters **ret)
 {
         Porters *porters = calloc(1, sizeof *porters);
 
         if (!porters)
                 return -ENOMEM;
-        *porters = (Porters){.event = event, .directory = directory};
+        *porters = (Porters){.event = event, .directory = directory, .copies = copies};
         *ret = porters;
         return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/base/error.h"
+#include "engine/supervisor/copies.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,8 +23,8 @@ typedef struct Porter Porter;
 #define PORTERS_OF_BUS 512   /* of a connection with many users */
 #define PORTER_NOBODY ((uid_t)-1)
 
-/* Copies go to the directory, which is borrowed. */
-int porters_new(sd_event *event, int directory, Porters **ret);
+/* Copies go to the directory, and are counted; both are borrowed. */
+int porters_new(sd_event *event, int directory, Copy *copies, Porters **ret);
 /* Ends them all, without their answers; one that copies has a second for it. Returns NULL. */
 Porters *porters_free(Porters *porters);
 
@@ -52,8 +53,8 @@ typedef struct PorterInput {
         size_t index;
 } PorterInput;
 
-/* It copies inputs (blob_copy.h), and ends. The answer is what was packed there, or nothing, and comes once. */
+/* It copies inputs (blob_copy.h), counts their bytes in one of the porters' counts, and ends. The answer is what was packed there, or nothing, and comes once. */
 typedef void (*PorterCopied)(const char *result, size_t size, void *userdata);
-int porter_copy(Porter *porter, const PorterInput *inputs, size_t n, uint64_t room, uint64_t serial, PorterCopied copied, void *userdata);
+int porter_copy(Porter *porter, const PorterInput *inputs, size_t n, const Copy *count, uint64_t serial, PorterCopied copied, void *userdata);
 /* Whatever it does, it is not wanted. The answer comes all the same, when the process is gone. */
 void porter_stop(Porter *porter);

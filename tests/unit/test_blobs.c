@@ -143,6 +143,63 @@ START_TEST(test_a_file_that_can_only_be_read_is_copied)
 }
 END_TEST
 
+#define AT_ONCE 8
+#define INPUT_BYTES ((size_t)100 << 10)
+
+typedef struct Answers {
+        unsigned taken, refused;
+} Answers;
+
+/* As the supervisor does it: what is taken is charged. */
+static void count_answer(char *const *names, const Error *error, void *userdata)
+{
+        Answers *answers = userdata;
+
+        if (names) {
+                answers->taken++;
+                tenant->input_bytes += INPUT_BYTES;
+        } else {
+                ck_assert_int_eq(error->code, -EDQUOT);
+                answers->refused++;
+        }
+}
+
+static Answers add_at_once(unsigned n)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        static char text[INPUT_BYTES];
+        Porter *porters[AT_ONCE];
+        Answers answers = {0};
+
+        for (unsigned i = 0; i < n; i++) {
+                text[0]++;
+                _cleanup_close_ int fd = sealed_file("text", text, sizeof text);
+                porters[i] = hand_over(fd);
+        }
+        for (unsigned i = 0; i < n; i++) {
+                const PorterInput input = {"a", 0};
+                BlobRequest *request;
+                assert_ok(blobs_add(blobs, tenant, porters[i], &input, 1, count_answer, &answers, &request, &e), &e);
+        }
+        while (answers.taken + answers.refused < n)
+                ck_assert_int_ge(sd_event_run(event, UINT64_MAX), 0);
+        return answers;
+}
+
+START_TEST(test_copies_at_the_same_time_have_the_room_of_their_tenant_together)
+{
+        tenant->rules.limits.input_bytes = 3 * INPUT_BYTES + INPUT_BYTES / 2;
+        Answers answers = add_at_once(AT_ONCE);
+        /* Those that meet at the edge may keep each other out. */
+        ck_assert_uint_ge(answers.taken, 1);
+        ck_assert_uint_le(answers.taken, 3);
+        /* What they had is free again, but for what is charged. */
+        tenant->input_bytes = 2 * INPUT_BYTES;
+        ck_assert_uint_eq(add_at_once(1).taken, 1);
+        ck_assert_uint_eq(add_at_once(1).refused, 1);
+}
+END_TEST
+
 Suite *blobs_suite(void)
 {
         Suite *suite = suite_create("blobs");
@@ -152,6 +209,7 @@ Suite *blobs_suite(void)
         tcase_add_loop_test(tests, test_a_file_that_cannot_be_read_is_said_to_be_that, 0, 4);
         tcase_add_test(tests, test_what_cannot_be_written_is_not_the_fault_of_the_file);
         tcase_add_test(tests, test_a_file_that_can_only_be_read_is_copied);
+        tcase_add_test(tests, test_copies_at_the_same_time_have_the_room_of_their_tenant_together);
         suite_add_tcase(suite, tests);
         return suite;
 }
