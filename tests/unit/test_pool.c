@@ -320,6 +320,7 @@ static void play_slow(int socket)
         char text[32], file[64];
         WorkerMessage m;
         unsigned n = 0;
+        size_t n_fds;
 
         greet(socket, 2);
         say(socket, &(WorkerMessage){.kind = WORKER_ATTEMPTS});
@@ -331,7 +332,7 @@ static void play_slow(int socket)
                         break;
         snprintf(text, sizeof text, "{\"heard\":%u}", n);
         say(socket, &(WorkerMessage){.kind = WORKER_REPORT, .job = "a", .attempt = 1, .report = text});
-        if (hear(socket, PHASE_WORK, 2, &m, NULL) != WORKER_ACKNOWLEDGE)
+        if (hear(socket, PHASE_WORK, 2, &m, NULL) != WORKER_POLICY || hear(socket, PHASE_WORK, 2, &m, &n_fds) != WORKER_RUN)
                 _exit(1);
         wait_for_stop(socket);
 }
