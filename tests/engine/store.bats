@@ -613,14 +613,14 @@ trouble_is() { # part of a sentence; "[]": there is none
 
 @test "what a job has left waits for room on the disk, and the job with it" {
         start_on_small_disk size=8M,nr_inodes=100
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; head -c 300000 /dev/urandom > /output/f"]}')
-        gone=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; head -c 300000 /dev/urandom > /output/f"]}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 3; head -c 300000 /dev/urandom > /output/f"]}')
+        gone=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 3; head -c 300000 /dev/urandom > /output/f"]}')
         reach "$id" running
         reach "$gone" running
         head -c 100M /dev/zero > "$inside/filler" || true
         trouble_is "no room for what jobs have left"
         [[ $(say_troubles) == *"$state: "* ]]
-        sleep 2
+        sleep 4
         [ "$(field "$id" 'job["state"], job["attempt"]')" = "running 1" ]
         [ "$(field "$gone" 'job["state"], job["attempt"]')" = "running 1" ]
         run ctl cancel "$gone"
@@ -637,7 +637,7 @@ trouble_is() { # part of a sentence; "[]": there is none
         [ "$(stat -c %s out/f)" -eq 300000 ]
         trouble_is "[]"
         # Files may be what there are too many of.
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; echo f > /output/f"]}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 3; echo f > /output/f"]}')
         reach "$id" running
         for i in $(seq 100); do : > "$inside/file-$i" || break; done 2> /dev/null
         trouble_is "no room for what jobs have left"
