@@ -20,10 +20,11 @@ typedef struct ArchiveRules {
 #define ARCHIVE_DEPTH_MAX 128
 
 /* Writes the tree below `dir_fd` as a GNU tar to `out_fd`. Links (where not admitted), devices, FIFOs and sockets are
- * left out; `*ret_skipped` (may be NULL) counts them. Files keep only "executable" of their mode.
+ * left out; `*ret_skipped` (may be NULL) is a sentence about them, which the caller owns, or NULL. Files keep only "executable" of
+ * their mode.
  * Errors: -E2BIG over a limit, with the name of the entry; -ELOOP deeper than ARCHIVE_DEPTH_MAX; others as of the
  * system call, with the path. */
-int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *ret_skipped, Error *e);
+int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, char **ret_skipped, Error *e);
 
 /* Unpacks a tar archive (any of ustar, pax, GNU; not compressed) read from `in_fd` below `dir_fd`.
  * Errors: -EINVAL not a tar archive, or an entry that is absolute, has "..", or is of a kind that the rules do not

@@ -10,6 +10,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,6 +31,7 @@ typedef struct Pack {
         struct archive_entry *entry; /* used again for each member */
         const ArchiveRules *rules;
         uint64_t bytes, entries, skipped;
+        char *first; /* that was skipped */
         char *buffer;
         Error *error;
 } Pack;
@@ -46,6 +48,14 @@ static int pack_failed(Pack *p, const char *path)
         const char *text = why ? why : archive_error_string(p->archive);
         code = code > 0 ? -code : -EIO;
         return path ? name_error(code, path, text, p->error) : error_set(p->error, code, "%s", text);
+}
+
+/* Neither a file nor a directory. */
+static int skip(Pack *p, const char *path)
+{
+        if (p->skipped++ == 0 && !(p->first = strdup(path)))
+                return error_oom(p->error);
+        return 0;
 }
 
 static int pack_header(Pack *p, const char *path, const struct stat *st, const char *link)
@@ -73,10 +83,8 @@ static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
                 return name_errno(fd, path, p->error);
         if (fstat(fd, &st) < 0)
                 return name_errno(-errno, path, p->error);
-        if (!S_ISREG(st.st_mode)) {
-                p->skipped++;
-                return 0;
-        }
+        if (!S_ISREG(st.st_mode))
+                return skip(p, path);
         p->bytes += (uint64_t)st.st_size;
         if (p->bytes > p->rules->max_bytes)
                 return name_error(-E2BIG, path, "the files together are too large", p->error);
@@ -102,10 +110,8 @@ static int pack_link(Pack *p, int dir_fd, const char *name, const char *path, co
         char target[4096];
         ssize_t n = readlinkat(dir_fd, name, target, sizeof target);
 
-        if (!p->rules->symlinks || n <= 0 || (size_t)n == sizeof target) {
-                p->skipped++;
-                return 0;
-        }
+        if (!p->rules->symlinks || n <= 0 || (size_t)n == sizeof target)
+                return skip(p, path);
         target[n] = '\0';
         return pack_header(p, path, st, target);
 }
@@ -147,14 +153,40 @@ static int pack_directory(Pack *p, int dir_fd, const char *name, const char *pat
                 } else if (S_ISLNK(st.st_mode)) {
                         r = pack_link(p, fd, d->d_name, here, &st);
                 } else {
-                        p->skipped++;
+                        r = skip(p, here);
                 }
                 if (r < 0)
                         return r;
         }
 }
 
-int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *ret_skipped, Error *e)
+static int pack_tree(Pack *p, int dir_fd, int out_fd)
+{
+        /* GNU tar keeps names as bytes, in whatever encoding they are. */
+        archive_write_set_format_gnutar(p->archive);
+        archive_write_set_bytes_in_last_block(p->archive, 1);
+        if (archive_write_open_fd(p->archive, out_fd) != ARCHIVE_OK)
+                return error_set(p->error, -EIO, "%s", archive_error_string(p->archive));
+        int r = pack_directory(p, dir_fd, ".", "", 0);
+        if (r < 0)
+                return r;
+        return archive_write_close(p->archive) != ARCHIVE_OK ? pack_failed(p, NULL) : 0;
+}
+
+/* NULL: nothing was, or there is no memory to say so. */
+static char *describe_skipped(const Pack *p)
+{
+        _cleanup_free_ char *name = p->first ? name_quote(p->first) : NULL;
+        char *text = NULL;
+
+        if (!name || asprintf(&text, p->skipped == 1 ? "%" PRIu64 " entry is left out that is no file and no directory: %s"
+                                                                 : "%" PRIu64 " entries are left out that are no files and no directories, such as %s",
+                              p->skipped, name) < 0)
+                return NULL;
+        return text;
+}
+
+int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, char **ret_skipped, Error *e)
 {
         _cleanup_(write_freep) struct archive *a = archive_write_new();
         _cleanup_(entry_freep) struct archive_entry *entry = archive_entry_new();
@@ -165,17 +197,9 @@ int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, uint64_t *re
                 return error_set(e, -EIO, "libarchive makes no archive");
         if (!buffer)
                 return error_oom(e);
-        /* GNU tar keeps names as bytes, in whatever encoding they are. */
-        archive_write_set_format_gnutar(a);
-        archive_write_set_bytes_in_last_block(a, 1);
-        if (archive_write_open_fd(a, out_fd) != ARCHIVE_OK)
-                return error_set(e, -EIO, "%s", archive_error_string(a));
-        int r = pack_directory(&p, dir_fd, ".", "", 0);
-        if (r < 0)
-                return r;
-        if (archive_write_close(a) != ARCHIVE_OK)
-                return pack_failed(&p, NULL);
-        if (ret_skipped)
-                *ret_skipped = p.skipped;
-        return 0;
+        int r = pack_tree(&p, dir_fd, out_fd);
+        if (r >= 0 && ret_skipped)
+                *ret_skipped = describe_skipped(&p);
+        free(p.first);
+        return r;
 }

@@ -34,6 +34,7 @@ typedef struct Run {
         int directory, outputs; /* what the job saw as /output; where those of all jobs are kept */
         ArchiveRules rules;
         Error pack_error;
+        char *skipped; /* what of it was not packed */
         sd_event_source *packed;
         int packed_fd;
         uint64_t kept_bytes; /* of `files` */
@@ -68,6 +69,7 @@ static Run *run_free(Run *run)
         close_fd(run->files);
         json_object_put(run->report);
         error_clear(&run->pack_error);
+        free(run->skipped);
         free(run->text);
         free(run->job);
         free(run);
@@ -114,7 +116,7 @@ static void *pack_thread(void *argument)
 {
         Run *run = argument;
 
-        archive_pack(run->directory, run->files, &run->rules, NULL, &run->pack_error);
+        archive_pack(run->directory, run->files, &run->rules, &run->skipped, &run->pack_error);
         eventfd_write(run->packed_fd, 1);
         return NULL;
 }
@@ -138,6 +140,20 @@ static void output_failed(Run *run, int r, const char *text)
         json_add_string(run->report, "message", text);
 }
 
+/* Unless there is something else to be said. */
+static void say_skipped(Run *run)
+{
+        _cleanup_free_ char *text = NULL;
+        json_object *message = NULL;
+
+        if (!run->skipped || (json_object_object_get_ex(run->report, "message", &message) && message))
+                return;
+        if (asprintf(&text, "of /output, %s", run->skipped) < 0)
+                text = NULL;
+        else
+                json_add_string(run->report, "message", text);
+}
+
 static int on_look_again(sd_event_source *source, uint64_t usec _unused_, void *userdata);
 
 static int look_again_later(Run *run)
@@ -159,6 +175,7 @@ static int on_kept(Run *run)
         if (r >= 0) {
                 off_t end = lseek(run->files, 0, SEEK_CUR);
                 run->kept_bytes = end > 0 ? (uint64_t)end : 0;
+                say_skipped(run);
                 return run_finish(run);
         }
         if (run->files >= 0 && (ftruncate(run->files, 0) < 0 || lseek(run->files, 0, SEEK_SET) < 0))

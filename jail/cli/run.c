@@ -42,7 +42,8 @@ typedef struct Run {
 
 /* ---- what comes of the job ---- */
 
-static int write_report(const char *path, const JailReport *report, Error *e)
+/* `note`: what the report says where it has no message; or NULL. */
+static int write_report(const char *path, const JailReport *report, const char *note, Error *e)
 {
         _cleanup_json_ json_object *object = jail_report_to_json(report);
         const char *text;
@@ -53,6 +54,8 @@ static int write_report(const char *path, const JailReport *report, Error *e)
         json_add_number(object, "attempt", 1);
         json_add_bool(object, "cached", false);
         json_add_string(object, "worker", NULL);
+        if (note && !report->message)
+                json_add_string(object, "message", note);
         text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                               JSON_C_TO_STRING_NOSLASHESCAPE);
         /* Where it is a FIFO that nobody reads, opening it would wait for somebody, and no signal ends us now. */
@@ -63,14 +66,14 @@ static int write_report(const char *path, const JailReport *report, Error *e)
         return r < 0 ? error_errno(e, r, "writing the report to %s", path) : 0;
 }
 
-static int collect_output(const Jail *jail, const char *path, Error *e)
+static int collect_output(const Jail *jail, const char *path, char **ret_skipped, Error *e)
 {
         const ArchiveRules rules = {.max_bytes = jail_output_bytes_max(jail), .max_entries = jail_output_files_max(jail)};
         _cleanup_close_ int archive = memfd_create("output", MFD_CLOEXEC);
 
         if (archive < 0)
                 return error_errno(e, -errno, "collecting /output");
-        int r = archive_pack(jail_output_directory(jail), archive, &rules, NULL, e);
+        int r = archive_pack(jail_output_directory(jail), archive, &rules, ret_skipped, e);
         if (r < 0)
                 return error_prefix(e, "collecting /output"), r;
         return lseek(archive, 0, SEEK_SET) < 0 ? -errno : output_unpack(archive, path, e);
@@ -144,6 +147,7 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
 {
         Run *run = userdata;
         const JobOptions *o = run->options;
+        _cleanup_free_ char *skipped = NULL, *note = NULL;
 
         run->ended = true;
         run->jail = NULL;
@@ -154,9 +158,13 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         say_why(run, report);
         say_refused(run, report);
         if (o->output && jail_output_directory(jail) >= 0)
-                collect_output(jail, o->output, &run->error);
+                collect_output(jail, o->output, &skipped, &run->error);
+        if (skipped && asprintf(&note, "of /output, %s", skipped) < 0)
+                note = NULL;
+        if (note)
+                say_sentence(run, note);
         if (o->report)
-                write_report(o->report, report, run->error.code < 0 ? NULL : &run->error);
+                write_report(o->report, report, note, run->error.code < 0 ? NULL : &run->error);
 }
 
 static void on_output(Jail *jail, int stream, const void *data, size_t size, void *userdata)
@@ -362,7 +370,7 @@ static void report_refusal(const Run *run, const Error *e)
         refused.message = (char *)error_text(e);
         if (run->policy)
                 snprintf(refused.policy_digest, sizeof refused.policy_digest, "%s", jail_policy_digest(run->policy));
-        write_report(path, &refused, NULL);
+        write_report(path, &refused, NULL, NULL);
 }
 
 /* A policy that is found is the caller's, also when the job is refused. */

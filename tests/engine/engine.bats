@@ -179,6 +179,9 @@ load one_engine
         ctl output "$id" results
         [ "$(cat results/d/f)" = x ]
         [ ! -e results/l ] && [ ! -L results/l ]
+        left_out='of /output, 1 entry is left out that is no file and no directory: "l"'
+        [ "$(ctl status --json "$id" | python3 -c 'import json, sys; print(json.load(sys.stdin)["report"]["message"])')" = "$left_out" ]
+        [[ $(ctl status "$id") == *"$left_out"* ]]
 }
 
 @test "standard input may be text in the job" {

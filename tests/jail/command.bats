@@ -265,9 +265,11 @@ P
 }
 
 @test "links, FIFOs and what they point to do not come out" {
-        run jail --output out -- sh -c 'ln -s /etc/passwd /output/link; mkfifo /output/fifo; echo x > /output/file; ln /output/file /output/hard' </dev/null
+        run jail --output out --report report.json -- sh -c 'ln -s /etc/passwd /output/link; mkfifo /output/fifo; echo x > /output/file; ln /output/file /output/hard' </dev/null
         [ "$status" -eq 0 ]
         [ "$(ls out | tr '\n' ' ')" = "file hard " ]
+        [[ $output == *"skep-jail: of /output, 2 entries are left out that are no files and no directories, such as"* ]]
+        grep -q '"message": "of /output, 2 entries are left out' report.json
 }
 
 @test "holes and second names in /output are not copied out over the limit" {

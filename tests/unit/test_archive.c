@@ -119,14 +119,16 @@ START_TEST(test_what_is_neither_file_nor_directory_is_left_out)
         const ArchiveRules rules = {.symlinks = false, .max_bytes = 1 << 20, .max_entries = 100};
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
-        uint64_t skipped = 0;
+        _cleanup_free_ char *skipped = NULL;
         struct stat st;
 
         mkfifoat(from, "fifo", 0644);
         ck_assert_int_eq(symlinkat("/etc/shadow", from, "link"), 0);
         write_file(from, "plain", "x", 0644);
         assert_ok(archive_pack(from, fd, &rules, &skipped, &e), &e);
-        ck_assert_uint_eq(skipped, 2);
+        ck_assert_ptr_nonnull(skipped);
+        ck_assert(strcmp(skipped, "2 entries are left out that are no files and no directories, such as \"fifo\"") == 0 ||
+                  strcmp(skipped, "2 entries are left out that are no files and no directories, such as \"link\"") == 0);
         lseek(fd, 0, SEEK_SET);
         assert_ok(archive_unpack(fd, to, &rules, &e), &e);
         ck_assert_int_eq(fstatat(to, "plain", &st, 0), 0);
@@ -149,7 +151,7 @@ START_TEST(test_a_hostile_tree_does_no_harm)
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
         _cleanup_free_ char *text = NULL;
-        uint64_t skipped = 0;
+        _cleanup_free_ char *skipped = NULL;
         struct stat st;
 
         make_socket(from, "socket");
@@ -165,7 +167,8 @@ START_TEST(test_a_hostile_tree_does_no_harm)
         write_file(from, "first", "linked", 0600);
         ck_assert_int_eq(linkat(from, "first", from, "second", 0), 0);
         assert_ok(archive_pack(from, fd, &rules, &skipped, &e), &e);
-        ck_assert_uint_eq(skipped, made);
+        ck_assert_ptr_nonnull(skipped);
+        ck_assert_uint_eq(strtoul(skipped, NULL, 10), made);
         lseek(fd, 0, SEEK_SET);
         assert_ok(archive_unpack(fd, to, &rules, &e), &e);
         ck_assert_int_eq(read_file_at(to, "a\nb\033[2J", 100, &text, NULL), 0);
