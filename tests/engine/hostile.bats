@@ -103,7 +103,7 @@ hostile() {
 
 # Who stands on such a descriptor ends when the file system does.
 unclosable() { # ARGUMENT...
-        for i in $(seq 300); do
+        for i in $(seq 600); do
                 grep -qE '^(passed|failed)$' unclosable && break
                 sleep 0.1
         done

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 import traceback
 
@@ -72,14 +73,19 @@ def lingering():
     return s
 
 
+def give_up(sockets):
+    """It may be us who closes them last."""
+    for s in sockets:
+        threading.Thread(target=s.close, daemon=True).start()
+
+
 class Client:
     """On a connection of its own each time."""
 
     def call(self, member, signature, *arguments, fds=(), answers=True, mine=()):
         self.c = wire.Connection(address)
         serial = self.c.send(wire.NAME, wire.PATH, wire.MANAGER, member, signature, arguments, fds)
-        for one in mine:
-            one.close()
+        give_up(mine)
         return self.c.answer(serial) if answers else None
 
     def unfinished(self, fds):
@@ -105,8 +111,7 @@ class Sender:
         self.n += 1
         self.name = f":1.{self.n}"
         serial = self.bus.call_from(self.name, member, signature, *arguments, fds=fds)
-        for one in mine:
-            one.close()
+        give_up(mine)
         m = None
         while not m and (answers or self.name not in [name for _, name in self.bus.asked]):
             m = self.bus.message()
