@@ -107,13 +107,55 @@ static int take_number(uint32_t hint, uint32_t n, uint32_t *ret_number, int *ret
 
 /* ---- taking and mapping ---- */
 
+/* ---- user namespaces that we are in ---- */
+
+/* Whether our user namespace has this id: what it is in the parent, and how many follow on it. Where nothing can be read, we
+ * are taken to be in that of the host. */
+static bool find_mapped(const char *map, uint32_t id, uint64_t *ret_outside, uint64_t *ret_count)
+{
+        _cleanup_free_ char *text = NULL;
+        _cleanup_strv_ char **lines = NULL;
+        uint64_t first, outside, count;
+
+        *ret_outside = id;
+        *ret_count = UINT64_MAX;
+        if (read_file_at(AT_FDCWD, map, FILE_MAX, &text, NULL) < 0 || strv_split(text, '\n', &lines) < 0)
+                return true;
+        for (size_t i = 0; lines && lines[i]; i++) {
+                if (sscanf(lines[i], "%" SCNu64 " %" SCNu64 " %" SCNu64, &first, &outside, &count) != 3 || id < first ||
+                    id - first >= count)
+                        continue;
+                *ret_outside = outside + (id - first);
+                *ret_count = count - (id - first);
+                return true;
+        }
+        return false;
+}
+
+/* Root of a user namespace, as in a rootless container, has the ids that its map names, and those of jails are seldom among
+ * them. */
+static bool has_ranges(const char *map)
+{
+        uint64_t outside, count;
+
+        return find_mapped(map, IDS_FIRST, &outside, &count) && count >= (uint64_t)IDS_PER_JAIL * IDS_RANGES;
+}
+
+/* No file of the host's root is kept from a process with its id, no limit of processes counts for it. */
+static bool is_root_outside(void)
+{
+        uint64_t outside, count;
+
+        return find_mapped("/proc/self/uid_map", geteuid(), &outside, &count) && outside == 0;
+}
+
 IdsKind ids_kind(void)
 {
         uint32_t first, count;
         char folder[64];
 
         if (geteuid() == 0)
-                return IDS_RANGE;
+                return has_ranges("/proc/self/uid_map") && has_ranges("/proc/self/gid_map") ? IDS_RANGE : IDS_CALLER;
         snprintf(folder, sizeof folder, "/run/user/%u", geteuid());
         return access(folder, W_OK) == 0 && access("/usr/bin/newuidmap", X_OK) == 0 &&
                                access("/usr/bin/newgidmap", X_OK) == 0 && find_subordinate("/etc/subuid", &first, &count) &&
@@ -128,6 +170,10 @@ int ids_take(IdsKind kind, uint32_t *hint, Ids *ret, Error *e)
         int r;
 
         *ret = (Ids){.kind = kind, .uid = geteuid(), .gid = getegid(), .fd = -1};
+        if (kind == IDS_CALLER && is_root_outside())
+                return error_set(e, -EPERM,
+                                 "a job would have the id of root outside of this user namespace; make it as the host's root, or "
+                                 "in a namespace of another user");
         if (kind == IDS_CALLER)
                 return 0;
         if (kind == IDS_SUBORDINATE) {

@@ -10,9 +10,9 @@
  * an owner, a process count or a right to send signals; where that cannot be had, they share their caller's. */
 
 typedef enum IdsKind {
-        IDS_RANGE,       /* as root: 65,536 ids that no user has */
+        IDS_RANGE,       /* as root of the host: 65,536 ids that no user has */
         IDS_SUBORDINATE, /* as a user with a line in /etc/subuid and /etc/subgid: three of those, by newuidmap(1) */
-        IDS_CALLER,      /* as any user: the job is the caller, and the jail has no other id */
+        IDS_CALLER,      /* as any user, or root of a user namespace: the job is the caller, and the jail has no other id */
 } IdsKind;
 
 /* For root. They lie clear of /etc/subuid (from 100000) and of systemd-nspawn (0x00080000 to 0x6fffffff;
@@ -52,7 +52,8 @@ IdsKind ids_kind(void);
 
 /* Takes ids that no other jail of this host has, starting the search at the number `*hint`, which becomes the next one.
  * They are held as long as any process holds the descriptor, and given back by the kernel then, whatever happened to its
- * holders. Errors: -EAGAIN all are taken; others of the file that keeps them. */
+ * holders. Errors: -EAGAIN all are taken; -EPERM the caller's one id is that of root outside of our user namespace; others
+ * of the file that keeps them. */
 int ids_take(IdsKind kind, uint32_t *hint, Ids *ret, Error *e);
 
 /* Writes the maps of a process that is in a new user namespace. */

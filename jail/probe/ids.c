@@ -143,6 +143,11 @@ static void explain_one_id(Probe *probe, JailFinding *f)
         char folder[64];
         int r = 0;
 
+        if (geteuid() == 0) {
+                finding_why(probe, f, "all jails share that id: this root is one of a user namespace that has no ids for jails");
+                finding_remedy(probe, f, "# run outside of it, as root of the host");
+                return;
+        }
         bool lines = has_line(files[0], user, &free_from);
         lines &= has_line(files[1], user, &free_from);
         if (!lines) {

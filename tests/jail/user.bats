@@ -119,6 +119,30 @@ P
         [ "$(json_get reason "$place/home/report")" = exited ]
 }
 
+@test "root of a user namespace, as in a rootless container, makes jails like the user that it is" {
+        as_root() { user unshare -Ur timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" "$@"; }
+        mkdir -p own
+        chown 65534:65534 own
+        run as_root --report "$place/home/report" --bind-rw own:/own --output "$place/home/kept" -- \
+                sh -c 'id -u; touch /own/new; echo out > /output/out; for i in $(seq 300); do sleep 1 & done' </dev/null
+        [ "${lines[0]}" = 1000 ]
+        [[ $output == *"Cannot fork"* ]]
+        [ "$(json_get enforced.pids "$place/home/report")" = rlimit ]
+        [ "$(stat -c %u own/new kept/out)" = $'65534\n65534' ]
+        # Nor is a pipe on standard input one that the job could write to.
+        run as_root -- sh -c 'cat; echo more > /proc/self/fd/0' <<< "$(printf 'x%.0s' {1..5000})"
+        [ "${#output}" -ge 5000 ]
+        run user unshare -Ur "$place/build/skep-jail" doctor --json
+        [ "$(python3 -c 'import json, sys; print(json.load(sys.stdin)["host"]["ids"]["held"])' <<< "$output")" = partly ]
+
+        # Where it is root by another name, a job would be, too.
+        for root in -r --map-user=1000; do
+                run unshare -U $root "$place/build/skep-jail" --allow-missing="$ALLOW" -- true </dev/null
+                [ "$status" -eq 125 ]
+                [[ $output == *"the id of root outside"* ]]
+        done
+}
+
 @test "an archive that takes over a user's unpacking cannot fill the disk" {
         mkdir -p "$place/hostile/build"
         cp -r "$place/policies" "$place/hostile/"
