@@ -105,8 +105,6 @@ static int take_number(uint32_t hint, uint32_t n, uint32_t *ret_number, int *ret
         return error_set(e, -EAGAIN, "all %u ranges of ids for jails are in use", n);
 }
 
-/* ---- taking and mapping ---- */
-
 /* ---- user namespaces that we are in ---- */
 
 /* Whether our user namespace has this id: what it is in the parent, and how many follow on it. Where nothing can be read, we
@@ -148,6 +146,8 @@ static bool is_root_outside(void)
 
         return find_mapped("/proc/self/uid_map", geteuid(), &outside, &count) && outside == 0;
 }
+
+/* ---- taking and mapping ---- */
 
 IdsKind ids_kind(void)
 {
