@@ -71,7 +71,7 @@ teardown() {
 @test "no job can keep copies from being made by how its numbers are written" {
         ctl pause
         ctl submit - <<< '{"command": ["true"], "meta": {"n": 1.}}' || true
-        ctl submit - <<< '{"command": ["true"], "meta": {"n": [1.5, 1e999, 99999999999999999999999]}}'
+        ctl submit - <<< '{"command": ["true"], "meta": {"n": [1.5, 1e999]}}'
         ctl backup copy.tar
         for id in $(ctl list --ids); do ctl status --json "$id" | python3 -m json.tool > /dev/null; done
 }
