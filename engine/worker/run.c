@@ -433,7 +433,10 @@ int runs_start(Runs *runs, const void *data, size_t size, int *fds, size_t n_fds
         runs->n++;
         runs->n_running++;
         r = start_jail(run, &order, fds, n_fds, &e);
-        if (r < 0) {
+        if (r == -EPIPE || r == -ECONNRESET) {
+                /* The launcher has died: so does this process, and the job is lost (on_jails). */
+                sd_event_exit(runs->event, 1);
+        } else if (r < 0) {
                 run->report = refusal(&order, &e);
                 run_finish(run);
         } else {

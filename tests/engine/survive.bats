@@ -193,6 +193,18 @@ stop_in_the_middle() { # sets id, launcher
         [ "$(field "$requeued" 'job["state"], job["attempt"]')" = "succeeded 2" ]
 }
 
+@test "a job that comes to a worker whose launcher has just died is lost, and runs again" {
+        for i in 1 2 3; do
+                kill -STOP $(workers)
+                id=$(ctl submit - <<< '{"command": ["true"], "retry": {"backoff": "1ms"}}')
+                reach "$id" starting
+                for worker in $(workers); do kill -KILL $(pgrep -P "$worker" skep-launcher); done
+                kill -CONT $(workers)
+                ctl wait "$id"
+                [ "$(field "$id" 'job["state"]')" = succeeded ]
+        done
+}
+
 @test "what was requeued and then held before a crash is held after it, and not cancelled" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || sleep 30"]}')
         reach "$id" running
