@@ -222,9 +222,6 @@ static int add_files_of_row(Backup *b, const char *job, const char *attempt)
 
 static int write_archive(Backup *b)
 {
-        b->archive = archive_write_new();
-        if (!b->archive)
-                return error_set(&b->error, -EIO, "libarchive makes no archive");
         if (archive_write_set_format_gnutar(b->archive) != ARCHIVE_OK ||
             archive_write_open_fd(b->archive, b->out) != ARCHIVE_OK)
                 return error_set(&b->error, -EIO, "writing the copy: %s", archive_error_string(b->archive));
@@ -253,7 +250,7 @@ static void *run(void *userdata)
         Backup *b = userdata;
 
         write_archive(b);
-        archive_write_free(b->archive);
+        archive_write_free(take(b->archive));
         remove_draft(b);
         sqlite3_close(b->store);
         b->store = NULL;
@@ -321,6 +318,9 @@ int backup_new(sd_event *event, const char *state_directory, BackupDone done, vo
         if (b->notice < 0 || b->out < 0 || unlinkat(b->state, ARCHIVE, 0) < 0)
                 return error_errno(e, -errno, "a place for the copy in %s", state_directory);
         int r = open_store(b, e);
+        /* Not in the thread: with the first one libarchive is loaded, and a process that is forked meanwhile would have half of it. */
+        if (r >= 0 && !(b->archive = archive_write_new()))
+                r = error_set(e, -EIO, "libarchive makes no archive");
         if (r >= 0)
                 r = start(b, event, e);
         if (r < 0)
@@ -336,6 +336,8 @@ Backup *backup_free(Backup *b)
                 pthread_join(b->thread, NULL);
         }
         sd_event_source_disable_unref(b->io);
+        if (b->archive)
+                archive_write_free(b->archive);
         sqlite3_close(b->store);
         tdestroy(b->names, free);
         error_clear(&b->error);
