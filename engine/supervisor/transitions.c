@@ -204,17 +204,23 @@ static void set_timers(Supervisor *s, Job *job)
                 set_timer(s, &job->due, job->due_usec, on_due, job);
 }
 
+/* How the attempt ended is on the disk: whoever comes after a crash knows of each one before the last. */
+static void on_failure_stored(const Error *error _unused_, void *userdata)
+{
+        Job *job = userdata;
+
+        if (!job->ended)
+                set_timers(job->supervisor, job);
+}
+
 void supervisor_attempt_failed(Supervisor *s, Job *job, JailReason reason, char *report)
 {
-        if (job->requeueing) {
-                free(job->report);
-                job->report = report;
-                supervisor_set_state(s, job, JOB_QUEUED);
-                store_update(s->store, job, JOB_QUEUED, report, NULL, NULL);
-                return;
-        }
-        job->failures++;
-        if (job->cancelling || !(job->spec.retry.on & (1U << reason)) || job->failures >= job->spec.retry.attempts) {
+        /* Queued again it is as after a failure that does not count, without a pause. */
+        const bool requeued = job->requeueing;
+
+        job->failures += !requeued;
+        if (!requeued && (job->cancelling || !(job->spec.retry.on & (1U << reason)) ||
+                          job->failures >= job->spec.retry.attempts)) {
                 supervisor_finish(s, job, job->cancelling ? JOB_CANCELLED : JOB_FAILED, report);
                 return;
         }
@@ -224,9 +230,8 @@ void supervisor_attempt_failed(Supervisor *s, Job *job, JailReason reason, char 
         }
         free(job->report);
         job->report = report;
-        job->due_usec = realtime_usec() + backoff_usec(job);
-        set_timers(s, job);
-        store_update(s->store, job, JOB_BACKOFF, report, NULL, NULL);
+        job->due_usec = realtime_usec() + (requeued ? 0 : backoff_usec(job));
+        store_update(s->store, job, JOB_BACKOFF, report, on_failure_stored, job);
 }
 
 int supervisor_admit(Supervisor *s, Job *job)
@@ -301,8 +306,10 @@ static void requeue(Supervisor *s, Job *job)
                 store_update(s->store, job, JOB_QUEUED, NULL, NULL, NULL);
                 if (job->worker)
                         pool_cancel(job->worker, job->id.text, job->attempt);
-        } else {
+        } else if (job->due) {
                 on_due(NULL, 0, job);
+        } else {
+                job->due_usec = realtime_usec(); /* as soon as its failure is on the disk */
         }
 }
 

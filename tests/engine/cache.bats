@@ -157,6 +157,24 @@ origin() { # keys of the job, further options
         [ "$(field "$(head -1 ids)" 'job["report"]["cached_from"]')" = "$(tail -1 ids)" ]
 }
 
+@test "one that is queued again while the same has succeeded has its result, and the report of its attempt" {
+        spec='{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ne 2 ] || sleep 60; sleep 1"], "cache": "1h", "labels": ["requeued"]}'
+        first=$(ctl submit - <<< "$spec")
+        reach "$first" running
+        ctl requeue "$first"
+        for i in $(seq 100); do [ "$(field "$first" 'job["state"], job["attempt"]')" = "running 2" ] && break; sleep 0.1; done
+        # The next supervisor lets another run beside it.
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        start_engine --drain 0s
+        second=$(ctl submit - <<< "$spec")
+        ctl wait "$second"
+        ctl requeue "$first"
+        ctl wait "$first"
+        [ "$(field "$first" 'job["attempt"], job["report"]["cached_from"]')" = "3 $second" ]
+        reports=$(sqlite3 "$state/jobs.db" "SELECT attempt, report ->> 'reason' FROM attempts WHERE job = '$first' ORDER BY attempt")
+        [ "$reports" = $'1|cancelled\n2|cancelled\n3|exited' ]
+}
+
 @test "who watches the output of one that waits for the same sees it, and it is not run for that" {
         spec='{"command": ["sh", "-c", "sleep 3; date +%N; date +%N > /output/f"], "cache": "1h", "labels": ["watched"]}'
         one=$(ctl submit - <<< "$spec")

@@ -193,6 +193,23 @@ stop_in_the_middle() { # sets id, launcher
         [ "$(field "$requeued" 'job["state"], job["attempt"]')" = "succeeded 2" ]
 }
 
+@test "an attempt begins when the end of the one before is on the disk, so that a crash forgets no failure" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] && exec sleep 4; sleep 1; exit 3"], "retry": {"backoff": "1ms", "on": ["exited"]}}')
+        reach "$id" running
+        # Somebody else writes.
+        sqlite3 "$state/jobs.db" "BEGIN IMMEDIATE" ".shell touch locked" ".shell sleep 3" "COMMIT" 3>&- &
+        locked=$!
+        reach "$id" backoff
+        sleep 0.5
+        [ "$(field "$id" 'job["state"], job["attempt"]')" = "backoff 1" ]
+        kill_engine
+        wait "$locked"
+        start_engine --drain 0s
+        ctl wait "$id"
+        [ "$(sqlite3 "$state/jobs.db" "SELECT failures FROM jobs WHERE id = '$id'")" -eq 1 ]
+        [ "$(sqlite3 "$state/jobs.db" "SELECT count(*) FROM attempts WHERE job = '$id'")" -eq 2 ]
+}
+
 @test "a job that comes to a worker whose launcher has just died is lost, and runs again" {
         for i in 1 2 3; do
                 kill -STOP $(workers)
