@@ -20,6 +20,7 @@
 void supervisor_enter_queue(Supervisor *s, Job *job)
 {
         if (job->held) {
+                cache_leave(s, job);
                 array_left(s, job);
                 return;
         }
@@ -270,7 +271,9 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
                 return 0;
         job->held = held;
         queue_remove(&s->queue, job);
-        cache_leave(s, job);
+        /* One that runs goes on, and those that are the same wait for it. */
+        if (!job_state_runs(job->state))
+                cache_leave(s, job);
         if (held && !job_state_runs(job->state))
                 array_left(s, job);
         if (job->state == JOB_QUEUED && !array_is_whole(job))

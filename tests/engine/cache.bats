@@ -157,6 +157,28 @@ origin() { # keys of the job, further options
         [ "$(field "$(head -1 ids)" 'job["report"]["cached_from"]')" = "$(tail -1 ids)" ]
 }
 
+@test "one that is held while it runs goes on, and those that are the same wait for it" {
+        spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["held"]}'
+        first=$(ctl submit - <<< "$spec")
+        reach "$first" running
+        second=$(ctl submit - <<< "$spec")
+        ctl hold "$first"
+        ctl wait "$first" "$second"
+        [ "$(field "$second" 'job["report"]["cached_from"]')" = "$first" ]
+        # But not for another attempt of it.
+        spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["held", "two"]}'
+        first=$(ctl submit - <<< "$spec")
+        reach "$first" running
+        second=$(ctl submit - <<< "$spec")
+        ctl hold "$first"
+        ctl requeue "$first"
+        ctl wait "$second"
+        [ "$(field "$second" 'job["report"]["cached"]')" = False ]
+        ctl release "$first"
+        ctl wait "$first"
+        [ "$(field "$first" 'job["attempt"], job["report"]["cached_from"]')" = "2 $second" ]
+}
+
 @test "one that is queued again while the same has succeeded has its result, and the report of its attempt" {
         spec='{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ne 2 ] || sleep 60; sleep 1"], "cache": "1h", "labels": ["requeued"]}'
         first=$(ctl submit - <<< "$spec")
