@@ -301,7 +301,7 @@ static int let_porter_take(BusGate *g, size_t n, Error *e)
 {
         int r = g->load.porter ? 0
                                : porter_new(supervisor_porters(g->link->owner->supervisor), g->user ? g->user->uid : PORTER_NOBODY,
-                                            g->socket, &g->load.porter, e);
+                                            &g->load.porter, e);
 
         if (r < 0 && g->waited < (g->user ? AGAIN_USER : AGAIN_BUS)) {
                 error_clear(e);
@@ -310,7 +310,7 @@ static int let_porter_take(BusGate *g, size_t n, Error *e)
         g->waited = 0;
         if (r < 0)
                 return do_without(g, n, r, e);
-        if ((r = porter_take(g->load.porter, n, on_took, g)) < 0)
+        if ((r = porter_take(g->load.porter, g->socket, n, on_took, g)) < 0)
                 return error_errno(e, r, "taking descriptors");
         g->taking = n;
         return sd_event_source_set_enabled(g->source, SD_EVENT_OFF);

@@ -96,24 +96,32 @@ static void copy(const PorterLoad *load, const Porters *porters, Unpacker *order
                 send(wire, p.data, p.size, MSG_NOSIGNAL);
 }
 
-/* Nothing is closed here but by the end of the process, when all is said. */
-static _Noreturn void serve(int socket, int wire, const Porters *porters)
+/* A stranger's descriptor is closed by the end of the process alone, when all is said. The socket never waits for that: a message
+ * bus would take the supervisor for alive, and keep its name from the next one. */
+static _Noreturn void serve(int wire, const Porters *porters)
 {
         PorterLoad load = {.n = 0};
         char text[ORDER_MAX];
         ssize_t n;
 
-        while ((n = recv(wire, text, sizeof text, 0)) > 0) {
+        for (;;) {
+                int socket = -1;
+                size_t n_sockets = 1;
+                if ((n = receive_message(wire, text, sizeof text, &socket, &n_sockets)) <= 0)
+                        break;
                 Unpacker order = {.next = text, .left = (size_t)n};
                 if (unpack_number(&order) != ORDER_TAKE) {
                         copy(&load, porters, &order, wire);
                         break;
                 }
                 PorterAnswer answer = {.error = take_in(&load, socket, unpack_number(&order))};
+                close_fd(socket);
                 answer.n_fds = load.n;
                 if (send(wire, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
                         break;
         }
+        /* What the end of a process closes is closed when it has been through with all. */
+        close(wire);
         _exit(0);
 }
 
@@ -198,22 +206,20 @@ size_t porters_fds(const Porters *porters, uid_t uid)
         return n;
 }
 
+/* `socket`: it has that, too, until it ends; or -1. */
 static int start(Porter *p, int socket, int wire)
 {
         const pid_t parent = getpid();
 
         p->pid = fork();
         if (p->pid == 0) {
-                int keep[] = {socket, wire, p->porters->directory};
+                int keep[] = {wire, p->porters->directory, socket};
                 /* The next supervisor removes what is left of copies, and gives the same temporary names. */
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 if (getppid() != parent)
                         _exit(1);
-                close_others(keep, ELEMENTS(keep));
-                /* Below all that is taken in, so that it is the first to be closed. */
-                int first = fcntl(wire, F_DUPFD_CLOEXEC, 3);
-                close(wire);
-                serve(socket, first, p->porters);
+                close_others(keep, socket < 0 ? ELEMENTS(keep) - 1 : ELEMENTS(keep));
+                serve(wire, p->porters);
         }
         if (p->pid < 0)
                 return -errno;
@@ -253,9 +259,9 @@ static int start_another(Porters *porters, uid_t uid, int socket, size_t most, P
         return 0;
 }
 
-int porter_new(Porters *porters, uid_t uid, int socket, Porter **ret, Error *e)
+int porter_new(Porters *porters, uid_t uid, Porter **ret, Error *e)
 {
-        return start_another(porters, uid, socket, uid == PORTER_NOBODY ? PORTERS_OF_BUS : PORTERS_PER_USER, ret, e);
+        return start_another(porters, uid, -1, uid == PORTER_NOBODY ? PORTERS_OF_BUS : PORTERS_PER_USER, ret, e);
 }
 
 Porter *porter_to_close(Porters *porters, uid_t uid, int socket)
@@ -295,24 +301,23 @@ size_t porter_n_fds(const Porter *p)
         return p->n_fds;
 }
 
-/* One that is gone has closed its end. */
-static int order(Porter *p, const Packer *packed, void *userdata)
+/* One that is gone has closed its end. There is room for what is said to it, since it is asked for one thing at a time. */
+static int order(Porter *p, const Packer *packed, const int *socket, void *userdata)
 {
-        if (packed->failed)
-                return -ENOMEM;
-        if (send(p->wire, packed->data, packed->size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-                return -errno;
-        p->userdata = userdata;
-        return 0;
+        int r = packed->failed ? -ENOMEM : send_message(p->wire, packed->data, packed->size, socket, socket ? 1 : 0);
+
+        if (r >= 0)
+                p->userdata = userdata;
+        return r;
 }
 
-int porter_take(Porter *p, size_t size, PorterTook took, void *userdata)
+int porter_take(Porter *p, int socket, size_t size, PorterTook took, void *userdata)
 {
         _cleanup_packer_ Packer packed = {0};
 
         pack_number(&packed, ORDER_TAKE);
         pack_number(&packed, size);
-        int r = order(p, &packed, userdata);
+        int r = order(p, &packed, &socket, userdata);
         if (r >= 0)
                 p->took = took;
         return r;
@@ -330,7 +335,7 @@ int porter_copy(Porter *p, const PorterInput *inputs, size_t n, const Copy *coun
                 pack_string(&packed, inputs[i].name);
                 pack_number(&packed, inputs[i].index);
         }
-        int r = order(p, &packed, userdata);
+        int r = order(p, &packed, NULL, userdata);
         if (r >= 0)
                 p->copied = copied;
         return r;

@@ -31,9 +31,8 @@ Porters *porters_free(Porters *porters);
 /* How many descriptors porters of this user have that are still wanted. */
 size_t porters_fds(const Porters *porters, uid_t uid);
 
-/* Starts one; PORTER_NOBODY: whose message it is, is not known yet. `socket` is borrowed until this returns. -EDQUOT too many have
- * not ended; -EAGAIN, -ENOMEM no process. */
-int porter_new(Porters *porters, uid_t uid, int socket, Porter **ret, Error *e);
+/* Starts one; PORTER_NOBODY: whose message it is, is not known yet. -EDQUOT too many have not ended; -EAGAIN, -ENOMEM no process. */
+int porter_new(Porters *porters, uid_t uid, Porter **ret, Error *e);
 /* For a socket with descriptors that nobody has taken: freed after our own closing of it, it is who closes it last. NULL: none. */
 Porter *porter_to_close(Porters *porters, uid_t uid, int socket);
 /* Nobody needs it: it is ended, and nothing is heard of it any more. Returns NULL. */
@@ -42,10 +41,10 @@ DEFINE_CLEANUP(Porter, porter_free)
 void porter_belongs_to(Porter *porter, uid_t uid);
 size_t porter_n_fds(const Porter *porter);
 
-/* It takes so many bytes from the socket, which are known already, and the descriptors that come with them. The answer is 0, or a
- * negative errno. */
+/* It takes so many bytes from the socket, which are known already, and the descriptors that come with them; it has the socket no
+ * longer when the answer comes: 0, or a negative errno. */
 typedef void (*PorterTook)(int error, void *userdata);
-int porter_take(Porter *porter, size_t size, PorterTook took, void *userdata);
+int porter_take(Porter *porter, int socket, size_t size, PorterTook took, void *userdata);
 
 /* An input: a name, and which of the descriptors it is. */
 typedef struct PorterInput {

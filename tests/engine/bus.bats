@@ -380,6 +380,28 @@ P
         [[ $output == *"another skepd has the name org.skep.Engine1"* ]]
 }
 
+@test "a client's file that does not answer keeps no name from the next engine" {
+        [ -c /dev/fuse ] || skip "no FUSE here"
+        mkdir endless
+        python3 "$BATS_TEST_DIRNAME/endless.py" "$PWD/endless" > mounted 3>&- &
+        endless=$!
+        for i in $(seq 50); do [ -s mounted ] && break; sleep 0.1; done
+        "$build/submit-raw" "$BUS" '{"command": ["true"]}' a 0 < endless/endless 3>&- &
+        client=$!
+        for i in $(seq 100); do
+                porter=$(pgrep -P "$(cat "$place/pid")" -x skepd) && break
+                sleep 0.1
+        done
+        kill -KILL "$(cat "$place/pid")"
+        result=0
+        start_supervisor || result=$?
+        # It reads, and cannot be killed.
+        kill -0 "$porter" || result=$?
+        kill $client $endless
+        wait $client $endless || true
+        [ "$result" -eq 0 ]
+}
+
 @test "the private socket is for the group of those who may use the engine" {
         [ "$(stat -c %a:%g "$place/engine.sock")" = "660:$GROUP_ID" ]
         member() { # a user in the group, by the kernel's word

@@ -73,8 +73,8 @@ static Porter *hand_over(int fd)
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         ck_assert_int_ge(send_message(pair[0], "x", 1, &fd, 1), 0);
-        assert_ok(porter_new(blobs_porters(blobs), 0, pair[1], &porter, &e), &e);
-        ck_assert_int_ge(porter_take(porter, 1, on_taken, &error), 0);
+        assert_ok(porter_new(blobs_porters(blobs), 0, &porter, &e), &e);
+        ck_assert_int_ge(porter_take(porter, pair[1], 1, on_taken, &error), 0);
         until_done();
         ck_assert_int_eq(error, 0);
         ck_assert_uint_eq(porter_n_fds(porter), 1);
