@@ -133,18 +133,18 @@ int bus_gate_process(BusGate *g)
         return r >= 0 && sd_bus_is_open(link->bus) <= 0 ? -ECONNRESET : r;
 }
 
-static int pass(BusGate *g, const char *data, size_t size)
+static int pass(BusGate *g, const char *data, size_t size, size_t n_placeholders)
 {
-        int placeholders[FDS_MAX], r = make_placeholders(placeholders, g->load.n_fds);
+        int placeholders[FDS_MAX], r = make_placeholders(placeholders, n_placeholders);
 
         /* As in do_without(). */
         if (r < 0)
                 return g->user ? r : 0;
         for (size_t at = 0, n; r >= 0 && at < size; at += n) {
                 n = size - at < SMALL_BYTES ? size - at : SMALL_BYTES;
-                r = send_message(g->inner, data + at, n, placeholders, at == 0 ? g->load.n_fds : 0);
+                r = send_message(g->inner, data + at, n, placeholders, at == 0 ? n_placeholders : 0);
                 if (at == 0)
-                        close_many(placeholders, g->load.n_fds);
+                        close_many(placeholders, n_placeholders);
                 if (r >= 0)
                         r = bus_gate_process(g);
         }
@@ -196,7 +196,7 @@ static int take_line(BusGate *g, Error *e)
         if (r < 0)
                 return r;
         n = recv(g->socket, g->data + g->have, size, MSG_DONTWAIT);
-        r = n == (ssize_t)size ? pass(g, g->data + g->have, size) : -EIO;
+        r = n == (ssize_t)size ? pass(g, g->data + g->have, size, 0) : -EIO;
         g->have += size;
         if (r < 0 || !end)
                 return r;
@@ -227,7 +227,11 @@ static int took(BusGate *g, size_t n)
         if (g->have < g->size || g->size == 0)
                 return 0;
         g->load.bytes = g->size;
-        int r = pass(g, g->data, g->size);
+        const bool sound = g->load.n_fds > 0 && bus_frame_is_sound((const uint8_t *)g->data, g->load.n_fds);
+        /* It is refused, and what it has brought was not for us. */
+        if (g->load.n_fds > 0 && !sound)
+                bus_frame_bring_none((uint8_t *)g->data);
+        int r = pass(g, g->data, g->size, sound ? g->load.n_fds : 0);
         forget_data(g);
         return r;
 }

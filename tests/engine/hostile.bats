@@ -49,6 +49,10 @@ hostile() {
         hostile descriptors_of_calls
 }
 
+@test "descriptors of a message that is out of order are not kept" {
+        hostile miscounted
+}
+
 @test "a million ids are refused, and cost nothing" {
         hostile million_ids
 }

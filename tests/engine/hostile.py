@@ -126,6 +126,41 @@ def descriptor_flood(_):
         c.close()
 
 
+def miscounted(_):
+    """Calls that bring other descriptors than they say, and such as no library reads: nothing of them is kept."""
+    data = [os.memfd_create("input") for _ in range(16)]
+    w = wire.Writer()
+    w.put("s", TRUE)
+    w.put("a(sh)", [("a", 0)])
+    good = {1: ("o", wire.PATH), 2: ("s", wire.MANAGER), 3: ("s", "Submit"), 8: ("g", "sa(sh)"), 9: ("u", 16)}
+    bad = (
+        {9: ("u", 3)},
+        {9: ("u", 17)},
+        {9: ("s", "16")},
+        {1: ("o", "no path")},
+        {2: ("s", "org.freedesktop.DBus.Local")},
+        {3: ("s", "Sub.mit")},
+        {6: ("s", "..")},
+        {7: ("s", "")},
+        {8: ("g", "sa(s")},
+        {4: ("u", 1)},
+        {0: ("y", 1)},
+        {200: ("av", [("as", ["x"])])},
+    )
+    headers = [good | fields for fields in bad] + [{k: v for k, v in good.items() if k != gone} for gone in (1, 3, 9)]
+    c = wire.Connection(address)
+    before = descriptors()
+    for kind in (wire.CALL, wire.SIGNAL, 77):
+        for fields in headers + ([good] if kind != wire.CALL else []):
+            for serial in (0, 1 << 20):
+                c.raw(wire.header(kind, serial, fields, len(w.data)) + bytes(w.data), data)
+                assert not c.manager("GetConfig").error
+    assert descriptors() <= before + OPEN_MAX, (descriptors(), before)
+    # What is in order has its answer, whatever came before.
+    c.raw(wire.header(wire.CALL, 1 << 20, good, len(w.data)) + bytes(w.data), data)
+    assert not c.answer(1 << 20).error
+
+
 def descriptors_of_calls(_):
     """Descriptors with calls that have no use for them, and that are kept until they are answered. They are refused, and closed."""
     c = wire.Connection(address)

@@ -3,6 +3,8 @@
 
 #include "engine/supervisor/bus_frame.h"
 
+#include <string.h>
+
 /* A number as the specification has it, a byte at a time. */
 static uint64_t number(const uint8_t *at, int little)
 {
@@ -11,6 +13,21 @@ static uint64_t number(const uint8_t *at, int little)
         for (int i = 0; i < 4; i++)
                 value = value << 8 | at[little ? 3 - i : i];
         return value;
+}
+
+/* What was sound, with as many descriptors as it said, is not so any more when it says that it brings none. */
+static void look_at_fields(const uint8_t *message, size_t size)
+{
+        uint8_t *copy = malloc(size);
+
+        if (!copy)
+                return;
+        memcpy(copy, message, size);
+        bus_frame_bring_none(copy);
+        for (size_t n = 1; n < 4; n++)
+                if (bus_frame_is_sound(message, n) && (bus_frame_is_sound(copy, n) || !bus_frame_is_sound(copy, 0)))
+                        abort();
+        free(copy);
 }
 
 /* Messages one behind the other, as they come over a socket: the next one begins where the one before ends. */
@@ -32,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         abort();
                 if (bytes > size - at)
                         return 0;
+                look_at_fields(header, bytes);
                 at += bytes;
         }
         return 0;
