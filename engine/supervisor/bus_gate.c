@@ -25,6 +25,8 @@
 #define AGAIN_USEC (100 * USEC_PER_MSEC)
 #define AGAIN_USER 600
 #define AGAIN_BUS 2
+#define SHARE 4                         /* one part in so many of the event loop's time goes to starting porters for one user, */
+#define CREDIT_USEC (50 * USEC_PER_MSEC) /* but for so much at once */
 #define FDS_MAX 253                     /* SCM_MAX_FD, include/net/scm.h */
 
 struct BusGate {
@@ -277,13 +279,12 @@ static int on_again(sd_event_source *source _unused_, uint64_t usec _unused_, vo
 }
 
 /* There is no porter at this moment: it is all looked at once more. */
-static int wait_for_porter(BusGate *g)
+static int wait_for_porter(BusGate *g, uint64_t usec)
 {
         sd_event *event = g->link->owner->event;
-        int r = g->again ? sd_event_source_set_time_relative(g->again, AGAIN_USEC)
-                         : sd_event_add_time_relative(event, &g->again, CLOCK_MONOTONIC, AGAIN_USEC, 0, on_again, g);
+        int r = g->again ? sd_event_source_set_time_relative(g->again, usec)
+                         : sd_event_add_time_relative(event, &g->again, CLOCK_MONOTONIC, usec, 0, on_again, g);
 
-        g->waited++;
         if (r >= 0)
                 r = sd_event_source_set_enabled(g->again, SD_EVENT_ONESHOT);
         return r < 0 ? r : sd_event_source_set_enabled(g->source, SD_EVENT_OFF);
@@ -300,20 +301,39 @@ static int do_without(BusGate *g, size_t n, int r, Error *e)
         return lost == (ssize_t)n ? took(g, n) : -EIO;
 }
 
+/* A fork of a large process takes its time, which all others wait. */
+static int start_porter(BusGate *g, Error *e)
+{
+        const uint64_t start_usec = monotonic_usec();
+        int r = porter_new(supervisor_porters(g->link->owner->supervisor), g->user ? g->user->uid : PORTER_NOBODY, &g->load.porter, e);
+
+        if (!g->user)
+                return r;
+        if (g->user->porters_due_usec < start_usec)
+                g->user->porters_due_usec = start_usec;
+        g->user->porters_due_usec += SHARE * (monotonic_usec() - start_usec);
+        return r;
+}
+
 /* Until they are taken, nothing more is looked at. */
 static int let_porter_take(BusGate *g, size_t n, Error *e)
 {
-        int r = g->load.porter ? 0
-                               : porter_new(supervisor_porters(g->link->owner->supervisor), g->user ? g->user->uid : PORTER_NOBODY,
-                                            &g->load.porter, e);
+        const uint64_t now = monotonic_usec(), due = g->user ? g->user->porters_due_usec : 0;
+        int r = 0;
 
+        if (!g->load.porter && due > now + CREDIT_USEC)
+                return wait_for_porter(g, due - now - CREDIT_USEC);
+        if (!g->load.porter)
+                r = start_porter(g, e);
+        /* Where there was none for one message on a bus, the next one does not wait for it anew. */
         if (r < 0 && g->waited < (g->user ? AGAIN_USER : AGAIN_BUS)) {
                 error_clear(e);
-                return wait_for_porter(g);
+                g->waited++;
+                return wait_for_porter(g, AGAIN_USEC);
         }
-        g->waited = 0;
         if (r < 0)
                 return do_without(g, n, r, e);
+        g->waited = 0;
         if ((r = porter_take(g->load.porter, g->socket, n, on_took, g)) < 0)
                 return error_errno(e, r, "taking descriptors");
         g->taking = n;

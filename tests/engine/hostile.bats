@@ -49,6 +49,10 @@ hostile() {
         hostile descriptors_of_calls
 }
 
+@test "whose messages bring descriptors has his share of the engine, and no more" {
+        hostile descriptors_by_turns
+}
+
 @test "descriptors of a message that is out of order are not kept" {
         hostile miscounted
 }

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import select
+import signal
 import socket
 import struct
 import sys
@@ -124,6 +125,35 @@ def descriptor_flood(_):
     is_served()
     for c in kept:
         c.close()
+
+
+def descriptors_by_turns(_):
+    """Messages with descriptors on many connections, each of which makes the engine start a process: who brings none does not wait
+    for his turn among them."""
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        data = os.memfd_create("input")
+        many = [wire.Connection(address) for _ in range(60)]
+        while True:
+            serials = [c.send(wire.NAME, wire.PATH, wire.MANAGER, "GetConfig", fds=[data]) for c in many]
+            for c, serial in zip(many, serials):
+                c.answer(serial)
+            os.write(tell, b"x")
+    os.read(told, 1)
+    c, calls = wire.Connection(address), 0
+    start = time.monotonic()
+    while time.monotonic() - start < 3:
+        assert not c.manager("GetConfig").error
+        calls += 1
+    os.set_blocking(told, False)
+    try:
+        rounds = len(os.read(told, 65536))
+    except BlockingIOError:
+        rounds = 0
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert calls > 20 * (rounds + 1), (calls, rounds)
 
 
 def miscounted(_):
