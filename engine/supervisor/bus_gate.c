@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define LINE_MAX_BYTES 1024                 /* of the authentication */
@@ -405,6 +406,17 @@ void bus_gate_open(BusGate *g, int socket, sd_event_source *source)
 BusLoad *bus_gate_load(BusGate *g)
 {
         return &g->load;
+}
+
+/* What has not been read goes with the socket, also descriptors. Nothing more comes to it after this. */
+Porter *bus_gate_close(BusGate *g)
+{
+        const uid_t uid = g->user ? g->user->uid : PORTER_NOBODY;
+        int unread = 0;
+
+        if (g->socket < 0 || shutdown(g->socket, SHUT_RD) < 0 || ioctl(g->socket, FIONREAD, &unread) < 0 || unread == 0)
+                return NULL;
+        return porter_to_close(supervisor_porters(g->link->owner->supervisor), uid, g->socket);
 }
 
 void bus_gate_shut(BusGate *g)

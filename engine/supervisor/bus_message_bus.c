@@ -54,6 +54,7 @@ static int on_reconnect(sd_event_source *source, uint64_t usec _unused_, void *u
 static void drop_connection(Bus *bus)
 {
         BusLink *link = &bus->message_bus;
+        Porter *closer = link->gate ? bus_gate_close(link->gate) : NULL;
 
         for (BusClient *client = bus->clients, *next; client; client = next) {
                 next = client->next;
@@ -71,6 +72,8 @@ static void drop_connection(Bus *bus)
                 link->gate = bus_gate_free(link->gate);
         link->load = NULL;
         bus->connection = close_fd(bus->connection);
+        if (closer)
+                porter_free(closer);
 }
 
 static int reconnect_later(Bus *bus, uint64_t usec)

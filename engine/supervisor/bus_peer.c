@@ -10,11 +10,9 @@
 #include "engine/supervisor/bus_private.h"
 
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 
 struct BusPeer {
         BusClient *client;
-        int socket; /* sd-bus owns it */
         sd_event_source *io, *due; /* `due`: for sd-bus */
 };
 
@@ -119,7 +117,7 @@ int bus_peer_new(BusClient *client, int fd)
 
         if (!p)
                 return -ENOMEM;
-        *p = (BusPeer){.client = client, .socket = fd};
+        *p = (BusPeer){.client = client};
         link->peer = p;
         link->client = client;
         if ((r = bus_gate_new(link, client->user, on_gate_ended, &input)) < 0)
@@ -138,20 +136,10 @@ int bus_peer_new(BusClient *client, int fd)
         return 0;
 }
 
-/* What has not been read goes with the socket, also descriptors. */
-static Porter *who_closes(const BusPeer *p)
-{
-        int unread = 0;
-
-        if (!p->client->own.gate || ioctl(p->socket, FIONREAD, &unread) < 0 || unread == 0)
-                return NULL;
-        return porter_to_close(supervisor_porters(p->client->own.owner->supervisor), p->client->user->uid, p->socket);
-}
-
 BusPeer *bus_peer_free(BusPeer *p)
 {
         BusLink *link = &p->client->own;
-        Porter *closer = who_closes(p);
+        Porter *closer = link->gate ? bus_gate_close(link->gate) : NULL;
 
         sd_event_source_disable_unref(p->io);
         sd_event_source_disable_unref(p->due);

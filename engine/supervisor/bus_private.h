@@ -138,6 +138,8 @@ int bus_gate_read(BusGate *gate, Error *e);
 int bus_gate_process(BusGate *gate);
 /* What the message has brought that it has passed last. */
 BusLoad *bus_gate_load(BusGate *gate);
+/* Before what it reads is closed: who is to be freed after that, or NULL. */
+Porter *bus_gate_close(BusGate *gate);
 /* sd-bus is told that nothing more comes. */
 void bus_gate_shut(BusGate *gate);
 BusGate *bus_gate_free(BusGate *gate); /* returns NULL */

@@ -268,7 +268,7 @@ Porter *porter_to_close(Porters *porters, uid_t uid, int socket)
 {
         Porter *p;
 
-        return start_another(porters, uid, socket, (size_t)2 * PORTERS_PER_USER, &p, NULL) < 0 ? NULL : p;
+        return start_another(porters, uid, socket, uid == PORTER_NOBODY ? (size_t)2 * PORTERS_OF_BUS : (size_t)2 * PORTERS_PER_USER, &p, NULL) < 0 ? NULL : p;
 }
 
 /* The process is on the account until it is gone. */

@@ -5,6 +5,7 @@ end by itself, since it has such descriptors: it prints how it went."""
 
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -189,6 +190,14 @@ def go():
             pass
         assert not who.call("Submit", "sa(sh)", TRUE, []).error
         has_none()
+    else:
+        # A bus that sends what is no message is left, with what has come and was not read.
+        s = lingering()
+        os.kill(pid, signal.SIGSTOP)
+        who.bus.raw(b"no message at all", [s.fileno()])
+        s.close()
+        os.kill(pid, signal.SIGCONT)
+        check()
     assert porters() >= 8, porters()
     print("passed", flush=True)
 
