@@ -121,18 +121,21 @@ int bus_placeholder_index(int fd, size_t *ret)
 
 /* ---- to sd-bus ---- */
 
-/* Until it has read all that there is; where messages are one client's, until it has handled one. One that closes is not looked
- * after any more: sd-bus would close the descriptor, which the event loop still has. */
+/* Until it has read all that there is; where messages are one client's, until it has handled one. A connection that closes, be it
+ * because somebody could not be answered, is not looked after any more: sd-bus would close the descriptor, which the event loop
+ * still has, and a process that is just being forked, too. */
 int bus_gate_process(BusGate *g)
 {
         BusLink *link = g->link;
-        int r;
+        int r = 1;
 
         link->came = false;
-        do {
+        while (r > 0 && !(link->came && g->user)) {
+                if (sd_bus_is_open(link->bus) <= 0)
+                        return -ECONNRESET;
                 r = sd_bus_process(link->bus, NULL);
                 bus_sender_done(link);
-        } while (r > 0 && !(link->came && g->user) && sd_bus_is_open(link->bus) > 0);
+        }
         return r >= 0 && sd_bus_is_open(link->bus) <= 0 ? -ECONNRESET : r;
 }
 

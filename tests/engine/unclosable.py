@@ -178,6 +178,20 @@ def go():
         s.connect(address.removeprefix("unix:path="))
         socket.send_fds(s, [b"\0AUTH EXTERNAL\r\n"], fds)
         check()
+        # One that hears no answer any more, with a message that has not come whole; and then speaks on.
+        sleeps = who.call("Submit", "sa(sh)", json.dumps({"command": ["sleep", "30"]}), []).body[0]
+        c = wire.Connection(address)
+        c.send(wire.NAME, wire.PATH, wire.MANAGER, "Wait", "ast", ([sleeps], 500_000))
+        c.raw(wire.header(wire.CALL, 9, {1: ("o", wire.PATH), 3: ("s", "Submit"), 8: ("g", "sa(sh)"), 9: ("u", 1)}, 1000), fds[:1])
+        c.socket.shutdown(socket.SHUT_RD)
+        time.sleep(1)
+        try:
+            c.raw(b"more of it")
+        except wire.Closed:
+            pass
+        c.close()
+        check()
+        assert not who.call("Cancel", "s", sleeps).error
         # When there are so many of one user, no further message of his that brings some is read.
         for _ in range(2):
             while porters() < 128:
