@@ -186,6 +186,7 @@ static int on_collected(sd_event_source *source _unused_, const siginfo_t *info,
 static int start_collector(Supervisor *s, JobArray *array)
 {
         _cleanup_close_ int folder = output_open_folder(s->outputs, &array->whole->id, array->whole->attempt);
+        const pid_t parent = getpid();
 
         if (folder < 0)
                 return folder;
@@ -195,6 +196,8 @@ static int start_collector(Supervisor *s, JobArray *array)
         if (array->collector == 0) {
                 int keep[] = {s->outputs, folder};
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (getppid() != parent)
+                        _exit(1);
                 close_others(keep, ELEMENTS(keep));
                 _exit(-make_archive(s, array, folder) & 0xff);
         }
