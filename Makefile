@@ -158,7 +158,7 @@ $(BUILD)/fuzz-objects/%.o: %.c $(BUILD)/flags
 	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(PKG_CFLAGS) -Wno-missing-prototypes -MMD -MP -c -o $@ $<
 $(BUILD)/fuzz/%: $(BUILD)/fuzz-objects/tests/fuzz/%.o $(patsubst %.c,$(BUILD)/fuzz-objects/%.o,$(FUZZ_CODE))
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS)) -lm
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd) -lm
 fuzz:
 	@CC=clang packaging/deps.sh
 	@$(MAKE) --no-print-directory -s all $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SOURCES))
