@@ -5,7 +5,6 @@
 #include "engine/base/fd.h"
 #include "engine/supervisor/blob_copy.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -266,9 +265,10 @@ int porter_new(Porters *porters, uid_t uid, Porter **ret, Error *e)
 
 Porter *porter_to_close(Porters *porters, uid_t uid, int socket)
 {
+        const size_t most = 2 * (uid == PORTER_NOBODY ? (size_t)PORTERS_OF_BUS : PORTERS_PER_USER);
         Porter *p;
 
-        return start_another(porters, uid, socket, uid == PORTER_NOBODY ? (size_t)2 * PORTERS_OF_BUS : (size_t)2 * PORTERS_PER_USER, &p, NULL) < 0 ? NULL : p;
+        return start_another(porters, uid, socket, most, &p, NULL) < 0 ? NULL : p;
 }
 
 /* The process is on the account until it is gone. */
