@@ -175,6 +175,7 @@ void attempts_settle(Supervisor *s)
                 if (!job->ended && job_state_runs(job->state) && !job->worker && !array_is_whole(job))
                         lose(s, job, "the worker that ran the job ended while there was no supervisor", NULL);
         }
+        cache_settled(s);
         supervisor_dispatch(s);
 }
 

@@ -225,8 +225,9 @@ static bool hit(Supervisor *s, Job *job, const Job *origin)
 {
         uint64_t now = realtime_usec();
 
-        /* Without room for it, it waits for that as every job does. */
-        if (!origin || now - origin->finished_usec > job->spec.cache_usec || !tenant_has_output_room(job->tenant))
+        /* A worker may run it, of whom we do not know yet, and write where the result would be linked to. Without room for
+         * it, it waits for that as every job does. */
+        if (!s->settled || !origin || now - origin->finished_usec > job->spec.cache_usec || !tenant_has_output_room(job->tenant))
                 return false;
         _cleanup_free_ char *report = make_report(origin), *name = strdup(origin_of(origin));
         if (!report || !name || !has_output(s, origin) ||
@@ -306,6 +307,19 @@ bool cache_enter(Supervisor *s, Job *job)
         }
         entry->leader = job;
         return false;
+}
+
+void cache_settled(Supervisor *s)
+{
+        for (size_t i = 0; i < s->jobs.n; i++) {
+                Job *job = s->jobs.jobs[i];
+                const CacheEntry *entry = job->in_queue ? find_entry(s, job) : NULL;
+                if (!entry || !entry->origin)
+                        continue;
+                queue_remove(&s->queue, job);
+                cache_leave(s, job);
+                supervisor_enter_queue(s, job);
+        }
 }
 
 void cache_ended(Supervisor *s, Job *job)

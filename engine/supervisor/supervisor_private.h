@@ -175,6 +175,8 @@ bool cache_enter(Supervisor *supervisor, Job *job);
 /* A job does not follow another any more; nor do others follow it. */
 void cache_unfollow(Supervisor *supervisor, Job *job);
 void cache_leave(Supervisor *supervisor, Job *job);
+/* It is known what runs: those that wait have the results that were there before. */
+void cache_settled(Supervisor *supervisor);
 /* A job has ended, now or before this process began. */
 void cache_ended(Supervisor *supervisor, Job *job);
 /* Its result will be gone. */

@@ -197,6 +197,32 @@ origin() { # keys of the job, further options
         [ "$reports" = $'1|cancelled\n2|cancelled\n3|exited' ]
 }
 
+@test "what a worker runs without the supervisor's knowledge gets no result from the cache, and spoils none" {
+        spec='"command": ["sh", "-c", "sleep 3; echo kept > /output/f"], "labels": ["unknown"]'
+        first=$(ctl submit - <<< "{\"cache\": \"1h\", $spec}")
+        ctl wait "$first"
+        second=$(ctl submit - <<< "{$spec}")
+        reach "$second" running
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        # As if it had asked for the cache, and that it was started had not been written down.
+        sqlite3 "$state/jobs.db" "UPDATE jobs SET state = 'queued', attempt = 0, spec = json_set(spec, '\$.cache', '1h') WHERE id = '$second'"
+        start_engine --drain 0s
+        ctl wait "$second"
+        [ "$(field "$second" 'job["attempt"], job["report"]["cached"]')" = "1 False" ]
+        [ "$(stat -c %h "$state/jobs/$first/1/files")" -eq 1 ]
+        # What no worker has does get it.
+        third=$(ctl submit - <<< "{$spec}")
+        ctl hold "$third"
+        restart_engine
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        sqlite3 "$state/jobs.db" "UPDATE jobs SET held = 0, state = 'queued', attempt = 0, spec = json_set(spec, '\$.cache', '1h') WHERE id = '$third'"
+        start_engine --drain 0s
+        ctl wait "$third"
+        [ "$(field "$third" 'job["report"]["cached"]')" = True ]
+}
+
 @test "who watches the output of one that waits for the same sees it, and it is not run for that" {
         spec='{"command": ["sh", "-c", "sleep 3; date +%N; date +%N > /output/f"], "cache": "1h", "labels": ["watched"]}'
         one=$(ctl submit - <<< "$spec")
