@@ -145,7 +145,8 @@ void output_clear(int directory, const Id *job, uint64_t attempt)
                 return;
         for (OutputStream stream = 0; stream < OUTPUT_STREAM_MAX; stream++) {
                 name_file(file, sizeof file, job, attempt, stream);
-                if (fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0)
+                /* An empty one may be that of another job, too: output_link(). */
+                if (fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_size > 0 || st.st_nlink > 1))
                         unlinkat(directory, file, 0);
         }
 }

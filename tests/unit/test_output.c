@@ -203,6 +203,26 @@ START_TEST(test_an_attempt_begins_with_empty_files)
 }
 END_TEST
 
+/* It was given another's result, which was forgotten in a crash. */
+START_TEST(test_an_attempt_does_not_write_into_what_is_shared)
+{
+        static const Id other = {"01kfz0000000000000000000ab"};
+        Files first, again;
+
+        open_files(&first);
+        files_write(&first, 2, "x", 1);
+        close_fd(output_open(outputs, &job, 1, OUTPUT_STDOUT, false));
+        files_done(&first);
+        ck_assert_int_eq(output_link(outputs, &job, 1, &other, 1), 0);
+        output_clear(outputs, &other, 1);
+        files_init(&again, fcntl(outputs, F_DUPFD_CLOEXEC, 3), other.text, 1);
+        files_write(&again, 1, "new", 3);
+        files_done(&again);
+        ck_assert_uint_eq(output_file_size(outputs, &other, 1, OUTPUT_STDOUT), 3);
+        ck_assert_uint_eq(output_file_size(outputs, &job, 1, OUTPUT_STDOUT), 0);
+}
+END_TEST
+
 static off_t size_of(OutputStream stream)
 {
         _cleanup_close_ int fd = output_open(outputs, &job, 1, stream, true);
@@ -246,6 +266,7 @@ Suite *output_suite(void)
         tcase_add_test(tests, test_who_watches_is_told_that_no_more_comes);
         tcase_add_test(tests, test_a_descriptor_that_is_handed_out_is_for_reading_alone);
         tcase_add_test(tests, test_an_attempt_begins_with_empty_files);
+        tcase_add_test(tests, test_an_attempt_does_not_write_into_what_is_shared);
         tcase_add_test(tests, test_what_nothing_was_written_to_is_empty_and_takes_no_room);
         suite_add_tcase(suite, tests);
         return suite;
