@@ -199,10 +199,10 @@ static int set_gate(Bus *bus, int fd)
 }
 
 /* What is no Unix socket brings no descriptors, and goes straight to sd-bus. */
-static int start_bus(Bus *bus, const char *address, Error *e)
+static int start_bus(Bus *bus, const char *address)
 {
         BusLink *link = &bus->message_bus;
-        _cleanup_close_ int fd = bus_address_connect(address, e);
+        _cleanup_close_ int fd = bus_address_connect(address);
         int r;
 
         if (fd < 0 && fd != -EPROTONOSUPPORT)
@@ -212,9 +212,7 @@ static int start_bus(Bus *bus, const char *address, Error *e)
                 r = fd >= 0 ? set_gate(bus, fd) : sd_bus_set_address(link->bus, address);
         if (r >= 0)
                 take_fd(fd);
-        if (r >= 0)
-                r = sd_bus_start(link->bus);
-        return r < 0 ? error_errno(e, r, "the message bus at %s cannot be reached", address) : 0;
+        return r < 0 ? r : sd_bus_start(link->bus);
 }
 
 /* sd-bus sends what is asked for here when the bus has let us in. No function is called that waits until it has; nor does
@@ -223,10 +221,11 @@ static int connect_bus(Bus *bus, Error *e)
 {
         BusLink *link = &bus->message_bus;
         const char *system = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
-        int r = start_bus(bus, bus->address ? bus->address : system ? system : SYSTEM_BUS, e);
+        int r = start_bus(bus, bus->address ? bus->address : system ? system : SYSTEM_BUS);
 
         if (r < 0)
-                return r;
+                return error_errno(e, r, "the message bus%s%s cannot be reached", bus->address ? " at " : "",
+                                   bus->address ? bus->address : "");
         if ((r = bus_link_add_objects(link)) < 0 || (r = sd_bus_add_filter(link->bus, NULL, on_message, link)) < 0 ||
             (r = sd_bus_match_signal_async(link->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
                                            "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL, link)) < 0 ||
