@@ -21,9 +21,9 @@ start_engine() {
         return 1
 }
 
-stop_engine() {
+stop_engine() { # [tenths of a second that it has]
         kill -TERM "$(cat "$BATS_FILE_TMPDIR/pid")"
-        for i in $(seq 150); do
+        for i in $(seq "${1:-150}"); do
                 kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2>/dev/null || return 0
                 sleep 0.1
         done

@@ -119,15 +119,6 @@ unclosable() { # ARGUMENT...
         grep -q '^passed$' unclosable
 }
 
-ends_at_once() {
-        kill -TERM "$(cat "$BATS_FILE_TMPDIR/pid")"
-        for i in $(seq 50); do
-                kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null || return 0
-                sleep 0.1
-        done
-        return 1
-}
-
 start_stuck() {
         [ -c /dev/fuse ] || skip "no FUSE here"
         mkdir stuck
@@ -145,7 +136,7 @@ start_stuck() {
         client=$!
         result=0
         unclosable || result=$?
-        ends_at_once || result=$?
+        stop_engine 50 || result=$?
         kill $stuck
         wait $stuck $client || true
         start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
@@ -167,7 +158,7 @@ start_stuck() {
                 sleep 0.1
         done
         run ! pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skepd
-        ends_at_once || result=$?
+        stop_engine 50 || result=$?
         start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
         [ "$result" -eq 0 ]
 }

@@ -227,19 +227,7 @@ def descriptors_of_calls(_):
 
 
 def lingering(_):
-    # A socket whose last closing takes its time: the other end does not read what is still to go there.
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    mine = socket.create_connection(listener.getsockname())
-    deaf_end, _ = listener.accept()
-    mine.setblocking(False)
-    try:
-        while True:
-            mine.send(b"x" * 65536)
-    except BlockingIOError:
-        pass
-    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 40))
+    mine, deaf_end = wire.lingering_socket()
     c = wire.Connection(address)
     serial = c.send("org.skep.Engine1", "/org/skep/Engine1", "org.skep.Engine1.Manager", "Submit", "sa(sh)", (TRUE, [("a", 0)]),
                     fds=[mine.fileno()])

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
@@ -58,19 +57,8 @@ def porters():
 
 
 def lingering():
-    """A socket whose last closing takes its time."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    s = socket.create_connection(listener.getsockname())
-    deaf.append(listener.accept()[0])
-    s.setblocking(False)
-    try:
-        while True:
-            s.send(b"x" * 65536)
-    except BlockingIOError:
-        pass
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 40))
+    s, other = wire.lingering_socket()
+    deaf.append(other)
     return s
 
 

@@ -211,3 +211,20 @@ class Connection:
 
     def property(self, path, interface, name):
         return self.call(NAME, path, "org.freedesktop.DBus.Properties", "Get", "ss", (interface, name))
+
+
+def lingering_socket():
+    """A socket whose last closing takes its time, and its other end, which does not read what is still to go there."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    mine = socket.create_connection(listener.getsockname())
+    deaf, _ = listener.accept()
+    mine.setblocking(False)
+    try:
+        while True:
+            mine.send(b"x" * 65536)
+    except BlockingIOError:
+        pass
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 40))
+    return mine, deaf
