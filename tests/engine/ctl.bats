@@ -399,7 +399,7 @@ commands_that_ask() {
                         [[ $answer != '["as"'* || $line != reload ]] || continue # that is right
                         run "$build/skepctl" --address "$PWD/stand-in" $line < /dev/null
                         [ "$status" -eq 125 ] || [ "$line" = doctor -a "$status" -le 125 ] || { echo "$answer: $line: $status $output"; false; }
-                        [ "${#lines[@]}" -eq 1 ] || [ "$line" = doctor ]
+                        [ "${#lines[@]}" -eq 1 ] || [ "$line" = doctor ] || { echo "$answer: $line: $output"; false; }
                 done < <(commands_that_ask)
         done
 }

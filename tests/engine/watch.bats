@@ -123,7 +123,7 @@ load ctl
         export SKEP_ADDRESS=unix:path=$PWD/few.sock
         ctl pause
         for i in $(seq 800); do echo '{"command": ["true"], "priority": '$((i % 100))'}'; done | ctl submit - > ids
-        ctl wait - < ids 3>&- &
+        CTL_SECONDS=300 ctl wait - < ids 3>&- &
         waiter=$!
         sleep 0.5
         ctl resume

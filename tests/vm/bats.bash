@@ -34,7 +34,7 @@ skip() {
 
 # Sets output, lines (those that are not empty), status; with --separate-stderr also stderr.
 run() {
-        local options=$- separate= expected=
+        local options=$- separate= expected= line=
         while [[ $1 == -* || $1 == '!' ]]; do
                 case $1 in
                 --separate-stderr) separate=yes ;;
