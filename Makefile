@@ -68,12 +68,14 @@ IMAGE_UNPACK := $(patsubst %.c,$(BUILD)/$(PLAIN)%.o,$(filter-out engine/base/log
 
 WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
-SUPERVISOR := $(call objects,$(call sources,engine/supervisor))
+# Likewise small: what is forked for the descriptors of a message.
+NURSERY := $(call objects,$(addprefix engine/supervisor/,nursery_main.c porter_serve.c blob_copy.c copies.c))
+SUPERVISOR := $(filter-out %/nursery_main.o %/porter_serve.o,$(call objects,$(call sources,engine/supervisor)))
 CTL := $(call objects,$(call sources,engine/ctl))
 SCALER := $(call objects,$(call sources,engine/scaler))
 FORECAST := $(call objects,$(call sources,engine/scaler/cli))
 
-PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skepd skepctl skep-forecast
+PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skep-nursery skepd skepctl skep-forecast
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
@@ -97,6 +99,8 @@ $(BUILD)/skep-jail: $(call objects,$(JAIL_PROGRAM)) $(LAUNCHER) $(BUILD)/libjail
 
 $(BUILD)/skep-worker: $(WORKER) $(LAZY) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(LIBS) libsystemd) -lpthread
+$(BUILD)/skep-nursery: $(NURSERY) $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -lnettle
 $(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(LAZY) $(BUILD)/libscaler.a $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(LIBS) libsystemd sqlite3) -lpthread -lm
 $(BUILD)/skepctl: $(CTL) $(LAZY) $(BUILD)/libscaler.a $(BUILD)/libbase.a
@@ -111,7 +115,7 @@ UNIT_CLI := $(call objects,$(addprefix jail/cli/,draft.c draft_text.c host_path.
 UNIT_WORKER := $(call objects,engine/worker/files.c)
 UNIT_FORECAST := $(call objects,$(addprefix engine/scaler/cli/,replay.c trace.c))
 $(BUILD)/unit-tests: $(UNIT) $(filter-out %/main.o,$(SUPERVISOR)) $(PROTOCOL) $(UNIT_WORKER) $(UNIT_CLI) $(UNIT_FORECAST) $(LAUNCHER) $(BUILD)/libscaler.a \
-                    $(BUILD)/libjail.a $(BUILD)/libbase.a
+                    $(BUILD)/libjail.a $(BUILD)/libbase.a | $(BUILD)/skep-nursery
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -Wl,--wrap=poll -o $@ $^ $(shell $(PKG) --libs $(JAIL_LIBS) libsystemd sqlite3 check) -lpthread -lm
 # What runs inside jails, and tries to get out: static, so that it needs nothing of them.
 $(BUILD)/payload: tests/jail/payload.c
@@ -235,7 +239,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 install: all $(MAN)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd skep-forecast)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack \
-	        skep-worker)
+	        skep-worker skep-nursery)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
 	install -Dm644 engine/ctl/skepctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/skepctl
 	install -Dm644 -t $(DESTDIR)$(UNITDIR) $(addprefix units/,skepd.service skepd.socket skep-worker@.service skep.slice)

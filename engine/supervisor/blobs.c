@@ -43,7 +43,8 @@ struct Blobs {
         BlobRequest *requests;
         size_t n_requests;
         uint64_t serial;
-        Copy *copies; /* shared with porters */
+        Copy *copies; /* shared with porters, by a file */
+        int copies_fd;
 };
 
 /* ---- in the supervisor ---- */
@@ -316,14 +317,14 @@ int blobs_new(sd_event *event, const char *state_directory, Blobs **ret, Error *
         Blobs *blobs = calloc(1, sizeof *blobs);
         if (!blobs)
                 return error_oom(e);
-        blobs->event = event;
+        *blobs = (Blobs){.event = event, .copies_fd = -1};
         blobs->directory = openat(state, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         *ret = blobs;
         if (blobs->directory < 0)
                 return error_errno(e, -errno, "%s/blobs", state_directory);
-        if (!(blobs->copies = copies_new()))
+        if (!(blobs->copies = copies_new(&blobs->copies_fd)))
                 return error_errno(e, -errno, "memory for copies");
-        return porters_new(event, blobs->directory, blobs->copies, &blobs->porters) < 0 ? error_oom(e) : 0;
+        return porters_new(event, blobs->directory, blobs->copies, blobs->copies_fd, &blobs->porters, e);
 }
 
 static void free_blob(void *p)
@@ -345,6 +346,7 @@ Blobs *blobs_free(Blobs *blobs)
         tdestroy(blobs->known, free_blob);
         close_fd(blobs->directory);
         copies_free(blobs->copies);
+        close_fd(blobs->copies_fd);
         free(blobs);
         return NULL;
 }

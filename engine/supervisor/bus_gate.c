@@ -26,8 +26,8 @@
 #define AGAIN_USEC (100 * USEC_PER_MSEC)
 #define AGAIN_USER 600
 #define AGAIN_BUS 2
-#define SHARE 4                         /* one part in so many of the event loop's time goes to starting porters for one user, */
-#define CREDIT_USEC (50 * USEC_PER_MSEC) /* but for so much at once */
+#define PORTER_USEC UINT64_C(800)        /* so often one is forked for a user, in the mean, */
+#define CREDIT_USEC (50 * USEC_PER_MSEC) /* but at first, and after a pause, as many as there are in this time */
 #define FDS_MAX 253                     /* SCM_MAX_FD, include/net/scm.h */
 
 struct BusGate {
@@ -254,27 +254,6 @@ static int check_fds(const BusGate *g, Error *e)
         return 0;
 }
 
-static void on_took(int error, void *userdata)
-{
-        _cleanup_error_ Error e = ERROR_NULL;
-        BusGate *g = userdata;
-        size_t n = g->taking;
-        int r = error;
-
-        g->taking = 0;
-        if (g->user && g->link->client->gone)
-                return;
-        if (r >= 0)
-                r = sd_event_source_set_enabled(g->source, SD_EVENT_ON);
-        g->load.n_fds = porter_n_fds(g->load.porter);
-        if (r >= 0)
-                r = check_fds(g, &e);
-        if (r >= 0)
-                r = took(g, n);
-        if (r < 0)
-                g->ended(g->link, &e);
-}
-
 static int on_again(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
         BusGate *g = userdata;
@@ -282,21 +261,26 @@ static int on_again(sd_event_source *source _unused_, uint64_t usec _unused_, vo
         return sd_event_source_set_enabled(g->source, SD_EVENT_ON);
 }
 
-/* There is no porter at this moment: it is all looked at once more. */
-static int wait_for_porter(BusGate *g, uint64_t usec)
+static int look_again_later(BusGate *g, uint64_t usec)
 {
         sd_event *event = g->link->owner->event;
         int r = g->again ? sd_event_source_set_time_relative(g->again, usec)
-                         : sd_event_add_time_relative(event, &g->again, CLOCK_MONOTONIC, usec, 0, on_again, g);
+                         : sd_event_add_time_relative(event, &g->again, CLOCK_MONOTONIC, usec, 1, on_again, g);
 
         if (r >= 0)
                 r = sd_event_source_set_enabled(g->again, SD_EVENT_ONESHOT);
         return r < 0 ? r : sd_event_source_set_enabled(g->source, SD_EVENT_OFF);
 }
 
-/* One client's connection ends. Of many, this message goes on without, which sd-bus takes for none. */
+/* There is no porter at this moment. Where there was none for one message on a bus, the next one does not wait for it anew. In the
+ * end one client's connection ends; of many, this message goes on without, which sd-bus takes for none. */
 static int do_without(BusGate *g, size_t n, int r, Error *e)
 {
+        if (g->waited < (g->user ? AGAIN_USER : AGAIN_BUS)) {
+                error_clear(e);
+                g->waited++;
+                return look_again_later(g, AGAIN_USEC);
+        }
         if (g->user)
                 return r;
         bus_say_refused(g->link->owner, e);
@@ -305,18 +289,46 @@ static int do_without(BusGate *g, size_t n, int r, Error *e)
         return lost == (ssize_t)n ? took(g, n) : -EIO;
 }
 
-/* A fork of a large process takes its time, which all others wait. */
+static int has_taken(BusGate *g, size_t n, int error, Error *e)
+{
+        int r = error < 0 && error != -ECHILD ? error : sd_event_source_set_enabled(g->source, SD_EVENT_ON);
+
+        if (r >= 0 && error == -ECHILD) {
+                g->load.porter = porter_free(g->load.porter);
+                error_set(e, error, "descriptors of a message cannot be taken: no process could be forked for them");
+                return do_without(g, n, error, e);
+        }
+        g->waited = 0;
+        g->load.n_fds = porter_n_fds(g->load.porter);
+        if (r >= 0)
+                r = check_fds(g, e);
+        return r < 0 ? r : took(g, n);
+}
+
+static void on_took(int error, void *userdata)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        BusGate *g = userdata;
+        size_t n = g->taking;
+
+        g->taking = 0;
+        if (g->user && g->link->client->gone)
+                return;
+        if (has_taken(g, n, error, &e) < 0)
+                g->ended(g->link, &e);
+}
+
+/* Each takes the processors its time, which others wait. */
 static int start_porter(BusGate *g, Error *e)
 {
-        const uint64_t start_usec = monotonic_usec();
-        int r = porter_new(supervisor_porters(g->link->owner->supervisor), g->user ? g->user->uid : PORTER_NOBODY, &g->load.porter, e);
+        Porters *porters = supervisor_porters(g->link->owner->supervisor);
+        const uint64_t now = monotonic_usec();
 
-        if (!g->user)
-                return r;
-        if (g->user->porters_due_usec < start_usec)
-                g->user->porters_due_usec = start_usec;
-        g->user->porters_due_usec += SHARE * (monotonic_usec() - start_usec);
-        return r;
+        if (g->user && g->user->porters_due_usec < now)
+                g->user->porters_due_usec = now;
+        if (g->user)
+                g->user->porters_due_usec += PORTER_USEC;
+        return porter_new(porters, g->user ? g->user->uid : PORTER_NOBODY, &g->load.porter, e);
 }
 
 /* Until they are taken, nothing more is looked at. */
@@ -326,18 +338,11 @@ static int let_porter_take(BusGate *g, size_t n, Error *e)
         int r = 0;
 
         if (!g->load.porter && due > now + CREDIT_USEC)
-                return wait_for_porter(g, due - now - CREDIT_USEC);
+                return look_again_later(g, due - now - CREDIT_USEC);
         if (!g->load.porter)
                 r = start_porter(g, e);
-        /* Where there was none for one message on a bus, the next one does not wait for it anew. */
-        if (r < 0 && g->waited < (g->user ? AGAIN_USER : AGAIN_BUS)) {
-                error_clear(e);
-                g->waited++;
-                return wait_for_porter(g, AGAIN_USEC);
-        }
         if (r < 0)
                 return do_without(g, n, r, e);
-        g->waited = 0;
         if ((r = porter_take(g->load.porter, g->socket, n, on_took, g)) < 0)
                 return error_errno(e, r, "taking descriptors");
         g->taking = n;

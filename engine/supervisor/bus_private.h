@@ -74,7 +74,7 @@ struct BusUser {
         uint64_t n_clients, n_awaited;
         uint64_t unfinished_bytes, awaited_bytes; /* of messages that have not come whole; that wait for an answer */
         uint64_t awaited_fds;                     /* placeholders of the latter */
-        uint64_t porters_due_usec; /* CLOCK_MONOTONIC: when starting porters would be back at its share (bus_gate.c) */
+        uint64_t porters_due_usec; /* CLOCK_MONOTONIC: when the next porter is due (bus_gate.c) */
 };
 
 struct Bus {

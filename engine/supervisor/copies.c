@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/supervisor/copies.h"
 
+#include "engine/base/cleanup.h"
+
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -8,11 +10,21 @@
 #define LOAD(what) __atomic_load_n(&(what), __ATOMIC_SEQ_CST)
 #define STORE(what, value) __atomic_store_n(&(what), value, __ATOMIC_SEQ_CST)
 
-Copy *copies_new(void)
+Copy *copies_map(int fd)
 {
-        void *copies = mmap(NULL, COPIES_MAX * sizeof(Copy), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        void *copies = mmap(NULL, COPIES_MAX * sizeof(Copy), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
         return copies == MAP_FAILED ? NULL : copies;
+}
+
+Copy *copies_new(int *ret_fd)
+{
+        _cleanup_close_ int fd = memfd_create("copies", MFD_CLOEXEC);
+        Copy *copies = fd < 0 || ftruncate(fd, COPIES_MAX * sizeof(Copy)) < 0 ? NULL : copies_map(fd);
+
+        if (copies)
+                *ret_fd = take_fd(fd);
+        return copies;
 }
 
 Copy *copies_free(Copy *copies)

@@ -13,8 +13,10 @@ typedef struct Copy {
 
 #define COPIES_MAX 512
 
-/* NULL: errno. */
-Copy *copies_new(void);
+/* NULL: errno. `*ret_fd` is a file of this memory, for copies_map(), and owned by the caller. */
+Copy *copies_new(int *ret_fd);
+/* The same memory in a copying process. The descriptor stays the caller's. NULL: errno. */
+Copy *copies_map(int fd);
 Copy *copies_free(Copy *copies); /* returns NULL */
 
 /* There must be fewer than COPIES_MAX. */

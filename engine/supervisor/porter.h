@@ -14,7 +14,7 @@
 /* Porters take what clients hand in. A descriptor may be of anything: its file system may not answer when it is read, and neither
  * when it is closed (each close of a file of FUSE waits for FUSE_FLUSH, whatever signals come, and so does the end of a process that
  * has it, and of each that was forked meanwhile). So the supervisor never has one. Where a client's message brings some, which
- * shows before it is read, a process is forked that takes them from the socket, copies those that are inputs, and ends; when
+ * shows before it is read, a process is forked (nursery.h) that takes them from the socket, copies those that are inputs, and ends; when
  * it cannot, it is that process alone that stays, on its user's account. */
 typedef struct Porters Porters;
 typedef struct Porter Porter;
@@ -23,15 +23,16 @@ typedef struct Porter Porter;
 #define PORTERS_OF_BUS 512   /* of a connection with many users */
 #define PORTER_NOBODY ((uid_t)-1)
 
-/* Copies go to the directory, and are counted; both are borrowed. */
-int porters_new(sd_event *event, int directory, Copy *copies, Porters **ret);
+/* Copies go to the directory, and are counted; all are borrowed (copies.h). -ENOENT and others: no process can be had for them. */
+int porters_new(sd_event *event, int directory, Copy *copies, int copies_fd, Porters **ret, Error *e);
 /* Ends them all, without their answers; one that copies has a second for it. Returns NULL. */
 Porters *porters_free(Porters *porters);
 
 /* How many descriptors porters of this user have that are still wanted. */
 size_t porters_fds(const Porters *porters, uid_t uid);
 
-/* Starts one; PORTER_NOBODY: whose message it is, is not known yet. -EDQUOT too many have not ended; -EAGAIN, -ENOMEM no process. */
+/* Asks for one; PORTER_NOBODY: whose message it is, is not known yet. -EDQUOT too many have not ended; -EAGAIN and others: no process
+ * can be had at this moment. */
 int porter_new(Porters *porters, uid_t uid, Porter **ret, Error *e);
 /* For a socket with descriptors that nobody has taken: freed after our own closing of it, it is who closes it last. NULL: none. */
 Porter *porter_to_close(Porters *porters, uid_t uid, int socket);
@@ -42,7 +43,8 @@ void porter_belongs_to(Porter *porter, uid_t uid);
 size_t porter_n_fds(const Porter *porter);
 
 /* It takes so many bytes from the socket, which are known already, and the descriptors that come with them; it has the socket no
- * longer when the answer comes: 0, or a negative errno. */
+ * longer when the answer comes: 0, or a negative errno. -ECHILD: it could not be started, and has taken nothing. The socket stays
+ * the caller's, and open until then, or until the porter is freed. */
 typedef void (*PorterTook)(int error, void *userdata);
 int porter_take(Porter *porter, int socket, size_t size, PorterTook took, void *userdata);
 

@@ -19,7 +19,7 @@ static void await_room_in_minute(size_t seconds)
                 sleep((unsigned)(62 - second));
 }
 
-static const char *const programs[] = {NULL, "skep-worker", "skep-launcher"};
+static const char *const programs[] = {NULL, "skep-worker", "skep-launcher", "skep-nursery"};
 
 int idle_measure(Bench *b, Error *e)
 {

@@ -389,7 +389,7 @@ P
         "$build/submit-raw" "$BUS" '{"command": ["true"]}' a 0 < endless/endless 3>&- &
         client=$!
         for i in $(seq 100); do
-                porter=$(pgrep -P "$(cat "$place/pid")" -x skepd) && break
+                porter=$(pgrep -P "$(cat "$place/pid")" -x skep-porter) && break
                 sleep 0.1
         done
         kill -KILL "$(cat "$place/pid")"

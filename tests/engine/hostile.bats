@@ -154,10 +154,10 @@ start_stuck() {
         kill $stuck
         wait $stuck $client || true
         for i in $(seq 100); do
-                [ -n "$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skepd)" ] || break
+                [ -n "$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-porter)" ] || break
                 sleep 0.1
         done
-        run ! pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skepd
+        run ! pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-porter
         stop_engine 50 || result=$?
         start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
         [ "$result" -eq 0 ]

@@ -31,14 +31,14 @@ def status(pid, key):
 
 
 def family():
-    """Supervisor, workers and launchers, by name. What a launcher has forked are jails."""
+    """Supervisor, nursery, workers and launchers, by name. What a launcher has forked are jails."""
     found = {supervisor: "skepd"}
     for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
         try:
             name, parent = status(pid, "Name"), int(status(pid, "PPid"))
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if (name, found.get(parent)) in (("skep-worker", "skepd"), ("skep-launcher", "skep-worker")):
+        if (name, found.get(parent)) in (("skep-worker", "skepd"), ("skep-nursery", "skepd"), ("skep-launcher", "skep-worker")):
             found[pid] = name
     return found
 
@@ -73,8 +73,8 @@ def measure():
     for pid, name in family().items():
         kind = kinds.setdefault(name, [0, 0, 0, 0])
         kind[0] += 1
-        # The sanitizers of a launcher, whose environment is empty, keep what was freed.
-        kind[1] += int(status(pid, "VmRSS")) if name != "skep-launcher" or not sanitized(pid) else 0
+        # The sanitizers of those whose environment is empty keep what was freed.
+        kind[1] += int(status(pid, "VmRSS")) if name not in ("skep-launcher", "skep-nursery") or not sanitized(pid) else 0
         kind[2] += descriptors_of(pid)
         kind[3] += huge_pages_of(pid)
     return kinds
@@ -119,4 +119,4 @@ for name, (n, memory, descriptors, huge) in after.items():
         wrong.append(f"{name}: {descriptors - descriptors_before} descriptors more")
 print(f"{rate:.0f} jobs a second")
 print("\n".join(wrong))
-sys.exit(1 if wrong or set(before) != {"skepd", "skep-worker", "skep-launcher"} else 0)
+sys.exit(1 if wrong or set(before) != {"skepd", "skep-nursery", "skep-worker", "skep-launcher"} else 0)

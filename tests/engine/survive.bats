@@ -108,7 +108,7 @@ workers() { # of this state directory, whoever has started them
         ctl submit --input big=big --input small=small - <<< '{"command": ["true"]}' 3>&- &
         submitting=$!
         for i in $(seq 500); do
-                copying=$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" skepd) && break
+                copying=$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-porter) && break
                 sleep 0.01
         done
         kill -STOP "$copying"
@@ -118,6 +118,25 @@ workers() { # of this state directory, whoever has started them
         for i in $(seq 200); do kill -0 "$copying" 2>/dev/null || break; sleep 0.1; done
         run ! wait "$submitting"
         [ -z "$(ls "$state/blobs")" ]
+}
+
+@test "who forks those that copy inputs is replaced when it dies, and ends with its supervisor" {
+        echo small > small
+        supervisor=$(cat "$BATS_FILE_TMPDIR/pid")
+        first=$(pgrep -P "$supervisor" -x skep-nursery)
+        kill -KILL "$first"
+        [ "$(ctl run --input small=small -- cat /input/small < /dev/null)" = small ]
+        second=$(pgrep -P "$supervisor" -x skep-nursery)
+        [ "$second" != "$first" ]
+        # What a service manager, or a terminal, says to all of them is for the supervisor.
+        kill -TERM "$second"
+        kill -INT "$second"
+        [ "$(ctl run --input small=small -- cat /input/small < /dev/null)" = small ]
+        [ "$(grep -c "skep-nursery has ended: another one is started when it is needed" "$BATS_FILE_TMPDIR/log")" -eq 1 ]
+        kill_engine
+        for i in $(seq 100); do kill -0 "$second" 2> /dev/null || break; sleep 0.1; done
+        run ! kill -0 "$second"
+        start_engine --drain 0s
 }
 
 @test "a job that ends while there is no supervisor is reported to the next one" {

@@ -49,7 +49,7 @@ def porters():
         try:
             with open(f"/proc/{other}/stat") as f:
                 name, rest = f.read().rsplit(")", 1)
-            if int(rest.split()[1]) == pid and rest.split()[0] != "Z" and name.endswith("(skepd"):
+            if int(rest.split()[1]) == pid and rest.split()[0] != "Z" and name.endswith("(skep-porter"):
                 names.append(other)
         except (FileNotFoundError, ProcessLookupError):
             pass

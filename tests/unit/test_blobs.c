@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -117,17 +118,19 @@ START_TEST(test_a_file_that_cannot_be_read_is_said_to_be_that)
 }
 END_TEST
 
-/* Its file may have so many bytes: EFBIG is what an input that is too large is called. */
+/* Its file may have so many bytes: EFBIG is what an input that is too large is called. Porters have the limits of their nursery. */
 START_TEST(test_what_cannot_be_written_is_not_the_fault_of_the_file)
 {
-        const struct rlimit limit = {.rlim_cur = 100, .rlim_max = 100};
-        static const char text[1000];
+        const struct rlimit limit = {.rlim_cur = 64 << 10, .rlim_max = 64 << 10};
+        static const char text[100 << 10];
         _cleanup_error_ Error e = ERROR_NULL;
         _cleanup_close_ int fd = sealed_file("text", text, sizeof text);
 
         ck_assert_int_ge(fd, 0);
         signal(SIGXFSZ, SIG_IGN);
         ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        blobs = blobs_free(blobs);
+        assert_ok(blobs_new(event, directory, &blobs, &e), &e);
         assert_refused(add(fd, &e), &e, "input \"a\": cannot be stored");
         ck_assert_int_eq(e.code, -EIO);
 }
@@ -200,6 +203,107 @@ START_TEST(test_copies_at_the_same_time_have_the_room_of_their_tenant_together)
 }
 END_TEST
 
+/* ---- the nursery ---- */
+
+static bool is_nursery(pid_t pid)
+{
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        char parent[32];
+
+        ck_assert_int_ge(asprintf(&path, "/proc/%d/status", (int)pid), 0);
+        snprintf(parent, sizeof parent, "\nPPid:\t%d\n", (int)getpid());
+        return read_file_at(AT_FDCWD, path, 65536, &text, NULL) >= 0 && strncmp(text, "Name:\tskep-nursery\n", 19) == 0 &&
+               strstr(text, parent);
+}
+
+static pid_t find_nursery(void)
+{
+        _cleanup_closedir_ DIR *proc = opendir("/proc");
+
+        ck_assert_ptr_nonnull(proc);
+        for (struct dirent *d; (d = readdir(proc));)
+                if (is_nursery(atoi(d->d_name)))
+                        return atoi(d->d_name);
+        return 0;
+}
+
+/* It is noticed in the event loop. */
+static void kill_nursery(void)
+{
+        const pid_t pid = find_nursery();
+
+        ck_assert_int_gt(pid, 0);
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
+        while (find_nursery() == pid)
+                ck_assert_int_ge(sd_event_run(event, 10000), 0);
+}
+
+START_TEST(test_a_nursery_that_is_killed_is_replaced_and_its_porters_go_on)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        const PorterInput input = {"a", 0};
+        BlobRequest *request;
+        _cleanup_close_ int fd = sealed_file("text", "text", 4);
+        Porter *before = hand_over(fd);
+
+        kill_nursery();
+        assert_ok(blobs_add(blobs, tenant, before, &input, 1, on_added, &e, &request, &e), &e);
+        until_done();
+        assert_ok(e.code, &e);
+        usleep(150000); /* one that ends at once is not started all the time */
+        ck_assert_int_eq(find_nursery(), 0);
+        assert_ok(add(fd, &e), &e);
+        ck_assert_int_gt(find_nursery(), 0);
+}
+END_TEST
+
+START_TEST(test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        int pair[2], error = 0;
+        char byte = 0;
+        Porter *porter, *unwanted, *closer;
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        ck_assert_int_ge(send_message(pair[0], "x", 1, &pair[0], 1), 0);
+        ck_assert_int_eq(kill(find_nursery(), SIGSTOP), 0);
+        assert_ok(porter_new(blobs_porters(blobs), 0, &porter, &e), &e);
+        assert_ok(porter_new(blobs_porters(blobs), 0, &unwanted, &e), &e);
+        closer = porter_to_close(blobs_porters(blobs), 0, pair[0]);
+        ck_assert_ptr_nonnull(closer);
+        ck_assert_int_ge(porter_take(porter, pair[1], 1, on_taken, &error), 0);
+        porter_free(unwanted);
+        porter_free(closer);
+        kill_nursery();
+        ck_assert_int_eq(error, -ECHILD);
+        porter_free(porter);
+        /* Nothing was taken. */
+        ck_assert_int_eq(recv(pair[1], &byte, 1, MSG_DONTWAIT), 1);
+        ck_assert_int_eq(byte, 'x');
+        close_many(pair, 2);
+}
+END_TEST
+
+START_TEST(test_a_nursery_has_nothing_of_who_starts_it)
+{
+        _cleanup_free_ char *path = NULL;
+        const int open_here = open("/dev/null", O_RDONLY);
+        unsigned n = 0;
+
+        kill_nursery();
+        usleep(150000);
+        Porter *porter = hand_over(open_here);
+        ck_assert_int_ge(asprintf(&path, "/proc/%d/fd", (int)find_nursery()), 0);
+        _cleanup_closedir_ DIR *dir = opendir(path);
+        ck_assert_ptr_nonnull(dir);
+        for (struct dirent *d; (d = readdir(dir));)
+                n += d->d_name[0] != '.';
+        ck_assert_uint_eq(n, 5);
+        porter_free(porter);
+        close(open_here);
+}
+END_TEST
+
 Suite *blobs_suite(void)
 {
         Suite *suite = suite_create("blobs");
@@ -210,6 +314,9 @@ Suite *blobs_suite(void)
         tcase_add_test(tests, test_what_cannot_be_written_is_not_the_fault_of_the_file);
         tcase_add_test(tests, test_a_file_that_can_only_be_read_is_copied);
         tcase_add_test(tests, test_copies_at_the_same_time_have_the_room_of_their_tenant_together);
+        tcase_add_test(tests, test_a_nursery_that_is_killed_is_replaced_and_its_porters_go_on);
+        tcase_add_test(tests, test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again);
+        tcase_add_test(tests, test_a_nursery_has_nothing_of_who_starts_it);
         suite_add_tcase(suite, tests);
         return suite;
 }
