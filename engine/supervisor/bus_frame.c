@@ -118,6 +118,19 @@ bool bus_frame_is_sound(const uint8_t *message, size_t n_fds)
         return r == 0 && (seen & needed) == needed;
 }
 
+const char *bus_frame_sender(const uint8_t *message, uint64_t size)
+{
+        uint64_t at = BUS_FRAME_HEADER_BYTES;
+        BusField field;
+
+        if (size < BUS_FRAME_HEADER_BYTES || size < BUS_FRAME_HEADER_BYTES + (((uint64_t)number_at(message, message + 12) + 7) & ~UINT64_C(7)))
+                return NULL;
+        while (next_field(message, &at, &field) > 0)
+                if (field.code == FIELD_SENDER && field.kind == 's')
+                        return (const char *)message + field.value;
+        return NULL;
+}
+
 void bus_frame_bring_none(uint8_t *message)
 {
         uint64_t at = BUS_FRAME_HEADER_BYTES;

@@ -15,5 +15,7 @@ int bus_frame_size(const uint8_t *header, uint64_t *ret);
  * header at which sd-bus stops: what it reads of such a message besides, it keeps for ever (bus_socket_make_message(), as of systemd
  * 252), be it descriptors. So not all that is allowed is sound: other types, other signatures and unknown fields are not. */
 bool bus_frame_is_sound(const uint8_t *message, size_t n_fds);
+/* Who has sent it, by the message bus, where so much of it is there that this is known; or NULL. The name is the message's. */
+const char *bus_frame_sender(const uint8_t *message, uint64_t size);
 /* The message says that it brings none; where that does not show, it stays as it is. */
 void bus_frame_bring_none(uint8_t *message);

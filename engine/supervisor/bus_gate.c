@@ -234,10 +234,10 @@ static int took(BusGate *g, size_t n)
                 return 0;
         g->load.bytes = g->size;
         const bool sound = g->load.n_fds > 0 && bus_frame_is_sound((const uint8_t *)g->data, g->load.n_fds);
-        /* It is refused, and what it has brought was not for us. */
-        if (g->load.n_fds > 0 && !sound)
+        /* It is refused, and what it has brought was not for us, or is gone. */
+        if ((g->load.n_fds > 0 && !sound) || g->load.refused)
                 bus_frame_bring_none((uint8_t *)g->data);
-        int r = pass(g, g->data, g->size, sound ? g->load.n_fds : 0);
+        int r = pass(g, g->data, g->size, sound && !g->load.refused ? g->load.n_fds : 0);
         forget_data(g);
         return r;
 }
@@ -272,11 +272,11 @@ static int look_again_later(BusGate *g, uint64_t usec)
         return r < 0 ? r : sd_event_source_set_enabled(g->source, SD_EVENT_OFF);
 }
 
-/* There is no porter at this moment. Where there was none for one message on a bus, the next one does not wait for it anew. In the
- * end one client's connection ends; of many, this message goes on without, which sd-bus takes for none. */
+/* There is no porter at this moment. On a bus nobody waits for who has too many; and where there was none for one message, the next one
+ * does not wait for it anew. In the end one client's connection ends; of many, this message goes on without, and is refused. */
 static int do_without(BusGate *g, size_t n, int r, Error *e)
 {
-        if (g->waited < (g->user ? AGAIN_USER : AGAIN_BUS)) {
+        if (g->waited < (g->user ? AGAIN_USER : AGAIN_BUS) && (g->user || r != -EDQUOT)) {
                 error_clear(e);
                 g->waited++;
                 return look_again_later(g, AGAIN_USEC);
@@ -285,6 +285,8 @@ static int do_without(BusGate *g, size_t n, int r, Error *e)
                 return r;
         bus_say_refused(g->link->owner, e);
         error_clear(e);
+        g->load.refused = r == -EDQUOT ? "as many of your messages with descriptors as there may be have not been done with; try again"
+                                       : "no process can take descriptors at this moment; try again";
         ssize_t lost = recv(g->socket, g->data + g->have, n, MSG_DONTWAIT);
         return lost == (ssize_t)n ? took(g, n) : -EIO;
 }
@@ -318,17 +320,18 @@ static void on_took(int error, void *userdata)
                 g->ended(g->link, &e);
 }
 
-/* Each takes the processors its time, which others wait. */
-static int start_porter(BusGate *g, Error *e)
+/* Each takes the processors its time, which others wait. `seen` bytes of the message are there. */
+static int start_porter(BusGate *g, size_t seen, Error *e)
 {
         Porters *porters = supervisor_porters(g->link->owner->supervisor);
         const uint64_t now = monotonic_usec();
+        const uid_t uid = g->user ? g->user->uid : bus_sender_uid(g->link, bus_frame_sender((const uint8_t *)g->data, seen));
 
         if (g->user && g->user->porters_due_usec < now)
                 g->user->porters_due_usec = now;
         if (g->user)
                 g->user->porters_due_usec += PORTER_USEC;
-        return porter_new(porters, g->user ? g->user->uid : PORTER_NOBODY, &g->load.porter, e);
+        return porter_new(porters, uid, !g->user, &g->load.porter, e);
 }
 
 /* Until they are taken, nothing more is looked at. */
@@ -340,7 +343,7 @@ static int let_porter_take(BusGate *g, size_t n, Error *e)
         if (!g->load.porter && due > now + CREDIT_USEC)
                 return look_again_later(g, due - now - CREDIT_USEC);
         if (!g->load.porter)
-                r = start_porter(g, e);
+                r = start_porter(g, g->have + n, e);
         if (r < 0)
                 return do_without(g, n, r, e);
         if ((r = porter_take(g->load.porter, g->socket, n, on_took, g)) < 0)
@@ -424,7 +427,7 @@ Porter *bus_gate_close(BusGate *g)
 
         if (g->socket < 0 || shutdown(g->socket, SHUT_RD) < 0 || ioctl(g->socket, FIONREAD, &unread) < 0 || unread == 0)
                 return NULL;
-        return porter_to_close(supervisor_porters(g->link->owner->supervisor), uid, g->socket);
+        return porter_to_close(supervisor_porters(g->link->owner->supervisor), uid, !g->user, g->socket);
 }
 
 void bus_gate_shut(BusGate *g)

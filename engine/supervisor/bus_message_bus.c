@@ -42,6 +42,9 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error _un
                 return r;
         r = sd_bus_message_get_sender(m) ? bus_sender_find(link, m, &link->client, &e)
                                          : error_set(&e, -EACCES, "a call without a sender");
+        /* Now the bus has said whose it is: he has his own share the next time. */
+        if (r > 0 && link->load->refused)
+                r = error_set(&e, -EDQUOT, "%s", link->load->refused);
         if (r > 0 && link->load->porter)
                 porter_belongs_to(link->load->porter, link->client->user->uid);
         return r < 0 ? bus_sender_refuse(m, &e) : r == 0;

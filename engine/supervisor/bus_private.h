@@ -34,6 +34,7 @@ typedef struct BusLoad {
         uint64_t bytes;
         size_t n_fds;   /* sd-bus has placeholders of them */
         Porter *porter; /* who has them; NULL: nobody any more */
+        const char *refused; /* it has brought some, which nobody has taken: a sentence that says why; or NULL */
 } BusLoad;
 
 /* A connection, and the userdata of everything that is found on it: a peer's own, or that to a message bus, with many
@@ -175,6 +176,8 @@ struct BusSender {
 /* Whose call this is. 1: `*ret`. 0: the bus is asked, and the message comes again when it has answered. Negative errno:
  * for bus_sender_refuse(). */
 int bus_sender_find(BusLink *link, sd_bus_message *message, BusClient **ret, Error *e);
+/* Which user has this name, where the bus has said so; or PORTER_NOBODY. */
+uid_t bus_sender_uid(const BusLink *link, const char *name);
 /* Answers with the error, if an answer is wanted. 1, or a negative errno: nobody else is to look at the message. */
 int bus_sender_refuse(sd_bus_message *message, const Error *e);
 /* What a message has brought that was held and comes again; NULL: it is none. */

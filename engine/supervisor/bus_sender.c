@@ -337,6 +337,14 @@ void bus_senders_free(Bus *bus)
         }
 }
 
+uid_t bus_sender_uid(const BusLink *link, const char *name)
+{
+        const BusSender wanted = {.name = (char *)name};
+        BusSender *const *known = name ? tfind(&wanted, &link->owner->senders, compare_senders) : NULL;
+
+        return known && (*known)->client ? (*known)->client->user->uid : PORTER_NOBODY;
+}
+
 int bus_sender_find(BusLink *link, sd_bus_message *m, BusClient **ret, Error *e)
 {
         const BusSender wanted = {.name = (char *)sd_bus_message_get_sender(m)};

@@ -20,7 +20,7 @@ struct Porter {
         Porter *next;
         Porters *porters;
         uid_t uid;
-        bool of_bus;
+        bool of_bus, of_nobody; /* when it was asked for */
         NurseryRequest request;
         bool unborn; /* it is asked for */
         pid_t pid;   /* 0: unborn, or gone */
@@ -105,13 +105,23 @@ static int on_gone(sd_event_source *source _unused_, const siginfo_t *info _unus
         return 0;
 }
 
-static size_t count(const Porters *porters, uid_t uid)
+/* `times`: there may be so many times as many. */
+static int check_number(const Porters *porters, uid_t uid, bool of_bus, size_t times, Error *e)
 {
-        size_t n = 0;
+        size_t own = 0, bus = 0, nobody = 0;
 
-        for (const Porter *p = porters->list; p; p = p->next)
-                n += uid == PORTER_NOBODY ? p->of_bus : p->uid == uid;
-        return n;
+        for (const Porter *p = porters->list; p; p = p->next) {
+                own += p->uid == uid;
+                bus += p->of_bus;
+                nobody += p->of_nobody;
+        }
+        if (uid != PORTER_NOBODY && own >= times * PORTERS_PER_USER)
+                return error_set(e, -EDQUOT, "%zu messages of user %u with descriptors have not been done with", own, uid);
+        if (of_bus && bus >= times * PORTERS_OF_BUS)
+                return error_set(e, -EBUSY, "%zu messages with descriptors have not been done with", bus);
+        if (uid == PORTER_NOBODY && nobody >= times * PORTERS_OF_NOBODY)
+                return error_set(e, -EDQUOT, "%zu messages with descriptors, of users that were not known, have not been done with", nobody);
+        return 0;
 }
 
 size_t porters_fds(const Porters *porters, uid_t uid)
@@ -185,13 +195,12 @@ static void on_born(pid_t pid, void *userdata)
                 tell(p, (const char *)&answer, sizeof answer);
 }
 
-static int start(Porters *porters, uid_t uid, int kept, size_t most, Porter **ret, Error *e)
+static int start(Porters *porters, uid_t uid, bool of_bus, int kept, Porter **ret, Error *e)
 {
-        int wires[2];
+        int wires[2], r = check_number(porters, uid, of_bus, kept < 0 ? 1 : 2, e);
 
-        if (count(porters, uid) >= most)
-                return error_set(e, -EDQUOT, "%zu messages with descriptors have not been done with%s", most,
-                                 uid == PORTER_NOBODY ? "" : ", all of one user");
+        if (r < 0)
+                return r;
         Porter *p = calloc(1, sizeof *p);
         if (!p)
                 return error_oom(e);
@@ -202,13 +211,14 @@ static int start(Porters *porters, uid_t uid, int kept, size_t most, Porter **re
         *p = (Porter){.next = porters->list,
                       .porters = porters,
                       .uid = uid,
-                      .of_bus = uid == PORTER_NOBODY,
+                      .of_bus = of_bus,
+                      .of_nobody = uid == PORTER_NOBODY,
                       .request = {.born = on_born, .userdata = p},
                       .unborn = true,
                       .wire = wires[0],
                       .kept = -1};
         porters->list = p;
-        int r = nursery_ask(porters->nursery, &p->request, wires[1], e);
+        r = nursery_ask(porters->nursery, &p->request, wires[1], e);
         close(wires[1]);
         if (r < 0) {
                 forget(p);
@@ -219,18 +229,17 @@ static int start(Porters *porters, uid_t uid, int kept, size_t most, Porter **re
         return 0;
 }
 
-int porter_new(Porters *porters, uid_t uid, Porter **ret, Error *e)
+int porter_new(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e)
 {
-        return start(porters, uid, -1, uid == PORTER_NOBODY ? PORTERS_OF_BUS : PORTERS_PER_USER, ret, e);
+        return start(porters, uid, of_bus, -1, ret, e);
 }
 
-Porter *porter_to_close(Porters *porters, uid_t uid, int socket)
+Porter *porter_to_close(Porters *porters, uid_t uid, bool of_bus, int socket)
 {
-        const size_t most = 2 * (uid == PORTER_NOBODY ? (size_t)PORTERS_OF_BUS : PORTERS_PER_USER);
         _cleanup_close_ int kept = fcntl(socket, F_DUPFD_CLOEXEC, 3);
         Porter *p;
 
-        if (kept < 0 || start(porters, uid, kept, most, &p, NULL) < 0)
+        if (kept < 0 || start(porters, uid, of_bus, kept, &p, NULL) < 0)
                 return NULL;
         take_fd(kept);
         return p;

@@ -19,8 +19,9 @@
 typedef struct Porters Porters;
 typedef struct Porter Porter;
 
-#define PORTERS_PER_USER 128 /* on sockets of their own */
-#define PORTERS_OF_BUS 512   /* of a connection with many users */
+#define PORTERS_PER_USER 128 /* twice as many with those to close */
+#define PORTERS_OF_BUS 512   /* of a connection with many users; the same holds */
+#define PORTERS_OF_NOBODY 256 /* of those, such as took a message before it was known whose it is: others are left for users that are known */
 #define PORTER_NOBODY ((uid_t)-1)
 
 /* Copies go to the directory, and are counted; all are borrowed (copies.h). -ENOENT and others: no process can be had for them. */
@@ -31,11 +32,12 @@ Porters *porters_free(Porters *porters);
 /* How many descriptors porters of this user have that are still wanted. */
 size_t porters_fds(const Porters *porters, uid_t uid);
 
-/* Asks for one; PORTER_NOBODY: whose message it is, is not known yet. -EDQUOT too many have not ended; -EAGAIN and others: no process
- * can be had at this moment. */
-int porter_new(Porters *porters, uid_t uid, Porter **ret, Error *e);
+/* Asks for one; PORTER_NOBODY: whose message it is, is not known yet, since it comes over a message bus. -EDQUOT too many of this user
+ * have not ended, or of messages of which that was not known; -EBUSY too many over the bus; -EAGAIN and others: no process can be had
+ * at this moment. */
+int porter_new(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e);
 /* For a socket with descriptors that nobody has taken: freed after our own closing of it, it is who closes it last. NULL: none. */
-Porter *porter_to_close(Porters *porters, uid_t uid, int socket);
+Porter *porter_to_close(Porters *porters, uid_t uid, bool of_bus, int socket);
 /* Nobody needs it: it is ended, and nothing is heard of it any more. Returns NULL. */
 Porter *porter_free(Porter *porter);
 DEFINE_CLEANUP(Porter, porter_free)

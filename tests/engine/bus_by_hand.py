@@ -71,10 +71,13 @@ class Bus(wire.Connection):
                 return m
 
     def is_root(self, name):
+        self.is_user(name, 0)
+
+    def is_user(self, name, uid):
         """Tells who somebody is."""
         serial = next(serial for serial, asked in self.asked if asked == name)
         self.asked.remove((serial, name))
-        self.put(wire.RETURN, DRIVER, {5: ("u", serial)}, "a{sv}", [("UnixUserID", ("u", 0))])
+        self.put(wire.RETURN, DRIVER, {5: ("u", serial)}, "a{sv}", [("UnixUserID", ("u", uid))])
 
     def is_gone(self, name):
         fields = {1: ("o", "/org/freedesktop/DBus"), 2: ("s", DRIVER), 3: ("s", "NameOwnerChanged")}

@@ -12,6 +12,7 @@ setup_file() {
         # So few bytes are an end that is reached soon.
         mkdir "$BATS_FILE_TMPDIR/tenants"
         echo '{"users": ["root"], "limits": {"input_bytes": "64M"}}' > "$BATS_FILE_TMPDIR/tenants/root.json"
+        echo '{"users": ["bin"]}' > "$BATS_FILE_TMPDIR/tenants/bin.json"
         echo "{\"tenants_directory\": \"$BATS_FILE_TMPDIR/tenants\", \"clients\": {\"memory\": \"32M\"}}" > "$BATS_FILE_TMPDIR/skepd.json"
         start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
 }

@@ -20,6 +20,7 @@ TRUE = json.dumps({"command": ["true"], "policy": "strict"})
 LIMIT = "org.freedesktop.DBus.Error.LimitsExceeded"
 BAD = "org.skep.Engine1.Error.BadSpec"
 deaf = []
+MANYS, ROOTS = ":1.50", ":2."  # names that stay on the bus
 
 
 def is_served():
@@ -118,6 +119,34 @@ class Sender:
     def leave(self):
         self.bus.is_gone(self.name)
 
+    def is_refused(self, name, uid, fds):
+        """Whether that is because of what it brings."""
+        serial = self.bus.call_from(name, "Submit", "sa(sh)", "{", [("a", 0)], fds=fds)
+        while True:
+            m = self.bus.message()
+            if m and m.fields.get(5) == serial:
+                assert m.error == BAD or "not been done with; try again" in m.body[0], m.body
+                if name != MANYS and not name.startswith(ROOTS):
+                    self.bus.is_gone(name)
+                return m.error == LIMIT
+            if name in [asked for _, asked in self.bus.asked]:
+                self.bus.is_user(name, uid)
+
+
+def take_many(who, fds):
+    """Another user of the bus, once it is known who that is; and then by a name that the engine does not know yet, each time."""
+    taken = 0
+    while not who.is_refused(MANYS, 2, fds):
+        taken += 1
+    assert taken == 128, taken
+    is_served()
+    # Who was not known has to try again, and then has what others have left him. (Sockets that have lingered may have left room meanwhile.)
+    while not who.is_refused(f":1.{1000 + taken}", 2, fds) or not who.is_refused(f"{ROOTS}{taken}", 0, fds):
+        taken += 1
+    assert taken <= 128 + 256, taken
+    assert not who.is_refused(f"{ROOTS}{taken}", 0, fds)
+    is_served()
+
 
 def go():
     fds = [os.open(path, os.O_RDONLY) for _ in range(40)]
@@ -193,6 +222,8 @@ def go():
         assert not who.call("Submit", "sa(sh)", TRUE, []).error
         has_none()
     else:
+        take_many(who, fds[:1])
+        check()
         # A bus that sends what is no message is left, with what has come and was not read.
         s = lingering()
         os.kill(pid, signal.SIGSTOP)

@@ -30,6 +30,23 @@ static void look_at_fields(const uint8_t *message, size_t size)
         free(copy);
 }
 
+/* Whose it is, is found in what has come of it alone. */
+static void look_at_sender(const uint8_t *message, size_t size)
+{
+        const size_t sizes[] = {size, size / 2, BUS_FRAME_HEADER_BYTES};
+
+        for (size_t i = 0; i < 3; i++) {
+                uint8_t *part = malloc(sizes[i] ? sizes[i] : 1);
+                if (!part)
+                        return;
+                memcpy(part, message, sizes[i]);
+                const char *sender = bus_frame_sender(part, sizes[i]);
+                if (sender && !memchr(sender, 0, (size_t)(part + sizes[i] - (const uint8_t *)sender)))
+                        abort();
+                free(part);
+        }
+}
+
 /* Messages one behind the other, as they come over a socket: the next one begins where the one before ends. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -50,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 if (bytes > size - at)
                         return 0;
                 look_at_fields(header, bytes);
+                look_at_sender(header, bytes);
                 at += bytes;
         }
         return 0;

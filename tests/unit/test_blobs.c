@@ -74,7 +74,7 @@ static Porter *hand_over(int fd)
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         ck_assert_int_ge(send_message(pair[0], "x", 1, &fd, 1), 0);
-        assert_ok(porter_new(blobs_porters(blobs), 0, &porter, &e), &e);
+        assert_ok(porter_new(blobs_porters(blobs), 0, false, &porter, &e), &e);
         ck_assert_int_ge(porter_take(porter, pair[1], 1, on_taken, &error), 0);
         until_done();
         ck_assert_int_eq(error, 0);
@@ -267,9 +267,9 @@ START_TEST(test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         ck_assert_int_ge(send_message(pair[0], "x", 1, &pair[0], 1), 0);
         ck_assert_int_eq(kill(find_nursery(), SIGSTOP), 0);
-        assert_ok(porter_new(blobs_porters(blobs), 0, &porter, &e), &e);
-        assert_ok(porter_new(blobs_porters(blobs), 0, &unwanted, &e), &e);
-        closer = porter_to_close(blobs_porters(blobs), 0, pair[0]);
+        assert_ok(porter_new(blobs_porters(blobs), 0, false, &porter, &e), &e);
+        assert_ok(porter_new(blobs_porters(blobs), 0, false, &unwanted, &e), &e);
+        closer = porter_to_close(blobs_porters(blobs), 0, false, pair[0]);
         ck_assert_ptr_nonnull(closer);
         ck_assert_int_ge(porter_take(porter, pair[1], 1, on_taken, &error), 0);
         porter_free(unwanted);
@@ -304,6 +304,38 @@ START_TEST(test_a_nursery_has_nothing_of_who_starts_it)
 }
 END_TEST
 
+static void ask(uid_t uid, bool of_bus, unsigned n, int refused)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Porter *porter;
+
+        for (unsigned i = 0; i < n; i++) {
+                int r;
+                while ((r = porter_new(blobs_porters(blobs), uid, of_bus, &porter, &e)) == -EAGAIN)
+                        ck_assert_int_ge(sd_event_run(event, 10000), 0);
+                assert_ok(r, &e);
+        }
+        if (refused)
+                ck_assert_int_eq(porter_new(blobs_porters(blobs), uid, of_bus, &porter, &e), refused);
+}
+
+START_TEST(test_no_user_has_all_porters_of_a_message_bus)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Porter *porter;
+
+        ask(5, true, PORTERS_PER_USER, -EDQUOT);
+        ask(5, false, 0, -EDQUOT);
+        /* Nor by messages of which it is not yet known that they are his. */
+        assert_ok(porter_new(blobs_porters(blobs), PORTER_NOBODY, true, &porter, &e), &e);
+        porter_belongs_to(porter, 5);
+        ask(PORTER_NOBODY, true, PORTERS_OF_NOBODY - 1, -EDQUOT);
+        ask(6, true, PORTERS_OF_BUS - PORTERS_PER_USER - PORTERS_OF_NOBODY, 0);
+        ask(7, true, 0, -EBUSY);
+        ask(7, false, 1, 0);
+}
+END_TEST
+
 Suite *blobs_suite(void)
 {
         Suite *suite = suite_create("blobs");
@@ -316,6 +348,7 @@ Suite *blobs_suite(void)
         tcase_add_test(tests, test_copies_at_the_same_time_have_the_room_of_their_tenant_together);
         tcase_add_test(tests, test_a_nursery_that_is_killed_is_replaced_and_its_porters_go_on);
         tcase_add_test(tests, test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again);
+        tcase_add_test(tests, test_no_user_has_all_porters_of_a_message_bus);
         tcase_add_test(tests, test_a_nursery_has_nothing_of_who_starts_it);
         suite_add_tcase(suite, tests);
         return suite;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/supervisor/bus_address.h"
+#include "engine/supervisor/bus_frame.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -83,6 +84,36 @@ START_TEST(test_an_address_is_connected_to)
 }
 END_TEST
 
+/* A call, without its body; or what has another field in the place of the sender. Returns the size of its header. */
+static size_t make_message(uint8_t *ret, bool with_sender)
+{
+        uint8_t fields[] = {7, 1, 's', 0, 5, 0, 0, 0, ':', '1', '.', '4', '2', 0, 0, 0};
+        const uint8_t path[] = {1, 1, 'o', 0, 2, 0, 0, 0, '/', 'a', 0};
+        const uint8_t header[] = {'l', 1, 0, 1, 4, 0, 0, 0, 1, 0, 0, 0, sizeof fields + sizeof path, 0, 0, 0};
+
+        if (!with_sender)
+                fields[0] = 6;
+        memset(ret, 0, 100);
+        memcpy(ret, header, sizeof header);
+        memcpy(ret + sizeof header, fields, sizeof fields);
+        memcpy(ret + sizeof header + sizeof fields, path, sizeof path);
+        return sizeof header + sizeof fields + (sizeof path + 7) / 8 * 8;
+}
+
+START_TEST(test_the_sender_of_a_message_is_known_when_its_fields_are_there)
+{
+        uint8_t message[100];
+        const size_t size = make_message(message, true);
+
+        ck_assert_str_eq(bus_frame_sender(message, size + 4), ":1.42");
+        ck_assert_str_eq(bus_frame_sender(message, size), ":1.42");
+        for (size_t n = 0; n < size; n++)
+                ck_assert_ptr_null(bus_frame_sender(message, n));
+        make_message(message, false);
+        ck_assert_ptr_null(bus_frame_sender(message, size + 4));
+}
+END_TEST
+
 Suite *bus_suite(void)
 {
         Suite *suite = suite_create("bus");
@@ -90,6 +121,7 @@ Suite *bus_suite(void)
 
         tcase_add_checked_fixture(tests, set_up, tear_down);
         tcase_add_loop_test(tests, test_an_address_is_connected_to, 0, ELEMENTS(cases));
+        tcase_add_test(tests, test_the_sender_of_a_message_is_known_when_its_fields_are_there);
         suite_add_tcase(suite, tests);
         return suite;
 }
