@@ -42,6 +42,7 @@ struct BusGate {
         size_t taking;           /* so many bytes by a porter, at this moment */
         sd_event_source *again;  /* there was none: so many times already */
         unsigned waited;
+        bool has_turn; /* a porter is due for this message, now or after a while */
         BusLoad load;
 };
 
@@ -320,28 +321,41 @@ static void on_took(int error, void *userdata)
                 g->ended(g->link, &e);
 }
 
-/* Each takes the processors its time, which others wait. `seen` bytes of the message are there. */
+/* Each porter takes the processors its time, which others wait: how long it is until this message has its turn among those of its user. */
+static uint64_t await_turn(BusGate *g)
+{
+        const uint64_t now = monotonic_usec(), earliest = now - CREDIT_USEC;
+
+        if (!g->user || g->has_turn)
+                return 0;
+        if (g->user->porters_due_usec < earliest)
+                g->user->porters_due_usec = earliest;
+        const uint64_t due = g->user->porters_due_usec;
+        g->user->porters_due_usec += PORTER_USEC;
+        g->has_turn = true;
+        return due > now ? due - now : 0;
+}
+
+/* `seen` bytes of the message are there. */
 static int start_porter(BusGate *g, size_t seen, Error *e)
 {
         Porters *porters = supervisor_porters(g->link->owner->supervisor);
-        const uint64_t now = monotonic_usec();
         const uid_t uid = g->user ? g->user->uid : bus_sender_uid(g->link, bus_frame_sender((const uint8_t *)g->data, seen));
+        int r = porter_new(porters, uid, !g->user, &g->load.porter, e);
 
-        if (g->user && g->user->porters_due_usec < now)
-                g->user->porters_due_usec = now;
-        if (g->user)
-                g->user->porters_due_usec += PORTER_USEC;
-        return porter_new(porters, uid, !g->user, &g->load.porter, e);
+        if (r >= 0)
+                g->has_turn = false;
+        return r;
 }
 
 /* Until they are taken, nothing more is looked at. */
 static int let_porter_take(BusGate *g, size_t n, Error *e)
 {
-        const uint64_t now = monotonic_usec(), due = g->user ? g->user->porters_due_usec : 0;
+        const uint64_t wait_usec = g->load.porter ? 0 : await_turn(g);
         int r = 0;
 
-        if (!g->load.porter && due > now + CREDIT_USEC)
-                return look_again_later(g, due - now - CREDIT_USEC);
+        if (wait_usec > 0)
+                return look_again_later(g, wait_usec);
         if (!g->load.porter)
                 r = start_porter(g, g->have + n, e);
         if (r < 0)
