@@ -4,10 +4,10 @@
  * succeeded in that time, is not run, but has the other's report and output (the same files, by hard links; but copies,
  * where somebody has opened a file before, to watch it).
  *
- * The same is what has the same digest: of everything that the run order says, and of the state of the root that it
- * would run over, as far as one can tell that from its packages. What a job had from those that it ran after is known
- * by the job that made it. A result that came from the cache counts as the one that it came from, so that whole chains
- * are found again.
+ * The same is what has the same digest: of everything that the run order says, in whatever order that was named, and of
+ * the state of the root that it would run over, as far as one can tell that from its packages. What a job had from those
+ * that it ran after is known by the job that made it. A result that came from the cache counts as the one that it came
+ * from, so that whole chains are found again.
  *
  * Jobs that are the same and wait at the same time: the first leads, the others follow it outside of the queue. When it
  * has succeeded, they have its result; when not, the next of them leads. */
@@ -95,41 +95,64 @@ static int compare_texts(const void *a, const void *b)
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Where the order has no meaning. */
+static int pack_sorted(Packer *p, char *const *texts)
+{
+        _cleanup_strv_ char **sorted = NULL;
+
+        if (strv_copy(texts, &sorted) < 0)
+                return -ENOMEM;
+        if (sorted)
+                qsort(sorted, strv_length(sorted), sizeof *sorted, compare_texts);
+        pack_strings(p, sorted);
+        return 0;
+}
+
 static const char *origin_of(const Job *job)
 {
         return job->origin ? job->origin : job->id.text;
 }
 
-static int make_digest(const Supervisor *s, Job *job, char ret[static DIGEST_HEX_SIZE])
+/* Each is a file of its name, whichever was named first. */
+static int pack_inputs(Packer *p, const Job *source)
 {
-        _cleanup_packer_ Packer p = {0};
-        _cleanup_strv_ char **environment = NULL;
-        const JobSpec *spec = &job->spec;
-        const Job *source = array_source(job);
+        _cleanup_strv_ char **inputs = NULL;
 
-        int r = pack_root(&p, job->policy, NULL);
-        if (r < 0 || strv_copy(spec->environment, &environment) < 0)
-                return r < 0 ? r : -ENOMEM;
-        if (environment)
-                qsort(environment, strv_length(environment), sizeof *environment, compare_texts);
-        pack_string(&p, job->tenant->name);
-        pack_string(&p, jail_policy_digest(job->policy));
-        pack_strings(&p, spec->command);
-        pack_strings(&p, environment);
-        pack_string(&p, spec->working_directory);
-        pack_string(&p, spec->stdin_text);
-        pack_strings(&p, spec->labels);
-        pack_bytes(&p, &spec->limits, sizeof spec->limits);
-        pack_string(&p, job->member ? job->id.text + ID_LENGTH : NULL);
-        for (size_t i = 0; i < source->n_inputs; i++) {
-                pack_string(&p, source->inputs[i].name);
-                pack_string(&p, source->inputs[i].blob);
-        }
+        for (size_t i = 0; i < source->n_inputs; i++)
+                if (strv_addf(&inputs, "%s=%s", source->inputs[i].name, source->inputs[i].blob) < 0)
+                        return -ENOMEM;
+        return pack_sorted(p, inputs);
+}
+
+static int pack_after(Packer *p, const Supervisor *s, const JobSpec *spec)
+{
+        _cleanup_strv_ char **after = NULL;
+
         for (size_t i = 0; i < spec->n_after; i++) {
                 const Job *parent = job_table_get(&s->jobs, spec->after[i].id);
-                pack_string(&p, spec->after[i].name);
-                pack_string(&p, parent ? origin_of(parent) : NULL);
+                if (strv_addf(&after, "%s=%s", spec->after[i].name, parent ? origin_of(parent) : "") < 0)
+                        return -ENOMEM;
         }
+        return pack_sorted(p, after);
+}
+
+static int make_digest(const Supervisor *s, const Job *job, char ret[static DIGEST_HEX_SIZE])
+{
+        _cleanup_packer_ Packer p = {0};
+        const JobSpec *spec = &job->spec;
+        int r = pack_root(&p, job->policy, NULL);
+
+        pack_string(&p, job->tenant->name);
+        pack_string(&p, jail_policy_digest(job->policy));
+        pack_number(&p, s->config->allow_missing);
+        pack_strings(&p, spec->command);
+        pack_string(&p, spec->working_directory);
+        pack_string(&p, spec->stdin_text);
+        pack_bytes(&p, &spec->limits, sizeof spec->limits);
+        pack_string(&p, job->member ? job->id.text + ID_LENGTH : NULL);
+        if (r < 0 || (r = pack_sorted(&p, spec->environment)) < 0 || (r = pack_sorted(&p, spec->labels)) < 0 ||
+            (r = pack_inputs(&p, array_source(job))) < 0 || (r = pack_after(&p, s, spec)) < 0)
+                return r;
         if (p.failed)
                 return -ENOMEM;
         digest_hex(p.data, p.size, ret);

@@ -78,8 +78,11 @@ origin() { # keys of the job, further options
                 [ "$(origin "$other")" = "$id" ]
         done
         run ! grep -qx "$first" seen
-        # Not what it is called or how it is run, nor the order of the environment.
+        # Not what it is called or how it is run, nor the order of what has none.
         [ "$(origin "$base, \"environment\": {\"B\": \"2\", \"A\": \"1\"}")" = "$(sed -n 4p seen)" ]
+        labelled=$(origin "$base, \"labels\": [\"l\", \"m\"]")
+        [ "$labelled" != "$(sed -n 7p seen)" ]
+        [ "$(origin "$base, \"labels\": [\"m\", \"l\"]")" = "$labelled" ]
         [ "$(origin "$base, \"name\": \"n\", \"meta\": {\"a\": 1}, \"retry\": {\"attempts\": 1}")" = "$first" ]
 }
 
@@ -91,7 +94,34 @@ origin() { # keys of the job, further options
         first=$(origin "$spec" --input f=a)
         [ "$(origin "$spec" --input f=b)" = "$first" ]
         [ "$(origin "$spec" --input f=c)" != "$first" ]
-        [ "$(origin "$spec" --input f=b --input g=b)" != "$first" ]
+        two=$(origin "$spec" --input f=b --input g=c)
+        [ "$two" != "$first" ]
+        [ "$(origin "$spec" --input g=c --input f=b)" = "$two" ]
+        [ "$(origin "$spec" --input g=b --input f=c)" != "$two" ]
+}
+
+@test "what it runs after counts by its name, in whatever order it stands" {
+        parents=$(printf '%s\n' '{"command": ["true"], "labels": ["a"]}' '{"command": ["true"], "labels": ["b"]}' | ctl submit -)
+        ctl wait $parents
+        read -r -d '' a b <<< "$parents" || true
+        spec='"command": ["ls", "/input"]'
+        first=$(origin "$spec, \"after\": {\"x\": \"$a\", \"y\": \"$b\"}")
+        [ "$(origin "$spec, \"after\": {\"y\": \"$b\", \"x\": \"$a\"}")" = "$first" ]
+        [ "$(origin "$spec, \"after\": {\"x\": \"$b\", \"y\": \"$a\"}")" != "$first" ]
+}
+
+@test "a result that was made without a layer is none where that is demanded" {
+        spec='"command": ["true"], "labels": ["layers"]'
+        first=$(origin "$spec")
+        for layer in landlock io memory; do [[ ,$MISSING, == *,$layer,* ]] || break; done
+        also=$MISSING${MISSING:+,}$layer
+        stop_engine
+        start_engine --drain 0s --allow-missing="$also"
+        without=$(origin "$spec")
+        [ "$without" != "$first" ]
+        [ "$(origin "$spec")" = "$without" ]
+        restart_engine
+        [ "$(origin "$spec")" = "$first" ]
 }
 
 @test "what failed is run again, and so is what is too old" {
