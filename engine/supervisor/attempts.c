@@ -159,6 +159,7 @@ static bool on_claimed(PoolWorker *worker, const WorkerAttempt *a, void *userdat
         job->worker = worker;
         job->started_usec = a->started_usec;
         job->requeueing |= requeued;
+        cache_lead(s, job);
         /* That it is to be cancelled is written down already. */
         if (!job->cancelling)
                 store_update(s->store, job, job->requeueing ? JOB_QUEUED : job->state, NULL, NULL, NULL);

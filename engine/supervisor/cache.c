@@ -314,6 +314,21 @@ static bool renew_digest(Supervisor *s, Job *job)
         return job->digest;
 }
 
+void cache_lead(Supervisor *s, Job *job)
+{
+        CacheEntry *entry = job->digest ? find_or_make_entry(s, job) : NULL;
+        Job *before = entry ? entry->leader : NULL;
+
+        if (!entry || before == job || (before && job_state_runs(before->state)))
+                return;
+        entry->leader = job;
+        if (!before || !before->in_queue)
+                return;
+        queue_remove(&s->queue, before);
+        TAILQ_INSERT_HEAD(&entry->followers, before, queue);
+        before->follows = true;
+}
+
 bool cache_enter(Supervisor *s, Job *job)
 {
         if (!job->spec.cache_usec || !job->policy || !renew_digest(s, job))
@@ -336,7 +351,7 @@ void cache_settled(Supervisor *s)
 {
         for (size_t i = 0; i < s->jobs.n; i++) {
                 Job *job = s->jobs.jobs[i];
-                const CacheEntry *entry = job->in_queue ? find_entry(s, job) : NULL;
+                const CacheEntry *entry = job->in_queue || job->follows ? find_entry(s, job) : NULL;
                 if (!entry || !entry->origin)
                         continue;
                 queue_remove(&s->queue, job);

@@ -172,6 +172,8 @@ int cache_check(const Job *job, Error *e);
 /* A job is about to wait for its start: true when it does not have to, since it has a result (and has ended), or follows one
  * that is the same. */
 bool cache_enter(Supervisor *supervisor, Job *job);
+/* A job runs, of which nobody knew when those that are the same came: they follow it. */
+void cache_lead(Supervisor *supervisor, Job *job);
 /* A job does not follow another any more; nor do others follow it. */
 void cache_unfollow(Supervisor *supervisor, Job *job);
 void cache_leave(Supervisor *supervisor, Job *job);

@@ -251,6 +251,7 @@ int supervisor_admit(Supervisor *s, Job *job)
                 supervisor_enter_queue(s, job);
         } else if (job->state == JOB_STARTING || job->state == JOB_RUNNING) {
                 take_room(s, job);
+                cache_lead(s, job);
         }
         set_timers(s, job);
         if (s->events)

@@ -28,6 +28,16 @@ origin() { # keys of the job, further options
         field "$id" 'job["report"].get("cached_from", job["id"])'
 }
 
+# The next engine sees a database of packages that can be changed: "packages", here.
+with_own_packages() {
+        local database
+        database=$(ls /var/lib/dpkg/status /usr/lib/sysimage/rpm/rpmdb.sqlite /var/lib/rpm/rpmdb.sqlite 2>/dev/null | head -1)
+        cp "$database" packages
+        stop_engine
+        export PREPARE="mount --bind '$PWD/packages' '$database'"
+        start_engine --drain 0s
+}
+
 @test "the same job is not run again, and has the result of the first" {
         spec='"command": ["sh", "-c", "date +%N; echo err >&2; date +%N > /output/f"]'
         first=$(ctl submit - <<< "{\"cache\": \"1h\", $spec}")
@@ -210,14 +220,14 @@ origin() { # keys of the job, further options
 }
 
 @test "one that is queued again while the same has succeeded has its result, and the report of its attempt" {
+        with_own_packages
         spec='{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ne 2 ] || sleep 60; sleep 1"], "cache": "1h", "labels": ["requeued"]}'
         first=$(ctl submit - <<< "$spec")
         reach "$first" running
         ctl requeue "$first"
         for i in $(seq 100); do [ "$(field "$first" 'job["state"], job["attempt"]')" = "running 2" ] && break; sleep 0.1; done
-        # The next supervisor lets another run beside it.
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
-        start_engine --drain 0s
+        # Over another root it is another one, and runs beside it.
+        touch packages
         second=$(ctl submit - <<< "$spec")
         ctl wait "$second"
         ctl requeue "$first"
@@ -225,6 +235,40 @@ origin() { # keys of the job, further options
         [ "$(field "$first" 'job["attempt"], job["report"]["cached_from"]')" = "3 $second" ]
         reports=$(sqlite3 "$state/jobs.db" "SELECT attempt, report ->> 'reason' FROM attempts WHERE job = '$first' ORDER BY attempt")
         [ "$reports" = $'1|cancelled\n2|cancelled\n3|exited' ]
+        unset PREPARE
+        restart_engine
+}
+
+@test "one that runs on under the next supervisor is waited for by those that are the same" {
+        spec='{"command": ["sh", "-c", "sleep 5; date +%N"], "cache": "1h", "labels": ["next"]}'
+        first=$(ctl submit - <<< "$spec")
+        reach "$first" running
+        ahead=$(ctl submit - <<< "$spec")
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        start_engine --drain 0s
+        behind=$(ctl submit - <<< "$spec")
+        for id in "$ahead" "$behind"; do
+                [[ $(field "$id" 'job["state"], job["waiting"]') == "queued for a job that is the same"* ]]
+        done
+        ctl wait "$first" "$ahead" "$behind"
+        for id in "$ahead" "$behind"; do
+                [ "$(field "$id" 'job["report"].get("cached_from")')" = "$first" ]
+        done
+        # Also where that it was started had not been written down, and another one stands before it.
+        spec='{"command": ["sh", "-c", "sleep 5; date +%N"], "cache": "1h", "labels": ["next", "two"]}'
+        ctl pause
+        ahead=$(ctl submit - <<< "$spec")
+        ctl hold "$ahead"
+        ctl resume
+        first=$(ctl submit - <<< "$spec")
+        reach "$first" running
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        sqlite3 "$state/jobs.db" "UPDATE jobs SET state = 'queued', attempt = 0 WHERE id = '$first'; UPDATE jobs SET held = 0 WHERE id = '$ahead'"
+        start_engine --drain 0s
+        ctl wait "$first" "$ahead"
+        [ "$(field "$first" 'job["attempt"], job["report"]["cached"]')" = "1 False" ]
+        [ "$(field "$ahead" 'job["report"].get("cached_from")')" = "$first" ]
 }
 
 @test "what a worker runs without the supervisor's knowledge gets no result from the cache, and spoils none" {
@@ -302,11 +346,7 @@ origin() { # keys of the job, further options
 }
 
 @test "one that the root has changed under holds up none that is the same" {
-        database=$(ls /var/lib/dpkg/status /usr/lib/sysimage/rpm/rpmdb.sqlite /var/lib/rpm/rpmdb.sqlite 2>/dev/null | head -1)
-        cp "$database" packages
-        stop_engine
-        export PREPARE="mount --bind '$PWD/packages' '$database'"
-        start_engine --drain 0s
+        with_own_packages
         spec='{"command": ["sh", "-c", "sleep 4; date +%N"], "cache": "1h", "labels": ["root"], "retry": {"backoff": "0s"}}'
         for how in requeued lost; do
                 one=$(ctl submit - <<< "$spec")
