@@ -102,9 +102,10 @@ static void on_reported(PoolWorker *worker, const char *id, uint64_t attempt, co
 /* Its worker may have been packing what it has left. */
 static void lose(Supervisor *s, Job *job, const char *why, const char *worker)
 {
+        const JailReason reason = job->cancelling ? JAIL_CANCELLED : JAIL_LOST;
+
         output_drop_files(s->outputs, &job->id, job->attempt);
-        supervisor_attempt_failed(s, job, JAIL_LOST,
-                                  job_report_own(job, job->cancelling ? JAIL_CANCELLED : JAIL_LOST, why, worker));
+        supervisor_attempt_failed(s, job, reason, job_report_own(job, reason, why, worker));
 }
 
 static void on_lost(PoolWorker *worker, void *userdata)

@@ -222,7 +222,7 @@ void supervisor_attempt_failed(Supervisor *s, Job *job, JailReason reason, char 
         job->failures += !requeued;
         if (!requeued && (job->cancelling || !(job->spec.retry.on & (1U << reason)) ||
                           job->failures >= job->spec.retry.attempts)) {
-                supervisor_finish(s, job, job->cancelling ? JOB_CANCELLED : JOB_FAILED, report);
+                supervisor_finish(s, job, reason == JAIL_CANCELLED ? JOB_CANCELLED : JOB_FAILED, report);
                 return;
         }
         if (!supervisor_set_state(s, job, JOB_BACKOFF)) {

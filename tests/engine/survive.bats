@@ -102,6 +102,20 @@ workers() { # of this state directory, whoever has started them
         ctl run -- true < /dev/null
 }
 
+@test "a job that has ended by itself when it is cancelled has the state that it then had, and is not tried again" {
+        for code in 3 0; do
+                id=$(ctl submit - <<< "{\"command\": [\"sh\", \"-c\", \"sleep 1; exit $code\"], \"retry\": {\"attempts\": 3, \"on\": [\"exited\"]}}")
+                reach "$id" running
+                kill -STOP $(workers)
+                sleep 2
+                ctl cancel "$id"
+                kill -CONT $(workers)
+                run ctl wait "$id"
+                [ "$(field "$id" 'job["attempt"], job["report"]["reason"], job["report"]["exit_code"]')" = "1 exited $code" ]
+                [ "$(field "$id" 'job["state"]')" = "$([ $code = 0 ] && echo succeeded || echo failed)" ]
+        done
+}
+
 @test "who copies inputs for a supervisor that is killed ends with it, and leaves nothing beside the next one" {
         truncate -s 256M big
         echo small > small
