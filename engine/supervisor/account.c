@@ -71,8 +71,10 @@ static void set_output(Job *job, uint64_t bytes)
 
         tenant->output_bytes += bytes - job->account.output_bytes;
         job->account.output_bytes = bytes;
-        if (tenant_has_output_room(tenant) != had_room)
-                queue_tenant_changed(&job->supervisor->queue, tenant, monotonic_usec());
+        if (tenant_has_output_room(tenant) == had_room)
+                return;
+        queue_tenant_changed(&job->supervisor->queue, tenant, monotonic_usec());
+        scaling_counts(job->supervisor->scaling);
 }
 
 void account_add_output(Job *job, uint64_t bytes)

@@ -159,11 +159,20 @@ static void end_reservation(Queue *q)
         q->beside = (Demand){0};
 }
 
+static void count_startable(Queue *q, Tenant *t, bool any)
+{
+        uint64_t more = any ? t->rules.limits.running - t->share.running : 0, n = t->share.n_jobs < more ? t->share.n_jobs : more;
+
+        q->n_startable += n - t->share.n_startable;
+        t->share.n_startable = n;
+}
+
 /* In the heap, or not, as it is now to be. */
 static int settle(Queue *q, Tenant *t)
 {
         bool belongs = t->share.n_jobs > 0 && t->share.running < t->rules.limits.running && tenant_has_output_room(t);
 
+        count_startable(q, t, belongs);
         if (!belongs && t->share.place > 0)
                 heap_take(q, t);
         if (!belongs && q->reserved && q->reserved->tenant == t)

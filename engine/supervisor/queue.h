@@ -18,6 +18,7 @@ typedef struct Share {
         JobLine *jobs;        /* by priority; made with the first job */
         uint64_t present[2];  /* a bit for each priority that has jobs */
         size_t n_jobs;
+        uint64_t n_startable;  /* of them: as many as it may run beside those that run */
         size_t place;          /* in the heap, from 1; 0: it is not there */
         uint64_t entered;      /* a serial number of when it came to the heap */
         bool fresh;            /* it came with no more used than the others, and was not served since */
@@ -42,6 +43,7 @@ typedef struct Queue {
         Resources resources;
         struct Tenant **heap; /* those that have jobs here, and may start one more */
         size_t n, room;
+        uint64_t n_startable; /* jobs that wait for room and workers alone, and for nothing of their tenants' */
         uint64_t serial;
         uint64_t refreshed_usec;
         double virtual_usec;        /* how far those that wait have come */

@@ -62,7 +62,7 @@ void scaling_ended(Scaling *s, uint64_t service_usec)
 static void set_tick(Scaling *s)
 {
         const Supervisor *supervisor = s->supervisor;
-        bool idle = supervisor->n_queued == 0 && supervisor->n_running == 0;
+        bool idle = supervisor->queue.n_startable == 0 && supervisor->n_running == 0;
         uint64_t step = (uint64_t)load_step_sec[idle ? LOAD_MINUTE : LOAD_FINE] * USEC_PER_SECOND;
         uint64_t now = realtime_usec();
 
@@ -76,7 +76,8 @@ void scaling_counts(Scaling *s)
         if (!s)
                 return;
         bool was_idle = s->load.queued == 0 && s->load.running == 0;
-        load_set(&s->load, s->supervisor->n_queued, s->supervisor->n_running, monotonic_usec());
+        /* Not those that no worker could start: that are held, wait for the same, or whose tenant has as much as it may. */
+        load_set(&s->load, s->supervisor->queue.n_startable, s->supervisor->n_running, monotonic_usec());
         /* It would be looked at in a minute. */
         if (was_idle)
                 set_tick(s);
@@ -158,7 +159,7 @@ static void ask_host(const Scaling *s, ScalerHost *host)
 {
         const Supervisor *supervisor = s->supervisor;
         uint64_t at_once = jobs_at_once(supervisor), per_worker = supervisor->config->pool.jobs_per_worker;
-        uint64_t waiting = supervisor->n_queued, useful = at_once / per_worker + (at_once % per_worker != 0);
+        uint64_t waiting = supervisor->queue.n_startable, useful = at_once / per_worker + (at_once % per_worker != 0);
 
         /* Of those that wait, as many as there would be room for. */
         host->jobs = (double)supervisor->n_running + (double)(waiting < at_once ? waiting : at_once);

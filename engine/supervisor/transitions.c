@@ -31,6 +31,7 @@ void supervisor_enter_queue(Supervisor *s, Job *job)
                 abort(); /* it is stored, and is in the queue again after the restart */
         }
         scaling_arrived(s->scaling, job->policy_name);
+        scaling_counts(s->scaling);
 }
 
 static void take_room(Supervisor *s, Job *job)
@@ -282,6 +283,7 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
         /* What is being cancelled, or queued again, is written down as that. */
         if (!job->cancelling)
                 store_update(s->store, job, job->requeueing ? JOB_QUEUED : job->state, NULL, NULL, NULL);
+        scaling_counts(s->scaling);
         supervisor_dispatch(s);
         return 0;
 }

@@ -137,3 +137,30 @@ P
         done
         [ "$(ctl forecast --json | json_get accuracy.week.forecasts)" -gt 9000 ]
 }
+
+@test "jobs that no worker could start are no load" {
+        stop_engine
+        rm -rf "$state"
+        mkdir tenants
+        echo '{"limits": {"output_bytes": "1M"}}' > tenants/full.json
+        echo "{\"tenants_directory\": \"$PWD/tenants\", \"pool\": {\"memory\": \"100G\", \"cpu_overcommit\": 1000, \"jobs_per_worker\": 1},
+               \"workers\": {\"minimum\": 1, \"maximum\": 12}, \"scaler\": \"off\"}" > config.json
+        start_engine --config "$PWD/config.json" --drain 0s
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["head", "-c", "1100000", "/dev/zero"], "tenant": "full"}')
+        for tenant in full held; do
+                for i in $(seq 6); do echo "{\"command\": [\"sleep\", \"1\"], \"tenant\": \"$tenant\"}"; done
+        done | ctl submit - > ids
+        ctl list --tenant held --ids | ctl hold -
+        ctl resume
+        ctl wait "$id"
+        ctl scale reactive
+        [ "$(target)" = "u 1" ]
+        # These could.
+        ctl scale off
+        ctl pause
+        ctl list --tenant held --ids | ctl release -
+        ctl scale reactive
+        [ "$(target)" = "u 2" ]
+        ctl resume
+}

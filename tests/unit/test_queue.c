@@ -174,6 +174,41 @@ START_TEST(test_shares_are_by_weight)
 }
 END_TEST
 
+/* What no worker could start asks for none. */
+START_TEST(test_those_that_could_start_are_counted)
+{
+        Tenant *free_one = tenant("free", 1), *limited = tenant("limited", 1), *full = tenant("full", 1);
+        Job *held = add(free_one, 50, 0);
+
+        limited->rules.limits.running = 2;
+        full->rules.limits.output_bytes = 100;
+        for (int i = 0; i < 5; i++) {
+                add(free_one, 50, 0);
+                add(limited, 50, 0);
+                add(full, 50, 0);
+        }
+        ck_assert_uint_eq(world.queue.n_startable, 6 + 2 + 5);
+        queue_remove(&world.queue, held);
+        job_free(held);
+        ck_assert_uint_eq(world.queue.n_startable, 5 + 2 + 5);
+        full->output_bytes = 100;
+        queue_tenant_changed(&world.queue, full, world.now);
+        ck_assert_uint_eq(world.queue.n_startable, 5 + 2);
+        for (int i = 0; i < 7; i++)
+                ck_assert_ptr_nonnull(start(1000));
+        ck_assert_uint_eq(world.queue.n_startable, 0);
+        ck_assert_ptr_null(start(1000));
+        while (world.n_running > 0)
+                end_one(0);
+        ck_assert_uint_eq(world.queue.n_startable, 2);
+        full->output_bytes = 0;
+        queue_tenant_changed(&world.queue, full, world.now);
+        limited->rules.limits.running = 1;
+        queue_tenant_changed(&world.queue, limited, world.now);
+        ck_assert_uint_eq(world.queue.n_startable, 5 + 1);
+}
+END_TEST
+
 /* Room in the pool and processors are what is shared, not starts. */
 START_TEST(test_long_and_large_jobs_count_for_what_they_use)
 {
@@ -512,6 +547,7 @@ Suite *queue_suite(void)
 
         tcase_add_checked_fixture(tests, make_world, end_world);
         tcase_add_loop_test(tests, test_shares_are_by_weight, 0, 3);
+        tcase_add_test(tests, test_those_that_could_start_are_counted);
         tcase_add_test(tests, test_long_and_large_jobs_count_for_what_they_use);
         tcase_add_test(tests, test_shares_are_by_weight_whatever_the_lengths);
         tcase_add_test(tests, test_a_newcomer_is_next_and_then_has_its_share);
