@@ -4,10 +4,11 @@
 #include "engine/base/error.h"
 
 /* SQLite's log beside the store, which has what was committed last, until it is put into the store, at the latest when
- * a supervisor ends in order. SQLite takes a log that is not there, or that does not begin like one, for none at all;
- * here that is found. */
+ * a supervisor ends in order. SQLite takes a log that is not there, or that does not begin like one, for none at all, and
+ * one that was cut short as it is; here that is found. */
 
-/* Before the store is opened. 1: the log should be there, and is not. -EUCLEAN: it cannot be read. */
+/* Before the store is opened. 1: the log should be there, and is not. -EUCLEAN: it cannot be read, or lacks
+ * its end. */
 int store_log_check(const char *store, Error *e);
 
 /* Something has been committed: from here on there is a log, until the end. */

@@ -429,6 +429,40 @@ refuse_start() {
         start_engine
         [ "$(field "$id" 'job["state"]')" = queued ]
         stop_engine
+        # Without its end.
+        start_engine
+        late=$(ctl submit - <<< '{"command": ["true"]}')
+        crash_engine
+        cp "$state/jobs.db-wal" log
+        truncate -s -100 "$state/jobs.db-wal"
+        for times in 1 2; do
+                run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$PWD/s" --allow-missing="$MISSING"
+                [ "$status" -eq 1 ]
+                [[ $output == *"$state/jobs.db-wal has lost its end"*"rm $state/jobs.db-shm"* ]]
+        done
+        cp "$state/jobs.db-shm" index
+        rm "$state/jobs.db-shm"
+        start_engine
+        run ctl status "$late"
+        [ "$status" -ne 0 ]
+        crash_engine
+        # What was not committed may be torn, and the index may be older, or broken.
+        cp log "$state/jobs.db-wal"
+        cp index "$state/jobs.db-shm"
+        head -c 5000 /dev/urandom >> "$state/jobs.db-wal"
+        start_engine
+        [ "$(field "$late" 'job["state"]')" = queued ]
+        cp "$state/jobs.db-shm" index
+        ctl cancel "$late"
+        crash_engine
+        cp index "$state/jobs.db-shm"
+        start_engine
+        [ "$(field "$late" 'job["state"]')" = cancelled ]
+        crash_engine
+        head -c 32768 /dev/urandom > "$state/jobs.db-shm"
+        start_engine
+        [ "$(field "$late" 'job["state"]')" = cancelled ]
+        stop_engine
         # An end in order leaves none.
         start_engine
         run ! grep -q 'jobs.db-wal' "$BATS_FILE_TMPDIR/log"
