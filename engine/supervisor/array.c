@@ -60,7 +60,6 @@ int array_make(Job *whole, bool charge, Error *e)
         array->whole = whole;
         array->count = whole->spec.array.count;
         array->parallel = whole->spec.array.parallel ? whole->spec.array.parallel : array->count;
-        array->filling = true;
         whole->array = array;
         array->members = calloc(array->count, sizeof *array->members);
         if (!array->members)
@@ -224,7 +223,7 @@ bool array_may_enter(Job *job)
 
         if (!job->member || job->let_in)
                 return true;
-        if (array->active >= array->parallel) {
+        if (!array->open || array->active >= array->parallel) {
                 if (array->next > job->index)
                         array->next = job->index;
                 return false;
@@ -237,7 +236,7 @@ bool array_may_enter(Job *job)
 /* One that is let in may end at once, by the result cache, and bring us here again. */
 static void refill(Supervisor *s, JobArray *array)
 {
-        if (array->filling)
+        if (array->filling || !array->open)
                 return;
         array->filling = true;
         while (array->active < array->parallel && array->next < array->count) {
@@ -248,10 +247,10 @@ static void refill(Supervisor *s, JobArray *array)
         array->filling = false;
 }
 
-/* All members are admitted. One that had ended by then may have left a place that nobody has taken. */
+/* All members are admitted. */
 static void end_admission(Supervisor *s, JobArray *array)
 {
-        array->filling = false;
+        array->open = true;
         refill(s, array);
         settle(s, array);
 }
@@ -263,6 +262,27 @@ void array_left(Supervisor *s, Job *member)
         member->let_in = false;
         member->array->active--;
         refill(s, member->array);
+}
+
+void array_claimed(Supervisor *s, Job *member)
+{
+        JobArray *array = member->array;
+
+        if (!member->member || member->let_in)
+                return;
+        member->let_in = true;
+        array->active++;
+        for (size_t i = array->count; i > 0 && array->active > array->parallel; i--) {
+                Job *last = array->members[i - 1];
+                if (last == member || !last->let_in || last->state != JOB_QUEUED || last->ended)
+                        continue;
+                queue_remove(&s->queue, last);
+                cache_leave(s, last);
+                last->let_in = false;
+                array->active--;
+                if (array->next > last->index)
+                        array->next = last->index;
+        }
 }
 
 /* ---- all of them ---- */

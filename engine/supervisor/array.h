@@ -17,7 +17,8 @@ typedef struct JobArray {
         size_t next;                    /* no member before this one is to be let into the queue */
         size_t n_children;              /* of all members */
         bool admitted;
-        bool filling;    /* members are being admitted or let in: who leaves meanwhile lets in none */
+        bool open;       /* all members are there, so that it is known how many run: others may be let in */
+        bool filling;    /* members are being let in: who leaves meanwhile lets in none */
         bool ending;     /* all members have ended */
         bool cancelled;  /* since then: what they have left does not wait for room */
         bool in_line;    /* for a collector */
@@ -58,6 +59,8 @@ bool array_may_enter(Job *job);
 void array_count(Job *member);
 void array_moved(struct Supervisor *supervisor, Job *member, JobState from, JobState to);
 void array_left(struct Supervisor *supervisor, Job *member);
+/* A worker has a member of which nobody knew that it runs: then one that stands in the queue stands there too early. */
+void array_claimed(struct Supervisor *supervisor, Job *member);
 
 /* ---- array_output.c ---- */
 

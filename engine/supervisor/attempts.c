@@ -153,6 +153,7 @@ static bool on_claimed(PoolWorker *worker, const WorkerAttempt *a, void *userdat
         if (!job_state_runs(job->state) && job->state != JOB_QUEUED)
                 supervisor_set_state(s, job, JOB_QUEUED);
         job->attempt = a->attempt;
+        array_claimed(s, job);
         if (job->state == JOB_QUEUED)
                 supervisor_set_state(s, job, JOB_STARTING);
         if (job->state == JOB_STARTING)

@@ -164,6 +164,28 @@ assert len(jobs) == 10 and most == 2' "$id"
         [ "$(sqlite3 "$state/jobs.db" "SELECT count(*) FROM jobs WHERE id LIKE '$gone%'")" = 0 ]
 }
 
+@test "no more members run than are to run in parallel, and they come in their order, also under the next supervisor" {
+        for known in yes no; do
+                id=$(ctl submit - <<< '{"command": ["sleep", "4"], "array": {"count": 12, "parallel": 1}}')
+                ctl cancel "${id}_0" "${id}_1"
+                reach "${id}_2" running
+                kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+                while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.1; done
+                # As if that it was started had not been written down.
+                [ $known = yes ] || sqlite3 "$state/jobs.db" "UPDATE jobs SET state = 'queued', attempt = 0 WHERE id = '${id}_2';
+                        UPDATE jobs SET state = 'queued', finished_usec = 0 WHERE id = '${id}_1'"
+                start_engine --drain 0s
+                reach "${id}_2" running
+                sleep 0.5
+                [ "$(ctl list --array "$id" --state running,starting --ids)" = "${id}_2" ]
+                next=$([ $known = yes ] && echo 3 || echo 1)
+                reach "${id}_$next" running
+                [ "$(ctl list --array "$id" --state running,starting --ids)" = "${id}_$next" ]
+                ctl cancel "$id"
+                run ctl wait "$id"
+        done
+}
+
 @test "arrays wait for others, and end with them" {
         one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; echo one > /output/f"]}')
         id=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/a/f\"], \"array\": {\"count\": 3}, \"after\": {\"a\": \"$one\"}}")
