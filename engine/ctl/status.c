@@ -172,6 +172,9 @@ static void print_job(const Context *context, sd_bus *bus, json_object *job)
         print_times(context, job);
         print_spec(job);
         if (report) {
+                /* Another attempt runs by now. */
+                if (json_number(report, "attempt") < json_number(job, "attempt"))
+                        print_line("report", "of attempt %" PRIu64, json_number(report, "attempt"));
                 _cleanup_strv_ char **lines = report_lines(report);
                 for (size_t i = 0; lines && lines[i]; i += 2)
                         print_line(lines[i], "%s", lines[i + 1]);

@@ -80,6 +80,7 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         job->supervisor = s;
         snprintf(job->id.text, sizeof job->id.text, "%s", stored->id);
         job->attempt = stored->attempt;
+        job->report_attempt = stored->report_attempt;
         job->failures = stored->failures;
         job->due_usec = stored->due_usec;
         job->held = stored->held;

@@ -157,6 +157,7 @@ void store_update(Store *s, const Job *job, JobState state, const char *report, 
 
         take_values(c, job, state);
         c->report = keep(report);
+        c->report_attempt = job_state_runs(job->state) ? job->attempt : job->report_attempt;
         ask(s, c, false);
 }
 
@@ -254,7 +255,7 @@ static int damaged_row(const char *path, const char *id, const char *state, Erro
 static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *e)
 {
         const char *texts[ROW_TEXTS];
-        uint64_t numbers[8];
+        uint64_t numbers[9];
 
         for (int i = 0; i < ROW_TEXTS; i++)
                 texts[i] = (const char *)sqlite3_column_text(row, i);
@@ -277,6 +278,7 @@ static int load_row(const char *path, sqlite3_stmt *row, StoredJob *ret, Error *
                 .due_usec = numbers[5],
                 .held = numbers[6] != 0,
                 .output_bytes = numbers[7],
+                .report_attempt = numbers[8],
         };
         if (!ret->id || !id_is_valid(ret->id) || !texts[ROW_STATE] || !job_state_parse(texts[ROW_STATE], &ret->state))
                 return damaged_row(path, ret->id, texts[ROW_STATE], e);
@@ -290,7 +292,7 @@ int store_load(Store *s, int (*each)(const StoredJob *job, void *userdata, Error
             r = database_prepare(s->path, s->reading,
                                  "SELECT " ROW_TEXT_COLUMNS ", (SELECT report FROM attempts WHERE job = id"
                                  " ORDER BY attempts.attempt DESC LIMIT 1), " ROW_NUMBER_COLUMNS
-                                 " FROM jobs ORDER BY id",
+                                 ", (SELECT max(attempts.attempt) FROM attempts WHERE job = id) FROM jobs ORDER BY id",
                                  &row, e);
 
         while (r >= 0 && (code = sqlite3_step(row)) == SQLITE_ROW) {

@@ -22,6 +22,7 @@ typedef struct StoredJob {
         uint64_t output_bytes;
         const char *digest, *origin; /* NULL: none */
         const char *report;          /* of the last attempt that has one; NULL: none has */
+        uint64_t report_attempt;
 } StoredJob;
 
 /* Opens the store in the state directory, or makes it where there was none. That it cannot be written stands in `troubles`. Errors: -EUCLEAN it is damaged or lost, -EPROTO a newer skepd has
@@ -51,7 +52,7 @@ void store_add(Store *store, Job *job, StoreDone done, void *userdata);
 /* So many new jobs: all are stored, or none. */
 void store_add_many(Store *store, Job *const *jobs, size_t n, StoreDone done, void *userdata);
 
-/* The job's state, attempt and times; with `report`, that of the attempt `job->attempt`. It does not fail: what cannot
+/* The job's state, attempt and times; with `report`, that of the attempt that runs, or else `job->report_attempt`. It does not fail: what cannot
  * be written now is tried again until it can. `done` (or NULL) comes once, later. */
 void store_update(Store *store, const Job *job, JobState state, const char *report, StoreDone done, void *userdata);
 

@@ -124,7 +124,7 @@ static int write_change(StoreWriter *w, const Change *c)
         if (code != SQLITE_OK || !c->report)
                 return code;
         sqlite3_bind_text(w->attempt, 1, c->id.text, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(w->attempt, 2, (int64_t)c->attempt);
+        sqlite3_bind_int64(w->attempt, 2, (int64_t)c->report_attempt);
         sqlite3_bind_text(w->attempt, 3, c->report, -1, SQLITE_STATIC);
         return step(w->attempt);
 }

@@ -23,7 +23,7 @@ typedef struct Change {
         Id id;
         char *tenant, *policy, *spec, *inputs, *report, *digest, *origin;
         JobState state;
-        uint64_t attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes;
+        uint64_t attempt, report_attempt, failures, submitted_usec, started_usec, finished_usec, due_usec, held, output_bytes;
         char *setting, *value; /* instead, for CHANGE_SET */
         StoreWrite write;      /* instead, for CHANGE_WRITE */
         void *data;            /* likewise */

@@ -323,7 +323,8 @@ int supervisor_cancel(Supervisor *s, Job *job)
                 return 0;
         }
         supervisor_finish(s, job, JOB_CANCELLED,
-                          job_report_own(job, JAIL_CANCELLED, "cancelled before it was started", NULL));
+                          job_report_own(job, JAIL_CANCELLED,
+                                         job->attempt ? "cancelled before its next attempt" : "cancelled before it was started", NULL));
         return 0;
 }
 
@@ -355,12 +356,10 @@ int supervisor_open_output(Supervisor *s, const Job *job, OutputStream stream, u
 
 int supervisor_report(Supervisor *s, const Job *job, uint64_t attempt, char **ret, Error *e)
 {
-        uint64_t newest = job->attempt;
-
         *ret = NULL;
-        if (attempt > newest)
+        if (attempt > job->attempt)
                 return 0;
-        if (attempt != 0 && attempt != newest)
+        if (attempt != 0 && attempt != job->report_attempt)
                 return store_report(s->store, &job->id, attempt, ret, e);
         if (job->report && !(*ret = strdup(job->report)))
                 return error_oom(e);

@@ -134,6 +134,8 @@ void supervisor_finish(Supervisor *s, Job *job, JobState state, char *report)
         job->ended = true;
         job->ending = state;
         job->finished_usec = realtime_usec();
+        /* The last attempt keeps its own. */
+        job->report_attempt = job->attempt + (job->report && job->report_attempt == job->attempt);
         free(job->report);
         job->report = report;
         store_update(s->store, job, state, report, on_ended, job);
@@ -232,6 +234,7 @@ void supervisor_attempt_failed(Supervisor *s, Job *job, JailReason reason, char 
         }
         free(job->report);
         job->report = report;
+        job->report_attempt = job->attempt;
         job->due_usec = realtime_usec() + (requeued ? 0 : backoff_usec(job));
         store_update(s->store, job, JOB_BACKOFF, report, on_failure_stored, job);
 }

@@ -41,6 +41,40 @@ setup() {
         done
 }
 
+# The reports that each attempt has: attempt, reason and exit code, each.
+reports() { # id, attempts
+        local attempt
+        for attempt in $(seq "$2"); do
+                busctl --json=short --address="$SKEP_ADDRESS" call org.skep.Engine1 "/org/skep/Engine1/job/$1" org.skep.Engine1.Job Report u "$attempt"
+        done | python3 -c '
+import json, sys
+for line in sys.stdin:
+    report = json.loads(json.loads(line)["data"][0])
+    print(report and (report["attempt"], report["reason"], report["exit_code"]))'
+}
+
+@test "an attempt that runs has no report, and one that has ended keeps its own, also where the job is cancelled behind it" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT = 1 ] || sleep 5; exit 3"], "retry": {"attempts": 3, "backoff": "100ms", "on": ["exited"]}}')
+        for i in $(seq 100); do [ "$(field "$id" 'job["state"], job["attempt"]')" = "running 2" ] && break; sleep 0.1; done
+        [ "$(reports "$id" 2)" = $'(1, \'exited\', 3)\nNone' ]
+        ctl status "$id" | grep -q '^report  *of attempt 1$'
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        start_engine --drain 0s
+        [ "$(reports "$id" 2)" = $'(1, \'exited\', 3)\nNone' ]
+        ctl cancel "$id"
+        run ctl wait "$id"
+        [ "$(reports "$id" 2)" = $'(1, \'exited\', 3)\n(2, \'cancelled\', None)' ]
+        id=$(ctl submit - <<< '{"command": ["false"], "retry": {"attempts": 3, "backoff": "100s", "on": ["exited"]}}')
+        reach "$id" backoff
+        ctl cancel "$id"
+        run ctl wait "$id"
+        for when in before after; do
+                [ "$(reports "$id" 1)" = "(1, 'exited', 1)" ]
+                [ "$(field "$id" 'job["state"], job["attempt"], job["report"]["message"]')" = "cancelled 1 cancelled before its next attempt" ]
+                restart_engine
+        done
+}
+
 @test "the wait for the next attempt survives a restart, and can be cut short or cancelled" {
         id=$(ctl submit - <<< '{"command": ["false"], "retry": {"attempts": 5, "backoff": "100s", "on": ["exited"]}}')
         reach "$id" backoff
