@@ -215,13 +215,13 @@ void cache_end(Supervisor *s)
 
 /* ---- hits ---- */
 
-static char *make_report(const Job *origin)
+static char *make_report(const Job *origin, uint64_t attempt)
 {
         _cleanup_json_ json_object *report = NULL;
 
         if (!origin->report || json_parse_text(origin->report, strlen(origin->report), &report, NULL) < 0)
                 return NULL;
-        return job_report_cached(report, origin_of(origin));
+        return job_report_cached(report, attempt, origin_of(origin));
 }
 
 /* The output that the report speaks of. */
@@ -252,7 +252,7 @@ static bool hit(Supervisor *s, Job *job, const Job *origin)
          * it, it waits for that as every job does. */
         if (!s->settled || !origin || now - origin->finished_usec > job->spec.cache_usec || !tenant_has_output_room(job->tenant))
                 return false;
-        _cleanup_free_ char *report = make_report(origin), *name = strdup(origin_of(origin));
+        _cleanup_free_ char *report = make_report(origin, job->attempt + 1), *name = strdup(origin_of(origin));
         if (!report || !name || !has_output(s, origin) ||
             output_link(s->outputs, &origin->id, origin->attempt, &job->id, job->attempt + 1) < 0)
                 return false;

@@ -35,9 +35,9 @@ char *job_report_array(const Job *array, const Job *first, uint64_t files_bytes,
         return job_report_complete(own, array, NULL);
 }
 
-char *job_report_cached(json_object *report, const char *origin)
+char *job_report_cached(json_object *report, uint64_t attempt, const char *origin)
 {
-        json_add_number(report, "attempt", 1);
+        json_add_number(report, "attempt", attempt);
         json_add_bool(report, "cached", true);
         json_add_string(report, "cached_from", origin);
         return strdup(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -15,7 +15,7 @@ char *job_report_own(const Job *job, JailReason reason, const char *message, con
 char *job_report_array(const Job *array, const Job *first, uint64_t files_bytes, const char *message);
 
 /* That of a job which has the result of another, from the cache. */
-char *job_report_cached(json_object *report, const char *origin);
+char *job_report_cached(json_object *report, uint64_t attempt, const char *origin);
 
 /* The final state that a report means. */
 JobState job_report_state(json_object *report);

@@ -232,7 +232,7 @@ with_own_packages() {
         ctl wait "$second"
         ctl requeue "$first"
         ctl wait "$first"
-        [ "$(field "$first" 'job["attempt"], job["report"]["cached_from"]')" = "3 $second" ]
+        [ "$(field "$first" 'job["attempt"], job["report"]["attempt"], job["report"]["cached_from"]')" = "3 3 $second" ]
         reports=$(sqlite3 "$state/jobs.db" "SELECT attempt, report ->> 'reason' FROM attempts WHERE job = '$first' ORDER BY attempt")
         [ "$reports" = $'1|cancelled\n2|cancelled\n3|exited' ]
         unset PREPARE
