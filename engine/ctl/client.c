@@ -82,15 +82,15 @@ static bool is_gone(int r)
         return r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE || r == -ECONNREFUSED || r == -ESHUTDOWN;
 }
 
-/* Who follows a job has its signals blocked, and takes them when he is back. */
-static bool signal_came(void)
+/* Who has blocked signals takes them when he is back. */
+static bool signal_came(void *userdata _unused_)
 {
         sigset_t set;
 
         return sigpending(&set) == 0 && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
 }
 
-int client_reconnect(const char *address, int code, sd_bus **bus, Error *e)
+int client_reconnect(const char *address, int code, bool (*leave)(void *userdata), void *userdata, sd_bus **bus, Error *e)
 {
         uint64_t until_usec = monotonic_usec() + RECONNECT_USEC;
 
@@ -106,7 +106,7 @@ int client_reconnect(const char *address, int code, sd_bus **bus, Error *e)
                         return 0;
                 }
                 *bus = sd_bus_flush_close_unref(*bus);
-                if (monotonic_usec() > until_usec || signal_came())
+                if (monotonic_usec() > until_usec || (leave ? leave : signal_came)(userdata))
                         return r;
                 usleep(RECONNECT_STEP_USEC);
         }

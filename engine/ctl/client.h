@@ -4,6 +4,7 @@
 #include "engine/base/error.h"
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 /* The supervisor, as a client sees it. Answers come as JSON (bus_json.h). */
@@ -20,8 +21,9 @@
 int client_connect(const char *address, sd_bus **ret, Error *e);
 
 /* A supervisor that is restarted or upgraded comes back: when `code` says that the connection has gone, tries for a
- * while to get another in its place. Error: `code` or -ENOTCONN. */
-int client_reconnect(const char *address, int code, sd_bus **bus, Error *e);
+ * while to get another in its place, as long as `leave` (NULL: no signal that waits to be taken) does not say otherwise. Error:
+ * `code` or -ENOTCONN. */
+int client_reconnect(const char *address, int code, bool (*leave)(void *userdata), void *userdata, sd_bus **bus, Error *e);
 
 /* Calls a method of the manager; as sd_bus_call_method(), with the error as a sentence. `*ret` may be NULL. */
 int client_call(sd_bus *bus, sd_bus_message **ret, Error *e, const char *method, const char *types, ...);

@@ -237,7 +237,7 @@ static int follow(Events *v, Error *e)
                         continue;
                 /* What has come and ended meanwhile is shown as well. */
                 v->wanted = NUMBER_MAX;
-                if ((r = client_reconnect(v->context->address, r, &v->bus, e)) < 0 || (r = subscribe(v, e)) < 0 ||
+                if ((r = client_reconnect(v->context->address, r, NULL, NULL, &v->bus, e)) < 0 || (r = subscribe(v, e)) < 0 ||
                     (r = read_past(v, v->last_usec + 1, e)) < 0)
                         return r;
         }

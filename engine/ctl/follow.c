@@ -73,6 +73,12 @@ static int ask_to_wait(Follow *f)
         return r;
 }
 
+static void cancel(const Follow *f)
+{
+        sd_bus_call_method_async(f->bus, NULL, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "Cancel", NULL, NULL, "s",
+                                 client_id_of(f->path));
+}
+
 static void take_signal(Follow *f)
 {
         struct signalfd_siginfo info;
@@ -81,9 +87,10 @@ static void take_signal(Follow *f)
                 return;
         if (!f->options->cancel_on_signal || f->interrupted)
                 f->ended = true; /* we do not wait for what comes of it */
+        else if (f->bus)
+                cancel(f);
         else
-                sd_bus_call_method_async(f->bus, NULL, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, "Cancel", NULL, NULL,
-                                         "s", client_id_of(f->path));
+                fprintf(stderr, "skepctl: the job is cancelled when that is there\n");
         f->interrupted = true;
 }
 
@@ -148,6 +155,12 @@ static int begin_next(Follow *f, Error *e)
         return attempt_output_open(&f->output, f->bus, f->path, attempt, f->inotify_fd, e);
 }
 
+static bool leaves(void *userdata)
+{
+        take_signal(userdata);
+        return ((Follow *)userdata)->ended;
+}
+
 static int reconnect(Follow *f, int code, Error *e)
 {
         /* Calls that were under way end as if they had not been answered in time. */
@@ -157,7 +170,14 @@ static int reconnect(Follow *f, int code, Error *e)
         f->asked = false;
         f->error = 0;
         f->look = true; /* much may have happened meanwhile */
-        int r = client_reconnect(f->options->address, code, &f->bus, e);
+        int r = client_reconnect(f->options->address, code, leaves, f, &f->bus, e);
+        if (f->ended) {
+                error_clear(e);
+                return 0;
+        }
+        /* The one that was asked to may have ended before it was done. */
+        if (r >= 0 && f->interrupted)
+                cancel(f);
         return r < 0 && !e->code ? error_errno(e, r, "following the job") : r;
 }
 
@@ -174,9 +194,7 @@ static int talk(Follow *f, Error *e)
                 r = look_for_attempt(f, e);
         if (r >= 0 && !f->ended && !f->asked)
                 r = ask_to_wait(f);
-        if (r < 0 && f->interrupted)
-                f->ended = true;
-        else if (r < 0)
+        if (r < 0)
                 r = reconnect(f, r, e);
         return f->ended ? 0 : r;
 }

@@ -136,8 +136,11 @@ static int run(const Context *context, JobOptions *o, Error *e)
         if (o->output && (r = output_check_place(o->output, e)) < 0)
                 return r;
         if ((r = client_connect(address, &bus, e)) < 0 || (r = submit(bus, o, &path, e)) < 0 ||
-            (r = follow_job(&bus, path, &follow, &interrupted, e)) < 0 ||
-            (r = client_report(bus, path, &report, e)) < 0)
+            (r = follow_job(&bus, path, &follow, &interrupted, e)) < 0)
+                return r;
+        if (!bus)
+                return error_set(e, -ENOTCONN, "the supervisor has gone, and the job goes on: skepctl cancel %s", client_id_of(path));
+        if ((r = client_report(bus, path, &report, e)) < 0)
                 return r;
         if (!report)
                 return STATUS_CANCELLED; /* interrupted twice: it is still being cancelled */

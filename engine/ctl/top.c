@@ -172,7 +172,7 @@ static int look(Top *t, Error *e)
         /* What it says of that would stand in the picture. */
         if (t->screen)
                 screen_leave(t->screen);
-        if ((r = client_reconnect(t->context->address, r, &t->bus, e)) < 0)
+        if ((r = client_reconnect(t->context->address, r, NULL, NULL, &t->bus, e)) < 0)
                 return r;
         if (t->screen)
                 screen_enter(t->screen);

@@ -185,7 +185,7 @@ static int wait_for_all(Waiting *w, const char *address, Error *e)
                 r = wait_once(w, w->progress.enabled ? WAIT_SHOWN_USEC : WAIT_USEC, e);
                 if (r < 0) {
                         progress_clear(&w->progress);
-                        if ((r = client_reconnect(address, r, &w->bus, e)) >= 0)
+                        if ((r = client_reconnect(address, r, NULL, NULL, &w->bus, e)) >= 0)
                                 subscribe(w);
                 }
                 if (r >= 0 && w->unwritten < 0)

@@ -69,6 +69,30 @@ load ctl
         [ "$(ctl status --json "$id" | json_get state)" = succeeded ]
 }
 
+@test "Ctrl-C while there is no supervisor cancels the job at the next one, and a second one leaves it" {
+        for signals in 1 2; do
+                "$build/skepctl" run --name "gone$signals" -- sleep 60 < /dev/null 2> err 3>&- &
+                runner=$!
+                for i in $(seq 100); do id=$(ctl list --state running --name "gone$signals" --ids); [ -z "$id" ] || break; sleep 0.1; done
+                pid=$(cat "$BATS_FILE_TMPDIR/pid")
+                kill -KILL "$pid"
+                while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
+                for i in $(seq 100); do grep -q 'has gone' err && break; sleep 0.1; done
+                for signal in $(seq $signals); do
+                        kill -INT $runner
+                        for i in $(seq 100); do grep -q 'cancelled when' err && break; sleep 0.1; done
+                done
+                status=0
+                [ $signals = 1 ] || wait $runner || status=$?
+                start_engine
+                [ $signals = 2 ] || wait $runner || status=$?
+                [ "$status" -eq "$([ $signals = 1 ] && echo 130 || echo 125)" ]
+                [ $signals = 1 ] || grep -q "the job goes on: skepctl cancel $id" err
+                ctl cancel "$id"
+                run ctl wait "$id"
+        done
+}
+
 @test "a long wait shows how far it is, on a terminal alone" {
         for i in 1 2 3 4; do echo '{"command": ["sleep", "1.5"]}'; done | ctl submit - > ids
         on_terminal "$build/skepctl wait $(tr '\n' ' ' < ids)"
