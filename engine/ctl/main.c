@@ -204,9 +204,10 @@ int main(int argc, char **argv)
         int r = take_common_options(&words, argv + 1, &context, &e);
         if (r >= 0)
                 r = dispatch(&context, words, argv + 1, &e);
-        /* Who has read enough of our output is no failure of ours. */
-        if (fflush(stdout) != 0 && errno != EPIPE && r >= 0)
-                r = error_errno(&e, -errno, "standard output");
+        /* Some of it may have been written before. Who has read enough of our output is no failure of ours. */
+        int failed = fflush(stdout) != 0 ? errno : ferror(stdout) ? EIO : 0;
+        if (failed && failed != EPIPE && r >= 0)
+                r = error_errno(&e, -failed, "standard output");
         if (r < 0) {
                 /* Much of it may have come from elsewhere: names, what the supervisor says. */
                 _cleanup_free_ char *text = text_escape(error_text(&e), MESSAGE_MAX);

@@ -115,6 +115,8 @@ teardown() {
                 run -125 sh -c 'exec timeout 60 "$@" > /dev/full' - "$build/skepctl" $command
                 [ "$output" = "skepctl: standard output: No space left on device" ] || { echo "$command: $output"; return 1; }
         done
+        run -125 sh -c 'exec timeout 60 "$@" > /dev/full' - "$build/skepctl" doctor
+        [ "$output" = "skepctl: standard output: Input/output error" ]
 }
 
 @test "ids come from standard input, and lists give them" {
