@@ -51,6 +51,15 @@ int supervisor_find_policy(Supervisor *s, const char *name, JailPolicy **ret, Er
         return 0;
 }
 
+int supervisor_find_job_policy(Supervisor *s, Job *job, Error *e)
+{
+        int r = supervisor_find_policy(s, job->policy_name, &job->policy, e);
+
+        if (r >= 0)
+                job->demand = resources_demand(&s->queue.resources, &job->spec.limits, job->policy);
+        return r;
+}
+
 static int compare(const void *a, const void *b)
 {
         return strcmp(*(char *const *)a, *(char *const *)b);

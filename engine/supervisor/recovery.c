@@ -39,15 +39,15 @@ static int read_blobs(Supervisor *s, Job *job, const char *text, Error *e)
         return r;
 }
 
-/* What it needs to run. */
+/* What it needs to run. A worker that runs it has its policy; and an array is what becomes of its members. */
 static int read_for_running(Supervisor *s, Job *job, const StoredJob *stored, Error *e)
 {
-        int r = supervisor_find_policy(s, stored->policy, &job->policy, e);
+        int r = read_blobs(s, job, stored->inputs, e);
 
         if (r < 0)
                 return r;
-        job->demand = resources_demand(&s->queue.resources, &job->spec.limits, job->policy);
-        return read_blobs(s, job, stored->inputs, e);
+        r = supervisor_find_job_policy(s, job, e);
+        return job_state_runs(job->state) || array_is_whole(job) ? 0 : r;
 }
 
 static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int bad, const Error *why)
@@ -62,7 +62,7 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
         }
         if (supervisor_admit(s, job) < 0)
                 return -ENOMEM;
-        if (lacks)
+        if (lacks && !job->ended)
                 supervisor_finish(s, job, JOB_FAILED,
                                   job_report_own(job, JAIL_SETUP_FAILED, error_text(bad < 0 ? why : &e), NULL));
         return 0;

@@ -95,6 +95,9 @@ void known_policies_free(KnownPolicy *list);
 /* Loads a policy, or takes the one that is known. The caller has a reference. */
 int supervisor_find_policy(Supervisor *supervisor, const char *name, JailPolicy **ret, Error *e);
 
+/* Finds the policy that a job was submitted under, and what it needs of the pool. */
+int supervisor_find_job_policy(Supervisor *supervisor, Job *job, Error *e);
+
 /* Puts a job that is stored into its queue; supervisor_dispatch() is the caller's. The job is the
  * supervisor's then. -ENOMEM. */
 int supervisor_admit(Supervisor *supervisor, Job *job);

@@ -19,9 +19,16 @@
 
 void supervisor_enter_queue(Supervisor *s, Job *job)
 {
+        _cleanup_error_ Error e = ERROR_NULL;
+
         if (job->held) {
                 cache_leave(s, job);
                 array_left(s, job);
+                return;
+        }
+        /* It ran when this process began. */
+        if (!job->policy && supervisor_find_job_policy(s, job, &e) < 0) {
+                supervisor_finish(s, job, JOB_FAILED, job_report_own(job, JAIL_SETUP_FAILED, error_text(&e), NULL));
                 return;
         }
         if (!array_may_enter(job) || cache_enter(s, job))

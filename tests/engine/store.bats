@@ -208,6 +208,34 @@ $n" ]
         [ "$(field "$(head -1 ids)" 'job["state"] in ("queued", "starting", "running", "backoff")')" = True ]
 }
 
+@test "what runs when its policy goes, and the supervisor, runs to its end, and fails by name if it would have to run again" {
+        start_engine --workers 1
+        echo data > f
+        for i in 1 2; do
+                echo '{"command": ["sh", "-c", "sleep 4; cat /input/f"], "policy": "strict", "retry": {"backoff": "0s"}}'
+        done | ctl submit - --input f=f > ids
+        array=$(echo '{"command": ["sleep", "4"], "policy": "strict", "array": {"count": 2, "parallel": 1}}' | ctl submit -)
+        one=$(head -1 ids) two=$(tail -1 ids)
+        for id in "$one" "$two" "${array}_0"; do reach "$id" running; done
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        sqlite3 "$state/jobs.db" "UPDATE jobs SET policy = 'passing' WHERE policy = 'strict'"
+        start_engine --workers 1 --drain 0s
+        for id in "$one" "$two" "${array}_0"; do [ "$(field "$id" 'job["state"]')" = running ]; done
+        ctl requeue "$two"
+        run ctl wait "$one" "$two" "$array"
+        [ "$(field "$one" 'job["state"], job["attempt"]')" = "succeeded 1" ]
+        [ "$(ctl logs "$one")" = data ]
+        [ "$(field "${array}_0" 'job["state"]')" = succeeded ]
+        for id in "$two" "${array}_1" "$array"; do
+                [ "$(field "$id" 'job["state"], job["report"]["reason"]')" = "failed setup-failed" ]
+        done
+        for id in "$two" "${array}_1"; do
+                [[ $(field "$id" 'job["report"]["message"]') == *passing* ]]
+        done
+        stop_engine
+}
+
 @test "what belongs to no job is removed at the start" {
         start_engine
         stop_engine
