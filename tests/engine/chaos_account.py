@@ -76,7 +76,7 @@ class Account:
         return int(job_id.split("_")[1]) if "_" in job_id else None
 
     def last_report(self, job_id):
-        return self.reports[job_id].get(self.jobs[job_id]["attempt"])
+        return self.reports[job_id].get(max(self.reports[job_id], default=0))
 
     def was_asked(self, job_id, what):
         ids = {job_id, self.whole_of(job_id)} | set(() if "_" in job_id else self.members[job_id].values())
@@ -142,9 +142,11 @@ class Account:
     def check_job(self, job_id):
         job, entry, report = self.jobs[job_id], self.entry_of(job_id), self.last_report(job_id)
         attempts = sorted(self.reports[job_id])
-        if attempts != (list(range(1, job["attempt"] + 1)) or [0]):
+        # Behind those of its attempts, one that it was cancelled between two of them.
+        between = job["state"] == "cancelled" and 0 < job["attempt"] < attempts[-1]
+        if attempts != (list(range(1, job["attempt"] + 1 + between)) or [0]):
             return self.say(job_id, f"reports of attempts {attempts}")
-        if any(report["attempt"] != n for n, report in self.reports[job_id].items() if not report.get("cached")):
+        if any(report["attempt"] != min(n, job["attempt"]) for n, report in self.reports[job_id].items()):
             self.say(job_id, "a report is another attempt's")
         self.check_earlier(job_id)
         reason, code = report["reason"], report.get("exit_code")
@@ -166,14 +168,14 @@ class Account:
         job, entry = self.jobs[job_id], self.entry_of(job_id)
         if job["state"] == "succeeded":
             return reason == "exited" and code == 0 and not entry.work.code
-        failed_early = code == chaos_jobs.FAILED_EARLY and job["attempt"] < entry.work.from_attempt
         if job["state"] == "cancelled":
-            # Or it had failed by itself just then, and is not run again.
-            return reason in ("cancelled", "lost") or (reason == "exited" and (failed_early or code == entry.work.code != 0))
-        return (reason == "exited" and code == entry.work.code != 0
+            return reason == "cancelled"
+        # One that has failed by itself just when it was cancelled is not run again.
+        asked, failed_early = self.was_asked(job_id, "Cancel"), code == chaos_jobs.FAILED_EARLY and job["attempt"] < entry.work.from_attempt
+        return (reason == "exited" and (code == entry.work.code != 0 or asked and failed_early)
                 or reason == "dependency" and job["attempt"] == 0
                 or reason == "deadline" and "deadline" in entry.more
-                or reason == "lost" and entry.attempts < chaos_jobs.ATTEMPTS)
+                or reason == "lost" and (entry.attempts < chaos_jobs.ATTEMPTS or asked))
 
     def check_earlier(self, job_id):
         job, entry = self.jobs[job_id], self.entry_of(job_id)
@@ -184,7 +186,7 @@ class Account:
                 self.say(job_id, f"attempt {attempt} is lost, and no worker has died: {report['message']}")
             if reason == "lost" and "worker" not in report["message"]:
                 self.say(job_id, f"attempt {attempt} is lost, but not with its worker: {report['message']}")
-            if attempt < job["attempt"]:
+            if attempt < max(self.reports[job_id]):
                 failures += reason in ("lost", "exited")
                 # To be queued again it was ended, or had ended just then.
                 if not (reason in ("lost", "cancelled") or requeued or (entry.retries and report.get("exit_code") in (
