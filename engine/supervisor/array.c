@@ -215,6 +215,18 @@ void array_moved(Supervisor *s, Job *member, JobState from, JobState to)
         settle(s, member->array);
 }
 
+void array_started(const Job *job)
+{
+        if (!job->member || !job->started_usec)
+                return;
+        Job *whole = job->array->whole;
+        if (whole->ended || (whole->started_usec && whole->started_usec <= job->started_usec))
+                return;
+        whole->started_usec = job->started_usec;
+        /* That member may run again, and have started later then. */
+        store_note(whole->supervisor->store, whole, whole->state);
+}
+
 /* ---- so many at a time ---- */
 
 bool array_may_enter(Job *job)
@@ -291,8 +303,10 @@ int array_adopted(Supervisor *s, Job *whole, Error *e)
 {
         for (size_t i = 0; i < whole->array->count; i++) {
                 _cleanup_free_ char *why = NULL;
-                if (whole->array->members[i])
+                if (whole->array->members[i]) {
+                        array_started(whole->array->members[i]);
                         continue;
+                }
                 if (asprintf(&why, "the member %zu of job %s is not there", i, whole->id.text) < 0)
                         return why = NULL, error_oom(e);
                 return store_damaged(s->store, why, e);

@@ -59,6 +59,8 @@ bool array_may_enter(Job *job);
 void array_count(Job *member);
 void array_moved(struct Supervisor *supervisor, Job *member, JobState from, JobState to);
 void array_left(struct Supervisor *supervisor, Job *member);
+/* A job has begun: its array has, with the first of its members. */
+void array_started(const Job *job);
 /* A worker has a member of which nobody knew that it runs: then one that stands in the queue stands there too early. */
 void array_claimed(struct Supervisor *supervisor, Job *member);
 

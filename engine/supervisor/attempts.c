@@ -62,6 +62,7 @@ static void on_started(PoolWorker *worker, const char *id, uint64_t attempt, voi
                 return;
         supervisor_set_state(s, job, JOB_RUNNING);
         job->started_usec = realtime_usec();
+        array_started(job);
         job_log_started(job, pool_worker_name(worker));
 }
 
@@ -160,6 +161,7 @@ static bool on_claimed(PoolWorker *worker, const WorkerAttempt *a, void *userdat
                 supervisor_set_state(s, job, JOB_RUNNING);
         job->worker = worker;
         job->started_usec = a->started_usec;
+        array_started(job);
         job->requeueing |= requeued;
         cache_lead(s, job);
         /* That it is to be cancelled is written down already. */

@@ -258,6 +258,7 @@ static bool hit(Supervisor *s, Job *job, const Job *origin)
                 return false;
         job->attempt++;
         job->started_usec = now;
+        array_started(job);
         free(job->origin);
         job->origin = take(name);
         account_add_output(job, output_size(s->outputs, &job->id, job->attempt));

@@ -50,6 +50,24 @@ $i ${id}_$i" ]
         [ -z "$(ls "$state/blobs")" ]
 }
 
+@test "an array has started when the first of its members has" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; exit $(( 2 - SKEP_ATTEMPT ))"], "array": {"count": 3, "parallel": 1}, "retry": {"attempts": 2, "backoff": "100ms", "on": ["exited"]}}')
+        [ "$(field "$id" 'job["started_usec"]')" = None ]
+        ctl resume
+        reach "${id}_0" running
+        first=$(field "${id}_0" 'job["started_usec"]')
+        [ "$(field "$id" 'job["started_usec"]')" = "$first" ]
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        start_engine --drain 0s
+        reach "$id" running
+        ctl wait "$id"
+        for when in before after; do
+                [ "$(field "$id" "abs(job['started_usec'] - $first) < 1000000 and job['finished_usec'] - job['started_usec'] > 5000000")" = True ]
+                restart_engine
+        done
+}
+
 @test "no more members run than are to run in parallel" {
         id=$(ctl submit - <<< '{"command": ["sleep", "0.2"], "array": {"count": 10, "parallel": 2}}')
         ctl wait "$id"
