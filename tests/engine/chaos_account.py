@@ -133,7 +133,7 @@ class Account:
             self.say(job_id, f"it counts {self.listed[job_id]['array']}, its members are {dict(states)}")
         expected = {}
         for index, member in self.members[job_id].items():
-            report = self.last_report(member)
+            report = self.reports[member].get(self.jobs[member]["attempt"])
             if report and report.get("files_bytes"):
                 expected[f"{index}/f"] = self.entry_of(job_id).work.file(index)
         if self.files(job_id) != expected:
