@@ -56,6 +56,23 @@ for key, value in json.loads(json.load(sys.stdin)["data"][0]).items():
         done < table
 }
 
+@test "the limits of a number are those that the manual says" {
+        python3 - "$top/docs/man/skepd.json.5.scd" "$build/skepd" <<'P'
+import json, re, subprocess, sys
+for part in re.split(r"\n(?=\*[a-z_.]+\* = )", open(sys.argv[1]).read())[1:]:
+    key, default = re.match(r"\*([a-z_.]+)\* = (.*)", part).groups()
+    # Not a fraction, which is taken in thousandths.
+    if not re.fullmatch("[0-9]+", default) or key in ("pool.memory", "pool.cpu_overcommit"):
+        continue
+    group, name = key.split(".")
+    open("config.json", "w").write(json.dumps({group: {name: 10 ** 12}}))
+    said = subprocess.run([sys.argv[2], "--check", "--config", "config.json"], capture_output=True, text=True).stderr
+    low, high = re.search(re.escape(key) + r": must be from (\d+) to (\d+)", said).groups()
+    ranges = [(low, high)] if key != "warm.maximum" else [("up", high)]
+    assert all(re.search(rf"\b{a} to {b}\b", part) for a, b in ranges), (key, said, part)
+P
+}
+
 @test "values that need a restart are those that the manual marks" {
         python3 - "$top/docs/man/skepd.json.5.scd" > marked <<'P'
 import re, sys
