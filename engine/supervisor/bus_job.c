@@ -141,7 +141,7 @@ static int get_time(sd_bus *bus _unused_, const char *path _unused_, const char 
         const Job *job = ((BusLink *)userdata)->job;
         bool due = property[0] == 'D';
         uint64_t usec = due                                      ? job->due_usec
-                        : property[0] == 'F'                     ? job->finished_usec
+                        : property[0] == 'F'                     ? job_end_is_stored(job) ? job->finished_usec : 0
                         : strcmp(property, "SubmittedUSec") == 0 ? job->submitted_usec
                                                                  : job->started_usec;
 
@@ -196,6 +196,7 @@ int bus_append_job(sd_bus_message *m, const Job *job)
 {
         static const char *const texts[][2] = {
                 {"id", "Id"}, {"name", "Name"}, {"state", "State"}, {"tenant", "Tenant"}, {"policy", "Policy"}};
+        const bool stored = job_end_is_stored(job);
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
         for (size_t i = 0; r >= 0 && i < ELEMENTS(texts); i++)
@@ -204,7 +205,8 @@ int bus_append_job(sd_bus_message *m, const Job *job)
                 r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}", "attempt", "u", (uint32_t)job->attempt,
                                           "priority", "u", (uint32_t)job->spec.priority, "submitted_usec", "t",
                                           job->submitted_usec, "started_usec", "t", job->started_usec, "finished_usec",
-                                          "t", job->finished_usec, "report", "s", job->report ? job->report : "null");
+                                          "t", stored ? job->finished_usec : 0, "report", "s",
+                                          stored && job->report ? job->report : "null");
         if (r >= 0 && array_is_whole(job)) {
                 r = sd_bus_message_open_container(m, 'e', "sv");
                 if (r >= 0)

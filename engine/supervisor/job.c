@@ -54,6 +54,11 @@ bool job_state_may_become(JobState from, JobState to)
         return transitions[from] & TO(to);
 }
 
+bool job_end_is_stored(const Job *job)
+{
+        return !job->ended || job_state_is_final(job->state);
+}
+
 Job *job_free(Job *job)
 {
         if (job->array && !job->member)

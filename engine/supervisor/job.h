@@ -85,6 +85,9 @@ typedef struct Job {
         };
 } Job;
 
+/* False between the end of a job and that it is on the disk: until then nobody is told of it. */
+bool job_end_is_stored(const Job *job);
+
 Job *job_free(Job *job); /* returns NULL */
 DEFINE_CLEANUP(Job, job_free)
 

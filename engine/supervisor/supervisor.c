@@ -359,9 +359,9 @@ int supervisor_report(Supervisor *s, const Job *job, uint64_t attempt, char **re
         *ret = NULL;
         if (attempt > job->attempt)
                 return 0;
-        if (attempt != 0 && attempt != job->report_attempt)
+        if (attempt != 0 && (attempt != job->report_attempt || !job_end_is_stored(job)))
                 return store_report(s->store, &job->id, attempt, ret, e);
-        if (job->report && !(*ret = strdup(job->report)))
+        if (job->report && job_end_is_stored(job) && !(*ret = strdup(job->report)))
                 return error_oom(e);
         return 0;
 }

@@ -80,6 +80,22 @@ workers() { # of this state directory, whoever has started them
         [ ! -e "$state/jobs/$id" ]
 }
 
+@test "nobody is told of an end that is not on the disk" {
+        id=$(ctl submit - <<< '{"command": ["sleep", "1"]}')
+        reach "$id" running
+        sqlite3 "$state/jobs.db" "BEGIN IMMEDIATE" ".shell touch locked" ".shell sleep 3" "COMMIT" 3>&- &
+        while [ ! -e locked ]; do sleep 0.02; done
+        sleep 1.5
+        [ "$(field "$id" 'job["state"], job["finished_usec"], job["report"]')" = "running None None" ]
+        [ "$(ctl list --json | python3 -c "
+import json, sys
+print([(job['state'], job['finished_usec'], job['report']) for job in map(json.loads, sys.stdin) if job['id'] == '$id'])")" = "[('running', None, None)]" ]
+        run ! grep -q running <<< "$(ctl events -n 1)"
+        wait $!
+        ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["finished_usec"] > 0, job["report"]["reason"]')" = "succeeded True exited" ]
+}
+
 @test "what was cancelled while it ran is not run again, whatever dies" {
         for dies in supervisor both; do
                 id=$(ctl submit - <<< '{"command": ["sh", "-c", "trap \"\" TERM; sleep 60"], "retry": {"attempts": 3, "on": ["lost", "signalled"]}}')
