@@ -104,7 +104,11 @@ int store_log_check(const char *store, Error *e)
                                  "%s is damaged, and with it what was written last; moved away, it leaves the store as it was "
                                  "before that",
                                  log);
-        if ((uint64_t)st.st_size < size_before(index, words))
+        /* Whoever looks into the store just now makes its log longer first, and then the index. */
+        uint64_t before = size_before(index, words);
+        if (fstat(fd, &st) < 0)
+                return error_errno(e, -errno, "%s", log);
+        if ((uint64_t)st.st_size < before)
                 return error_set(e, -EUCLEAN,
                                  "%s has lost its end, and with it what was written last; \"rm %s\" makes skepd take what is "
                                  "left of it",
