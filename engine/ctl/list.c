@@ -68,18 +68,20 @@ static const TableColumn columns[] = {
         {"TOOK", true}, {"TENANT", false}, {"NAME", false},
 };
 
-/* How it has ended; of an array that has not, how far it is. */
+/* How it has ended, or the attempt after which it waits for another; of an array that has not, how far it is. */
 static const char *reason_text(json_object *job, char buffer[static 48])
 {
         json_object *array = json_member(job, "array");
+        const char *state = json_text(job, "state");
         uint64_t ended = 0, all = 0;
 
-        if (json_number(job, "finished_usec") || !json_object_is_type(array, json_type_object))
+        if (json_number(job, "finished_usec") || (state && strcmp(state, "backoff") == 0))
                 return ending_text(json_member(job, "report"), buffer);
-        json_object_object_foreach(array, state, count)
+        if (!json_object_is_type(array, json_type_object))
+                return NULL;
+        json_object_object_foreach(array, name, count)
         {
-                bool final = strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
-                             strcmp(state, "cancelled") == 0;
+                bool final = strcmp(name, "succeeded") == 0 || strcmp(name, "failed") == 0 || strcmp(name, "cancelled") == 0;
                 all += json_object_get_uint64(count);
                 ended += final ? json_object_get_uint64(count) : 0;
         }

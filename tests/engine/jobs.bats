@@ -58,6 +58,7 @@ for line in sys.stdin:
         for i in $(seq 100); do [ "$(field "$id" 'job["state"], job["attempt"]')" = "running 2" ] && break; sleep 0.1; done
         [ "$(reports "$id" 2)" = $'(1, \'exited\', 3)\nNone' ]
         ctl status "$id" | grep -q '^report  *of attempt 1$'
+        ctl list | grep -q "^$id  *running  *-  "
         kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
         start_engine --drain 0s
         [ "$(reports "$id" 2)" = $'(1, \'exited\', 3)\nNone' ]
