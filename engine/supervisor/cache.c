@@ -243,14 +243,16 @@ static bool has_output(const Supervisor *s, const Job *origin)
         return true;
 }
 
-/* Gives a job the result of another. False where that is too old, or not there any more. */
+/* Gives a job the result of another. False where that is too old (but not that for which it has waited), or not there any
+ * more. */
 static bool hit(Supervisor *s, Job *job, const Job *origin)
 {
         uint64_t now = realtime_usec();
 
         /* A worker may run it, of whom we do not know yet, and write where the result would be linked to. Without room for
          * it, it waits for that as every job does. */
-        if (!s->settled || !origin || now - origin->finished_usec > job->spec.cache_usec || !tenant_has_output_room(job->tenant))
+        if (!s->settled || !origin || !tenant_has_output_room(job->tenant) ||
+            (now - origin->finished_usec > job->spec.cache_usec && !job->followed))
                 return false;
         _cleanup_free_ char *report = make_report(origin, job->attempt + 1), *name = strdup(origin_of(origin));
         if (!report || !name || !has_output(s, origin) ||
@@ -279,6 +281,7 @@ void cache_unfollow(Supervisor *s, Job *job)
 static void go_on_without(Supervisor *s, CacheEntry *entry)
 {
         struct JobList followers = TAILQ_HEAD_INITIALIZER(followers);
+        const bool succeeded = entry->origin == entry->leader;
 
         entry->leader = NULL;
         TAILQ_CONCAT(&followers, &entry->followers, queue);
@@ -286,7 +289,9 @@ static void go_on_without(Supervisor *s, CacheEntry *entry)
                 Job *job = TAILQ_FIRST(&followers);
                 TAILQ_REMOVE(&followers, job, queue);
                 job->follows = false;
+                job->followed = succeeded;
                 supervisor_enter_queue(s, job);
+                job->followed = false;
         }
         free_unneeded(s, entry);
 }

@@ -69,6 +69,7 @@ typedef struct Job {
         bool let_in;            /* counts among those that may run at a time */
         size_t index;
         bool follows;  /* one that is the same, in the cache's list instead of the queue */
+        bool followed; /* until just now, when that one has succeeded */
         Demand demand;
         Charge charge; /* while starting or running */
         uint64_t passes; /* so often another was started in its place, since there was no room for it */

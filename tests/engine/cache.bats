@@ -177,6 +177,16 @@ with_own_packages() {
         for id in $(tail -5 ids); do
                 [ "$(field "$id" 'job["report"]["cached_from"]')" = "$first" ]
         done
+        # However young a result has to be, this one could not be younger.
+        spec='{"command": ["sh", "-c", "sleep 1; date +%N"], "cache": "1us", "labels": ["flight", "young"]}'
+        for i in 1 2 3; do echo "$spec"; done | ctl submit - > ids
+        ctl wait $(cat ids)
+        for id in $(tail -2 ids); do
+                [ "$(field "$id" 'job["report"].get("cached_from")')" = "$(head -1 ids)" ]
+        done
+        [ "$(field "$(ctl submit - <<< "$spec" | tee id)" 'job["state"]')" != succeeded ]
+        ctl wait "$(cat id)"
+        [ "$(field "$(cat id)" 'job["report"]["cached"]')" = False ]
         # When the first comes to nothing, another takes its place.
         spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["flight", "two"]}'
         for i in 1 2 3; do echo "$spec"; done | ctl submit - > ids
