@@ -139,7 +139,8 @@ static int run(const Context *context, JobOptions *o, Error *e)
             (r = follow_job(&bus, path, &follow, &interrupted, e)) < 0)
                 return r;
         if (!bus)
-                return error_set(e, -ENOTCONN, "the supervisor has gone, and the job goes on: skepctl cancel %s", client_id_of(path));
+                return error_set(e, -ENOTCONN, "the supervisor has gone, and the job goes on: skepctl cancel %s",
+                                 client_id_of(path));
         if ((r = client_report(bus, path, &report, e)) < 0)
                 return r;
         if (!report)

@@ -179,6 +179,8 @@ void attempts_settle(Supervisor *s)
                 Job *job = s->jobs.jobs[i];
                 if (!job->ended && job_state_runs(job->state) && !job->worker && !array_is_whole(job))
                         lose(s, job, "the worker that ran the job ended while there was no supervisor", NULL);
+                else if (!job->ended && job->state == JOB_QUEUED && !job->policy && !array_is_whole(job))
+                        supervisor_enter_queue(s, job);
         }
         cache_settled(s);
         supervisor_dispatch(s);

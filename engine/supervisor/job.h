@@ -46,7 +46,7 @@ typedef struct Job {
         uint64_t submitted_usec, started_usec, finished_usec; /* CLOCK_REALTIME; 0: not yet */
         Tenant *tenant;
         char *report; /* JSON, of the last attempt that has ended; NULL before */
-        uint64_t report_attempt; /* which that is; of an end that was none's, though there have been some, the number behind the last */
+        uint64_t report_attempt; /* which that is; where it ended between two of them, the number behind the last */
         char *policy_name;
         JailPolicy *policy; /* NULL for a job that had ended before this process began */
         JobInputFile *inputs; /* NULL: none */

@@ -39,7 +39,8 @@ static int read_blobs(Supervisor *s, Job *job, const char *text, Error *e)
         return r;
 }
 
-/* What it needs to run. A worker that runs it has its policy; and an array is what becomes of its members. */
+/* What it needs to run. A worker that runs it has its policy (be it that its start was never written down); and an array is what
+ * becomes of its members. */
 static int read_for_running(Supervisor *s, Job *job, const StoredJob *stored, Error *e)
 {
         int r = read_blobs(s, job, stored->inputs, e);
@@ -47,7 +48,7 @@ static int read_for_running(Supervisor *s, Job *job, const StoredJob *stored, Er
         if (r < 0)
                 return r;
         r = supervisor_find_job_policy(s, job, e);
-        return job_state_runs(job->state) || array_is_whole(job) ? 0 : r;
+        return job_state_runs(job->state) || job->state == JOB_QUEUED || array_is_whole(job) ? 0 : r;
 }
 
 static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int bad, const Error *why)

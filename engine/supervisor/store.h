@@ -52,8 +52,8 @@ void store_add(Store *store, Job *job, StoreDone done, void *userdata);
 /* So many new jobs: all are stored, or none. */
 void store_add_many(Store *store, Job *const *jobs, size_t n, StoreDone done, void *userdata);
 
-/* The job's state, attempt and times; with `report`, that of the attempt that runs, or else `job->report_attempt`. It does not fail: what cannot
- * be written now is tried again until it can. `done` (or NULL) comes once, later. */
+/* The job's state, attempt and times; with `report`, that of the attempt that runs, or else `job->report_attempt`. It does not
+ * fail: what cannot be written now is tried again until it can. `done` (or NULL) comes once, later. */
 void store_update(Store *store, const Job *job, JobState state, const char *report, StoreDone done, void *userdata);
 
 /* Likewise, for what is of use after a crash alone, and soon followed by more: it is written with the next change, or after a

@@ -324,7 +324,9 @@ int supervisor_cancel(Supervisor *s, Job *job)
         }
         supervisor_finish(s, job, JOB_CANCELLED,
                           job_report_own(job, JAIL_CANCELLED,
-                                         job->attempt ? "cancelled before its next attempt" : "cancelled before it was started", NULL));
+                                         job->attempt ? "cancelled before its next attempt"
+                                                      : "cancelled before it was started",
+                                         NULL));
         return 0;
 }
 

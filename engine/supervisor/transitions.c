@@ -26,9 +26,11 @@ void supervisor_enter_queue(Supervisor *s, Job *job)
                 array_left(s, job);
                 return;
         }
-        /* It ran when this process began. */
+        /* It is gone: a job that ran when this process began can run no more. */
         if (!job->policy && supervisor_find_job_policy(s, job, &e) < 0) {
-                supervisor_finish(s, job, JOB_FAILED, job_report_own(job, JAIL_SETUP_FAILED, error_text(&e), NULL));
+                if (s->settled)
+                        supervisor_finish(s, job, JOB_FAILED,
+                                          job_report_own(job, JAIL_SETUP_FAILED, error_text(&e), NULL));
                 return;
         }
         if (!array_may_enter(job) || cache_enter(s, job))
