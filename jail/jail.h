@@ -211,6 +211,7 @@ typedef struct JailSpec {
         size_t n_binds;
         JailLayers allow_missing;
         JailWatch watch;
+        uint64_t linger_usec; /* how long what the job has started, and not waited for, may go on after its end; as a rule 0 */
 } JailSpec;
 
 typedef enum JailCallKind {

@@ -84,6 +84,7 @@ static void walk_plan(Walk *w, Plan *plan)
         plan->listen = listen != 0;
         plan->watch = (JailWatch)watch;
         plan->landlock_abi = (int)abi;
+        walk_number(w, &plan->linger_usec);
         walk_number(w, &plan->capabilities);
         walk_number(w, &plan->binds_writable);
         walk_strings(w, &plan->command);

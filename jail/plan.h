@@ -24,7 +24,7 @@
 #include "jail/root_file.h"
 #include "jail/steps.h"
 
-#define LAUNCHER_VERSION 3
+#define LAUNCHER_VERSION 4
 #define LAUNCHER_SOCKET_FD 3
 #define LAUNCHER_HELD_FD 4 /* JailLauncherOptions.held_fd */
 #define LAUNCHER_MESSAGE_MAX ((size_t)8 << 10)
@@ -58,6 +58,7 @@ typedef struct Plan {
         size_t filter_size, unpack_filter_size;
         bool listen; /* calls go to a listener in the reaper: those that are refused, or as `watch` says */
         JailWatch watch;
+        uint64_t linger_usec; /* as in JailSpec */
         const void *refusals; /* and answered by these (refusal.h) */
         size_t refusals_size;
         IdsKind ids;

@@ -23,6 +23,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#define LINGER_LOOK_MSEC 20 /* how often it is looked whether what lingers has had its time */
+
 static void tell(int control_fd, const ReaperMessage *message)
 {
         send_message(control_fd, message, sizeof *message, NULL, 0);
@@ -45,20 +47,18 @@ _Noreturn void reaper_fail(int control_fd, const Error *e)
 
 /* ---- until the end ---- */
 
-/* True once the job itself has ended; `ret->alone` then, where no process is left. */
-static bool reap(pid_t job, ReaperMessage *ret)
+/* `*ret_ended` becomes true once the job itself has ended, and `ret->alone` where no process is left. */
+static void reap(pid_t job, ReaperMessage *ret, bool *ret_ended)
 {
-        bool ended = false;
         pid_t pid;
         int one;
 
         while ((pid = waitpid(-1, &one, WNOHANG)) > 0)
                 if (pid == job) {
                         ret->status = one;
-                        ended = true;
+                        *ret_ended = true;
                 }
         ret->alone = pid < 0;
-        return ended;
 }
 
 static uint64_t timeval_usec(struct timeval t)
@@ -79,10 +79,12 @@ static _Noreturn void end(int control_fd, ReaperMessage *message)
         _exit(0);
 }
 
-static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *listener)
+/* What the job leaves behind may go on for `linger_usec`, as a rule 0. */
+static _Noreturn void watch(pid_t job, uint64_t linger_usec, int control_fd, int signal_fd, Listener *listener)
 {
-        ReaperMessage ended = {.kind = REAPER_ENDED};
-        bool shrunk = false;
+        ReaperMessage message = {.kind = REAPER_ENDED};
+        uint64_t until_usec = 0; /* once the job has ended */
+        bool shrunk = false, ended = false;
 
         for (;;) {
                 struct pollfd fds[] = {
@@ -90,7 +92,8 @@ static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *
                         {.fd = control_fd, .events = POLLIN},
                         {.fd = listener->fd, .events = POLLIN},
                 };
-                if (resident_poll(fds, ELEMENTS(fds), &shrunk) < 0 && errno != EINTR)
+                int n = ended ? poll(fds, ELEMENTS(fds), LINGER_LOOK_MSEC) : resident_poll(fds, ELEMENTS(fds), &shrunk);
+                if (n < 0 && errno != EINTR)
                         _exit(1);
                 if (fds[2].revents & POLLIN)
                         listener_serve(listener);
@@ -98,9 +101,13 @@ static _Noreturn void watch(pid_t job, int control_fd, int signal_fd, Listener *
                         listener->fd = close_fd(listener->fd); /* nobody is left under the filter */
                 if (fds[0].revents) {
                         struct signalfd_siginfo info;
-                        if (read(signal_fd, &info, sizeof info) > 0 && reap(job, &ended))
-                                end(control_fd, &ended);
+                        if (read(signal_fd, &info, sizeof info) > 0)
+                                reap(job, &message, &ended);
                 }
+                if (ended && until_usec == 0)
+                        until_usec = monotonic_usec() + linger_usec;
+                if (ended && (message.alone || monotonic_usec() >= until_usec))
+                        end(control_fd, &message);
                 /* The launcher has gone: so has the jail. (Its death cannot be seen otherwise: to a process in its
                  * own pid namespace, its parent is 0 in life and in death.) */
                 if (fds[1].revents)
@@ -247,5 +254,5 @@ _Noreturn void reaper_run(Reaper *r, const Plan *plan, int calls_fd)
         confine_drop_capabilities(capabilities_for(plan));
         listener.fd = r->job.listener;
         listener_tell_program(&listener, job, r->job.program);
-        watch(job, r->control, r->signals, &listener);
+        watch(job, plan->linger_usec, r->control, r->signals, &listener);
 }

@@ -279,6 +279,7 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *ro
         if (plan.ids == IDS_CALLER && (r = guard_reaper(&plan, &guarded, e)) < 0)
                 return r;
         plan.watch = spec->watch;
+        plan.linger_usec = spec->linger_usec;
         plan.root = root->kind;
         plan.inputs = inputs;
         plan.binds = binds;

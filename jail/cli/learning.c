@@ -87,7 +87,6 @@ static int record(Learning *l, Error *e)
                                          ROUNDS_MAX);
                 if (!again && !as_expected(l, &t))
                         return failed(l, &t, "while it was recorded", e);
-                l->expected = t.behaviour;
         }
         return 0;
 }
@@ -102,53 +101,63 @@ static Comparison narrower(const Comparison *c, const Behaviour *a, const Behavi
         };
 }
 
-static int observe_once(Learning *l, Behaviour *ret, Error *e)
+/* Runs it `n` times with all that was recorded. What is not the same as in `l->expected` is compared no more. */
+static int observe_runs(Learning *l, size_t n, const char *when, Error *e)
 {
-        _cleanup_(trial_done) Trial run = {.policy = jail_policy_ref(l->full)};
-        int r = trials_run(&l->trials, &run, 1, e);
+        _cleanup_free_ Trial *runs = calloc(n, sizeof *runs);
+        int r = 0;
 
-        if (r < 0)
-                return r;
-        take_usage(l, &run.report);
-        *ret = run.behaviour;
-        return as_expected(l, &run) ? 0 : failed(l, &run, "with what was recorded", e);
+        if (!runs)
+                return error_oom(e);
+        for (size_t i = 0; i < n; i++)
+                runs[i].policy = jail_policy_ref(l->full);
+        r = trials_run(&l->trials, runs, n, e);
+        for (size_t i = 0; i < n; i++) {
+                if (r >= 0 && !as_expected(l, &runs[i]))
+                        r = failed(l, &runs[i], when, e);
+                take_usage(l, &runs[i].report);
+                l->comparison = narrower(&l->comparison, &l->expected, &runs[i].behaviour);
+                trial_done(&runs[i]);
+        }
+        return r;
 }
 
-/* How it behaves when nobody looks at its calls, and which part of that is worth comparing: what is the same twice.
- * Where it is as it was while it was recorded, that was once. */
+/* How it behaves when nobody looks at its calls, and which part of that is worth comparing: what is the same each time. */
 static int observe(Learning *l, Error *e)
 {
-        const Comparison everything = {true, true, true};
-        Behaviour before = l->expected;
+        const char *when = "with what was recorded";
+        _cleanup_(trial_done) Trial first = {.policy = NULL};
         int r = draft_policy(&l->draft, NULL, 0, &l->full, e);
-
-        if (r < 0 || (r = observe_once(l, &l->expected, e)) < 0)
-                return r;
-        if (!behaviour_equals(&before, &l->expected, &everything) && (r = observe_once(l, &before, e)) < 0)
-                return r;
-        l->comparison = narrower(&everything, &before, &l->expected);
-        /* What is refused a call may wait for ever. */
-        l->trials.wall_usec = l->used.wall_usec * 10 + 2 * USEC_PER_SECOND;
-        /* Some programs fail once in many runs: so as many as there is time for. */
-        size_t fitting = (size_t)(PROOF_USEC * l->trials.at_once / (l->used.wall_usec + 1));
-        l->proofs = fitting < PROOFS_MIN ? PROOFS_MIN : fitting > PROOFS_MAX ? PROOFS_MAX : fitting;
-        return 0;
-}
-
-/* Does it still do what it did? A clock may have gone on. What differs is compared no more. */
-static int observe_again(Learning *l, bool *ret_differs, Error *e)
-{
-        _cleanup_(trial_done) Trial t = {.policy = jail_policy_ref(l->full)};
-        const Comparison before = l->comparison;
-        int r = trials_run(&l->trials, &t, 1, e);
 
         if (r < 0)
                 return r;
-        if (!as_expected(l, &t))
-                return failed(l, &t, "at another time, with what was recorded", e);
-        l->comparison = narrower(&before, &l->expected, &t.behaviour);
-        *ret_differs = !behaviour_equals(&l->expected, &t.behaviour, &before);
+        first.policy = jail_policy_ref(l->full);
+        if ((r = trials_run(&l->trials, &first, 1, e)) < 0)
+                return r;
+        if (!as_expected(l, &first))
+                return failed(l, &first, when, e);
+        take_usage(l, &first.report);
+        l->expected = first.behaviour;
+        l->comparison = (Comparison){true, true, true};
+        /* Some programs do something else once in many runs: so as many as there is time for. */
+        size_t fitting = (size_t)(PROOF_USEC * l->trials.at_once / (l->used.wall_usec + 1));
+        l->proofs = fitting < PROOFS_MIN ? PROOFS_MIN : fitting > PROOFS_MAX ? PROOFS_MAX : fitting;
+        if ((r = observe_runs(l, l->proofs, when, e)) < 0)
+                return r;
+        /* What is refused a call may wait for ever. */
+        l->trials.wall_usec = l->used.wall_usec * 10 + 2 * USEC_PER_SECOND;
         return 0;
+}
+
+/* Does it still do what it did? A clock may have gone on, or what it runs at the same time come in another order. */
+static int observe_again(Learning *l, bool *ret_differs, Error *e)
+{
+        const Comparison before = l->comparison;
+        int r = observe_runs(l, l->proofs, "at another time, with what was recorded", e);
+
+        *ret_differs = before.output != l->comparison.output || before.errors != l->comparison.errors ||
+                       before.files != l->comparison.files;
+        return r;
 }
 
 /* ---- the proof ---- */
@@ -195,6 +204,19 @@ static bool put_back(Learning *l, const JailReport *report, bool all)
         return any;
 }
 
+/* What is refused by Landlock, or is not there, nobody counts: so all of it that a recording has seen. */
+static bool put_back_paths(Learning *l)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < l->draft.n_items; i++) {
+                DraftItem *item = &l->draft.items[i];
+                if (item->kind != DRAFT_CALL && item->used && !item->in)
+                        any = item->in = true;
+        }
+        return any;
+}
+
 /* `*ret_differs`: nothing is proven, since the command does not even under the first policy what it did. */
 static int prove(Learning *l, bool *ret_differs, Error *e)
 {
@@ -207,7 +229,7 @@ static int prove(Learning *l, bool *ret_differs, Error *e)
                 if (r < 0 || *ret_differs)
                         return r;
                 l->sometimes = true;
-                if (!put_back(l, &bad.report, false) && !put_back(l, &bad.report, true))
+                if (!put_back(l, &bad.report, false) && !put_back(l, &bad.report, true) && !put_back_paths(l))
                         return failed(l, &bad, "under the policy that was learnt", e);
         }
         return error_set(e, -ECANCELED,

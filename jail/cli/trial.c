@@ -2,6 +2,7 @@
 #include "jail/cli/trial.h"
 
 #include "engine/base/archive.h"
+#include "engine/base/clock.h"
 #include "engine/base/digest.h"
 #include "engine/base/fd.h"
 
@@ -99,6 +100,9 @@ static const JailEvents events = {.output = on_output, .ended = on_ended, .call 
 
 /* ---- the runs ---- */
 
+/* What a command leaves behind would end with it, at another point each time: what that needs would be a matter of luck. */
+#define LINGER_USEC (300 * USEC_PER_MSEC)
+
 static int open_stdin(int file)
 {
         char link[32];
@@ -149,6 +153,7 @@ static int start(Trials *all, Trial *t, Error *e)
                 .n_binds = o->n_binds,
                 .allow_missing = o->allow_missing,
                 .watch = t->watch,
+                .linger_usec = LINGER_USEC,
         };
         int r = jail_start(all->launcher, &spec, &events, t, &jail, e);
         if (r < 0)

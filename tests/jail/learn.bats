@@ -240,6 +240,18 @@ P
         for i in 1 2 3 4 5 6 7 8; do learnt -- sh -c "$command"; done
 }
 
+@test "what the command leaves running is learnt as well, however far it comes before the end" {
+        learn -- sh -c 'sleep 5 & echo done'
+        items execute | grep -qx /usr/bin/sleep
+        for i in $(seq 20); do
+                run learnt -- sh -c 'sleep 5 & echo done'
+                [ "$output" = done ]
+        done
+        # Two that write in either order.
+        learn --force -- sh -c 'echo a & echo b'
+        for i in $(seq 10); do learnt -- sh -c 'echo a & echo b'; done
+}
+
 @test "a file on standard input is there in every run; a pipe is said to be empty" {
         printf 'a\nb\nc\n' > lines
         "$build/skep-jail" learn --allow-missing="$MISSING" --write learnt.json -- wc -l < lines
