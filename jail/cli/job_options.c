@@ -6,6 +6,7 @@
 #include "engine/base/strv.h"
 
 #include <fcntl.h>
+#include <getopt.h>
 #include <string.h>
 
 static int parse_count(const char *text, uint64_t *ret, Error *e)
@@ -182,13 +183,19 @@ static int pass_over(const Option *option _unused_, const char *value _unused_, 
         return 0;
 }
 
-/* A refusal is reported, wherever in the options --report stands. Changes the table. */
+/* A refusal is reported, wherever in the options --report stands, and into --output where it is meant for that. Changes the
+ * table. */
 static void find_report(Option *table, size_t n, int argc, char **argv, JobOptions *ret)
 {
         for (size_t i = 0; i < n; i++)
-                if (strcmp(table[i].name, "report") != 0)
+                if (strcmp(table[i].name, "report") != 0 && strcmp(table[i].name, "output") != 0)
                         table[i].set = pass_over;
-        options_read(table, n, argc, argv, true, ret, NULL);
+        /* Past each that there is not. */
+        while (options_read(table, n, argc, argv, true, ret, NULL) < 0 && argc > 1) {
+                int read = optind > 1 ? optind - 1 : 1;
+                argc -= read;
+                argv += read;
+        }
 }
 
 int job_options_parse(int argc, char **argv, const Option *more, size_t n_more, JobOptions *ret, Error *e)

@@ -357,13 +357,30 @@ static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
         return r;
 }
 
+/* Whether what comes of the job can be kept. The report may be meant for the directory of the output, which then has to be
+ * there before. */
+static int settle_places(const JobOptions *o, Error *e)
+{
+        int r = o->output ? output_check_place(o->output, e) : 0;
+
+        if (r < 0 || !o->report)
+                return r;
+        r = output_check_file(o->report, e);
+        if (r != -ENOENT || !o->output || mkdir(o->output, 0777) < 0)
+                return r;
+        r = output_check_file(o->report, e);
+        if (r < 0)
+                rmdir(o->output);
+        return r;
+}
+
 /* What is refused has a report, too, and no old one in its place. */
 static void report_refusal(const Run *run, const Error *e)
 {
         const char *path = run->options->report;
         JailReport refused;
 
-        if (!path || output_check_file(path, NULL) < 0)
+        if (!path || (output_check_file(path, NULL) < 0 && settle_places(run->options, NULL) < 0))
                 return;
         jail_report_init(&refused);
         refused.reason = run->jail ? JAIL_LOST : JAIL_SETUP_FAILED;
@@ -388,10 +405,8 @@ static int run_job(Run *run, JailPolicy **ret_policy, Error *e)
         run->policy = policy;
         if (r >= 0)
                 r = job_options_check_command(o, policy, e);
-        if (r >= 0 && o->output)
-                r = output_check_place(o->output, e);
-        if (r >= 0 && o->report)
-                r = output_check_file(o->report, e);
+        if (r >= 0)
+                r = settle_places(o, e);
         if (r < 0)
                 return r;
         if ((r = jail_launcher_new(&(JailLauncherOptions){.here = &launcher_here, .cgroup = o->cgroup}, &launcher, e)) < 0)

@@ -403,6 +403,22 @@ P
         nothing_is_left
 }
 
+@test "a report for the directory of the output is there, also where both are new, and where no jail is made" {
+        jail --output d --report d/r -- sh -c 'echo x > /output/x' </dev/null
+        [ "$(ls d | tr '\n' ' ')" = "r x " ]
+        [ "$(json_get reason d/r)" = exited ]
+        for options in '--policy nope' '--memory lots' '--cgroup /nope' '--frobnicate'; do
+                rm -r d
+                run "$build/skep-jail" $options --output d --report d/r -- true </dev/null
+                [ "$status" -eq 125 ]
+                [ "$(json_get reason d/r)" = setup-failed ]
+        done
+        # Nothing is made where it would be of no use.
+        run jail --output e --report nowhere/r -- true </dev/null
+        [ "$status" -eq 125 ]
+        [ ! -e e ]
+}
+
 @test "whatever is refused has a report that says why, and no old one" {
         refused() {
                 local part=$1
@@ -423,6 +439,7 @@ P
         refused "/nope" --report "$report" --output /nope/nope/nope -- true
         refused "/nope" --report "$report" --cgroup /nope -- true
         refused "no such option" --report "$report" --frobnicate -- true
+        refused "no such option" --frobnicate=x -xy --report "$report" -- true
         run "$build/skep-jail" --report /nowhere/r.json --policy nope -- true </dev/null
         [ "$status" -eq 125 ]
         [ "${#lines[@]}" -eq 1 ]
