@@ -316,6 +316,16 @@ static int leave_base(const char *base, CgroupTree *tree, Error *e)
         return 0;
 }
 
+/* A group is born frozen where its base is, or one above that: a jail would only wait in it. */
+static int check_thawed(const CgroupTree *tree, Error *e)
+{
+        _cleanup_free_ char *events = NULL;
+
+        if (read_file_at(tree->fd, "cgroup.events", FILE_MAX, &events, NULL) < 0 || !strstr(events, "frozen 1"))
+                return 0;
+        return error_set(e, -EBUSY, "%s: this cgroup is frozen, or one above it; write 0 to its cgroup.freeze", tree->path);
+}
+
 /* Its group could not be removed with the launcher in it; and the base takes no process as long as it hands controllers on.
  * What others below it still use stays, and keeps us where we are: then the next launcher sweeps. */
 static void return_to_base(const CgroupTree *tree, int base_fd)
@@ -349,7 +359,9 @@ int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
                 cgroup_tree_remove(&tree);
                 return r;
         }
-        r = leave_base(base, &tree, e);
+        r = check_thawed(&tree, e);
+        if (r >= 0)
+                r = leave_base(base, &tree, e);
         if (r < 0) {
                 cgroup_tree_remove(&tree);
                 return r;

@@ -458,6 +458,29 @@ P
         [ "$(ls dir)" = skep-12 ]
 }
 
+@test "a cgroup that is frozen, or below one that is, is said to be at once, and nothing is left in it" {
+        needs_root
+        needs_cgroup
+        group=/sys/fs/cgroup
+        [ -d $group/unified ] && group=$group/unified
+        group=$group/frozen-$$
+        mkdir -p $group/below
+        echo 1 > $group/cgroup.freeze
+        for place in $group $group/below; do
+                run timeout 20 "$build/skep-jail" --allow-missing="$MISSING" --cgroup $place -- true </dev/null
+                left=$(find $group -mindepth 1 -type d)
+                [ "$status" -eq 125 ] && [[ $output == *"$place: this cgroup is frozen"* ]] && [ "$left" = $group/below ] || break
+        done
+        echo 0 > $group/cgroup.freeze
+        thawed=0
+        jail --cgroup $group -- true </dev/null || thawed=$?
+        rmdir $group/below $group
+        [ "$status" -eq 125 ]
+        [[ $output == *"$place: this cgroup is frozen"* ]]
+        [ "$left" = $group/below ]
+        [ "$thawed" -eq 0 ]
+}
+
 @test "a working directory that is not there is said" {
         run jail --chdir /work/nowhere -- true </dev/null
         [ "$status" -eq 125 ]
