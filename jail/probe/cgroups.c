@@ -140,6 +140,16 @@ static void explain_users_systemd(Probe *probe, JailFinding *f)
         finding_remedy(probe, f, "systemd-run --user --scope -p Delegate=yes skep-jail … # a scope by hand");
 }
 
+/* What was named has its own reason, and none of the others. */
+static void explain_named(Probe *probe, JailFinding *f, const char *named)
+{
+        _cleanup_free_ char *events = read_text(named, "cgroup.events");
+
+        finding_why(probe, f, "%s", probe->host.no_cgroup ? probe->host.no_cgroup : error_text(&probe->no_maker));
+        if (events && strstr(events, "frozen 1"))
+                finding_remedy(probe, f, "echo 0 > %s/cgroup.freeze # or to that of a cgroup above it", named);
+}
+
 static void explain_none(Probe *probe, JailFinding *f)
 {
         _cleanup_free_ char *mounted_at = cgroup_mount_point();
@@ -147,6 +157,10 @@ static void explain_none(Probe *probe, JailFinding *f)
 
         if (probe->around.root && surroundings_explain(probe, f))
                 return;
+        if (mounted_at && probe->launcher->cgroup) {
+                explain_named(probe, f, probe->launcher->cgroup);
+                return;
+        }
         finding_why(probe, f, "%s", probe->host.no_cgroup ? probe->host.no_cgroup : "there is no cgroup for jails");
         if (!mounted_at && probe->around.systemd)
                 remedy_command_line(probe, f, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all");

@@ -182,6 +182,19 @@ print(*[n for k in ("host", "layers", "features") for n, f in said[k].items() if
         grep -q '/tmp: is no directory of cgroup v2' said
 }
 
+@test "of a cgroup that is named and frozen it is said how it thaws" {
+        tree=/sys/fs/cgroup
+        [ -d $tree/unified ] && tree=$tree/unified
+        group=$tree/frozen-$$
+        mkdir "$group" 2>/dev/null || skip "no cgroup can be made here"
+        echo 1 > "$group/cgroup.freeze"
+        "$build/skep-jail" doctor --cgroup "$group" --json > said || [ $? -eq 125 ]
+        rmdir "$group"
+        [[ $(said layers cgroup why) == *"is frozen"* ]]
+        [[ $(said layers cgroup remedy) == *"echo 0 > $group/cgroup.freeze"* ]]
+        [[ $(said layers cgroup remedy) != *docker* ]]
+}
+
 @test "a root without a capability is told which, and there are no jails for it" {
         for capability in sys_admin net_admin mknod chown setuid setgid; do
                 run setpriv --bounding-set=-$capability --inh-caps=-$capability "$build/skep-jail" doctor --json
