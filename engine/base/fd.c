@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -297,6 +299,20 @@ void open_missing_stdio(void)
                         fd = open("/", O_PATH);
         } while (fd >= 0 && fd < 3);
         close_fd(fd);
+}
+
+int flush_stdout(void)
+{
+        struct pollfd p = {.fd = STDOUT_FILENO};
+        int before = errno; /* of an earlier write, as a rule */
+
+        if (fflush(stdout) != 0)
+                before = errno;
+        else if (!ferror(stdout))
+                return 0;
+        if (poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)))
+                return -EPIPE;
+        return before > 0 ? -before : -EIO;
 }
 
 void raise_descriptor_limit(void)

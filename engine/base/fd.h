@@ -59,6 +59,10 @@ int open_beneath(int dir_fd, const char *path, uint64_t flags, uint64_t mode);
  * their numbers. For the start of a program. */
 void open_missing_stdio(void);
 
+/* Writes out what the stream stdout still has. Returns 0 or a negative errno, also of an earlier write; -EPIPE where its
+ * reader has gone, which is no failure of a program that only shows something. */
+int flush_stdout(void);
+
 /* Lets this process have as many descriptors as it may, up to 65536: the usual soft limit is for programs that use
  * select(2). For the start of a program. */
 void raise_descriptor_limit(void);

@@ -227,8 +227,9 @@ static int follow(Events *v, Error *e)
         for (;;) {
                 while ((r = sd_bus_process(v->bus, NULL)) > 0)
                         ;
-                if (fflush(stdout) != 0)
-                        return error_errno(e, -errno, "standard output");
+                int shown = print_out(e);
+                if (shown != 0)
+                        return shown < 0 ? shown : 0;
                 if (v->error < 0)
                         return error_errno(e, v->error, "printing");
                 if (r >= 0)

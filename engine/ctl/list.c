@@ -106,6 +106,7 @@ static void add_row(Table *table, json_object *job, bool utc)
         table_add(table, json_text(job, "name"), NULL);
 }
 
+/* As print_out(). */
 static int print_page(const Context *context, const ListOptions *o, json_object *jobs, Table *table, Error *e)
 {
         for (size_t i = 0; i < json_object_array_length(jobs); i++) {
@@ -119,8 +120,7 @@ static int print_page(const Context *context, const ListOptions *o, json_object 
         }
         if (!context->json && !o->ids && table_flush(table) < 0)
                 return error_oom(e);
-        /* Whoever reads may have seen enough. */
-        return fflush(stdout) != 0 ? error_errno(e, -errno, "standard output") : 0;
+        return print_out(e);
 }
 
 static int filter_array(ListOptions *o, sd_bus *bus, Error *e)
@@ -146,10 +146,9 @@ static int list(const Context *context, ListOptions *o, Error *e)
                 _cleanup_json_ json_object *jobs = NULL;
                 if ((r = client_list_jobs(bus, o->filter, PAGE_JOBS, &cursor, &jobs, e)) < 0)
                         return r;
-                if ((r = print_page(context, o, jobs, table, e)) < 0)
-                        return r;
-        } while (*cursor);
-        return 0;
+                r = print_page(context, o, jobs, table, e);
+        } while (r == 0 && *cursor);
+        return r < 0 ? r : 0;
 }
 
 int command_list(const Context *context, int argc, char **argv, Error *e)

@@ -204,10 +204,10 @@ int main(int argc, char **argv)
         int r = take_common_options(&words, argv + 1, &context, &e);
         if (r >= 0)
                 r = dispatch(&context, words, argv + 1, &e);
-        /* Some of it may have been written before. Who has read enough of our output is no failure of ours. */
-        int failed = fflush(stdout) != 0 ? errno : ferror(stdout) ? EIO : 0;
-        if (failed && failed != EPIPE && r >= 0)
-                r = error_errno(&e, -failed, "standard output");
+        int written = flush_stdout();
+        /* Who has read enough of our output is no failure of ours. */
+        if (r >= 0 && written < 0 && written != -EPIPE)
+                r = error_errno(&e, written, "standard output");
         if (r < 0) {
                 /* Much of it may have come from elsewhere: names, what the supervisor says. */
                 _cleanup_free_ char *text = text_escape(error_text(&e), MESSAGE_MAX);

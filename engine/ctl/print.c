@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/ctl/print.h"
 
+#include "engine/base/fd.h"
 #include "engine/base/name.h"
 #include "engine/ctl/bus_json.h"
 
@@ -24,6 +25,13 @@ void print_json(FILE *f, json_object *object)
                         fputc(*at, f);
         }
         fputc('\n', f);
+}
+
+int print_out(Error *e)
+{
+        int r = flush_stdout();
+
+        return r == -EPIPE ? 1 : r < 0 ? error_errno(e, r, "standard output") : 0;
 }
 
 void print_text(const char *text)

@@ -15,6 +15,10 @@ void print_json(FILE *f, json_object *object);
 /* A text of the supervisor's as one line, with what a terminal would obey escaped; "-" for NULL. */
 void print_text(const char *text);
 
+/* Has what was printed go out now. Returns 0; 1 where its reader has gone, who has seen enough, so that nothing more is to be
+ * shown; or a negative errno. */
+int print_out(Error *e);
+
 /* The colour of a job's or worker's state, for table_add(); NULL for none. */
 const char *state_colour(const char *state);
 

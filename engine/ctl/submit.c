@@ -106,8 +106,13 @@ static int submit_all(sd_bus *bus, const JobTexts *jobs, const ClientInput *inpu
                 /* Who reads them may act on them while the rest is submitted; and what is printed is submitted. */
                 if (isatty(1))
                         progress_clear(&progress);
-                if (fflush(stdout) != 0 && r >= 0)
-                        r = error_errno(e, -errno, "standard output");
+                int written = flush_stdout();
+                bool more = first + n < jobs->n;
+                if (r >= 0 && written < 0 && (more || written != -EPIPE)) {
+                        r = error_errno(e, written, "standard output");
+                        if (more)
+                                error_prefix(e, "the jobs from %zu on are not submitted", first + n);
+                }
         }
         progress_clear(&progress);
         strv_free(ids.ids);

@@ -145,6 +145,7 @@ static int wait_for_keys(Top *t, uint64_t until_usec, Error *e)
 
 /* ---- elsewhere ---- */
 
+/* As print_out(). */
 static int print(Top *t, bool first, Error *e)
 {
         if (t->context->json) {
@@ -160,7 +161,7 @@ static int print(Top *t, bool first, Error *e)
                 for (size_t i = 0; lines[i]; i++)
                         puts(lines[i]);
         }
-        return fflush(stdout) != 0 ? error_errno(e, -errno, "standard output") : 0;
+        return print_out(e);
 }
 
 static int look(Top *t, Error *e)
@@ -189,8 +190,8 @@ static int show(Top *t, const TopOptions *o, Error *e)
                 if (r < 0)
                         return r;
                 if (!t->screen) {
-                        if ((r = print(t, first, e)) < 0)
-                                return r;
+                        if ((r = print(t, first, e)) != 0)
+                                return r < 0 ? r : 0;
                         if (o->number == 0 || n + 1 < o->number)
                                 sleep(INTERVAL_USEC / USEC_PER_SECOND);
                 } else if ((r = draw(t)) < 0) {

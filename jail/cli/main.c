@@ -54,8 +54,10 @@ int main(int argc, char **argv)
         /* A file that may not grow as large is an error, and no end. */
         signal(SIGXFSZ, SIG_IGN);
         int r = dispatch(argc, argv, &e);
-        if (r >= 0 && (fflush(stdout) < 0 || ferror(stdout)))
-                r = error_errno(&e, errno ? -errno : -EIO, "writing to standard output");
+        int written = flush_stdout();
+        /* Who has read enough of our output is no failure of ours. */
+        if (r >= 0 && written < 0 && written != -EPIPE)
+                r = error_errno(&e, written, "writing to standard output");
         if (r < 0) {
                 command_say(error_text(&e));
                 return STATUS_NO_JAIL;

@@ -119,6 +119,26 @@ teardown() {
         [ "$output" = "skepctl: standard output: Input/output error" ]
 }
 
+@test "who has read enough is no failure, also where SIGPIPE is ignored; jobs that are not submitted are one" {
+        unread() { # COMMAND...: its status, when nobody reads what it prints
+                { trap "" PIPE; status=0; timeout 60 "$build/skepctl" "$@" 2> err || status=$?; echo $status > status; } | true
+                status=$(< status)
+        }
+        for i in $(seq 1100); do echo '{"command": ["true"]}'; done > jobs
+        ctl pause
+        unread submit jobs
+        [ "$status" -eq 125 ]
+        grep -q '^skepctl: the jobs from 1000 on are not submitted: standard output: Broken pipe' err
+        ctl list --ids --state queued | ctl cancel - > /dev/null
+        ctl resume
+        head -2 jobs > few
+        for command in "submit few" list "list --json" "top -n 2" "events -f" config "config --help" pool; do
+                unread $command
+                [ "$status" -eq 0 ] || { echo "$command: $status $(< err)"; return 1; }
+                [ ! -s err ] || { echo "$command: $(< err)"; return 1; }
+        done
+}
+
 @test "ids come from standard input, and lists give them" {
         for i in $(seq 40); do echo '{"command": ["sleep", "60"], "name": "many"}'; done | ctl submit - > ids
         ctl list --name many --ids > listed

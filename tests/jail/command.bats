@@ -163,6 +163,18 @@ two" ]
         done
 }
 
+@test "who has read enough of what is said is no failure, also where SIGPIPE is ignored" {
+        for words in --help --version 'explain strict' 'explain --diff strict python --json' 'image list'; do
+                { trap "" PIPE; status=0; sleep 0.2; "$build/skep-jail" $words 2> err || status=$?; echo $status > status; } | true
+                [ ! -s err ]
+                [[ $words == *--diff* ]] || [ "$(< status)" -eq 0 ]
+        done
+        # A job is ended by that as it would be by any pipe, whatever its caller ignores.
+        { trap "" PIPE; jail --wall 20s -- yes </dev/null || : ; } | head -1
+        [ "$(reason)" = signalled ]
+        [ "$(json_get signal "$report")" = 13 ]
+}
+
 @test "where no file may grow, that is an error with a sentence" {
         run bash -c 'ulimit -f 0; exec "$@"' bash "$build/skep-jail" --allow-missing="$MISSING" -- true </dev/null
         [ "$status" -eq 125 ]

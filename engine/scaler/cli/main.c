@@ -44,8 +44,9 @@ int main(int argc, char **argv)
                 fprintf(stderr, "skep-forecast: %s\n", error_text(&e));
                 return 1;
         }
-        if (fflush(stdout) != 0) {
-                fprintf(stderr, "skep-forecast: standard output: cannot write\n");
+        int written = flush_stdout();
+        if (written < 0 && written != -EPIPE) {
+                fprintf(stderr, "skep-forecast: standard output: %s\n", strerror(-written));
                 return 1;
         }
         return r;
