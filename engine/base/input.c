@@ -100,6 +100,10 @@ static int check_place(const char *path, bool directory, Error *e)
         }
         if (errno != ENOENT)
                 return error_errno(e, -errno, "%s", path);
+        if (directory && lstat(path, &st) == 0)
+                return error_set(e, -ENOENT, "%s is a link to what is not there", path);
+        if (!directory && *path && path[strlen(path) - 1] == '/')
+                return error_set(e, -EISDIR, "%s names a directory", path);
         _cleanup_free_ char *parent = parent_of(path);
         if (!parent)
                 return error_oom(e);

@@ -60,6 +60,8 @@ static int add_bind(JobOptions *o, const char *text, bool writable, Error *e)
                 return error_oom(e);
         if (o->n_binds == JAIL_BINDS_MAX)
                 return error_set(e, -E2BIG, "more than %d binds", JAIL_BINDS_MAX);
+        if (!*path)
+                return error_set(e, -EINVAL, "\"%s\" names no path", text);
         _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
         if (fd < 0)
                 return error_errno(e, -errno, "%s", path);
@@ -133,6 +135,13 @@ int option_set_root(const Option *option, const char *value, void *target, Error
         return *root ? 0 : error_errno(e, -errno, "%s", value);
 }
 
+static int take_path(const Option *option, const char *value, void *target, Error *e)
+{
+        if (!*value)
+                return error_set(e, -EINVAL, "\"\" is no path");
+        return option_set_string(option, value, target, e);
+}
+
 static int take_chdir(const Option *option, const char *value, void *target, Error *e)
 {
         if (value[0] != '/')
@@ -164,17 +173,17 @@ static const Option options_table[] = {
         {"files", "N", "how many files there", take_count, OF_LIMITS(files)},
         {"output-limit", "SIZE", "output that is passed on; more is dropped", take_size, OF_LIMITS(output_bytes)},
         {"input", "NAME=PATH", "a file as /input/NAME; with NAME/ a directory, packed and unpacked inside", take_input, 0},
-        {"output", "DIR", "where to put what the command leaves in /output", option_set_string, OF_JOB(output)},
+        {"output", "DIR", "where to put what the command leaves in /output", take_path, OF_JOB(output)},
         {"bind", "PATH[:INSIDE]", "a path of the host, read-only", take_bind, 0},
         {"bind-rw", "PATH[:INSIDE]", "a path of the host, writable with the rights of its owner", take_bind_rw, 0},
         {"chdir", "DIR", "working directory inside (default: /work)", take_chdir, OF_JOB(chdir)},
         {"setenv", "K[=V]", "a variable of the environment; without a value, ours", take_variable, 0},
-        {"report", "PATH", "write the report there, as JSON", option_set_string, OF_JOB(report)},
+        {"report", "PATH", "write the report there, as JSON", take_path, OF_JOB(report)},
         {"trace-denied", NULL, "say on standard error which system calls are refused, the first of each",
          option_set_flag, OF_JOB(trace_denied)},
         {"allow-missing", "LIST", "layers and limits that this host need not enforce, such as memory,cpu",
          take_allow_missing, 0},
-        {"cgroup", "PATH", "the cgroup below which the jail gets its own", option_set_string, OF_JOB(cgroup)},
+        {"cgroup", "PATH", "the cgroup below which the jail gets its own", take_path, OF_JOB(cgroup)},
         {"help", NULL, "this text", option_set_flag, OF_JOB(help)},
 };
 

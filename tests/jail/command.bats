@@ -297,9 +297,12 @@ P
         run jail --output /nowhere/a/b -- sh -c 'echo ran' </dev/null
         [ "$status" -eq 125 ]
         [[ $output != *ran* ]]
-        run "$build/skep-jail" --allow-missing="$MISSING" --report /nowhere/r.json -- sh -c 'echo ran' </dev/null
-        [ "$status" -eq 125 ]
-        [[ $output != *ran* ]]
+        ln -s nothing link
+        for options in '--report /nowhere/r.json' '--report x/' '--report=' '--output=' '--output link'; do
+                run "$build/skep-jail" --allow-missing="$MISSING" $options -- sh -c 'echo ran' </dev/null
+                [ "$status" -eq 125 ]
+                [[ $output != *ran* ]]
+        done
 }
 
 @test "output that our own reader does not take is an error" {
@@ -404,6 +407,8 @@ P
         refuse "magic" --allow-missing=magic -- true
         refuse "never made without" --allow-missing=seccomp -- true
         refuse "--setenv" --setenv 1A=b -- true
+        refuse '--bind: ":/x" names no path' --bind :/x -- true
+        refuse '--cgroup: "" is no path' --cgroup= -- true
         refuse "--chdir" --chdir work -- true
         refuse "which command"
         refuse "needs a value" --memory
