@@ -5,9 +5,11 @@
  * and the empty tree, /image. What it says of the image is JSON on standard output; why it gave up, a sentence on
  * standard error. Neither is believed outside. */
 
+#include "engine/base/archive_member.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/size.h"
+#include "engine/base/strv.h"
 #include "jail/image_unpack/layer.h"
 #include "jail/image_unpack/layer_stream.h"
 
@@ -72,6 +74,27 @@ static int apply_layer(const Source *source, const LayerFile *file, uint64_t max
         return r < 0 ? r : layer_stream_verify(&stream);
 }
 
+/* Runtimes make the directory that an image's command starts in, where no layer has it. What is there, or leads through a link,
+ * is left as it is. */
+static int make_working_directory(Tree *tree, const char *path, Error *e)
+{
+        _cleanup_strv_ char **parts = NULL;
+        struct stat st;
+
+        if (!path || member_split_path(path + strspn(path, "/"), &parts, NULL) < 0 || strv_length(parts) == 0)
+                return 0;
+        const char *name = parts[strv_length(parts) - 1];
+        _cleanup_close_ int parent = tree_open_parent(tree, parts, true, path, e);
+        if (parent == -ENOTDIR)
+                return error_clear(e), 0;
+        if (parent < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                return parent < 0 ? parent : 0;
+        int r = tree_count_file(tree, path, e);
+        if (r >= 0 && mkdirat(parent, name, 0755) < 0)
+                r = error_errno(e, -errno, "making the working directory %s", path);
+        return r;
+}
+
 static int unpack(const Arguments *a, ImageConfig *ret, Error *e)
 {
         _cleanup_close_ int root = open("/image", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -97,6 +120,8 @@ static int unpack(const Arguments *a, ImageConfig *ret, Error *e)
         for (size_t i = 0; r >= 0 && i < manifest.n_layers; i++)
                 if ((r = apply_layer(&source, &manifest.layers[i], max_bytes, true, &tree, NULL, e)) >= 0)
                         r = apply_layer(&source, &manifest.layers[i], max_bytes, false, &tree, &skipped, e);
+        if (r >= 0)
+                r = make_working_directory(&tree, manifest.config.working_directory, e);
         if (r < 0)
                 return r;
         *ret = manifest.config;

@@ -71,10 +71,30 @@ each_refused() {
         [ "$(json_get entrypoint "$json")" = '["/bin/tool"]' ]
         [ "$(json_get command "$json")" = '["x", "y"]' ]
         [ "$(json_get user "$json")" = daemon ]
-        [ "$(json_get files "$json")" = 4 ]
+        [ "$(json_get files "$json")" = 5 ] # with /srv, which no layer has
         [ "$(json_get bytes "$json")" = 7 ]
         [[ $(json_get imported "$json") =~ ^20[0-9-]{8}T[0-9:]{8}Z$ ]]
         [ "$(json_get digest "$json")" = "sha256:$(tar tf a.tar | grep -v manifest | sed -n 's/\.json$//p')" ]
+}
+
+@test "the directory that an image's command starts in is made where no layer has it" {
+        cp "$payload" .
+        for place in /srv/deep/er /srv/ /srv//x/. /bin; do
+                rm -rf a.tar
+                PLACE=$place make_archive 'docker("a.tar", [directory("bin"), file("bin/payload", open("payload", "rb").read(), 0o755)],
+                        config={"WorkingDir": os.environ["PLACE"], "Cmd": ["/bin/payload", "limits"]})'
+                import --replace a.tar it
+                "$build/skep-jail" --allow-missing="$MISSING" --root it </dev/null
+        done
+        # What leads through a link is for the jail to follow.
+        for link in real nowhere "$outside"; do
+                LINK=$link make_archive 'docker("a.tar", [directory("bin"), file("bin/payload", open("payload", "rb").read(), 0o755),
+                        directory("real/in"), symlink("srv", os.environ["LINK"])], config={"WorkingDir": "/srv/in"})'
+                import --replace a.tar it
+                run "$build/skep-jail" --allow-missing="$MISSING" --root it -- /bin/payload limits </dev/null
+                [ "$status" -eq $([ $link = real ] && echo 0 || echo 125) ]
+        done
+        [ "$(cat "$outside")" = untouched ]
 }
 
 @test "an OCI archive, with gzip and with zstd, and an OCI directory" {
