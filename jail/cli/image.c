@@ -155,11 +155,12 @@ static int print_json(const char *name, const ImageConfig *c, Error *e)
         return 0;
 }
 
+/* One that cannot be read does not hide the others. */
 static int list(int argc, char **argv, Error *e)
 {
         _cleanup_strv_ char **names = NULL;
         ListOptions options = {0};
-        int r = options_read(list_options, ELEMENTS(list_options), argc, argv, false, &options, e);
+        int status = 0, r = options_read(list_options, ELEMENTS(list_options), argc, argv, false, &options, e);
 
         if (r < 0)
                 return r;
@@ -170,16 +171,19 @@ static int list(int argc, char **argv, Error *e)
         if (!options.json && names)
                 printf("%-24s %6s %8s  %-19s  %s\n", "NAME", "SIZE", "FILES", "IMPORTED", "COMMAND");
         for (size_t i = 0; names && names[i]; i++) {
+                _cleanup_error_ Error one = ERROR_NULL;
                 _cleanup_image_ Image image = IMAGE_NULL;
-                r = image_open(names[i], &image, e);
-                if (r == -ENOENT) { /* it has gone meanwhile */
-                        error_clear(e);
+                r = image_open(names[i], &image, &one);
+                if (r == -ENOENT) /* it has gone meanwhile */
                         continue;
-                }
-                if (r < 0 || (r = (options.json ? print_json : print_row)(names[i], &image.config, e)) < 0)
+                if (r < 0) {
+                        command_say(error_text(&one));
+                        status = STATUS_NO_JAIL;
+                } else if ((r = (options.json ? print_json : print_row)(names[i], &image.config, e)) < 0) {
                         return r;
+                }
         }
-        return 0;
+        return status;
 }
 
 /* ---- rm ---- */

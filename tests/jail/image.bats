@@ -531,6 +531,18 @@ import_payload() {
         [[ $output == *'no image "one"'* ]]
 }
 
+@test "an image that is damaged does not hide the others, and can be removed" {
+        make_archive 'docker("a.tar", [file("f", "x")])'
+        for name in a b c; do import a.tar $name; done
+        echo '{' > "$SKEP_IMAGES/b/image.json"
+        run --separate-stderr image list
+        [ "$status" -eq 125 ]
+        [ "$(awk 'NR > 1 { print $1 }' <<< "$output")" = $'a\nc' ]
+        [[ $stderr == *"image b: image.json: not JSON"* ]]
+        image rm b
+        image list
+}
+
 @test "names are names" {
         make_archive 'docker("a.tar", [])'
         for name in ../it . .. .hidden -- '' a/b "$(printf 'n%.0s' $(seq 129))"; do
