@@ -118,6 +118,89 @@ int bpf_reaper_calls(uint32_t refusal, BpfProgram *ret)
         return 0;
 }
 
+/* ---- rules with conditions ---- */
+
+/* A jump of a rule that is being built: behind the rule. None is as long. */
+#define OUT UINT8_MAX
+#define CHECK_INSTRUCTIONS_MAX 6
+
+static struct sock_filter load_half(uint32_t argument, unsigned half)
+{
+        struct sock_filter load = LOW_HALF(argument);
+
+        load.k += 4 * half;
+        return load;
+}
+
+/* By halves, the higher first, which decides unless it is equal. */
+static int add_check(BpfProgram *p, const ArgumentCheck *c)
+{
+        uint32_t low = (uint32_t)c->value, high = (uint32_t)(c->value >> 32);
+        const struct sock_filter load_high = load_half(c->argument, 1), load_low = load_half(c->argument, 0);
+        struct sock_filter equal[] = {load_high, JUMP_IF(BPF_JEQ, high, 0, OUT), load_low, JUMP_IF(BPF_JEQ, low, 0, OUT)},
+                           other[] = {load_high, JUMP_IF(BPF_JEQ, high, 0, 2), load_low, JUMP_IF(BPF_JEQ, low, OUT, 0)},
+                           more[] = {load_high, JUMP_IF(BPF_JGT, high, 3, 0), JUMP_IF(BPF_JEQ, high, 0, OUT), load_low,
+                                     JUMP_IF(c->op == SCMP_CMP_GT ? BPF_JGT : BPF_JGE, low, 0, OUT)},
+                           less[] = {load_high, JUMP_IF(BPF_JGT, high, OUT, 0), JUMP_IF(BPF_JEQ, high, 0, 2), load_low,
+                                     JUMP_IF(c->op == SCMP_CMP_LT ? BPF_JGE : BPF_JGT, low, OUT, 0)},
+                           masked[] = {load_high,
+                                       BPF_STMT(BPF_ALU | BPF_AND | BPF_K, high),
+                                       JUMP_IF(BPF_JEQ, (uint32_t)(c->value_two >> 32) & high, 0, OUT),
+                                       load_low,
+                                       BPF_STMT(BPF_ALU | BPF_AND | BPF_K, low),
+                                       JUMP_IF(BPF_JEQ, (uint32_t)c->value_two & low, 0, OUT)};
+
+        switch (c->op) {
+        case SCMP_CMP_EQ:
+                return bpf_append(p, &(BpfProgram){equal, ELEMENTS(equal)});
+        case SCMP_CMP_NE:
+                return bpf_append(p, &(BpfProgram){other, ELEMENTS(other)});
+        case SCMP_CMP_GT:
+        case SCMP_CMP_GE:
+                return bpf_append(p, &(BpfProgram){more, ELEMENTS(more)});
+        case SCMP_CMP_LT:
+        case SCMP_CMP_LE:
+                return bpf_append(p, &(BpfProgram){less, ELEMENTS(less)});
+        case SCMP_CMP_MASKED_EQ:
+                return bpf_append(p, &(BpfProgram){masked, ELEMENTS(masked)});
+        default:
+                return -EINVAL;
+        }
+}
+
+int bpf_add_rule(BpfProgram *p, unsigned number, const ArgumentCheck *checks, size_t n_checks, uint32_t answer)
+{
+        struct sock_filter begin[] = {LOAD(nr), JUMP_IF(BPF_JEQ, number, 0, OUT)}, end[] = {RETURN(answer)};
+        size_t first = p->length;
+
+        _Static_assert(ARGUMENTS_MAX * CHECK_INSTRUCTIONS_MAX + ELEMENTS(begin) + ELEMENTS(end) < OUT, "jumps are short");
+        int r = n_checks > ARGUMENTS_MAX ? -EINVAL : bpf_append(p, &(BpfProgram){begin, ELEMENTS(begin)});
+        for (size_t i = 0; r >= 0 && i < n_checks; i++)
+                r = checks[i].argument < ARGUMENTS_MAX ? add_check(p, &checks[i]) : -EINVAL;
+        if (r >= 0)
+                r = bpf_append(p, &(BpfProgram){end, ELEMENTS(end)});
+        for (size_t i = first; r >= 0 && i < p->length; i++) {
+                uint8_t out = (uint8_t)(p->length - i - 1);
+                if (BPF_CLASS(p->code[i].code) != BPF_JMP)
+                        continue;
+                p->code[i].jt = p->code[i].jt == OUT ? out : p->code[i].jt;
+                p->code[i].jf = p->code[i].jf == OUT ? out : p->code[i].jf;
+        }
+        return r;
+}
+
+int bpf_append(BpfProgram *p, const BpfProgram *more)
+{
+        struct sock_filter *code = reallocarray(p->code, p->length + more->length, sizeof *code);
+
+        if (!code)
+                return -ENOMEM;
+        memcpy(code + p->length, more->code, more->length * sizeof *code);
+        p->code = code;
+        p->length += more->length;
+        return 0;
+}
+
 int bpf_chain(const BpfProgram *parts, size_t n_parts, BpfProgram *ret)
 {
         size_t length = 0, n = 0;

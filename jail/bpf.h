@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/base/cleanup.h"
+#include "jail/refusal.h"
 
 #include <linux/filter.h>
 #include <seccomp.h>
@@ -35,6 +36,13 @@ int bpf_unknown_calls(BpfProgram *ret);
 /* Answers `refusal` to calls that would set limits, processors or priorities of process 1 of the jail, the reaper; allows
  * all others. For jails whose reaper has the job's id: otherwise the kernel refuses it. Error: -ENOMEM. */
 int bpf_reaper_calls(uint32_t refusal, BpfProgram *ret);
+
+/* Adds a rule at the end of a program: a call of this number for which all the checks are true gets the answer, and every other
+ * goes on with what follows. That the call is of the native architecture is known. Errors: -ENOMEM; -EINVAL no such check. */
+int bpf_add_rule(BpfProgram *p, unsigned number, const ArgumentCheck *checks, size_t n_checks, uint32_t answer);
+
+/* Adds a program at the end of another. Error: -ENOMEM. */
+int bpf_append(BpfProgram *p, const BpfProgram *more);
 
 /* One program that asks each of them in turn: a call is allowed that all of them allow, and gets the answer of the
  * first one that does not. Errors: -ENOMEM, -E2BIG. */

@@ -19,18 +19,19 @@ static uint32_t filter_action(uint32_t action)
         return oci_gives_errno(action) ? SCMP_ACT_NOTIFY : action;
 }
 
-static int add_rule(scmp_filter_ctx context, const OciRule *rule, uint32_t action)
+/* Rules without conditions are libseccomp's. Several rules of a call that compare the same argument it merges into one tree,
+ * and then (2.5.4) takes some of them for others, if it comes to an end: those with conditions are compiled one by one. */
+static int add_rule(scmp_filter_ctx context, BpfProgram *conditional, const OciRule *rule, uint32_t action)
 {
-        struct scmp_arg_cmp checks[ARGUMENTS_MAX];
         int r = 0;
 
-        for (size_t i = 0; i < rule->n_checks; i++) {
-                const ArgumentCheck *c = &rule->checks[i];
-                checks[i] = SCMP_CMP(c->argument, (enum scmp_compare)c->op, c->value, c->value_two);
+        for (size_t i = 0; r >= 0 && rule->names[i]; i++) {
+                int number = syscall_number(rule->names[i]);
+                if (rule->n_checks == 0)
+                        r = seccomp_rule_add(context, action, number, 0);
+                else if (number >= 0)
+                        r = bpf_add_rule(conditional, (unsigned)number, rule->checks, rule->n_checks, action);
         }
-        for (size_t i = 0; r >= 0 && rule->names[i]; i++)
-                r = seccomp_rule_add_array(context, action, syscall_number(rule->names[i]),
-                                           (unsigned)rule->n_checks, checks);
         return r;
 }
 
@@ -38,6 +39,7 @@ static int add_rule(scmp_filter_ctx context, const OciRule *rule, uint32_t actio
 static int compile_rules(const OciSeccomp *s, bool passing, uint32_t others, BpfProgram *ret)
 {
         scmp_filter_ctx context = bpf_begin(others);
+        _cleanup_bpf_ BpfProgram conditional = {0}, rest = {0};
         size_t added = 0;
         int r = context ? 0 : -ENOMEM;
 
@@ -45,17 +47,21 @@ static int compile_rules(const OciSeccomp *s, bool passing, uint32_t others, Bpf
                 uint32_t action = filter_action(s->rules[i].action);
                 if (oci_lets_pass(action) != passing || action == others)
                         continue;
-                r = add_rule(context, &s->rules[i], action);
-                added++;
+                r = add_rule(context, &conditional, &s->rules[i], action);
+                added += s->rules[i].n_checks == 0;
         }
         /* As a tree, where there is something to order: without a rule it would forget the default (libseccomp#370). */
         if (r >= 0 && added > 0)
                 r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
         if (r >= 0)
-                r = bpf_export(context, ret);
+                r = bpf_export(context, &rest);
         if (context)
                 seccomp_release(context);
-        return r;
+        if (r < 0 || (r = bpf_append(&conditional, &rest)) < 0)
+                return r;
+        *ret = conditional;
+        conditional = (BpfProgram){0};
+        return 0;
 }
 
 /* ---- the errors ---- */

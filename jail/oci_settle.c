@@ -128,8 +128,8 @@ static int settle_names(const OciSeccomp *s, OciRule *rule, Here *here, Error *e
         return 0;
 }
 
-/* As runc and crun have it: conditions on different arguments must all be true, and of several on the same argument any
- * one is enough. */
+/* As runc and crun have it: conditions on different arguments must all be true, and where a rule has several on the same
+ * argument, any one of its conditions is enough. */
 static bool are_alternatives(const OciRule *rule)
 {
         unsigned seen = 0;
