@@ -63,6 +63,10 @@ void open_missing_stdio(void);
  * reader has gone, which is no failure of a program that only shows something. */
 int flush_stdout(void);
 
+/* A descriptor to read, from here on, the signals from by which a user ends what a program does for him: SIGINT and SIGTERM,
+ * and SIGHUP unless the caller has it ignored, as nohup(1) does. Returns it or a negative errno. */
+int open_end_signals(void);
+
 /* Lets this process have as many descriptors as it may, up to 65536: the usual soft limit is for programs that use
  * select(2). For the start of a program. */
 void raise_descriptor_limit(void);

@@ -7,6 +7,7 @@
 #include "engine/ctl/follow.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/fd.h"
 #include "engine/ctl/attempt_output.h"
 #include "engine/ctl/client.h"
 #include "engine/ctl/progress.h"
@@ -307,7 +308,6 @@ static int sink_failed(const Follow *f, Error *e)
 static int prepare(Follow *f, bool follow, Error *e)
 {
         bool all = !f->options->only[0] && !f->options->only[1];
-        sigset_t set;
 
         for (int i = 0; i < 2; i++) {
                 if (!all && !f->options->only[i])
@@ -316,14 +316,8 @@ static int prepare(Follow *f, bool follow, Error *e)
                 if (stream_init(f->streams[i], i + 1, &f->options->stream) < 0)
                         return error_oom(e);
         }
-        signal(SIGINT, SIG_DFL); /* a shell starts what it puts in the background without it */
         signal(SIGPIPE, SIG_IGN);
-        sigemptyset(&set);
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGHUP);
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        f->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        f->signal_fd = open_end_signals();
         if (follow)
                 f->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (f->signal_fd < 0 || (follow && f->inotify_fd < 0))

@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -112,21 +111,9 @@ static void on_ended(Jail *jail _unused_, const JailReport *report, void *userda
 
 static const JailEvents events = {.output = on_output, .ended = on_ended};
 
-static int open_signals(void)
-{
-        sigset_t set;
-
-        sigemptyset(&set);
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGHUP);
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static int wait_for_end(Unpacking *u, JailLauncher *launcher)
 {
-        _cleanup_close_ int signal_fd = open_signals();
+        _cleanup_close_ int signal_fd = open_end_signals();
 
         while (u->jail) {
                 struct signalfd_siginfo info;

@@ -205,22 +205,6 @@ static const JailEvents events = {.output = on_output, .ended = on_ended, .call 
 
 /* ---- the run ---- */
 
-static int open_signals(void)
-{
-        sigset_t set;
-
-        sigemptyset(&set);
-        sigaddset(&set, SIGINT);
-        sigaddset(&set, SIGTERM);
-        sigaddset(&set, SIGHUP);
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        /* A shell starts what it puts in the background with SIGINT ignored; who sends it to us by name means us. */
-        signal(SIGINT, SIG_DFL);
-        signal(SIGPIPE, SIG_IGN);
-        signal(SIGTTIN, SIG_IGN); /* in the background there is no input; read() says so */
-        return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static bool wants_to_go_on(const Run *run)
 {
         if (!run->ended)
@@ -411,7 +395,9 @@ static int run_job(Run *run, JailPolicy **ret_policy, Error *e)
                 return r;
         if ((r = jail_launcher_new(&(JailLauncherOptions){.here = &launcher_here, .cgroup = o->cgroup}, &launcher, e)) < 0)
                 return r;
-        _cleanup_close_ int signal_fd = open_signals();
+        _cleanup_close_ int signal_fd = open_end_signals();
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGTTIN, SIG_IGN); /* in the background there is no input; read() says so */
         sink_init(&run->sinks[0], 1);
         sink_init(&run->sinks[1], 2);
         r = start(run, launcher, policy, e);

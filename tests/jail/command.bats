@@ -517,6 +517,25 @@ P
         done
 }
 
+@test "a hangup cancels, but not under nohup" {
+        hung_up() { # COMMAND...: a run that is hung up while it waits
+                mkdir -m 777 -p bound
+                rm -f bound/here
+                "$@" "$build/skep-jail" --allow-missing="$MISSING" --report "$report" --bind-rw bound:/tmp/bound -- \
+                        sh -c ': > /tmp/bound/here; sleep 1' </dev/null > said 2>&1 &
+                caller=$!
+                for i in $(seq 100); do [ ! -e bound/here ] || break; sleep 0.1; done
+                kill -HUP $caller
+                status=0
+                wait $caller || status=$?
+        }
+        hung_up env
+        [ "$status" -eq 130 ]
+        hung_up nohup
+        [ "$status" -eq 0 ]
+        [ "$(reason)" = exited ]
+}
+
 @test "the report has every key" {
         jail -- true </dev/null
         for key in reason exit_code signal message attempt start cached worker policy_digest setup_usec wall_usec \
