@@ -62,6 +62,14 @@ static void say_left_out(const Findings *f)
                 fprintf(stderr, "skep-jail learn: the command names more paths than are kept\n");
 }
 
+static const char *const likenesses[] = {
+        [LIKE_EXACTLY] = NULL,
+        [LIKE_IN_ANY_ORDER] = "comes in another order from run to run, and was compared without it",
+        [LIKE_IN_LINES] = "differs from run to run, and was not compared, but for its number of lines",
+        [LIKE_IN_BEING_THERE] = "differs from run to run, and was not compared, but for whether there is any",
+        [LIKE_NOTHING] = "differs from run to run, and was not compared",
+};
+
 static void say(const Learning *l)
 {
         size_t paths = 0;
@@ -74,8 +82,8 @@ static void say(const Learning *l)
                 draft_count(&l->draft, DRAFT_CALL), draft_count(&l->draft, DRAFT_EXECUTE), paths, l->trials.runs,
                 l->proofs);
         say_refused(l);
-        if (!l->comparison.output)
-                fprintf(stderr, "skep-jail learn: its output differs from run to run, and was not compared\n");
+        if (likenesses[l->comparison.output])
+                fprintf(stderr, "skep-jail learn: its output %s\n", likenesses[l->comparison.output]);
         if (!l->comparison.files)
                 fprintf(stderr, "skep-jail learn: what it leaves in /output differs from run to run, and was not "
                                 "compared\n");

@@ -11,7 +11,9 @@
 #define ATTEMPTS_MAX 5 /* at a proof */
 #define PROOFS_MIN 3
 #define PROOFS_MAX 10
+#define PROOFS_VARIED 40 /* where not all runs are the same */
 #define PROOF_USEC (USEC_PER_SECOND / 2)
+#define PROOF_VARIED_USEC (10 * USEC_PER_SECOND)
 
 void learning_done(Learning *l)
 {
@@ -91,14 +93,27 @@ static int record(Learning *l, Error *e)
         return 0;
 }
 
+static Likeness less(Likeness a, Likeness b)
+{
+        return a > b ? a : b;
+}
+
 /* Compares what has been the same so far. */
 static Comparison narrower(const Comparison *c, const Behaviour *a, const Behaviour *b)
 {
         return (Comparison){
-                .output = c->output && strcmp(a->output, b->output) == 0,
-                .errors = c->errors && strcmp(a->errors, b->errors) == 0,
+                .output = less(c->output, written_likeness(&a->output, &b->output)),
+                .errors = less(c->errors, written_likeness(&a->errors, &b->errors)),
                 .files = c->files && strcmp(a->files, b->files) == 0,
         };
+}
+
+/* Some programs do something else once in many runs: so as many as there is time for. */
+static size_t runs_that_fit(const Learning *l, uint64_t usec, size_t min, size_t max)
+{
+        size_t fitting = (size_t)(usec * l->trials.at_once / (l->used.wall_usec + 1));
+
+        return fitting < min ? min : fitting > max ? max : fitting;
 }
 
 /* Runs it `n` times with all that was recorded. What is not the same as in `l->expected` is compared no more. */
@@ -138,10 +153,8 @@ static int observe(Learning *l, Error *e)
                 return failed(l, &first, when, e);
         take_usage(l, &first.report);
         l->expected = first.behaviour;
-        l->comparison = (Comparison){true, true, true};
-        /* Some programs do something else once in many runs: so as many as there is time for. */
-        size_t fitting = (size_t)(PROOF_USEC * l->trials.at_once / (l->used.wall_usec + 1));
-        l->proofs = fitting < PROOFS_MIN ? PROOFS_MIN : fitting > PROOFS_MAX ? PROOFS_MAX : fitting;
+        l->comparison = (Comparison){LIKE_EXACTLY, LIKE_EXACTLY, true};
+        l->proofs = runs_that_fit(l, PROOF_USEC, PROOFS_MIN, PROOFS_MAX);
         if ((r = observe_runs(l, l->proofs, when, e)) < 0)
                 return r;
         /* What is refused a call may wait for ever. */
@@ -162,6 +175,18 @@ static int observe_again(Learning *l, bool *ret_differs, Error *e)
 
 /* ---- the proof ---- */
 
+static void add_common(Learning *l, const JailReport *report, bool first)
+{
+        for (int i = 0; i < JAIL_SYSCALL_MAX; i++)
+                l->common[i] = report->denied[i] > 0 && (first || l->common[i]);
+}
+
+/* Some of them have called what others have not: what threads and processes do depends on who comes first. */
+static bool runs_varied(const Learning *l)
+{
+        return memcmp(l->refused, l->common, sizeof l->refused) != 0;
+}
+
 /* Runs under the text as it stands, and as anybody would who has it. `*ret_bad`: one that did something else, if any;
  * the caller's, to be freed by trial_done(). */
 static int prove_once(Learning *l, Trial *ret_bad, Error *e)
@@ -176,11 +201,14 @@ static int prove_once(Learning *l, Trial *ret_bad, Error *e)
         if (r >= 0)
                 r = trials_run(&l->trials, runs, l->proofs, e);
         memset(l->refused, 0, sizeof l->refused);
-        for (size_t i = 0; runs && i < l->proofs; i++) {
+        memset(l->common, 0, sizeof l->common);
+        for (size_t i = 0, n_passed = 0; runs && i < l->proofs; i++) {
                 bool passed = behaviour_equals(&runs[i].behaviour, &l->expected, &l->comparison);
                 trial_add_refused(&runs[i], l->refused);
-                if (passed)
+                if (passed) {
                         trial_add_refused(&runs[i], l->spared);
+                        add_common(l, &runs[i].report, n_passed++ == 0);
+                }
                 if (r < 0 || passed || ret_bad->policy)
                         trial_done(&runs[i]);
                 else
@@ -190,13 +218,15 @@ static int prove_once(Learning *l, Trial *ret_bad, Error *e)
 }
 
 /* A run has failed that passed before: of what it was refused, something is needed, only not every time. That is what
- * no run that passed was refused; or else it could be any of it. False when there is nothing to put back. */
-static bool put_back(Learning *l, const JailReport *report, bool all)
+ * no run that passed was refused; or else what not all of them were; or else it could be any of it. False when there is
+ * nothing to put back. */
+static bool put_back(Learning *l, const JailReport *report, const bool *but)
 {
         bool any = false;
 
         for (int i = 0; i < JAIL_SYSCALL_MAX; i++) {
-                _cleanup_free_ char *name = report->denied[i] && (all || !l->spared[i]) ? jail_syscall_name(i) : NULL;
+                bool suspect = report->denied[i] && !(but && but[i]);
+                _cleanup_free_ char *name = suspect ? jail_syscall_name(i) : NULL;
                 DraftItem *item = name ? draft_find(&l->draft, DRAFT_CALL, name) : NULL;
                 if (item && !item->in)
                         any = item->in = true;
@@ -223,13 +253,19 @@ static int prove(Learning *l, bool *ret_differs, Error *e)
         for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
                 _cleanup_(trial_done) Trial bad = {.policy = NULL};
                 int r = prove_once(l, &bad, e);
+                size_t more = runs_that_fit(l, PROOF_VARIED_USEC, PROOFS_MIN, PROOFS_VARIED);
+                if (r >= 0 && !bad.policy && runs_varied(l) && l->proofs < more) {
+                        l->proofs = more;
+                        r = prove_once(l, &bad, e);
+                }
                 if (r < 0 || !bad.policy)
                         return r;
                 r = observe_again(l, ret_differs, e);
                 if (r < 0 || *ret_differs)
                         return r;
                 l->sometimes = true;
-                if (!put_back(l, &bad.report, false) && !put_back(l, &bad.report, true) && !put_back_paths(l))
+                if (!put_back(l, &bad.report, l->spared) && !put_back(l, &bad.report, l->common) &&
+                    !put_back(l, &bad.report, NULL) && !put_back_paths(l))
                         return failed(l, &bad, "under the policy that was learnt", e);
         }
         return error_set(e, -ECANCELED,

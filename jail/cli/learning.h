@@ -30,6 +30,7 @@ typedef struct Learning {
         bool sometimes;                 /* some of it is needed in some runs only */
         bool refused[JAIL_SYSCALL_MAX]; /* by number: what the proofs have called, and were refused */
         bool spared[JAIL_SYSCALL_MAX];  /* what any run that passed was refused */
+        bool common[JAIL_SYSCALL_MAX];  /* and what all that passed of the last proofs were */
 } Learning;
 
 /* All four steps. The caller fills in the first members, up to the empty line. Errors: a sentence says which step the

@@ -49,10 +49,11 @@ static char *command_words(const Learning *l)
 static char *describe(const Learning *l)
 {
         _cleanup_free_ char *words = command_words(l), *command = words ? name_escape(words) : NULL;
+        bool same = l->comparison.output <= LIKE_IN_ANY_ORDER;
         char *text = NULL;
 
         if (!command || asprintf(&text, "learnt from: %s%s%s", command,
-                                 l->comparison.output ? "" : "; its output, not the same in each run, was not compared",
+                                 same ? "" : "; its output, not the same in each run, was not compared",
                                  l->sometimes ? "; some of the system calls are needed in some runs only" : "") < 0)
                 return NULL;
         return text;

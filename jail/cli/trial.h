@@ -12,12 +12,29 @@
 #define TRIAL_TAIL_SIZE 2048
 #define TRIAL_DIGEST_SIZE 65
 
+/* What a run has written, by digests. */
+typedef struct Written {
+        char exactly[TRIAL_DIGEST_SIZE];
+        char in_any_order[TRIAL_DIGEST_SIZE]; /* of how often it has each byte */
+        uint64_t lines;
+        bool any;
+} Written;
+
+/* How much two runs have written the same; each is less than the one before. */
+typedef enum Likeness {
+        LIKE_EXACTLY,
+        LIKE_IN_ANY_ORDER, /* such as two processes that write whenever they are ready */
+        LIKE_IN_LINES, /* as many, of something else */
+        LIKE_IN_BEING_THERE,
+        LIKE_NOTHING,
+} Likeness;
+
 /* What can be seen of a run from outside. */
 typedef struct Behaviour {
         bool ended; /* by its own exit or a signal, rather than by a limit or not having started */
         int status; /* as skep-jail ends with */
-        char output[TRIAL_DIGEST_SIZE], errors[TRIAL_DIGEST_SIZE]; /* digests of what it wrote */
-        char files[TRIAL_DIGEST_SIZE];                             /* of what it left in /output */
+        Written output, errors;
+        char files[TRIAL_DIGEST_SIZE]; /* a digest of what it left in /output */
 } Behaviour;
 
 typedef struct Trial {
@@ -29,6 +46,7 @@ typedef struct Trial {
         char tail[TRIAL_TAIL_SIZE]; /* the end of what it said on standard error */
         size_t tail_size;
         struct sha256_ctx digests[2];
+        uint64_t counts[2][UINT8_MAX + 1];
         struct Trials *trials;
 } Trial;
 
@@ -51,9 +69,11 @@ void trial_add_refused(const Trial *trial, bool refused[static JAIL_SYSCALL_MAX]
  * being made is in its report. */
 int trials_run(Trials *trials, Trial *list, size_t n, Error *e);
 
-/* Which parts of the behaviour are the same from run to run, and so worth comparing. */
+/* How much of the behaviour is the same from run to run, and so worth comparing. */
 typedef struct Comparison {
-        bool output, errors, files;
+        Likeness output, errors;
+        bool files;
 } Comparison;
 
+Likeness written_likeness(const Written *a, const Written *b);
 bool behaviour_equals(const Behaviour *a, const Behaviour *b, const Comparison *comparison);

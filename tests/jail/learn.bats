@@ -248,8 +248,23 @@ P
                 [ "$output" = done ]
         done
         # Two that write in either order.
-        learn --force -- sh -c 'echo a & echo b'
-        for i in $(seq 10); do learnt -- sh -c 'echo a & echo b'; done
+        learn --force -- sh -c 'echo a & echo b; wait'
+        for i in $(seq 10); do [ "$(learnt -- sh -c 'echo a & echo b; wait' | sort)" = $'a\nb' ]; done
+}
+
+@test "processes that work side by side have what they need, whoever comes first" {
+        pool='import multiprocessing
+def square(x): return x * x
+with multiprocessing.Pool(3) as pool: print(pool.map(square, range(5)))'
+        learn -- python3 -c "$pool"
+        for i in $(seq 30); do [ "$(learnt -- python3 -c "$pool")" = "[0, 1, 4, 9, 16]" ]; done
+}
+
+@test "output that is not the same each time is there all the same" {
+        learn -- bash -c 'echo $RANDOM; echo $RANDOM >&2'
+        run --separate-stderr learnt -- bash -c 'echo $RANDOM; echo $RANDOM >&2'
+        [[ $output =~ ^[0-9]+$ ]]
+        [[ $stderr =~ ^[0-9]+$ ]]
 }
 
 @test "a file on standard input is there in every run; a pipe is said to be empty" {
