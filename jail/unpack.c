@@ -53,6 +53,8 @@ static _Noreturn void unpack_child(const Plan *plan, int archive_fd, int dir_fd,
                 error_errno(&e, r, "%s", step);
         else
                 archive_unpack(archive_fd, dir_fd, &rules, &e);
+        if (e.code == -E2BIG || e.code == -ENOSPC)
+                error_prefix(&e, "more than the job's limits of disk and files");
         if (e.code < 0) {
                 const char *text = error_text(&e);
                 write_full(pipe_fd, text, text_start(text, SENTENCE_MAX));

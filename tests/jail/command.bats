@@ -364,6 +364,17 @@ s.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1, 2
         [ "$output" = ran ]
 }
 
+@test "an input that is more than the limits of disk or files says so" {
+        mkdir -p large many
+        truncate -s 2M large/f
+        touch many/{1..30}
+        for options in '--disk 1M --input d/=large' '--files 10 --input d/=many'; do
+                run jail $options -- true </dev/null
+                [ "$status" -eq 125 ]
+                [[ $output == *'input "d/": more than the job'"'"'s limits of disk and files: '* ]]
+        done
+}
+
 @test "an archive that is none is refused, and names the input" {
         echo nonsense-that-is-not-a-tar > f
         head -c 2000 /dev/urandom > g
