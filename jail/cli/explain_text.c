@@ -61,11 +61,12 @@ static void print_files(const Explained *x)
 static void print_rights(const Explained *x)
 {
         const PolicySection *s = x->sections.list;
+        char *const *network = s[SECTION_NETWORK].words;
 
         puts("\nRights");
-        row("network", x->policy->network == JAIL_NETWORK_BROKER
-                               ? "an own loopback, and the broker; without one, the loopback alone"
-                               : "an own loopback, and nothing else");
+        row("network", !strv_contains(network, "loopback") ? "none: no socket can be made"
+                       : strv_contains(network, "broker")  ? "an own loopback, and the broker; without one, the loopback alone"
+                                                           : "an own loopback, and nothing else");
         if (s[SECTION_CAPABILITIES].words)
                 row_list("capabilities", s[SECTION_CAPABILITIES].words);
         else

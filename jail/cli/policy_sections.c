@@ -2,9 +2,11 @@
 #include "jail/cli/policy_sections.h"
 
 #include "engine/base/strv.h"
+#include "jail/filter_reading.h"
 
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/syscall.h>
 
 /* What every jail has; jail/root.c. Of another root than the host's all may be read, and executed where a policy says
  * "/usr"; jail/landlock.c. */
@@ -59,6 +61,26 @@ static int add_root(PolicySections *sections, const JailPolicy *p, const Explain
         return root->name && strv_contains(p->execute, "/usr") ? add(&s[SECTION_EXECUTE], all_of_root, NULL) : 0;
 }
 
+/* Where no socket can be made, the loopback is down; jail/networks.c. */
+static int add_network(PolicySection *section, const JailPolicy *p)
+{
+        static const unsigned calls[] = {SYS_socket, SYS_socketpair};
+        bool sockets = false;
+        uint32_t refusal;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(calls); i++) {
+                FilterFate fate;
+                r = filter_fate(p, calls[i], &fate, &refusal);
+                sockets |= r >= 0 && fate != FILTER_REFUSES;
+        }
+        if (r >= 0 && sockets)
+                r = strv_add(&section->words, "loopback");
+        if (r >= 0 && p->network == JAIL_NETWORK_BROKER)
+                r = strv_add(&section->words, "broker");
+        return r;
+}
+
 int policy_sections_make(const JailPolicy *p, const ExplainedRoot *root, PolicySections *ret, Error *e)
 {
         _cleanup_strv_ char **writable = NULL, **execute = NULL;
@@ -80,8 +102,7 @@ int policy_sections_make(const JailPolicy *p, const ExplainedRoot *root, PolicyS
             (r = add(&s[SECTION_WRITE_HOST], NULL, writable)) < 0 ||
             (r = add(&s[SECTION_EXECUTE], NULL, execute)) < 0 || (r = add(&s[SECTION_HIDDEN], NULL, p->hidden)) < 0 ||
             (r = add(&s[SECTION_DEVICES], always_devices, p->devices)) < 0 ||
-            (r = strv_add(&s[SECTION_NETWORK].words, "loopback")) < 0 ||
-            (r = p->network == JAIL_NETWORK_BROKER ? strv_add(&s[SECTION_NETWORK].words, "broker") : 0) < 0 ||
+            (r = add_network(&s[SECTION_NETWORK], p)) < 0 ||
             (r = add_capabilities(&s[SECTION_CAPABILITIES], p->capabilities)) < 0 ||
             (r = add_layers(&s[SECTION_REQUIRE], p->require)) < 0)
                 return error_oom(e);

@@ -28,6 +28,7 @@ typedef struct PolicySections {
         PolicySection list[SECTION_MAX];
 } PolicySections;
 
+/* The policy is compiled. */
 int policy_sections_make(const JailPolicy *policy, const ExplainedRoot *root, PolicySections *ret, Error *e);
 void policy_sections_done(PolicySections *sections);
 #define _cleanup_sections_ _cleanup_(policy_sections_done)

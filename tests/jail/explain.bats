@@ -314,6 +314,10 @@ assert not any(v for k, v in diff[side].items() if k != key), diff[side]
 }
 
 @test "a difference is said for people too, with whole groups by their names" {
+        explain strict | grep -q '^  network  *none: no socket can be made'
+        explain python | grep -q '^  network  *an own loopback, and nothing else'
+        explain agent | grep -q '^  network  *an own loopback, and the broker'
+        explain --diff strict python | grep -q '^  network  *loopback'
         run explain --diff strict python
         [ "$status" -eq 1 ]
         [[ $output == *"python permits, and strict does not:"* ]]
