@@ -244,6 +244,7 @@ static void take_outcome(Jail *j, const Outcome *o, const char *text)
         memcpy(r->denied, o->denied, sizeof r->denied);
         j->steps = o->steps;
         r->denied_complete = o->denied_complete;
+        r->left_running = o->left_running;
         if (text) {
                 free(r->message);
                 r->message = strdup(text);

@@ -156,6 +156,7 @@ typedef struct JailReport {
         bool truncated;
         uint32_t denied[JAIL_SYSCALL_MAX]; /* by number of the native architecture */
         bool denied_complete;
+        bool left_running; /* when the job ended, something that it had started did not; not in the JSON */
         char enforced[JAIL_LAYER_MAX][24]; /* by what; "" where nothing was asked for */
         JailLayers not_enforced;
 } JailReport;

@@ -109,6 +109,7 @@ typedef struct Outcome {
         uint64_t memory_pressure_usec, cpu_pressure_usec, io_pressure_usec;
         uint32_t denied[JAIL_SYSCALL_MAX];
         bool denied_complete;
+        bool left_running;
         bool warm;
         LaunchSteps steps;
 } Outcome;

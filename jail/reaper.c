@@ -104,8 +104,10 @@ static _Noreturn void watch(pid_t job, uint64_t linger_usec, int control_fd, int
                         if (read(signal_fd, &info, sizeof info) > 0)
                                 reap(job, &message, &ended);
                 }
-                if (ended && until_usec == 0)
+                if (ended && until_usec == 0) {
+                        message.left = !message.alone;
                         until_usec = monotonic_usec() + linger_usec;
+                }
                 if (ended && (message.alone || monotonic_usec() >= until_usec))
                         end(control_fd, &message);
                 /* The launcher has gone: so has the jail. (Its death cannot be seen otherwise: to a process in its

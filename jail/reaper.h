@@ -21,6 +21,7 @@ typedef struct ReaperMessage {
         ReaperKind kind;
         int status;
         bool alone; /* with the job all that it had started has ended */
+        bool left;  /* when the job ended, something that it had started did not */
         uint64_t cpu_user_usec, cpu_system_usec; /* of all that was waited for */
         char text[512];
 } ReaperMessage;

@@ -174,6 +174,7 @@ static void judge(RunningJail *j)
         o->wall_usec = running ? j->ended_usec - j->started_usec : JAIL_UNKNOWN;
         memcpy(o->denied, j->ledger->denied, sizeof o->denied);
         o->denied_complete = !j->ledger->denied_more;
+        o->left_running = j->ended && j->last.left;
 }
 
 /* Every process has gone. The report goes out when the cgroup has, too: nothing of a job outlives its end. */

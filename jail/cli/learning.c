@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+/* What a command leaves behind would end with it, at another point each time: what that needs would be a matter of luck. */
+#define LINGER_USEC (300 * USEC_PER_MSEC)
 #define ROUNDS_MAX 8   /* of recording */
 #define ATTEMPTS_MAX 5 /* at a proof */
 #define PROOFS_MIN 3
@@ -54,6 +56,7 @@ static void use_most(uint64_t *most, uint64_t amount)
 
 static void take_usage(Learning *l, const JailReport *report)
 {
+        l->leaves |= report->left_running;
         use_most(&l->used.memory_peak_bytes, report->memory_peak_bytes);
         use_most(&l->used.pids_peak, report->pids_peak);
         use_most(&l->used.wall_usec, report->wall_usec);
@@ -157,6 +160,9 @@ static int observe(Learning *l, Error *e)
         l->proofs = runs_that_fit(l, PROOF_USEC, PROOFS_MIN, PROOFS_MAX);
         if ((r = observe_runs(l, l->proofs, when, e)) < 0)
                 return r;
+        /* What leaves nothing has to do without, or it might not be noticed that it does not wait for what it needs. */
+        if (!l->leaves)
+                l->trials.linger_usec = 0;
         /* What is refused a call may wait for ever. */
         l->trials.wall_usec = l->used.wall_usec * 10 + 2 * USEC_PER_SECOND;
         return 0;
@@ -332,6 +338,7 @@ int learning_run(Learning *l, char *const *policy_directories, Error *e)
         bool differs = true;
         int r = prepare(l, policy_directories, e);
 
+        l->trials.linger_usec = LINGER_USEC;
         if (r < 0 || (r = record(l, e)) < 0 || (r = observe(l, e)) < 0)
                 return r;
         /* At most once for each part of a behaviour. */

@@ -25,6 +25,7 @@ typedef struct Learning {
         Comparison comparison;
         JailReport used; /* the most of each that a run has used */
         size_t proofs;   /* how many runs prove it */
+        bool leaves;     /* something running, when it ends */
 
         char *text;                     /* the policy, once it is proven */
         bool sometimes;                 /* some of it is needed in some runs only */

@@ -2,7 +2,6 @@
 #include "jail/cli/trial.h"
 
 #include "engine/base/archive.h"
-#include "engine/base/clock.h"
 #include "engine/base/digest.h"
 #include "engine/base/fd.h"
 
@@ -115,16 +114,13 @@ static const JailEvents events = {.output = on_output, .ended = on_ended, .call 
 
 /* ---- the runs ---- */
 
-/* What a command leaves behind would end with it, at another point each time: what that needs would be a matter of luck. */
-#define LINGER_USEC (300 * USEC_PER_MSEC)
-
-static int open_stdin(int file)
+/* A description of its own, since the offset belongs to it. -1 for -1. */
+static int open_anew(int file)
 {
         char link[32];
 
         if (file < 0)
                 return -1;
-        /* A description of its own, since the offset belongs to it. */
         snprintf(link, sizeof link, "/proc/self/fd/%d", file);
         int fd = open(link, O_RDONLY | O_CLOEXEC);
         off_t offset = lseek(file, 0, SEEK_CUR);
@@ -139,7 +135,8 @@ static int start(Trials *all, Trial *t, Error *e)
         JailInput inputs[JAIL_INPUTS_MAX];
         JailLimits limits = o->limits;
         size_t n = 0;
-        _cleanup_close_ int stdin_fd = open_stdin(all->stdin_fd);
+        _cleanup_close_ int stdin_fd = open_anew(all->stdin_fd);
+        int opened[JAIL_INPUTS_MAX];
         Jail *jail;
 
         t->trials = all;
@@ -150,9 +147,17 @@ static int start(Trials *all, Trial *t, Error *e)
                 return 0;
         if (stdin_fd < -1)
                 return error_errno(e, stdin_fd, "standard input");
-        for (size_t i = 0; i < o->n_inputs; i++)
-                if (strcmp(o->inputs[i].name, "stdin") != 0)
-                        inputs[n++] = (JailInput){o->inputs[i].name, o->inputs[i].fd};
+        for (size_t i = 0; i < o->n_inputs; i++) {
+                if (strcmp(o->inputs[i].name, "stdin") == 0)
+                        continue;
+                if ((opened[n] = open_anew(o->inputs[i].fd)) < 0) {
+                        int r = error_errno(e, opened[n], "input \"%s\"", o->inputs[i].name);
+                        close_many(opened, n);
+                        return r;
+                }
+                inputs[n] = (JailInput){o->inputs[i].name, opened[n]};
+                n++;
+        }
         if (limits.wall_usec > all->wall_usec)
                 limits.wall_usec = all->wall_usec;
         const JailSpec spec = {
@@ -168,9 +173,10 @@ static int start(Trials *all, Trial *t, Error *e)
                 .n_binds = o->n_binds,
                 .allow_missing = o->allow_missing,
                 .watch = t->watch,
-                .linger_usec = LINGER_USEC,
+                .linger_usec = all->linger_usec,
         };
         int r = jail_start(all->launcher, &spec, &events, t, &jail, e);
+        close_many(opened, n);
         if (r < 0)
                 return r;
         all->waiting++;

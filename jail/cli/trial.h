@@ -55,6 +55,7 @@ typedef struct Trials {
         const JobOptions *options;
         int stdin_fd;       /* a regular file, which every run reads from the same place; -1: nothing */
         uint64_t wall_usec; /* no run takes longer; JAIL_UNLIMITED: but for the policy's limit */
+        uint64_t linger_usec; /* as in JailSpec */
         size_t at_once;
         size_t waiting; /* runs that have not ended */
         uint64_t runs;  /* of all */

@@ -252,6 +252,22 @@ P
         for i in $(seq 10); do [ "$(learnt -- sh -c 'echo a & echo b; wait' | sort)" = $'a\nb' ]; done
 }
 
+@test "what the command waits for is waited for" {
+        learn -- awk 'BEGIN { system("echo said") }'
+        [ "$(learnt -- awk 'BEGIN { system("echo said") }')" = said ]
+        run spared -- awk 'BEGIN { system("echo said") }'
+        [[ $output =~ ^"whole: 0 tried: "[0-9]+$ ]]
+}
+
+@test "a directory that goes in is there in every run" {
+        mkdir dir
+        printf '#!/bin/sh\n. ./words\n' > dir/run
+        echo 'echo read' > dir/words
+        chmod +x dir/run
+        learn --input d/=dir --chdir /input/d -- ./run
+        [ "$(learnt --input d/=dir --chdir /input/d -- ./run)" = read ]
+}
+
 @test "processes that work side by side have what they need, whoever comes first" {
         pool='import multiprocessing
 def square(x): return x * x
