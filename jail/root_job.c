@@ -98,6 +98,7 @@ int root_add_places(Tree *t)
 {
         static int (*const add[])(Tree *t, size_t i) = {add_tmpfs, add_read_only, add_writable};
         char *const *lists[] = {t->plan->tmpfs, t->plan->read_only, t->plan->writable};
+        static const char *const names[] = {"tmpfs", "read_only", "writable"};
         bool some = t->plan->read_only && t->plan->read_only[0];
         size_t n = 0, room = 0;
 
@@ -117,7 +118,7 @@ int root_add_places(Tree *t)
         for (size_t i = 0; i < n; i++) {
                 int r = add[places[i].kind](t, places[i].index);
                 if (r < 0)
-                        return tree_failed(t, r, places[i].path);
+                        return tree_failed(t, r, places[i].path), error_prefix(t->error, "filesystem.%s", names[places[i].kind]);
         }
         return 0;
 }

@@ -162,7 +162,7 @@ static int add_device(Tree *t, const char *path)
         if (device < 0 && errno == EXDEV)
                 return error_set(t->error, -EXDEV, "devices: %s is a link that is absolute or leads out of /dev", path);
         if (device < 0 || fstat(device, &st) < 0)
-                return tree_failed(t, -errno, path);
+                return error_errno(t->error, -errno, "devices: %s", path);
         if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
                 return error_set(t->error, -EINVAL, "devices: %s is neither a character nor a block device", path);
         _cleanup_close_ int mount = mount_clone(device, "", false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
