@@ -316,11 +316,13 @@ static int leave_base(const char *base, CgroupTree *tree, Error *e)
         return 0;
 }
 
-/* A group is born frozen where its base is, or one above that: a jail would only wait in it. */
-static int check_thawed(const CgroupTree *tree, Error *e)
+/* A group is born as its base is: frozen, so that a jail would only wait in it, or threaded, so that there could be none. */
+static int check_takes_jails(const CgroupTree *tree, Error *e)
 {
-        _cleanup_free_ char *events = NULL;
+        _cleanup_free_ char *events = NULL, *type = NULL;
 
+        if (read_file_at(tree->fd, "cgroup.type", FILE_MAX, &type, NULL) >= 0 && strcmp(type, "domain\n") != 0)
+                return error_set(e, -EOPNOTSUPP, "%s: this cgroup is threaded, and takes no jails; name another", tree->path);
         if (read_file_at(tree->fd, "cgroup.events", FILE_MAX, &events, NULL) < 0 || !strstr(events, "frozen 1"))
                 return 0;
         return error_set(e, -EBUSY, "%s: this cgroup is frozen, or one above it; write 0 to its cgroup.freeze", tree->path);
@@ -359,7 +361,7 @@ int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e)
                 cgroup_tree_remove(&tree);
                 return r;
         }
-        r = check_thawed(&tree, e);
+        r = check_takes_jails(&tree, e);
         if (r >= 0)
                 r = leave_base(base, &tree, e);
         if (r < 0) {

@@ -29,7 +29,7 @@ char *cgroup_mount_point(void);
 int cgroup_choose(const char *chosen, char **ret, Error *e);
 
 /* Makes the launcher's group, with every controller that can be had, and removes those that dead launchers left. Errors:
- * -EINVAL the base is no directory of cgroup v2; -EBUSY it is frozen; others of the system calls. */
+ * -EINVAL the base is no directory of cgroup v2; -EBUSY it is frozen; -EOPNOTSUPP it is threaded; others of the system calls. */
 int cgroup_tree_make(const char *base, CgroupTree *ret, Error *e);
 
 /* When no jail is left in it. A launcher that had to move into it moves back; what it has begun lives there until it ends. */

@@ -509,6 +509,22 @@ P
         [ "$thawed" -eq 0 ]
 }
 
+@test "a cgroup that is threaded is refused as one" {
+        needs_root
+        needs_cgroup
+        group=/sys/fs/cgroup
+        [ -d $group/unified ] && group=$group/unified
+        group=$group/threaded-$$
+        mkdir -p $group/inner
+        echo threaded > $group/inner/cgroup.type
+        run jail --cgroup $group/inner -- true </dev/null
+        left=$(find $group -mindepth 1 -type d)
+        rmdir $group/inner $group
+        [ "$status" -eq 125 ]
+        [[ $output == *"$group/inner: this cgroup is threaded"* ]]
+        [ "$left" = $group/inner ]
+}
+
 @test "a working directory that is not there is said" {
         run jail --chdir /work/nowhere -- true </dev/null
         [ "$status" -eq 125 ]
