@@ -30,6 +30,8 @@ int root_source_open(const char *name, RootSource *ret, Error *e)
         if (name[0] == '/')
                 return open_path(name, ret, e);
         int r = image_open(name, &ret->image, e);
+        if (r == -ENOENT && e)
+                return error_set(e, r, "%s; a path has a slash, as in ./%s", error_text(e), name);
         if (r < 0)
                 return r;
         ret->kind = ROOT_DIRECTORY;

@@ -151,6 +151,8 @@ with_programs() {
                 [ "$status" -eq 125 ]
                 [ -n "$output" ]
         done
+        run jail --root nosuchimage -- true
+        [[ $output == *'no image "nosuchimage"'*"a path has a slash, as in ./nosuchimage" ]]
         run jail --policy "$(write_policy bad '{"extends": "python", "filesystem": {"root": "a/b"}}')" -- true
         [ "$status" -eq 125 ]
         [[ $output == *"filesystem.root"* ]]
