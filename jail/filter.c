@@ -236,6 +236,23 @@ static int compile_syscalls(const JailPolicy *policy, uint32_t refusal, BpfProgr
         return r;
 }
 
+/* A profile says of each rule what happens. SIGSYS, which nobody handles as a rule, is an end, too. */
+static bool action_kills(uint32_t action)
+{
+        uint32_t what = action & SECCOMP_RET_ACTION_FULL;
+
+        return what == SECCOMP_RET_KILL_PROCESS || what == SECCOMP_RET_KILL_THREAD || what == SECCOMP_RET_TRAP;
+}
+
+static bool profile_kills(const OciSeccomp *s)
+{
+        bool kills = action_kills(s->default_action);
+
+        for (size_t i = 0; i < s->n_rules; i++)
+                kills |= action_kills(s->rules[i].action);
+        return kills;
+}
+
 int policy_compile(JailPolicy *policy, Error *e)
 {
         BpfProgram program = {0};
@@ -245,9 +262,11 @@ int policy_compile(JailPolicy *policy, Error *e)
                 return 0;
         if (policy->seccomp) {
                 policy->listen = true;
+                policy->kills = profile_kills(policy->seccomp);
                 r = oci_seccomp_compile(policy->seccomp, &program, &policy->refusals, &policy->n_refusals);
         } else {
                 policy->listen = policy->action == POLICY_ACTION_ERRNO;
+                policy->kills = !policy->listen;
                 r = compile_syscalls(policy, policy->listen ? SCMP_ACT_NOTIFY : SCMP_ACT_KILL_PROCESS, &program);
         }
         if (r == -E2BIG)

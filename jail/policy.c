@@ -307,8 +307,7 @@ const char *jail_policy_description(const JailPolicy *policy)
 
 bool jail_policy_may_kill(const JailPolicy *policy)
 {
-        /* A profile of system calls may say so of each. */
-        return !policy->listen || policy->n_refusals > 0;
+        return policy->kills;
 }
 
 const char *jail_policy_digest(const JailPolicy *policy)

@@ -38,6 +38,7 @@ struct JailPolicy {
         /* compiled on first use */
         void *filter; /* struct sock_filter[] */
         size_t filter_size; /* bytes */
+        bool kills;         /* it ends a job for some calls */
         bool listen;        /* it sends refused calls to a listener, which answers with these: */
         Refusal *refusals;
         size_t n_refusals;

@@ -20,7 +20,7 @@
 #define SKEP_VERSION "0"
 #endif
 
-#define FORMAT "skep policy 3 " SKEP_VERSION
+#define FORMAT "skep policy 4 " SKEP_VERSION
 #define CACHE_FILE_MAX ((size_t)1 << 20)
 #define NAME_SIZE_MAX 200
 #define SETTLED_NSEC UINT64_C(100000000) /* the kernel's clock for files has steps of up to 10 ms */
@@ -88,6 +88,7 @@ static void pack_policy(Packer *p, const JailPolicy *policy)
         pack_number(p, policy->require);
         pack_number(p, policy->action);
         pack_number(p, policy->listen);
+        pack_number(p, policy->kills);
         pack_bytes(p, &policy->limits, sizeof policy->limits);
         pack_bytes(p, &policy->ceilings, sizeof policy->ceilings);
         pack_bytes(p, policy->filter, policy->filter_size);
@@ -159,6 +160,7 @@ static JailPolicy *unpack_policy(Unpacker *u)
         policy->require = (JailLayers)unpack_number(u);
         policy->action = (PolicyAction)unpack_number(u);
         policy->listen = unpack_number(u) != 0;
+        policy->kills = unpack_number(u) != 0;
         read_limits(u, &policy->limits);
         read_limits(u, &policy->ceilings);
         policy->filter = own_bytes(u, &policy->filter_size);

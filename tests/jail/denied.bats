@@ -111,6 +111,14 @@ P
         "$build/skep-jail" --policy "$policy" --trace-denied --input payload="$payload" -- /input/payload ptrace 1 </dev/null 2> err || status=$?
         [ "$status" -eq 159 ]
         [[ $(cat err) == *"killed for a system call"* ]]
+        for action in KILL KILL_THREAD KILL_PROCESS TRAP; do
+                printf '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_%s"}]}' $action > profile.json
+                for times in 1 2; do # the second from what was kept of the first
+                        run jail --policy ./profile.json -- mkdir /work/x </dev/null
+                        [ "$status" -eq 159 ]
+                        [[ $output == *"killed for a system call"* ]]
+                done
+        done
 }
 
 @test "a job that may have filters of its own answers no call in the place of ours" {
