@@ -73,6 +73,12 @@ static int pack_header(Pack *p, const char *path, const struct stat *st, const c
         return archive_write_header(p->archive, p->entry) < ARCHIVE_WARN ? pack_failed(p, path) : 0;
 }
 
+/* What has gone since it was listed is as good as never there: others may be at work in the directory. */
+static bool has_gone(int r, const char *path)
+{
+        return r == -ENOENT && *path;
+}
+
 static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
 {
         struct stat st;
@@ -80,7 +86,7 @@ static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
         _cleanup_close_ int fd = open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 
         if (fd < 0)
-                return name_errno(fd, path, p->error);
+                return has_gone(fd, path) ? 0 : name_errno(fd, path, p->error);
         if (fstat(fd, &st) < 0)
                 return name_errno(-errno, path, p->error);
         if (!S_ISREG(st.st_mode))
@@ -121,6 +127,8 @@ static int pack_directory(Pack *p, int dir_fd, const char *name, const char *pat
         if (depth > ARCHIVE_DEPTH_MAX)
                 return name_error(-ELOOP, path, "nested too deep", p->error);
         int fd = open_beneath(dir_fd, name, O_RDONLY | O_DIRECTORY, 0);
+        if (has_gone(fd, path))
+                return 0;
         if (fd < 0)
                 return *path ? name_errno(fd, path, p->error) : error_errno(p->error, fd, "the directory");
         _cleanup_closedir_ DIR *dir = fdopendir(fd);
@@ -141,9 +149,11 @@ static int pack_directory(Pack *p, int dir_fd, const char *name, const char *pat
                         return error_oom(p->error);
                 }
                 struct stat st;
-                if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return name_errno(-errno, here, p->error);
-                int r = 0;
+                int r = fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+                if (has_gone(r, here))
+                        continue;
+                if (r < 0)
+                        return name_errno(r, here, p->error);
                 if (S_ISDIR(st.st_mode)) {
                         r = pack_header(p, here, &st, NULL);
                         if (r >= 0)

@@ -276,6 +276,26 @@ P
         [ "$(cat out/c)" = three ]
 }
 
+@test "a directory goes in while others are at work in it" {
+        mkdir live
+        touch live/{1..1000}
+        echo kept > live/kept
+        python3 -c '
+import os
+while not os.path.exists("over"):
+    for i in range(200): open(f"live/come{i}", "w").close()
+    for i in range(200): os.mkdir(f"live/dir{i}")
+    for i in range(200): os.unlink(f"live/come{i}")
+    for i in range(200): os.rmdir(f"live/dir{i}")' 3>&- &
+        for i in 1 2 3 4 5 6 7 8 9 10; do
+                run jail --input d/=live -- cat /input/d/kept </dev/null
+                [ "$output" = kept ] || break
+        done
+        : > over
+        wait
+        [ "$output" = kept ]
+}
+
 @test "links, FIFOs and what they point to do not come out" {
         run jail --output out --report report.json -- sh -c 'ln -s /etc/passwd /output/link; mkfifo /output/fifo; echo x > /output/file; ln /output/file /output/hard' </dev/null
         [ "$status" -eq 0 ]
