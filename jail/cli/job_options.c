@@ -109,9 +109,14 @@ static int take_input(const Option *option _unused_, const char *text, void *tar
         if (o->n_inputs == JAIL_INPUTS_MAX)
                 return error_set(e, -E2BIG, "more than %d inputs", JAIL_INPUTS_MAX);
         int r = input_open(text, &o->inputs[o->n_inputs], e);
-        if (r >= 0)
-                o->n_inputs++;
-        return r;
+        if (r < 0)
+                return r;
+        o->n_inputs++;
+        /* Of the others jail_start() says so. */
+        for (size_t i = 0; i + 1 < o->n_inputs; i++)
+                if (strcmp(o->inputs[o->n_inputs - 1].name, "stdin") == 0 && strcmp(o->inputs[i].name, "stdin") == 0)
+                        return error_set(e, -EINVAL, "two inputs are named \"stdin\"");
+        return 0;
 }
 
 /* What is not there keeps its name, by which it is refused where it is opened. */

@@ -434,6 +434,7 @@ P
         refuse "not a directory" --input d/="$payload" -- true
         refuse "nowhere" --input d=nowhere -- true
         refuse "two inputs" --input d="$payload" --input d="$payload" -- true
+        refuse "two inputs" --input stdin="$payload" --input stdin="$payload" -- true
         refuse "no policy" --policy nothing -- true
         refuse "magic" --allow-missing=magic -- true
         refuse "never made without" --allow-missing=seccomp -- true
