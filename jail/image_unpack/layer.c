@@ -33,6 +33,12 @@ static int failed(const Entry *entry, int r)
         return name_error(r, entry->path, strerror(-r), entry->error);
 }
 
+/* In a layer "/" is the root of the image. */
+static int split(const char *path, char ***ret, Error *e)
+{
+        return member_split_path(path + strspn(path, "/"), ret, e);
+}
+
 static bool starts_with(const char *text, const char *start)
 {
         return strncmp(text, start, strlen(start)) == 0;
@@ -156,7 +162,7 @@ static int add_hardlink(const Entry *entry, Tree *tree, int parent, const char *
 {
         _cleanup_strv_ char **parts = NULL;
         struct stat st, there;
-        int r = member_split_path(target, &parts, entry->error);
+        int r = split(target, &parts, entry->error);
 
         if (r < 0)
                 return r;
@@ -229,7 +235,7 @@ static int handle(struct archive *tar, struct archive_entry *a, Tree *tree, Laye
                 path = archive_entry_pathname_utf8(a);
         if (!path)
                 return error_set(e, -EINVAL, "a name in a layer cannot be read");
-        int r = member_split_path(path, &parts, e);
+        int r = split(path, &parts, e);
         size_t n = strv_length(parts);
         if (r < 0 || n == 0)
                 return r; /* "./" itself */

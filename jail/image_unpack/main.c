@@ -74,7 +74,7 @@ static int apply_layer(const Source *source, const LayerFile *file, uint64_t max
         return r < 0 ? r : layer_stream_verify(&stream);
 }
 
-/* Runtimes make the directory that an image's command starts in, where no layer has it. What is there, or leads through a link,
+/* Runtimes make the directory that an image's command starts in, where no layer has it. What is there, or leads through a file,
  * is left as it is. */
 static int make_working_directory(Tree *tree, const char *path, Error *e)
 {
@@ -85,7 +85,7 @@ static int make_working_directory(Tree *tree, const char *path, Error *e)
                 return 0;
         const char *name = parts[strv_length(parts) - 1];
         _cleanup_close_ int parent = tree_open_parent(tree, parts, true, path, e);
-        if (parent == -ENOTDIR)
+        if (parent == -ENOTDIR || parent == -ELOOP)
                 return error_clear(e), 0;
         if (parent < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                 return parent < 0 ? parent : 0;

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/image_unpack/tree.h"
 
+#include "engine/base/archive.h"
 #include "engine/base/name.h"
+#include "engine/base/strv.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+
+#define LINKS_MAX 40 /* as the kernel has it: path_resolution(7) */
 
 int tree_open_at(int parent, const char *name, int flags, mode_t mode)
 {
@@ -13,28 +18,105 @@ int tree_open_at(int parent, const char *name, int flags, mode_t mode)
         return fd < 0 ? -errno : fd;
 }
 
+/* On the way to a directory. Names are walked one by one, so what a link means takes the place of its name. */
+typedef struct Walk {
+        int fd;
+        size_t depth; /* of `fd`, below the root */
+        char **names; /* owned; the first ones have been walked */
+        size_t at;
+        unsigned links;
+} Walk;
+
+static int go_to(Walk *w, int directory, const char *name, size_t depth)
+{
+        int fd = tree_open_at(directory, name, O_RDONLY | O_DIRECTORY, 0);
+
+        if (fd < 0)
+                return fd;
+        close_fd(w->fd);
+        w->fd = fd;
+        w->depth = depth;
+        return 0;
+}
+
+/* -EINVAL: it is none. */
+static int follow_link(const Tree *tree, Walk *w, const char *name)
+{
+        _cleanup_strv_ char **names = NULL;
+        char target[PATH_MAX];
+        ssize_t n = readlinkat(w->fd, name, target, sizeof target - 1);
+
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        if (++w->links > LINKS_MAX)
+                return -ELOOP;
+        int r = strv_split(target, '/', &names);
+        for (char **rest = &w->names[w->at]; r >= 0 && *rest; rest++)
+                r = strv_add(&names, *rest);
+        if (r < 0)
+                return r;
+        strv_free(w->names);
+        w->names = take(names);
+        w->at = 0;
+        return *target == '/' ? go_to(w, tree->root, ".", 0) : 0;
+}
+
+static int make_directory(Tree *tree, int parent, const char *name, const char *path, Error *e)
+{
+        int r = tree_count_file(tree, path, e);
+
+        if (r < 0)
+                return r;
+        return mkdirat(parent, name, 0755) < 0 ? error_errno(e, -errno, "%s", path) : 0;
+}
+
+static int walk(Tree *tree, Walk *w, bool make, const char *path, Error *e)
+{
+        int r = go_to(w, tree->root, ".", 0);
+
+        while (r >= 0 && w->names && w->names[w->at]) {
+                const char *name = w->names[w->at++];
+                if (strcmp(name, ".") == 0)
+                        continue;
+                if (strcmp(name, "..") == 0) {
+                        /* Of the root it is the root. */
+                        r = w->depth > 0 ? go_to(w, w->fd, "..", w->depth - 1) : 0;
+                        continue;
+                }
+                if (w->depth + 1 >= ARCHIVE_DEPTH_MAX)
+                        return name_error(-ELOOP, path, "nested too deep", e);
+                r = go_to(w, w->fd, name, w->depth + 1);
+                if (r == -ENOENT && make) {
+                        if ((r = make_directory(tree, w->fd, name, path, e)) < 0)
+                                return r;
+                        r = go_to(w, w->fd, name, w->depth + 1);
+                } else if (r == -ENOTDIR || r == -ELOOP) {
+                        r = follow_link(tree, w, name);
+                }
+        }
+        if (r == -EINVAL)
+                return name_error(-ENOTDIR, path, "leads through a file", e);
+        return r < 0 ? name_error(r, path, strerror(-r), e) : 0;
+}
+
 int tree_open_parent(Tree *tree, char *const *parts, bool make, const char *path, Error *e)
 {
-        _cleanup_close_ int fd = tree_open_at(tree->root, ".", O_RDONLY | O_DIRECTORY, 0);
+        Walk w = {.fd = -1};
+        int r = strv_copy(parts, &w.names);
+        size_t n = strv_length(w.names);
 
-        for (size_t i = 0; fd >= 0 && parts[i + 1]; i++) {
-                int next = tree_open_at(fd, parts[i], O_RDONLY | O_DIRECTORY, 0);
-                if (next == -ENOENT && make) {
-                        int r = tree_count_file(tree, path, e);
-                        if (r < 0)
-                                return r;
-                        if (mkdirat(fd, parts[i], 0755) < 0)
-                                return error_errno(e, -errno, "%s", path);
-                        next = tree_open_at(fd, parts[i], O_RDONLY | O_DIRECTORY, 0);
-                }
-                close(fd);
-                fd = next;
+        if (r < 0)
+                return error_oom(e);
+        if (n > 0) {
+                free(w.names[n - 1]);
+                w.names[n - 1] = NULL;
         }
-        if (fd == -ENOTDIR || fd == -ELOOP)
-                return name_error(-ENOTDIR, path, "leads through a link or a file", e);
-        if (fd < 0)
-                return name_error(fd, path, strerror(-fd), e);
-        return take_fd(fd);
+        r = walk(tree, &w, make, path, e);
+        strv_free(w.names);
+        if (r < 0)
+                close_fd(w.fd);
+        return r < 0 ? r : w.fd;
 }
 
 int tree_count_file(Tree *tree, const char *path, Error *e)

@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-/* The tree that layers are unpacked into, and its account. Every step is one name in one open directory, through no
- * link: nothing that is in the tree leads anywhere, whatever was unpacked before. (openat2(2) would say it in one call;
+/* The tree that layers are unpacked into, and its account. Every step is one name in one open directory. Links to
+ * directories are followed as the image's own programs would follow them, by our own steps and never by the kernel's: so
+ * nothing that is in the tree leads out of it, whatever was unpacked before. (openat2(2) would say it in one call;
  * no filter can see what mode it asks for, so that jails do not have it.) */
 typedef struct Tree {
         int root;
@@ -17,7 +18,7 @@ typedef struct Tree {
 } Tree;
 
 /* Opens the directory in which the last of the parts stands. With `make`, directories that are missing are made.
- * `path` is for sentences. Errors: -ENOENT; -ENOTDIR a link or a file is on the way. */
+ * `path` is for sentences. Errors: -ENOENT; -ENOTDIR a file is on the way; -ELOOP too many links, or directories, are. */
 int tree_open_parent(Tree *tree, char *const *parts, bool make, const char *path, Error *e);
 
 /* Opens a name in a directory: O_NOFOLLOW, O_CLOEXEC. */
