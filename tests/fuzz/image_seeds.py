@@ -19,3 +19,7 @@ else:
     upper = tar([whiteout("d/f"), file("e/.wh..wh..opq"), file("e/n"), hardlink("i", "h"), directory("l"), fifo("h")])
     with open("layers", "wb") as f:
         f.write(lower + upper)
+    lower = tar([directory("d"), symlink("d/up", "../../.."), symlink("l", "/d/./up/d"), file("d/f", "x")])
+    upper = tar([whiteout("l/f"), file("l/n", "y"), hardlink("/i", "/l/n"), directory("l/up/e"), symlink("l/l", "l")])
+    with open("links", "wb") as f:
+        f.write(lower + upper)
