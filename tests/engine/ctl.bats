@@ -116,7 +116,7 @@ teardown() {
                 [ "$output" = "skepctl: standard output: No space left on device" ] || { echo "$command: $output"; return 1; }
         done
         run -125 sh -c 'exec timeout 60 "$@" > /dev/full' - "$build/skepctl" doctor
-        [ "$output" = "skepctl: standard output: Input/output error" ]
+        [ "$output" = "skepctl: standard output: No space left on device" ]
 }
 
 @test "who has read enough is no failure, also where SIGPIPE is ignored; jobs that are not submitted are one" {

@@ -212,9 +212,9 @@ $n" ]
         start_engine --workers 1
         echo data > f
         for i in 1 2; do
-                echo '{"command": ["sh", "-c", "sleep 4; cat /input/f"], "policy": "strict", "retry": {"backoff": "0s"}}'
+                echo '{"command": ["sh", "-c", "sleep 8; cat /input/f"], "policy": "strict", "retry": {"backoff": "0s"}}'
         done | ctl submit - --input f=f > ids
-        array=$(echo '{"command": ["sleep", "4"], "policy": "strict", "array": {"count": 2, "parallel": 1}}' | ctl submit -)
+        array=$(echo '{"command": ["sleep", "8"], "policy": "strict", "array": {"count": 2, "parallel": 1}}' | ctl submit -)
         one=$(head -1 ids) two=$(tail -1 ids)
         for id in "$one" "$two" "${array}_0"; do reach "$id" running; done
         kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
@@ -222,7 +222,7 @@ $n" ]
         # Of one, as if that it was started had not been written down.
         sqlite3 "$state/jobs.db" "UPDATE jobs SET policy = 'passing' WHERE policy = 'strict'; UPDATE jobs SET state = 'queued', attempt = 0 WHERE id = '$one'"
         start_engine --workers 1 --drain 0s
-        for id in "$one" "$two" "${array}_0"; do [ "$(field "$id" 'job["state"]')" = running ]; done
+        for id in "$one" "$two" "${array}_0"; do reach "$id" running; done
         ctl requeue "$two"
         run ctl wait "$one" "$two" "$array"
         [ "$(field "$one" 'job["state"], job["attempt"]')" = "succeeded 1" ]
