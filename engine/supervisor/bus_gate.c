@@ -419,13 +419,15 @@ int bus_gate_new(BusLink *link, BusUser *user, BusGateEnded ended, int *ret_inpu
 
 void bus_gate_open(BusGate *g, int socket, sd_event_source *source)
 {
-        static const int no = 0;
+        static const int no = 0, yes = 1;
 
         g->socket = socket;
         g->source = source;
         /* Or all would look as if descriptors came with it. */
         setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &no, sizeof no);
         setsockopt(socket, SOL_SOCKET, SO_PASSSEC, &no, sizeof no);
+        /* Or a byte out of band is passed over by who looks, and dropped, with its descriptors, by who reads. */
+        setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof yes);
 }
 
 BusLoad *bus_gate_load(BusGate *g)

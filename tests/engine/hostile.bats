@@ -66,6 +66,10 @@ hostile() {
         hostile lingering
 }
 
+@test "a byte out of band is like any other, whatever comes with it" {
+        hostile out_of_band
+}
+
 @test "messages that never come to their end are held up to a limit, over all connections of a user" {
         sleep 1 # of refusals, one a second is told
         hostile unfinished

@@ -34,6 +34,11 @@ def sanitized():
         return b"__asan_init" in f.read()
 
 
+def processor_ticks():
+    with open(f"/proc/{pid}/stat") as f:
+        return sum(int(ticks) for ticks in f.read().rsplit(")", 1)[1].split()[11:13])
+
+
 def descriptors():
     return len(os.listdir(f"/proc/{pid}/fd"))
 
@@ -236,6 +241,31 @@ def lingering(_):
     assert c.answer(serial).error == "org.skep.Engine1.Error.BadSpec"
     is_served()
     deaf_end.close()
+
+
+def out_of_band(_):
+    """Bytes out of band, with a descriptor whose closing takes its time: the first that comes, before the greeting; within a message;
+    the first of one. Nor do they keep the engine busy."""
+    ends = []
+    for before in (None, b"l\1\0\1", b""):
+        mine, deaf_end = wire.lingering_socket()
+        ends.append(deaf_end)
+        if before is None:
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(address.removeprefix("unix:path="))
+        else:
+            s = wire.Connection(address).socket
+            s.sendall(before)
+        s.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", mine.fileno()))], socket.MSG_OOB)
+        if before == b"":
+            s.sendall(b"and more")
+        threading.Thread(target=mine.close, daemon=True).start()
+        ends.append(s)
+        time.sleep(0.2)
+        is_served()
+    used = processor_ticks()
+    time.sleep(1)
+    assert processor_ticks() - used < os.sysconf("SC_CLK_TCK") // 2, "it is busy"
 
 
 def million_ids(_):
