@@ -13,6 +13,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -166,14 +167,14 @@ static int refuse(const BusGate *g, int code, const char *what, Error *e)
 }
 
 /* The next bytes, which stay where they are, and whether descriptors come with them. ECONNRESET: receive_message(). */
-static ssize_t see(const BusGate *g, char *bytes, size_t size, bool *ret_brings)
+static ssize_t see(int socket, char *bytes, size_t size, bool *ret_brings)
 {
         struct iovec iov = {.iov_base = bytes, .iov_len = size};
         struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
         ssize_t n;
 
         do
-                n = recvmsg(g->socket, &message, MSG_PEEK | MSG_DONTWAIT);
+                n = recvmsg(socket, &message, MSG_PEEK | MSG_DONTWAIT);
         while (n < 0 && (errno == EINTR || errno == ECONNRESET));
         *ret_brings = message.msg_flags & MSG_CTRUNC;
         return n < 0 ? -errno : n == 0 ? -ECONNRESET : n;
@@ -184,7 +185,7 @@ static int take_line(BusGate *g, Error *e)
 {
         char seen[LINE_MAX_BYTES];
         bool brings;
-        ssize_t n = see(g, seen, sizeof seen, &brings);
+        ssize_t n = see(g->socket, seen, sizeof seen, &brings);
 
         if (n <= 0)
                 return n == -EAGAIN ? 0 : (int)n;
@@ -196,7 +197,7 @@ static int take_line(BusGate *g, Error *e)
         const char *end = memchr(seen, '\n', (size_t)n);
         size_t size = end ? (size_t)(end - seen) + 1 : (size_t)n;
         int r = g->room >= g->have + size ? 0 : make_room(g, g->have + size, e);
-        if (brings && see(g, seen, size, &brings) != (ssize_t)size)
+        if (brings && see(g->socket, seen, size, &brings) != (ssize_t)size)
                 r = -EIO;
         if (r >= 0 && (g->have + size > LINE_MAX_BYTES || brings))
                 r = refuse(g, -EMSGSIZE, "says what is no greeting", e);
@@ -377,14 +378,14 @@ static int take_message(BusGate *g, Error *e)
 
         if (r < 0)
                 return r;
-        ssize_t n = see(g, g->data + g->have, g->room - g->have, &brings);
+        ssize_t n = see(g->socket, g->data + g->have, g->room - g->have, &brings);
         if (n <= 0)
                 return n == -EAGAIN ? 0 : (int)n;
         if (g->size == 0 && g->have + (size_t)n >= BUS_FRAME_HEADER_BYTES && (r = take_header(g, e)) < 0)
                 return r;
         size_t wanted = g->size && g->size - g->have < (size_t)n ? g->size - g->have : (size_t)n;
         /* They may be those of what comes behind it. */
-        if (brings && wanted < (size_t)n && see(g, g->data + g->have, wanted, &brings) != (ssize_t)wanted)
+        if (brings && wanted < (size_t)n && see(g->socket, g->data + g->have, wanted, &brings) != (ssize_t)wanted)
                 return -EIO;
         if (brings)
                 return let_porter_take(g, wanted, e);
@@ -417,12 +418,10 @@ int bus_gate_new(BusLink *link, BusUser *user, BusGateEnded ended, int *ret_inpu
         return 0;
 }
 
-void bus_gate_open(BusGate *g, int socket, sd_event_source *source)
+static void show_descriptors(int socket)
 {
         static const int no = 0, yes = 1;
 
-        g->socket = socket;
-        g->source = source;
         /* Or all would look as if descriptors came with it. */
         setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &no, sizeof no);
         setsockopt(socket, SOL_SOCKET, SO_PASSSEC, &no, sizeof no);
@@ -430,20 +429,40 @@ void bus_gate_open(BusGate *g, int socket, sd_event_source *source)
         setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof yes);
 }
 
+void bus_gate_open(BusGate *g, int socket, sd_event_source *source)
+{
+        g->socket = socket;
+        g->source = source;
+        show_descriptors(socket);
+}
+
 BusLoad *bus_gate_load(BusGate *g)
 {
         return &g->load;
 }
 
-/* What has not been read goes with the socket, also descriptors. Nothing more comes to it after this. */
-Porter *bus_gate_close(BusGate *g)
+/* Nothing more comes to it once it is shut. Most have nothing, or a greeting. */
+void bus_close_unread(Bus *bus, uid_t uid, bool of_bus, int socket)
 {
-        const uid_t uid = g->user ? g->user->uid : PORTER_NOBODY;
+        char seen[LINE_MAX_BYTES];
+        bool brings = false;
         int unread = 0;
 
-        if (g->socket < 0 || shutdown(g->socket, SHUT_RD) < 0 || ioctl(g->socket, FIONREAD, &unread) < 0 || unread == 0)
-                return NULL;
-        return porter_to_close(supervisor_porters(g->link->owner->supervisor), uid, !g->user, g->socket);
+        show_descriptors(socket);
+        shutdown(socket, SHUT_RDWR);
+        if (ioctl(socket, FIONREAD, &unread) >= 0 &&
+            (unread == 0 || (see(socket, seen, sizeof seen, &brings) == unread && !brings)))
+                close(socket);
+        else
+                porters_close(supervisor_porters(bus->supervisor), uid, of_bus, socket);
+}
+
+void bus_gate_close(BusGate *g)
+{
+        int socket = g->socket < 0 ? -1 : fcntl(g->socket, F_DUPFD_CLOEXEC, 3);
+
+        if (socket >= 0)
+                bus_close_unread(g->link->owner, g->user ? g->user->uid : PORTER_NOBODY, !g->user, socket);
 }
 
 void bus_gate_shut(BusGate *g)

@@ -57,8 +57,9 @@ static int on_reconnect(sd_event_source *source, uint64_t usec _unused_, void *u
 static void drop_connection(Bus *bus)
 {
         BusLink *link = &bus->message_bus;
-        Porter *closer = link->gate ? bus_gate_close(link->gate) : NULL;
 
+        if (link->gate)
+                bus_gate_close(link->gate);
         for (BusClient *client = bus->clients, *next; client; client = next) {
                 next = client->next;
                 if (client->link == link)
@@ -75,8 +76,6 @@ static void drop_connection(Bus *bus)
                 link->gate = bus_gate_free(link->gate);
         link->load = NULL;
         bus->connection = close_fd(bus->connection);
-        if (closer)
-                porter_free(closer);
 }
 
 static int reconnect_later(Bus *bus, uint64_t usec)

@@ -139,13 +139,12 @@ int bus_peer_new(BusClient *client, int fd)
 BusPeer *bus_peer_free(BusPeer *p)
 {
         BusLink *link = &p->client->own;
-        Porter *closer = link->gate ? bus_gate_close(link->gate) : NULL;
 
+        if (link->gate)
+                bus_gate_close(link->gate);
         sd_event_source_disable_unref(p->io);
         sd_event_source_disable_unref(p->due);
         sd_bus_close_unref(link->bus);
-        if (closer)
-                porter_free(closer);
         if (link->gate)
                 link->gate = bus_gate_free(link->gate);
         free(p);

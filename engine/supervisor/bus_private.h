@@ -139,8 +139,11 @@ int bus_gate_read(BusGate *gate, Error *e);
 int bus_gate_process(BusGate *gate);
 /* What the message has brought that it has passed last. */
 BusLoad *bus_gate_load(BusGate *gate);
-/* Before what it reads is closed: who is to be freed after that, or NULL. */
-Porter *bus_gate_close(BusGate *gate);
+/* Before what it reads is closed. */
+void bus_gate_close(BusGate *gate);
+/* Closes a socket of this user, or of a message bus, from which nothing is read any more; what has come and was not read goes with it,
+ * also descriptors. Takes it over. */
+void bus_close_unread(Bus *bus, uid_t uid, bool of_bus, int socket);
 /* sd-bus is told that nothing more comes. */
 void bus_gate_shut(BusGate *gate);
 BusGate *bus_gate_free(BusGate *gate); /* returns NULL */

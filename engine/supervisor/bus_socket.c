@@ -37,17 +37,20 @@ static int read_groups(int fd, gid_t **ret, size_t *n, Error *e)
         return 0;
 }
 
-static int resolve(Bus *bus, int fd, BusClient **ret, Error *e)
+static int take_in(Bus *bus, int fd, const struct ucred *peer, Error *e)
 {
         _cleanup_free_ gid_t *groups = NULL;
-        struct ucred peer;
-        socklen_t size = sizeof peer;
+        BusClient *client;
         size_t n = 0;
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-                return error_errno(e, -errno, "reading the credentials of a client");
         int r = read_groups(fd, &groups, &n, e);
-        return r < 0 ? r : bus_client_new(bus, peer.uid, peer.gid, take(groups), n, ret, e);
+
+        if (r < 0 || (r = bus_client_new(bus, peer->uid, peer->gid, take(groups), n, &client, e)) < 0)
+                return r;
+        if ((r = bus_peer_new(client, fd)) < 0) {
+                error_errno(e, r, "starting the connection");
+                bus_client_free(client);
+        }
+        return r;
 }
 
 /* At most one a second: what anybody may cause does not fill the log. */
@@ -79,26 +82,22 @@ static int on_connect(sd_event_source *source _unused_, int listener, uint32_t e
 {
         _cleanup_error_ Error e = ERROR_NULL;
         Bus *bus = userdata;
-        BusClient *client;
-        _cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct ucred peer = {.uid = PORTER_NOBODY};
+        socklen_t size = sizeof peer;
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd < 0 && (errno == EMFILE || errno == ENFILE))
                 turn_away(bus, listener);
         if (fd < 0)
                 return 0;
-        int r = resolve(bus, fd, &client, &e);
+        int r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0
+                        ? error_errno(&e, -errno, "reading the credentials of a client")
+                        : take_in(bus, fd, &peer, &e);
         if (r < 0) {
                 bus_say_refused(bus, &e);
-                return 0;
+                /* It may have spoken already. */
+                bus_close_unread(bus, peer.uid, false, fd);
         }
-        r = bus_peer_new(client, fd);
-        if (r < 0) {
-                error_errno(&e, r, "starting the connection");
-                bus_say_refused(bus, &e);
-                bus_client_free(client);
-                return 0;
-        }
-        take_fd(fd);
         return 0;
 }
 

@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define AGAIN_USEC (100 * USEC_PER_MSEC)
+#define CLOSED_AT_ONCE 64
+
 struct Porter {
         Porter *next;
         Porters *porters;
@@ -36,11 +39,21 @@ struct Porter {
         size_t size;
 };
 
+/* A socket that waits for a process to close it. */
+typedef struct Unclosed {
+        STAILQ_ENTRY(Unclosed) entry;
+        uid_t uid;
+        bool of_bus;
+        int socket;
+} Unclosed;
+
 struct Porters {
         sd_event *event;
         Nursery *nursery;
         Copy *copies;
         Porter *list;
+        STAILQ_HEAD(, Unclosed) unclosed;
+        sd_event_source *again; /* they are looked at */
 };
 
 static void forget(Porter *p)
@@ -158,6 +171,42 @@ static int watch(Porter *p)
         return r < 0 ? r : sd_event_add_io(p->porters->event, &p->answer, p->wire, EPOLLIN, on_answer, p);
 }
 
+/* ---- sockets to close ---- */
+
+static int on_again(sd_event_source *source, uint64_t usec _unused_, void *userdata)
+{
+        Porters *porters = userdata;
+        Unclosed *u;
+
+        /* Those for which there is none come to the end of the list. */
+        for (size_t n = 0; n < CLOSED_AT_ONCE && (u = STAILQ_FIRST(&porters->unclosed)); n++) {
+                STAILQ_REMOVE_HEAD(&porters->unclosed, entry);
+                porters_close(porters, u->uid, u->of_bus, u->socket);
+                free(u);
+        }
+        if (STAILQ_EMPTY(&porters->unclosed))
+                return 0;
+        int r = sd_event_source_set_time_relative(source, AGAIN_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* What happens to it if not even this can be done: it stays open, and nobody waits for it. */
+static void close_later(Porters *porters, uid_t uid, bool of_bus, int socket)
+{
+        Unclosed *u = calloc(1, sizeof *u);
+
+        if (!u)
+                return;
+        *u = (Unclosed){.uid = uid, .of_bus = of_bus, .socket = socket};
+        if (!porters->again)
+                sd_event_add_time_relative(porters->event, &porters->again, CLOCK_MONOTONIC, AGAIN_USEC, 0, on_again, porters);
+        else if (STAILQ_EMPTY(&porters->unclosed) && sd_event_source_set_time_relative(porters->again, AGAIN_USEC) >= 0)
+                sd_event_source_set_enabled(porters->again, SD_EVENT_ONESHOT);
+        STAILQ_INSERT_TAIL(&porters->unclosed, u, entry);
+}
+
+/* ---- birth ---- */
+
 static void end(Porter *p)
 {
         p->answer = sd_event_source_disable_unref(p->answer);
@@ -181,8 +230,8 @@ static void on_born(pid_t pid, void *userdata)
                 waitpid(pid, NULL, 0);
                 p->pid = 0;
         }
-        if (r >= 0 && p->kept >= 0)
-                order_with_socket(p, ORDER_KEEP, 0, p->kept);
+        if (p->kept >= 0 && (r < 0 || order_with_socket(p, ORDER_KEEP, 0, p->kept) < 0))
+                close_later(p->porters, p->uid, p->of_bus, take_fd(p->kept));
         p->kept = close_fd(p->kept);
         if (p->unwanted) {
                 end(p);
@@ -234,15 +283,14 @@ int porter_new(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e)
         return start(porters, uid, of_bus, -1, ret, e);
 }
 
-Porter *porter_to_close(Porters *porters, uid_t uid, bool of_bus, int socket)
+void porters_close(Porters *porters, uid_t uid, bool of_bus, int socket)
 {
-        _cleanup_close_ int kept = fcntl(socket, F_DUPFD_CLOEXEC, 3);
         Porter *p;
 
-        if (kept < 0 || start(porters, uid, of_bus, kept, &p, NULL) < 0)
-                return NULL;
-        take_fd(kept);
-        return p;
+        if (start(porters, uid, of_bus, socket, &p, NULL) >= 0)
+                porter_free(p);
+        else
+                close_later(porters, uid, of_bus, socket);
 }
 
 /* The process is on the account until it is gone. */
@@ -314,6 +362,7 @@ int porters_new(sd_event *event, int directory, Copy *copies, int copies_fd, Por
         if (!porters)
                 return error_oom(e);
         *porters = (Porters){.event = event, .copies = copies};
+        STAILQ_INIT(&porters->unclosed);
         int r = nursery_new(event, directory, copies_fd, &porters->nursery, e);
         if (r < 0)
                 free(porters);
@@ -337,6 +386,10 @@ Porters *porters_free(Porters *porters)
                         nanosleep(&moment, NULL);
                 forget(p);
         }
+        /* The end of this process closes their sockets, and waits for less than who closes them. */
+        for (Unclosed *u; (u = STAILQ_FIRST(&porters->unclosed)); free(u))
+                STAILQ_REMOVE_HEAD(&porters->unclosed, entry);
+        sd_event_source_disable_unref(porters->again);
         free(porters);
         return NULL;
 }

@@ -36,8 +36,9 @@ size_t porters_fds(const Porters *porters, uid_t uid);
  * have not ended, or of messages of which that was not known; -EBUSY too many over the bus; -EAGAIN and others: no process can be had
  * at this moment. */
 int porter_new(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e);
-/* For a socket with descriptors that nobody has taken: freed after our own closing of it, it is who closes it last. NULL: none. */
-Porter *porter_to_close(Porters *porters, uid_t uid, bool of_bus, int socket);
+/* For a socket with descriptors that nobody takes any more: closed by a process, as soon as one can be had. Takes it over. Who has
+ * another descriptor of it closes that before the event loop goes on. */
+void porters_close(Porters *porters, uid_t uid, bool of_bus, int socket);
 /* Nobody needs it: it is ended, and nothing is heard of it any more. Returns NULL. */
 Porter *porter_free(Porter *porter);
 DEFINE_CLEANUP(Porter, porter_free)

@@ -70,6 +70,10 @@ hostile() {
         hostile out_of_band
 }
 
+@test "who is refused leaves nothing for which the engine waits" {
+        hostile refused
+}
+
 @test "messages that never come to their end are held up to a limit, over all connections of a user" {
         sleep 1 # of refusals, one a second is told
         hostile unfinished

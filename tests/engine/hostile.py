@@ -268,6 +268,32 @@ def out_of_band(_):
     assert processor_ticks() - used < os.sysconf("SC_CLK_TCK") // 2, "it is busy"
 
 
+def refused(_):
+    """Who may not use the engine, and has sent a descriptor whose closing takes its time before that is found."""
+    path = address.removeprefix("unix:path=")
+    many = [wire.lingering_socket() for _ in range(3)]
+    os.chmod(os.path.dirname(path), 0o755)
+    os.chmod(path, 0o666)
+    os.kill(pid, signal.SIGSTOP)
+    child = os.fork()
+    if child == 0:
+        os.chdir(os.path.dirname(path))
+        os.setgroups([])
+        os.setuid(65534)
+        for mine, _ in many:
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(os.path.basename(path))
+            socket.send_fds(s, [b"\0AUTH"], [mine.fileno()])
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    for mine, _ in many:
+        threading.Thread(target=mine.close, daemon=True).start()
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGCONT)
+    is_served()
+    os.chmod(path, 0o600)
+
+
 def million_ids(_):
     """A million names of jobs in one call, and as many jobs as nobody has room for."""
     c = wire.Connection(address)

@@ -6,6 +6,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,18 +263,15 @@ START_TEST(test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again
         _cleanup_error_ Error e = ERROR_NULL;
         int pair[2], error = 0;
         char byte = 0;
-        Porter *porter, *unwanted, *closer;
+        Porter *porter, *unwanted;
 
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         ck_assert_int_ge(send_message(pair[0], "x", 1, &pair[0], 1), 0);
         ck_assert_int_eq(kill(find_nursery(), SIGSTOP), 0);
         assert_ok(porter_new(blobs_porters(blobs), 0, false, &porter, &e), &e);
         assert_ok(porter_new(blobs_porters(blobs), 0, false, &unwanted, &e), &e);
-        closer = porter_to_close(blobs_porters(blobs), 0, false, pair[0]);
-        ck_assert_ptr_nonnull(closer);
         ck_assert_int_ge(porter_take(porter, pair[1], 1, on_taken, &error), 0);
         porter_free(unwanted);
-        porter_free(closer);
         kill_nursery();
         ck_assert_int_eq(error, -ECHILD);
         porter_free(porter);
@@ -281,6 +279,29 @@ START_TEST(test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again
         ck_assert_int_eq(recv(pair[1], &byte, 1, MSG_DONTWAIT), 1);
         ck_assert_int_eq(byte, 'x');
         close_many(pair, 2);
+}
+END_TEST
+
+START_TEST(test_what_cannot_be_closed_by_a_process_stays_open_until_it_can)
+{
+        enum { N = 2 * PORTERS_PER_USER + 1 };
+        static struct pollfd ends[N];
+        int pair[2];
+
+        ck_assert_int_eq(kill(find_nursery(), SIGSTOP), 0);
+        for (size_t i = 0; i < N; i++) {
+                ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+                ends[i] = (struct pollfd){.fd = pair[0]};
+                porters_close(blobs_porters(blobs), 0, false, pair[1]);
+        }
+        kill_nursery();
+        ck_assert_int_eq(poll(ends, N, 0), 0);
+        for (size_t i = 0; i < N; i++) {
+                while (poll(&ends[i], 1, 0) == 0)
+                        ck_assert_int_ge(sd_event_run(event, 10000), 0);
+                ck_assert_int_eq(ends[i].revents, POLLHUP);
+                close(ends[i].fd);
+        }
 }
 END_TEST
 
@@ -348,6 +369,7 @@ Suite *blobs_suite(void)
         tcase_add_test(tests, test_copies_at_the_same_time_have_the_room_of_their_tenant_together);
         tcase_add_test(tests, test_a_nursery_that_is_killed_is_replaced_and_its_porters_go_on);
         tcase_add_test(tests, test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again);
+        tcase_add_test(tests, test_what_cannot_be_closed_by_a_process_stays_open_until_it_can);
         tcase_add_test(tests, test_no_user_has_all_porters_of_a_message_bus);
         tcase_add_test(tests, test_a_nursery_has_nothing_of_who_starts_it);
         suite_add_tcase(suite, tests);
