@@ -220,7 +220,7 @@ static void end(Porter *p)
 static void on_born(pid_t pid, void *userdata)
 {
         Porter *p = userdata;
-        int r = pid < 0 ? -ECHILD : 0;
+        int r = pid < 0 ? pid : 0;
 
         p->unborn = false;
         p->pid = pid < 0 ? 0 : pid;
@@ -239,7 +239,8 @@ static void on_born(pid_t pid, void *userdata)
         }
         if (r >= 0 && p->took)
                 r = order_with_socket(p, ORDER_TAKE, p->size, p->socket);
-        const PorterAnswer answer = {.error = r};
+        /* Nothing was taken. */
+        const PorterAnswer answer = {.error = -ECHILD};
         if (r < 0)
                 tell(p, (const char *)&answer, sizeof answer);
 }

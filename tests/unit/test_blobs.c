@@ -305,6 +305,32 @@ START_TEST(test_what_cannot_be_closed_by_a_process_stays_open_until_it_can)
 }
 END_TEST
 
+/* No descriptor is left by which it is heard that it has ended. */
+START_TEST(test_a_porter_that_cannot_be_watched_has_taken_nothing)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        struct rlimit before, none;
+        int pair[2], error = 0;
+        char byte = 0;
+        Porter *porter;
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        ck_assert_int_ge(send_message(pair[0], "x", 1, &pair[0], 1), 0);
+        assert_ok(porter_new(blobs_porters(blobs), 0, false, &porter, &e), &e);
+        ck_assert_int_ge(porter_take(porter, pair[1], 1, on_taken, &error), 0);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = before;
+        none.rlim_cur = 3;
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+        until_done();
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+        ck_assert_int_eq(error, -ECHILD);
+        porter_free(porter);
+        ck_assert_int_eq(recv(pair[1], &byte, 1, MSG_DONTWAIT), 1);
+        close_many(pair, 2);
+}
+END_TEST
+
 START_TEST(test_a_nursery_has_nothing_of_who_starts_it)
 {
         _cleanup_free_ char *path = NULL;
@@ -370,6 +396,7 @@ Suite *blobs_suite(void)
         tcase_add_test(tests, test_a_nursery_that_is_killed_is_replaced_and_its_porters_go_on);
         tcase_add_test(tests, test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again);
         tcase_add_test(tests, test_what_cannot_be_closed_by_a_process_stays_open_until_it_can);
+        tcase_add_test(tests, test_a_porter_that_cannot_be_watched_has_taken_nothing);
         tcase_add_test(tests, test_no_user_has_all_porters_of_a_message_bus);
         tcase_add_test(tests, test_a_nursery_has_nothing_of_who_starts_it);
         suite_add_tcase(suite, tests);
