@@ -274,8 +274,35 @@ static int look_again_later(BusGate *g, uint64_t usec)
         return r < 0 ? r : sd_event_source_set_enabled(g->source, SD_EVENT_OFF);
 }
 
+/* `seen` bytes of the message are there. */
+static int start_porter(BusGate *g, size_t seen, Error *e)
+{
+        Porters *porters = supervisor_porters(g->link->owner->supervisor);
+        const uid_t uid = g->user ? g->user->uid : bus_sender_uid(g->link, bus_frame_sender((const uint8_t *)g->data, seen));
+        int r = g->load.refused ? porter_to_refuse(porters, uid, !g->user, &g->load.porter, e)
+                                : porter_new(porters, uid, !g->user, &g->load.porter, e);
+
+        if (r >= 0)
+                g->has_turn = false;
+        return r;
+}
+
+static void on_took(int error, void *userdata);
+
+/* Until they are taken, nothing more is looked at. */
+static int begin_taking(BusGate *g, size_t n, Error *e)
+{
+        int r = porter_take(g->load.porter, g->socket, n, on_took, g);
+
+        if (r < 0)
+                return error_errno(e, r, "taking descriptors");
+        g->taking = n;
+        return sd_event_source_set_enabled(g->source, SD_EVENT_OFF);
+}
+
 /* There is no porter at this moment. On a bus nobody waits for who has too many; and where there was none for one message, the next one
- * does not wait for it anew. In the end one client's connection ends; of many, this message goes on without, and is refused. */
+ * does not wait for it anew. In the end one client's connection ends; of many, this message goes on without, and is refused. What it has
+ * brought goes with a process all the same, if there is one for that: whose end waits for no socket. */
 static int do_without(BusGate *g, size_t n, int r, Error *e)
 {
         if (g->waited < (g->user ? AGAIN_USER : AGAIN_BUS) && (g->user || r != -EDQUOT)) {
@@ -285,10 +312,13 @@ static int do_without(BusGate *g, size_t n, int r, Error *e)
         }
         if (g->user)
                 return r;
+        const bool was_refused = g->load.refused;
         bus_say_refused(g->link->owner, e);
         error_clear(e);
         g->load.refused = r == -EDQUOT ? "as many of your messages with descriptors as there may be have not been done with; try again"
                                        : "no process can take descriptors at this moment; try again";
+        if (!was_refused && start_porter(g, g->have + n, NULL) >= 0)
+                return begin_taking(g, n, e);
         ssize_t lost = recv(g->socket, g->data + g->have, n, MSG_DONTWAIT);
         return lost == (ssize_t)n ? took(g, n) : -EIO;
 }
@@ -303,7 +333,10 @@ static int has_taken(BusGate *g, size_t n, int error, Error *e)
                 return do_without(g, n, error, e);
         }
         g->waited = 0;
-        g->load.n_fds = porter_n_fds(g->load.porter);
+        if (g->load.refused)
+                g->load.porter = porter_free(g->load.porter);
+        else
+                g->load.n_fds = porter_n_fds(g->load.porter);
         if (r >= 0)
                 r = check_fds(g, e);
         return r < 0 ? r : took(g, n);
@@ -337,19 +370,6 @@ static uint64_t await_turn(BusGate *g)
         return due > now ? due - now : 0;
 }
 
-/* `seen` bytes of the message are there. */
-static int start_porter(BusGate *g, size_t seen, Error *e)
-{
-        Porters *porters = supervisor_porters(g->link->owner->supervisor);
-        const uid_t uid = g->user ? g->user->uid : bus_sender_uid(g->link, bus_frame_sender((const uint8_t *)g->data, seen));
-        int r = porter_new(porters, uid, !g->user, &g->load.porter, e);
-
-        if (r >= 0)
-                g->has_turn = false;
-        return r;
-}
-
-/* Until they are taken, nothing more is looked at. */
 static int let_porter_take(BusGate *g, size_t n, Error *e)
 {
         const uint64_t wait_usec = g->load.porter ? 0 : await_turn(g);
@@ -359,12 +379,7 @@ static int let_porter_take(BusGate *g, size_t n, Error *e)
                 return look_again_later(g, wait_usec);
         if (!g->load.porter)
                 r = start_porter(g, g->have + n, e);
-        if (r < 0)
-                return do_without(g, n, r, e);
-        if ((r = porter_take(g->load.porter, g->socket, n, on_took, g)) < 0)
-                return error_errno(e, r, "taking descriptors");
-        g->taking = n;
-        return sd_event_source_set_enabled(g->source, SD_EVENT_OFF);
+        return r < 0 ? do_without(g, n, r, e) : begin_taking(g, n, e);
 }
 
 /* ---- messages ---- */

@@ -245,9 +245,9 @@ static void on_born(pid_t pid, void *userdata)
                 tell(p, (const char *)&answer, sizeof answer);
 }
 
-static int start(Porters *porters, uid_t uid, bool of_bus, int kept, Porter **ret, Error *e)
+static int start(Porters *porters, uid_t uid, bool of_bus, size_t times, int kept, Porter **ret, Error *e)
 {
-        int wires[2], r = check_number(porters, uid, of_bus, kept < 0 ? 1 : 2, e);
+        int wires[2], r = check_number(porters, uid, of_bus, times, e);
 
         if (r < 0)
                 return r;
@@ -281,14 +281,19 @@ static int start(Porters *porters, uid_t uid, bool of_bus, int kept, Porter **re
 
 int porter_new(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e)
 {
-        return start(porters, uid, of_bus, -1, ret, e);
+        return start(porters, uid, of_bus, 1, -1, ret, e);
+}
+
+int porter_to_refuse(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e)
+{
+        return start(porters, uid, of_bus, 2, -1, ret, e);
 }
 
 void porters_close(Porters *porters, uid_t uid, bool of_bus, int socket)
 {
         Porter *p;
 
-        if (start(porters, uid, of_bus, socket, &p, NULL) >= 0)
+        if (start(porters, uid, of_bus, 2, socket, &p, NULL) >= 0)
                 porter_free(p);
         else
                 close_later(porters, uid, of_bus, socket);

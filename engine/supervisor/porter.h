@@ -19,7 +19,7 @@
 typedef struct Porters Porters;
 typedef struct Porter Porter;
 
-#define PORTERS_PER_USER 128 /* twice as many with those to close */
+#define PORTERS_PER_USER 128 /* twice as many with those to refuse, or to close */
 #define PORTERS_OF_BUS 512   /* of a connection with many users; the same holds */
 #define PORTERS_OF_NOBODY 256 /* of those, such as took a message before it was known whose it is: others are left for users that are known */
 #define PORTER_NOBODY ((uid_t)-1)
@@ -36,6 +36,8 @@ size_t porters_fds(const Porters *porters, uid_t uid);
  * have not ended, or of messages of which that was not known; -EBUSY too many over the bus; -EAGAIN and others: no process can be had
  * at this moment. */
 int porter_new(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e);
+/* The same for a message that is refused: there may be twice as many. */
+int porter_to_refuse(Porters *porters, uid_t uid, bool of_bus, Porter **ret, Error *e);
 /* For a socket with descriptors that nobody takes any more: closed by a process, as soon as one can be had. Takes it over. Who has
  * another descriptor of it closes that before the event loop goes on. */
 void porters_close(Porters *porters, uid_t uid, bool of_bus, int socket);

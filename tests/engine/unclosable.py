@@ -119,9 +119,15 @@ class Sender:
     def leave(self):
         self.bus.is_gone(self.name)
 
-    def is_refused(self, name, uid, fds):
+    def is_refused(self, name, uid, fds, mine=()):
         """Whether that is because of what it brings."""
+        os.kill(pid, signal.SIGSTOP)
         serial = self.bus.call_from(name, "Submit", "sa(sh)", "{", [("a", 0)], fds=fds)
+        give_up(mine)
+        time.sleep(0.1 if mine else 0)
+        os.kill(pid, signal.SIGCONT)
+        if mine:
+            is_served()
         while True:
             m = self.bus.message()
             if m and m.fields.get(5) == serial:
@@ -140,6 +146,8 @@ def take_many(who, fds):
         taken += 1
     assert taken == 128, taken
     is_served()
+    s = lingering()
+    assert who.is_refused(MANYS, 2, [s.fileno()], [s])
     # Who was not known has to try again, and then has what others have left him. (Sockets that have lingered may have left room meanwhile.)
     while not who.is_refused(f":1.{1000 + taken}", 2, fds) or not who.is_refused(f"{ROOTS}{taken}", 0, fds):
         taken += 1
