@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -21,7 +22,8 @@
 
 struct Nursery {
         sd_event *event;
-        int directory, copies;
+        int directory, copies, memory;
+        pid_t *youngest, answered; /* in that memory; and of which we have heard last */
         pid_t pid;
         int socket; /* -1: there is none */
         sd_event_source *answer;
@@ -31,19 +33,31 @@ struct Nursery {
 
 /* ---- what it says ---- */
 
+static void answer_first(Nursery *n, pid_t pid)
+{
+        NurseryRequest *request = STAILQ_FIRST(&n->requests);
+
+        STAILQ_REMOVE_HEAD(&n->requests, entry);
+        if (pid > 0)
+                n->answered = pid;
+        request->born(pid, request->userdata);
+}
+
 /* 1: it has answered. 0: not yet. -ECONNRESET: it does not any more. */
 static int hear(Nursery *n)
 {
-        NurseryRequest *request = STAILQ_FIRST(&n->requests);
         NurseryAnswer answer;
-        ssize_t size = n->socket < 0 ? 0 : recv(n->socket, &answer, sizeof answer, MSG_DONTWAIT);
+        ssize_t size;
 
+        /* ECONNRESET: receive_message(). */
+        do
+                size = n->socket < 0 ? 0 : recv(n->socket, &answer, sizeof answer, MSG_DONTWAIT);
+        while (size < 0 && errno == ECONNRESET);
         if (size < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
-        if (size != (ssize_t)sizeof answer || !request)
+        if (size != (ssize_t)sizeof answer || STAILQ_EMPTY(&n->requests))
                 return -ECONNRESET;
-        STAILQ_REMOVE_HEAD(&n->requests, entry);
-        request->born(answer.pid, request->userdata);
+        answer_first(n, answer.pid);
         return 1;
 }
 
@@ -63,6 +77,9 @@ static void end(Nursery *n)
         while (hear(n) > 0)
                 ;
         n->socket = close_fd(n->socket);
+        /* It forks one after the other: at most the first of those that are left was forked. */
+        if (!STAILQ_EMPTY(&n->requests) && *n->youngest != n->answered)
+                answer_first(n, *n->youngest);
         STAILQ_CONCAT(&unheard, &n->requests);
         while ((request = STAILQ_FIRST(&unheard))) {
                 STAILQ_REMOVE_HEAD(&unheard, entry);
@@ -86,7 +103,7 @@ static int on_answer(sd_event_source *source _unused_, int fd _unused_, uint32_t
 
 /* ---- start and end ---- */
 
-static int spawn(const char *program, const int fds[3], pid_t *ret)
+static int spawn(const char *program, const int *fds, pid_t *ret)
 {
         char *argv[] = {(char *)"skep-nursery", (char *)SKEP_VERSION, NULL}, *envp[] = {NULL};
         posix_spawn_file_actions_t actions;
@@ -96,9 +113,9 @@ static int spawn(const char *program, const int fds[3], pid_t *ret)
                 return -r;
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-        for (int i = 0; i < 3; i++)
-                posix_spawn_file_actions_adddup2(&actions, fds[i], NURSERY_SOCKET_FD + i);
-        posix_spawn_file_actions_addclosefrom_np(&actions, NURSERY_COPIES_FD + 1);
+        for (int fd = NURSERY_SOCKET_FD; fd < NURSERY_FDS_END; fd++)
+                posix_spawn_file_actions_adddup2(&actions, fds[fd - NURSERY_SOCKET_FD], fd);
+        posix_spawn_file_actions_addclosefrom_np(&actions, NURSERY_FDS_END);
         r = posix_spawn(ret, program, &actions, NULL, argv, envp);
         posix_spawn_file_actions_destroy(&actions);
         return -r;
@@ -107,11 +124,11 @@ static int spawn(const char *program, const int fds[3], pid_t *ret)
 /* Descriptors lie where none that is moved comes to lie on another. */
 static int spawn_with(const Nursery *n, const char *program, int socket, pid_t *ret)
 {
-        const int given[] = {socket, n->directory, n->copies};
-        int fds[] = {-1, -1, -1}, r = 0;
+        const int given[] = {socket, n->directory, n->copies, n->memory};
+        int fds[] = {-1, -1, -1, -1}, r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTS(fds); i++)
-                if ((fds[i] = fcntl(given[i], F_DUPFD_CLOEXEC, NURSERY_COPIES_FD + 1)) < 0)
+                if ((fds[i] = fcntl(given[i], F_DUPFD_CLOEXEC, NURSERY_FDS_END)) < 0)
                         r = -errno;
         if (r >= 0)
                 r = spawn(program, fds, ret);
@@ -157,17 +174,38 @@ int nursery_ask(Nursery *n, NurseryRequest *request, int wire, Error *e)
         return 0;
 }
 
+static int share_memory(Nursery *n)
+{
+        void *memory;
+
+        if ((n->memory = memfd_create("youngest", MFD_CLOEXEC)) < 0 || ftruncate(n->memory, sizeof *n->youngest) < 0 ||
+            (memory = mmap(NULL, sizeof *n->youngest, PROT_READ | PROT_WRITE, MAP_SHARED, n->memory, 0)) == MAP_FAILED)
+                return -errno;
+        n->youngest = memory;
+        return 0;
+}
+
+static Nursery *discard(Nursery *n)
+{
+        if (n->youngest)
+                munmap(n->youngest, sizeof *n->youngest);
+        close_fd(n->memory);
+        free(n);
+        return NULL;
+}
+
 int nursery_new(sd_event *event, int directory, int copies, Nursery **ret, Error *e)
 {
         Nursery *n = calloc(1, sizeof *n);
 
         if (!n)
                 return error_oom(e);
-        *n = (Nursery){.event = event, .directory = directory, .copies = copies, .socket = -1};
+        *n = (Nursery){.event = event, .directory = directory, .copies = copies, .memory = -1, .socket = -1};
         STAILQ_INIT(&n->requests);
-        int r = start(n, e);
+        int r = share_memory(n);
+        r = r < 0 ? error_errno(e, r, "memory for skep-nursery") : start(n, e);
         if (r < 0)
-                free(n);
+                discard(n);
         else
                 *ret = n;
         return r;
@@ -180,6 +218,5 @@ Nursery *nursery_free(Nursery *n)
         while (!STAILQ_EMPTY(&n->requests) && poll(&socket, 1, LAST_MSEC) > 0 && hear(n) > 0)
                 ;
         end(n);
-        free(n);
-        return NULL;
+        return discard(n);
 }

@@ -11,20 +11,21 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 /* fork(), but the child is the supervisor's, as if he had forked it himself. By clone(2), since RestrictNamespaces= leaves no clone3(2). */
-static pid_t fork_for_parent(void)
+static pid_t fork_for_parent(pid_t *youngest)
 {
-        return (pid_t)syscall(SYS_clone, (long)(CLONE_PARENT | SIGCHLD), 0L, 0L, 0L, 0L);
+        return (pid_t)syscall(SYS_clone, (long)(CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD), 0L, youngest, 0L, 0L);
 }
 
-static pid_t start_porter(int wire, Copy *copies, pid_t supervisor)
+static pid_t start_porter(int wire, Copy *copies, pid_t *youngest, pid_t supervisor)
 {
-        pid_t pid = fork_for_parent();
+        pid_t pid = fork_for_parent(youngest);
 
         if (pid != 0)
                 return pid < 0 ? -errno : pid;
@@ -53,11 +54,13 @@ int main(int argc, char **argv)
 {
         const pid_t supervisor = getppid();
         Copy *copies;
+        pid_t *youngest;
         struct stat st;
         int wire;
         char byte;
 
-        if (argc != 2 || fstat(NURSERY_SOCKET_FD, &st) < 0 || !S_ISSOCK(st.st_mode) || !(copies = copies_map(NURSERY_COPIES_FD))) {
+        if (argc != 2 || fstat(NURSERY_SOCKET_FD, &st) < 0 || !S_ISSOCK(st.st_mode) || !(copies = copies_map(NURSERY_COPIES_FD)) ||
+            (youngest = mmap(NULL, sizeof *youngest, PROT_READ | PROT_WRITE, MAP_SHARED, NURSERY_YOUNGEST_FD, 0)) == MAP_FAILED) {
                 fprintf(stderr, "skep-nursery is started by skepd, not by hand.\n");
                 return 1;
         }
@@ -66,10 +69,11 @@ int main(int argc, char **argv)
                 return 1;
         }
         close(NURSERY_COPIES_FD);
+        close(NURSERY_YOUNGEST_FD);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         block_signals();
         for (size_t n = 1; receive_message(NURSERY_SOCKET_FD, &byte, 1, &wire, &n) > 0 && n == 1; n = 1) {
-                NurseryAnswer answer = {.pid = start_porter(wire, copies, supervisor)};
+                NurseryAnswer answer = {.pid = start_porter(wire, copies, youngest, supervisor)};
                 close(wire);
                 if (send(NURSERY_SOCKET_FD, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
                         break;

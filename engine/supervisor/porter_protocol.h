@@ -39,8 +39,9 @@ typedef struct NurseryAnswer {
 #define PORTER_ORDER_MAX ((size_t)32 << 10)
 #define PORTER_RESULT_MAX ((size_t)32 << 10)
 
-/* Where the nursery finds what it has; its argument is SKEP_VERSION. */
-enum { NURSERY_SOCKET_FD = 3, NURSERY_DIRECTORY_FD, NURSERY_COPIES_FD };
+/* Where the nursery finds what it has; its argument is SKEP_VERSION. The last is a file of one pid_t, that of the youngest porter: the kernel
+ * writes it when it makes the process, so that it is known of one whose nursery was killed before it could answer. */
+enum { NURSERY_SOCKET_FD = 3, NURSERY_DIRECTORY_FD, NURSERY_COPIES_FD, NURSERY_YOUNGEST_FD, NURSERY_FDS_END };
 
 /* What a porter does, to its end. */
 _Noreturn void porter_serve(int wire, int directory, Copy *copies);

@@ -5,6 +5,7 @@
 #include "engine/supervisor/tenants.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 static char directory[] = "/tmp/skep-blobs-XXXXXX";
 static sd_event *event;
@@ -305,6 +307,26 @@ START_TEST(test_what_cannot_be_closed_by_a_process_stays_open_until_it_can)
 }
 END_TEST
 
+/* It waits to answer, since nobody has heard the answers before. Each child is waited for in the end. */
+START_TEST(test_no_porter_is_lost_with_a_nursery_that_could_not_tell_of_it)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        Porter *porter;
+        siginfo_t child;
+
+        for (unsigned i = 0; i < PORTERS_PER_USER * 4; i++)
+                if (porter_new(blobs_porters(blobs), i / PORTERS_PER_USER, false, &porter, &e) >= 0)
+                        porter_free(porter);
+                else
+                        usleep(1000);
+        usleep(100000);
+        kill_nursery();
+        while (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0)
+                ck_assert_int_ge(sd_event_run(event, 10000), 0);
+        ck_assert_int_eq(errno, ECHILD);
+}
+END_TEST
+
 /* No descriptor is left by which it is heard that it has ended. */
 START_TEST(test_a_porter_that_cannot_be_watched_has_taken_nothing)
 {
@@ -396,6 +418,7 @@ Suite *blobs_suite(void)
         tcase_add_test(tests, test_a_nursery_that_is_killed_is_replaced_and_its_porters_go_on);
         tcase_add_test(tests, test_who_waits_for_a_porter_of_a_nursery_that_is_killed_can_ask_again);
         tcase_add_test(tests, test_what_cannot_be_closed_by_a_process_stays_open_until_it_can);
+        tcase_add_test(tests, test_no_porter_is_lost_with_a_nursery_that_could_not_tell_of_it);
         tcase_add_test(tests, test_a_porter_that_cannot_be_watched_has_taken_nothing);
         tcase_add_test(tests, test_no_user_has_all_porters_of_a_message_bus);
         tcase_add_test(tests, test_a_nursery_has_nothing_of_who_starts_it);
