@@ -158,7 +158,8 @@ def descriptors_by_turns(_):
         rounds = 0
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert calls > 20 * (rounds + 1), (calls, rounds)
+    # In turn it were one call a round.
+    assert calls > 5 * (rounds + 1), (calls, rounds)
 
 
 def miscounted(_):

@@ -160,7 +160,8 @@ class Connection:
             if fds:
                 sent = self.socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
                 data = data[sent:]
-            self.socket.sendall(data)
+            if data:  # sendall() of nothing fails where the other side has closed
+                self.socket.sendall(data)
         except (ConnectionError, BrokenPipeError):
             raise Closed() from None
 
