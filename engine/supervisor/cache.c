@@ -140,6 +140,7 @@ static int make_digest(const Supervisor *s, const Job *job, char ret[static DIGE
 {
         _cleanup_packer_ Packer p = {0};
         const JobSpec *spec = &job->spec;
+        JailLimits limits = spec->limits;
         int r = pack_root(&p, job->policy, NULL);
 
         pack_string(&p, job->tenant->name);
@@ -148,7 +149,8 @@ static int make_digest(const Supervisor *s, const Job *job, char ret[static DIGE
         pack_strings(&p, spec->command);
         pack_string(&p, spec->working_directory);
         pack_string(&p, spec->stdin_text);
-        pack_bytes(&p, &spec->limits, sizeof spec->limits);
+        jail_limits_default(&limits, jail_policy_limits(job->policy));
+        pack_bytes(&p, &limits, sizeof limits);
         pack_string(&p, job->member ? job->id.text + ID_LENGTH : NULL);
         if (r < 0 || (r = pack_sorted(&p, spec->environment)) < 0 || (r = pack_sorted(&p, spec->labels)) < 0 ||
             (r = pack_inputs(&p, array_source(job))) < 0 || (r = pack_after(&p, s, spec)) < 0)

@@ -93,6 +93,8 @@ with_own_packages() {
         labelled=$(origin "$base, \"labels\": [\"l\", \"m\"]")
         [ "$labelled" != "$(sed -n 7p seen)" ]
         [ "$(origin "$base, \"labels\": [\"m\", \"l\"]")" = "$labelled" ]
+        # Nor whether what its policy gives is written out.
+        [ "$(origin "$base, \"policy\": \"strict\", \"limits\": {\"pids\": 32, \"wall\": \"1min\"}")" = "$(sed -n 6p seen)" ]
         [ "$(origin "$base, \"name\": \"n\", \"meta\": {\"a\": 1}, \"retry\": {\"attempts\": 1}")" = "$first" ]
 }
 
