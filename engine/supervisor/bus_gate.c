@@ -300,27 +300,38 @@ static int begin_taking(BusGate *g, size_t n, Error *e)
         return sd_event_source_set_enabled(g->source, SD_EVENT_OFF);
 }
 
-/* There is no porter at this moment. On a bus nobody waits for who has too many; and where there was none for one message, the next one
- * does not wait for it anew. In the end one client's connection ends; of many, this message goes on without, and is refused. What it has
- * brought goes with a process all the same, if there is one for that: whose end waits for no socket. */
+/* A message bus is everybody's, and goes on. What the message has brought goes with a process all the same, if there is one for that:
+ * whose end waits for no socket. */
+static int refuse_message(BusGate *g, size_t n, const char *why, Error *e)
+{
+        const bool was_refused = g->load.refused;
+
+        bus_say_refused(g->link->owner, e);
+        error_clear(e);
+        g->load.refused = why;
+        if (!was_refused && start_porter(g, g->have + n, NULL) >= 0)
+                return begin_taking(g, n, e);
+        ssize_t lost = recv(g->socket, g->data + g->have, n, MSG_DONTWAIT);
+        return lost == (ssize_t)n ? took(g, n) : -EIO;
+}
+
+/* There is no porter at this moment. Later there may be one; on a bus nobody waits for who has too many, and where there was none for
+ * one message, the next one does not wait for it anew. In the end one client's connection ends, and a message of many's is refused. */
 static int do_without(BusGate *g, size_t n, int r, Error *e)
 {
-        if (g->waited < (g->user ? AGAIN_USER : AGAIN_BUS) && (g->user || r != -EDQUOT)) {
+        const bool too_many = r == -EDQUOT;
+
+        if (g->waited < (g->user ? AGAIN_USER : AGAIN_BUS) && (g->user || !too_many)) {
                 error_clear(e);
                 g->waited++;
                 return look_again_later(g, AGAIN_USEC);
         }
         if (g->user)
                 return r;
-        const bool was_refused = g->load.refused;
-        bus_say_refused(g->link->owner, e);
-        error_clear(e);
-        g->load.refused = r == -EDQUOT ? "as many of your messages with descriptors as there may be have not been done with; try again"
-                                       : "no process can take descriptors at this moment; try again";
-        if (!was_refused && start_porter(g, g->have + n, NULL) >= 0)
-                return begin_taking(g, n, e);
-        ssize_t lost = recv(g->socket, g->data + g->have, n, MSG_DONTWAIT);
-        return lost == (ssize_t)n ? took(g, n) : -EIO;
+        return refuse_message(g, n,
+                              too_many ? "as many of your messages with descriptors as there may be have not been done with; try again"
+                                       : "no process can take descriptors at this moment; try again",
+                              e);
 }
 
 static int has_taken(BusGate *g, size_t n, int error, Error *e)
