@@ -65,6 +65,18 @@ static void sources_done(Sources *s)
         close_many(s->system, ROOT_SYSTEM_PARTS);
 }
 
+/* The plan has but its descriptor. */
+static int blame_root(int source, int r, Error *e)
+{
+        char link[64], path[PATH_MAX];
+
+        snprintf(link, sizeof link, "/proc/self/fd/%d", source);
+        ssize_t n = readlink(link, path, sizeof path - 1);
+        path[n > 0 ? n : 0] = '\0';
+        error_prefix(e, "root %s", path);
+        return r;
+}
+
 static int open_sources(const Launch *l, int stdin_fd, Sources *s, Error *e)
 {
         const Plan *plan = l->plan;
@@ -98,7 +110,7 @@ static int open_sources(const Launch *l, int stdin_fd, Sources *s, Error *e)
                                 ? s->root
                                 : root_give_to_job(s->root, l->ids, e);
                 if (r < 0)
-                        return error_prefix(e, "root"), r;
+                        return blame_root(source, r, e);
         }
         return plan->root == ROOT_HOST && plan->writable_root ? root_clone_system(l->ids, s->system, e) : 0;
 }

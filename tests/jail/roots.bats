@@ -151,6 +151,12 @@ with_programs() {
                 [ "$status" -eq 125 ]
                 [ -n "$output" ]
         done
+        # One that begins as an image does, and breaks off.
+        printf hsqs > short
+        truncate -s 200 short
+        run jail --root "$PWD/short" -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *"root $PWD/short: mounting it as squashfs: "* ]]
         run jail --root nosuchimage -- true
         [[ $output == *'no image "nosuchimage"'*"a path has a slash, as in ./nosuchimage" ]]
         run jail --policy "$(write_policy bad '{"extends": "python", "filesystem": {"root": "a/b"}}')" -- true
