@@ -169,7 +169,7 @@ int ids_take(IdsKind kind, uint32_t *hint, Ids *ret, Error *e)
         uint32_t number = 0, uid, gid, n_uids, n_gids, n;
         int r;
 
-        *ret = (Ids){.kind = kind, .uid = geteuid(), .gid = getegid(), .fd = -1};
+        *ret = (Ids){.kind = kind, .uid = geteuid(), .gid = getegid(), .fd = -1, .user = -1};
         if (kind == IDS_CALLER && is_root_outside())
                 return error_set(e, -EPERM,
                                  "a job would have the id of root outside of this user namespace; make it as the host's root, or "
@@ -190,6 +190,13 @@ int ids_take(IdsKind kind, uint32_t *hint, Ids *ret, Error *e)
         ret->uid = uid + number * (kind == IDS_RANGE ? IDS_PER_JAIL : SUBORDINATE_PER_JAIL);
         ret->gid = gid + number * (kind == IDS_RANGE ? IDS_PER_JAIL : SUBORDINATE_PER_JAIL);
         return 0;
+}
+
+void ids_done(Ids *ids)
+{
+        close_fd(ids->fd);
+        close_fd(ids->user);
+        *ids = IDS_NULL;
 }
 
 /* newuidmap(1) is privileged to map what /etc/subuid gives to its caller. */

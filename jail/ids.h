@@ -25,6 +25,7 @@ typedef struct Ids {
         IdsKind kind;
         uint32_t uid, gid; /* the first ones of the host */
         int fd;            /* which holds them; -1: nothing does */
+        int user;          /* a user namespace with these ids, of root's jails; -1: there is none yet */
 } Ids;
 
 /* The ids inside of a jail. Where there is but one, it is the job's, and those that serve it have it, too. */
@@ -45,7 +46,7 @@ static inline uint32_t ids_here(const Ids *ids, uint32_t id)
         return ids->kind == IDS_RANGE ? ids->uid + id : ids_inside(ids->kind, id);
 }
 
-#define IDS_NULL ((Ids){.fd = -1})
+#define IDS_NULL ((Ids){.fd = -1, .user = -1})
 
 /* What this process can give to jails. */
 IdsKind ids_kind(void);
@@ -55,6 +56,9 @@ IdsKind ids_kind(void);
  * holders. Errors: -EAGAIN all are taken; -EPERM the caller's one id is that of root outside of our user namespace; others
  * of the file that keeps them. */
 int ids_take(IdsKind kind, uint32_t *hint, Ids *ret, Error *e);
+
+/* Gives them back. */
+void ids_done(Ids *ids);
 
 /* Writes the maps of a process that is in a new user namespace. */
 int ids_map(const Ids *ids, pid_t pid, Error *e);

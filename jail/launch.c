@@ -352,14 +352,14 @@ static int give_tmpfs(const Launch *l, int control, Error *e)
 /* While it makes its mounts. */
 static int give_namespaces(const Launch *l, int control, int *ret_network, Error *e)
 {
-        _cleanup_close_ int user = namespace_of_user(l->ids, e), network = -1;
+        _cleanup_close_ int network = -1;
 
-        if (user < 0)
-                return user;
+        if (l->ids->user < 0 && (l->ids->user = namespace_of_user(l->ids, e)) < 0)
+                return l->ids->user;
         network = networks_take(l->networks, l->plan->sockets, e);
         if (network < 0)
                 return network;
-        int r = give_part(control, (int[]){user, network}, 2, e);
+        int r = give_part(control, (int[]){l->ids->user, network}, 2, e);
         if (!l->plan->sockets)
                 *ret_network = take_fd(network);
         return r;

@@ -12,7 +12,7 @@ typedef struct Launch {
         const int *fds; /* as in START */
         size_t n_fds;
         int cgroup; /* of the jail; -1: none */
-        const Ids *ids;
+        Ids *ids; /* gets the user namespace, where there was none */
         Networks *networks;
         bool own_ipc; /* the launcher is in an IPC namespace that is not the host's */
         ReaperLedger *ledger;

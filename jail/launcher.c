@@ -186,6 +186,7 @@ Launcher *launcher_free(Launcher *l)
 {
         warm_done(l);
         networks_done(&l->networks);
+        kept_ids_done(&l->ids);
         watchdog_dismiss(&l->watchdog);
         /* It has been begun where we live. */
         if (l->cgroups.holds_launcher)

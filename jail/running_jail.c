@@ -71,7 +71,7 @@ static RunningJail *jail_done(RunningJail *j)
         close_fd(j->process.network);
         close_fd(j->cgroup);
         close_fd(j->peak);
-        close_fd(j->ids.fd);
+        ids_done(&j->ids);
         close_many(j->doors, DOORS);
         forget_fds(j);
         plan_file_done(&j->file);
@@ -198,6 +198,7 @@ void running_jail_gone(Launcher *l, RunningJail *j)
                 send_ended(l, j->id, &j->outcome, sentence(j, &j->outcome),
                            j->started_usec > 0 ? j->doors[DOOR_OUTPUT] : -1);
         networks_give_back(&l->networks, take_fd(j->process.network));
+        kept_ids_give_back(&l->ids, &j->ids);
         l->busy_usec = monotonic_usec();
         for (RunningJail **at = &l->jails; *at; at = &(*at)->next)
                 if (*at == j) {
@@ -326,7 +327,7 @@ static RunningJail *jail_new(uint64_t id, Phase phase)
 
 static int make_jail(Launcher *l, RunningJail *j, const Plan *plan, const int *fds, size_t n_fds, Error *e)
 {
-        int r = ids_take(plan->ids, &l->next_ids, &j->ids, e);
+        int r = kept_ids_take(&l->ids, plan->ids, &l->next_ids, &j->ids, e);
 
         if (r < 0)
                 return r;

@@ -3,6 +3,7 @@
 
 #include "jail/cgroup.h"
 #include "jail/handover.h"
+#include "jail/kept_ids.h"
 #include "jail/launch.h"
 #include "jail/launcher.h"
 #include "jail/watchdog.h"
@@ -63,6 +64,7 @@ struct Launcher {
         Watchdog watchdog;
         CgroupTree cgroups;
         Networks networks;
+        KeptIds ids;
         bool own_ipc; /* we are in an IPC namespace of our own */
         RunningJail *jails;
         WarmKind *kinds;

@@ -9,6 +9,8 @@
 #include "jail/enforce.h"
 #include "jail/host_mounts.h"
 #include "jail/ids.h"
+#include "jail/kept_ids.h"
+#include "jail/namespaces.h"
 #include "jail/networks.h"
 #include "jail/plan.h"
 #include "jail/policy.h"
@@ -485,6 +487,56 @@ static int network(Networks *networks, bool sockets, ino_t *ret)
         return fd;
 }
 
+static void kept_range(KeptIds *kept, Ids *ret)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        uint32_t hint = 4000;
+
+        assert_ok(kept_ids_take(kept, IDS_RANGE, &hint, ret, &e), &e);
+}
+
+START_TEST(test_ids_are_kept_with_their_user_namespace)
+{
+        _cleanup_error_ Error e = ERROR_NULL;
+        KeptIds kept = {0};
+        Ids a, b, again;
+
+        if (geteuid() != 0)
+                return;
+        kept_range(&kept, &a);
+        kept_range(&kept, &b);
+        ck_assert_uint_ne(a.uid, b.uid);
+        a.user = namespace_of_user(&a, &e);
+        ck_assert_msg(a.user >= 0, "%s", error_text(&e));
+        const int user = a.user;
+        const uint32_t uid = a.uid;
+        kept_ids_give_back(&kept, &a);
+        ck_assert(a.fd < 0 && a.user < 0);
+        /* Without one there is nothing to keep. */
+        kept_ids_give_back(&kept, &b);
+        ck_assert_uint_eq(kept.n, 1);
+        kept_range(&kept, &again);
+        ck_assert(again.uid == uid && again.user == user && kept.n == 0);
+        /* Which nobody else has taken meanwhile, nor can. */
+        kept_range(&kept, &b);
+        ck_assert_uint_ne(b.uid, uid);
+        ids_done(&b);
+        kept_ids_give_back(&kept, &again);
+        kept_ids_done(&kept);
+        ck_assert_int_lt(fcntl(user, F_GETFD), 0);
+        kept_range(&kept, &b);
+        ck_assert_uint_eq(b.uid, uid);
+        ids_done(&b);
+        for (size_t i = 0; i < KEPT_IDS_MAX + 1; i++) {
+                kept_range(&(KeptIds){0}, &a);
+                ck_assert_int_ge(a.user = dup(0), 0);
+                kept_ids_give_back(&kept, &a);
+        }
+        ck_assert_uint_eq(kept.n, KEPT_IDS_MAX);
+        kept_ids_done(&kept);
+}
+END_TEST
+
 START_TEST(test_a_network_in_which_nothing_could_be_made_is_used_again)
 {
         Networks networks = {0};
@@ -534,6 +586,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_ranges_of_ids_wrap_around);
         tcase_add_test(tests, test_a_plan_knows_what_a_job_can_leave_in_a_namespace);
         tcase_add_test(tests, test_mounts_of_the_host_are_found);
+        tcase_add_test(tests, test_ids_are_kept_with_their_user_namespace);
         tcase_add_test(tests, test_a_network_in_which_nothing_could_be_made_is_used_again);
         tcase_add_test(tests, test_last_words_are_heard_of_who_has_not_listened);
         tcase_add_test(tests, test_only_what_launchers_have_left_is_swept);
