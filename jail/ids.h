@@ -26,6 +26,7 @@ typedef struct Ids {
         uint32_t uid, gid; /* the first ones of the host */
         int fd;            /* which holds them; -1: nothing does */
         int user;          /* a user namespace with these ids, of root's jails; -1: there is none yet */
+        unsigned jails;    /* so many have had both, and have ended */
 } Ids;
 
 /* The ids inside of a jail. Where there is but one, it is the job's, and those that serve it have it, too. */

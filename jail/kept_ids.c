@@ -11,7 +11,7 @@ int kept_ids_take(KeptIds *k, IdsKind kind, uint32_t *hint, Ids *ret, Error *e)
 
 void kept_ids_give_back(KeptIds *k, Ids *ids)
 {
-        if (ids->user < 0 || k->n == KEPT_IDS_MAX) {
+        if (ids->user < 0 || k->n == KEPT_IDS_MAX || ++ids->jails == KEPT_IDS_JAILS) {
                 ids_done(ids);
                 return;
         }

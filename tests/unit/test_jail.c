@@ -534,6 +534,16 @@ START_TEST(test_ids_are_kept_with_their_user_namespace)
         }
         ck_assert_uint_eq(kept.n, KEPT_IDS_MAX);
         kept_ids_done(&kept);
+        /* Not for ever. */
+        kept_range(&kept, &a);
+        ck_assert_int_ge(a.user = dup(0), 0);
+        for (size_t i = 1; i < KEPT_IDS_JAILS; i++) {
+                kept_ids_give_back(&kept, &a);
+                ck_assert_uint_eq(kept.n, 1);
+                kept_range(&kept, &a);
+        }
+        kept_ids_give_back(&kept, &a);
+        ck_assert_uint_eq(kept.n, 0);
 }
 END_TEST
 
