@@ -28,6 +28,7 @@ typedef struct BatchItem {
 typedef struct Batch {
         BatchItem *items;
         size_t n, depth;
+        bool blamed; /* the error names a job of it */
         Job **jobs; /* the new ones, in the order of their ids */
         size_t n_jobs;
 } Batch;
@@ -184,7 +185,7 @@ static bool is_known(const Supervisor *s, const Batch *batch, const Job *job)
         return (here && here->job == job) || job_table_get(&s->jobs, job->id.text);
 }
 
-static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t index, Error *e)
+static int try_item(Supervisor *s, const Caller *caller, Batch *batch, size_t index, Error *e)
 {
         BatchItem *item = &batch->items[index];
         PorterInput inputs[JAIL_INPUTS_MAX];
@@ -229,6 +230,18 @@ static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t i
         return r < 0 ? r : 0;
 }
 
+/* It may be read for the sake of another: the error names that one which is wrong. */
+static int read_item(Supervisor *s, const Caller *caller, Batch *batch, size_t index, Error *e)
+{
+        int r = try_item(s, caller, batch, index, e);
+
+        if (r < 0 && !batch->blamed) {
+                error_prefix(e, "job %zu", index);
+                batch->blamed = true;
+        }
+        return r;
+}
+
 static int read_batch(Supervisor *s, const Caller *caller, Batch *batch, const BatchJob *jobs, Error *e)
 {
         uint64_t now = realtime_usec();
@@ -241,8 +254,7 @@ static int read_batch(Supervisor *s, const Caller *caller, Batch *batch, const B
                 batch->items[i].id = batch->items[i].own;
         }
         for (size_t i = 0; r >= 0 && i < batch->n; i++)
-                if ((r = read_item(s, caller, batch, i, e)) < 0)
-                        error_prefix(e, "job %zu", i);
+                r = read_item(s, caller, batch, i, e);
         for (size_t i = 0; r >= 0 && i < batch->n; i++)
                 if (batch->items[i].job) {
                         batch->items[i].job->submitted_usec = now;

@@ -367,13 +367,19 @@ P
 
 @test "nothing of a batch is taken when one of it is refused, and the error names it" {
         before=$(ctl list --json | wc -l)
-        for bad in '{"command": []}' '{"command": ["true"], "after": {"a": "#2"}}' '{"command": ["true"], "after": {"a": "#7"}}' \
+        for bad in '{"command": []}' '{"command": ["true"], "after": {"a": "#7"}}' \
                 '{"command": ["true"], "after": {"a": "#x"}}' '{"command": ["true"], "policy": "none-such"}' '[]'; do
                 run ctl submit - <<< "[{\"command\": [\"true\"]}, $bad, {\"command\": [\"true\"], \"after\": {\"b\": \"#1\"}}]"
                 [ "$status" -eq 125 ]
                 [[ $output == *"job 1"* ]]
         done
         [ "$(ctl list --json | wc -l)" -eq "$before" ]
+        # In a circle, the key that closes it.
+        run -125 ctl submit - <<< '[{"command": ["true"]}, {"command": ["true"], "after": {"a": "#2"}}, {"command": ["true"], "after": {"b": "#1"}}]'
+        [[ $output == "skepctl: job 2: after.b: the jobs wait for each other in a circle" ]]
+        # The one that is wrong, and not the one that runs after it and stands before it.
+        run -125 ctl submit - <<< '[{"command": ["true"], "after": {"a": "#1"}}, {"command": ["true"], "after": {"a": "#2"}}, {"command": ["true"], "prio": 1}]'
+        [[ $output == "skepctl: job 2: prio: unknown key"* ]]
         run ctl submit - <<< '{"command": ["true"], "after": {"a": "#0"}}'
         [ "$status" -eq 125 ]
         [[ $output == *batch* ]]
