@@ -238,6 +238,13 @@ static int write_archive(Backup *b)
                              " json_each(nullif(jobs.spec, ''), '$.after') AS after, jobs AS parents"
                              " WHERE jobs.finished_usec = 0 AND parents.id = after.value AND parents.state = 'succeeded'",
                              add_files_of_row);
+        /* What the members of an array have left is put together when the last of them has ended. */
+        if (r >= 0)
+                r = each_row(b,
+                             "SELECT members.id, members.attempt FROM jobs, jobs AS members"
+                             " WHERE jobs.finished_usec = 0 AND length(jobs.id) = 26 AND members.finished_usec > 0"
+                             " AND members.id > jobs.id || '_' AND members.id < jobs.id || '`'",
+                             add_files_of_row);
         if (r >= 0 && archive_write_close(b->archive) != ARCHIVE_OK)
                 r = error_set(&b->error, -EIO, "writing the copy: %s", archive_error_string(b->archive));
         if (r >= 0 && lseek(b->out, 0, SEEK_SET) < 0)

@@ -82,8 +82,10 @@ void retention_hold_outputs(Supervisor *s, bool held)
 {
         Id id;
 
-        for (size_t i = 0; i < s->jobs.n; i++)
-                s->jobs.jobs[i]->in_copy = held && s->jobs.jobs[i]->n_children > 0;
+        for (size_t i = 0; i < s->jobs.n; i++) {
+                Job *job = s->jobs.jobs[i];
+                job->in_copy = held && (job->n_children > 0 || (job->member && !job_state_is_final(job->array->whole->state)));
+        }
         for (size_t i = 0; s->copied_outputs && s->copied_outputs[i]; i++) {
                 snprintf(id.text, sizeof id.text, "%s", s->copied_outputs[i]);
                 output_remove(s->outputs, &id);

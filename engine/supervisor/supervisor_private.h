@@ -128,7 +128,8 @@ void retention_add(Supervisor *supervisor, Job *job);
 void retention_parent_freed(Supervisor *supervisor, Job *job);
 /* The jobs that had ended when they were loaded. -ENOMEM. */
 int retention_start(Supervisor *supervisor);
-/* While they are held, what jobs have left that others are to run after stays, whoever is forgotten: somebody copies it. */
+/* While they are held, what jobs have left that others are to run after, or that is to be put together for their array, stays,
+ * whoever is forgotten: somebody copies it. */
 void retention_hold_outputs(Supervisor *supervisor, bool held);
 /* Forgets what is too old or too much. */
 void retention_run(Supervisor *supervisor);

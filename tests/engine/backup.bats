@@ -96,6 +96,22 @@ jobs/${full}_0/1/files" ]
         [ "$(ctl logs "$child")" = 0 ]
 }
 
+@test "a copy has what members have left whose array has not ended" {
+        array=$(ctl submit - <<< '{"command": ["sh", "-c", "echo $SKEP_ARRAY_INDEX > /output/f; test $SKEP_ARRAY_INDEX != 1 -o $SKEP_ATTEMPT != 1 || sleep 60"], "array": {"count": 3}}')
+        reach "${array}_0" succeeded
+        reach "${array}_2" succeeded
+        reach "${array}_1" running
+        ctl backup copy.tar
+        ctl cancel "$array"
+        stop_engine
+        mkdir -m 700 again
+        tar xf copy.tar -C again
+        state=$PWD/again start_engine
+        ctl wait "$array"
+        ctl output "$array" all
+        [ "$(cat all/0/f all/1/f all/2/f)" = $'0\n1\n2' ]
+}
+
 @test "what a job has left is in a copy, be the job forgotten while it is made" {
         parent=$(ctl submit - <<< '{"command": ["sh", "-c", "echo left > /output/f"]}')
         ctl wait "$parent"
