@@ -246,7 +246,8 @@ static int begin_storing(Submission *submission, Error *e)
         Supervisor *s = submission->supervisor;
 
         int r = supervisor_check_intake(s, e);
-        if (r < 0)
+        /* While inputs were copied, one of them may have been forgotten. */
+        if (r < 0 || (r = dependencies_check(s, job, e)) < 0)
                 return r;
         job->submitted_usec = realtime_usec();
         r = id_make(&s->ids, job->submitted_usec, &job->id);

@@ -180,6 +180,27 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         until_known 1
 }
 
+@test "who comes with its inputs when the job that it is to run after has been forgotten is refused" {
+        start '{}'
+        parent=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$parent"
+        truncate -s 256M big
+        ctl submit --input big=big - <<< "{\"command\": [\"true\"], \"after\": {\"before\": \"$parent\"}}" 2> why 3>&- &
+        submitting=$!
+        for i in $(seq 500); do
+                copying=$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-porter) && break
+                sleep 0.01
+        done
+        kill -STOP "$copying"
+        ctl rm "$parent"
+        kill -CONT "$copying"
+        status=0
+        wait "$submitting" || status=$?
+        [ "$status" -eq 125 ]
+        grep -q 'after.before: there is no such job' why
+        [ "$(known)" -eq 0 ]
+}
+
 @test "a job that has ended can be forgotten, one that others run after cannot" {
         start '{}'
         parent=$(echo '{"command": ["true"]}' | ctl submit -)
