@@ -156,16 +156,17 @@ static char *describe_result(int result)
 
 void array_collected(Supervisor *s, JobArray *array, int result)
 {
-        _cleanup_free_ char *why = NULL;
+        _cleanup_free_ char *why = NULL, *lacks = result < 0 ? describe_result(result) : NULL;
         JobState state = derive_state(array);
         const Job *first = state == JOB_SUCCEEDED ? NULL : first_in_state(array, state);
 
-        if (first && asprintf(&why, "%zu of %zu members have %s; the first is %s", array->in_state[state], array->count,
-                              state == JOB_FAILED ? "failed" : "been cancelled", first->id.text) < 0)
+        if (first && asprintf(&why, "%zu of %zu members have %s; the first is %s%s%s", array->in_state[state], array->count,
+                              state == JOB_FAILED ? "failed" : "been cancelled", first->id.text, lacks ? "; " : "",
+                              lacks ? lacks : "") < 0)
                 why = NULL;
         if (result < 0 && state == JOB_SUCCEEDED) {
                 state = array->cancelled ? JOB_CANCELLED : JOB_FAILED;
-                why = describe_result(result);
+                why = take(lacks);
         }
         Job *whole = array->whole;
         account_add_output(whole, output_size(s->outputs, &whole->id, whole->attempt));

@@ -17,20 +17,22 @@ char *job_report_complete(json_object *report, const Job *job, const char *worke
 
 char *job_report_array(const Job *array, const Job *first, uint64_t files_bytes, const char *message)
 {
-        _cleanup_json_ json_object *report = NULL;
+        static const char *const keys[] = {"exit_code", "signal"};
+        _cleanup_json_ json_object *report = NULL, *own = NULL;
         JailReason reason = JAIL_EXITED;
 
         if (first && first->report && json_parse_text(first->report, strlen(first->report), &report, NULL) >= 0)
                 reason = job_report_reason(report);
-        char *text = job_report_own(array, reason, message, NULL);
-        if (first || !text)
-                return text;
-        _cleanup_json_ json_object *own = NULL;
-        int r = json_parse_text(text, strlen(text), &own, NULL);
-        free(text);
-        if (r < 0)
+        _cleanup_free_ char *text = job_report_own(array, reason, message, NULL);
+        if (!text || json_parse_text(text, strlen(text), &own, NULL) < 0)
                 return NULL;
-        json_add_number(own, "exit_code", 0);
+        if (!first)
+                json_add_number(own, "exit_code", 0);
+        for (size_t i = 0; first && i < ELEMENTS(keys); i++) {
+                json_object *value = NULL;
+                if (json_object_object_get_ex(report, keys[i], &value))
+                        json_object_object_add(own, keys[i], json_object_get(value));
+        }
         json_add_number(own, "files_bytes", files_bytes);
         return job_report_complete(own, array, NULL);
 }

@@ -88,7 +88,11 @@ assert len(jobs) == 10 and most == 2' "$id"
         run ctl wait "$id"
         [ "$status" -eq 1 ]
         [ "$(states "$id")" = "succeeded succeeded succeeded failed failed" ]
-        [ "$(field "$id" 'job["state"], job["report"]["reason"], job["report"]["message"]')" = "failed exited 2 of 5 members have failed; the first is ${id}_3" ]
+        [ "$(field "$id" 'job["state"], job["report"]["reason"], job["report"]["exit_code"], job["report"]["message"]')" = "failed exited 5 2 of 5 members have failed; the first is ${id}_3" ]
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo > /output/f; test $SKEP_ARRAY_INDEX != 1 || kill -SEGV $$"], "array": {"count": 2}}')
+        run -1 ctl wait "$id"
+        [ "$(field "$id" 'job["report"]["reason"], job["report"]["signal"], job["report"]["files_bytes"] > 0')" = "signalled 11 True" ]
+        ctl list | grep -q "^$id .*SIGSEGV"
         # Each member is tried again by itself.
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX != 1 || test $SKEP_ATTEMPT = 3"], "array": {"count": 3}, "retry": {"attempts": 3, "backoff": "50ms", "on": ["exited"]}}')
         ctl wait "$id"
