@@ -124,6 +124,8 @@ static void on_welcome(void *userdata)
         WorkerAttempt attempts[WORKER_ATTEMPTS_MAX];
         size_t n = runs_list(w->runs, attempts, ELEMENTS(attempts));
 
+        /* What the last one wanted this one does not know, and may have jobs for us: it says so again, if it wants that, too. */
+        w->stopping = false;
         link_send(w->link, &(WorkerMessage){.kind = WORKER_ATTEMPTS, .attempts = attempts, .n_attempts = n});
         tell_condition(w);
         if (runs_unkept(w->runs) > 0)

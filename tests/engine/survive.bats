@@ -316,6 +316,24 @@ stop_in_the_middle() { # sets id, launcher
         start_engine --drain 0s
 }
 
+@test "a worker that was one too many for the last supervisor, and is none for this one, goes on" {
+        ctl scale 3
+        for i in $(seq 100); do [ "$(ctl pool --json | grep -o '"ready"' | wc -l)" -eq 3 ] && break; sleep 0.1; done
+        for i in 1 2 3 4 5 6; do echo '{"command": ["sleep", "8"]}'; done | ctl submit - > ids
+        for id in $(cat ids); do reach "$id" running; done
+        ctl scale 2
+        before=$(workers)
+        [ "$(wc -l <<< "$before")" -eq 3 ]
+        kill_engine
+        start_engine --drain 0s --workers 3
+        ctl wait $(cat ids)
+        ctl run -- true
+        sleep 1
+        for worker in $before; do kill -0 "$worker"; done
+        stop_engine
+        start_engine --drain 0s
+}
+
 @test "a supervisor that cannot start changes nothing for what runs" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 4; echo end"]}')
         reach "$id" running
