@@ -56,6 +56,9 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
         _cleanup_error_ Error e = ERROR_NULL;
 
         job->state = stored->state;
+        /* It was queued again while it ran. */
+        if (!job_state_runs(job->state) && !array_is_whole(job))
+                job->started_usec = 0;
         bool lacks = bad < 0 || read_for_running(s, job, stored, &e) < 0;
         if (!lacks && job->member && job->array->whole->ended) {
                 error_set(&e, -ENOENT, "the array cannot be run");

@@ -183,6 +183,18 @@ $n" ]
         done
 }
 
+@test "a job that is queued again has not been started, under the next supervisor either" {
+        start_engine --drain 0s
+        id=$(ctl submit - <<< '{"command": ["sleep", "60"]}')
+        reach "$id" running
+        ctl pause
+        stop_engine
+        start_engine --drain 0s
+        [ "$(field "$id" 'job["state"], job["attempt"], job["started_usec"]')" = "queued 1 None" ]
+        ctl cancel "$id"
+        ctl resume
+}
+
 @test "a cancelled job stays cancelled" {
         start_engine --workers 1
         id=$(echo '{"command": ["sleep", "60"]}' | ctl submit -)
