@@ -120,8 +120,10 @@ char *supervisor_why_waiting(const Supervisor *s, const Job *job)
 
         switch (job->state) {
         case JOB_WAITING:
-                return asprintf(&text, "for %zu jobs that it is to run after", array_source(job)->n_awaited) < 0 ? NULL
-                                                                                                                 : text;
+                return asprintf(&text, "for %zu job%s that it is to run after", array_source(job)->n_awaited,
+                                array_source(job)->n_awaited == 1 ? "" : "s") < 0
+                               ? NULL
+                               : text;
         case JOB_QUEUED:
                 return describe_queued(s, job);
         case JOB_BACKOFF:

@@ -460,7 +460,7 @@ commands_that_ask() {
         run ctl status "$second"
         [[ $output == *"waits        the engine is paused; 1 of its tenant's jobs stand before it"* ]]
         run ctl status "$third"
-        [[ $output == *"waits        for 1 jobs that it is to run after"*"x: $first (queued)"* ]]
+        [[ $output == *"waits        for 1 job that it is to run after"*"x: $first (queued)"* ]]
         ctl hold "$first"
         run ctl status "$first"
         [[ $output == *"held: skepctl release"*"waits        it is held"* ]]
