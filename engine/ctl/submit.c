@@ -70,6 +70,17 @@ static size_t batch_size(const JobTexts *jobs, size_t first)
         return n > 0 ? n : 1;
 }
 
+/* The supervisor counts from the first job of its batch, the file from its own. */
+static void count_in_file(size_t first, Error *e)
+{
+        _cleanup_free_ char *why = NULL;
+        size_t place;
+        int length = 0;
+
+        if (sscanf(error_text(e), "job %zu: %n", &place, &length) == 1 && length > 0 && (why = strdup(error_text(e) + length)))
+                error_set(e, e->code, "job %zu: %s", first + place, why);
+}
+
 /* Each batch is taken as a whole, or not at all. */
 static int submit_batch(sd_bus *bus, const JobTexts *jobs, size_t first, size_t n, const ClientInput *inputs,
                         size_t n_inputs, IdList *ids, Error *e)
@@ -80,8 +91,8 @@ static int submit_batch(sd_bus *bus, const JobTexts *jobs, size_t first, size_t 
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if ((r = job_text_for_batch(&jobs->jobs[first + i], first, n, ids->ids, &specs[i], e)) < 0)
                         error_prefix(e, "job %zu", first + i);
-        if (r >= 0)
-                r = client_submit_batch(bus, (const char *const *)specs, n, inputs, n_inputs, &answer, e);
+        if (r >= 0 && (r = client_submit_batch(bus, (const char *const *)specs, n, inputs, n_inputs, &answer, e)) < 0)
+                count_in_file(first, e);
         if (r < 0 && first > 0)
                 return error_prefix(e, "of the jobs from %zu on (those before are submitted)", first), r;
         for (size_t i = 0; r >= 0 && answer && answer[i]; i++) {

@@ -195,6 +195,15 @@ teardown() {
         ctl resume
         { echo '{"command": ["true"], "after": {"x": "#1001"}}'; for i in $(seq 1001); do echo '{"command": ["true"]}'; done; } > jobs
         refuse "job 0: after.x: #1001 comes in a later batch" submit jobs
+        { for i in $(seq 1003); do echo '{"command": ["true"]}'; done; echo '{"command": []}'; } > jobs
+        ctl pause
+        status=0
+        ctl submit jobs > ids 2> why || status=$?
+        [ "$status" -eq 125 ]
+        ctl cancel - < ids
+        ctl resume
+        [ "$(wc -l < ids)" -eq 1000 ]
+        [[ $(< why) == "skepctl: of the jobs from 1000 on (those before are submitted): job 1003: command"* ]]
 }
 
 @test "jobs come as an array of any size, over several lines, through a pipe" {
