@@ -80,7 +80,7 @@ static int pack_root(Packer *p, const JailPolicy *policy, Error *e)
                 return error_oom(e);
         }
         if (stat(path, &st) < 0)
-                return error_errno(e, -errno, "cache: the root %s", path);
+                return error_set(e, -EINVAL, "cache: the root %s: %s", path, strerror(errno));
         if (!images && S_ISDIR(st.st_mode))
                 return error_set(
                         e, -EINVAL,

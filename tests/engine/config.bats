@@ -221,6 +221,16 @@ P
         [ ! -e state ]
 }
 
+@test "a policy whose image is not there is one, and its results cannot be kept" {
+        echo '{"extends": "python", "filesystem": {"root": "none-such-image"}}' > "$tree/policies/imaged.json"
+        start
+        PYTHONPATH=$BATS_TEST_DIRNAME python3 -B -c 'import sys, wire
+answer = wire.Connection(sys.argv[1]).manager("Submit", "sa(sh)", sys.argv[2], [])
+print(answer.error, *answer.body)' "$SKEP_ADDRESS" '{"command": ["true"], "policy": "imaged", "cache": "1h"}' > answer
+        rm "$tree/policies/imaged.json"
+        [[ $(< answer) == "org.skep.Engine1.Error.BadSpec cache: the root "*"/none-such-image: No such file or directory" ]]
+}
+
 @test "a reload with a mistake changes nothing; SIGHUP reloads too" {
         echo '{"queue": {"jobs": 5}}' > "$tree/skepd.json"
         start
