@@ -46,13 +46,27 @@ static bool starts_with(const char *text, const char *start)
 
 /* ---- whiteouts ---- */
 
+/* A directory that comes in the place of a link: by that link, whiteouts in the one would hide what is in the other. */
+static int remove_replaced(const Entry *entry, Tree *tree)
+{
+        _cleanup_error_ Error why = ERROR_NULL;
+        _cleanup_close_ int parent = tree_open_parent(tree, entry->parts, false, entry->path, &why);
+        struct stat st;
+
+        /* Unpacking says what is wrong with the way there. */
+        if (parent < 0 || fstatat(parent, entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+                return 0;
+        int r = tree_remove(tree, parent, entry->name);
+        return r < 0 ? failed(entry, r) : 0;
+}
+
 static int remove_hidden(const Entry *entry, Tree *tree, LayerSkipped *skipped _unused_)
 {
         const char *hidden = entry->name + strlen(WHITEOUT);
         int r;
 
         if (!starts_with(entry->name, WHITEOUT))
-                return 0;
+                return archive_entry_filetype(entry->entry) == AE_IFDIR ? remove_replaced(entry, tree) : 0;
         bool opaque = strcmp(entry->name, OPAQUE) == 0;
         if (!opaque && starts_with(entry->name, WHITEOUT_META))
                 return 0;

@@ -200,6 +200,29 @@ o.add(o.image([], descriptor={"platform": {"os": "linux", "architecture": "vax"}
         [ "$(json_get files "$SKEP_IMAGES/it/image.json")" = 7 ]
 }
 
+@test "a directory that takes the place of a link hides nothing of what that led to" {
+        make_archive 'docker("a.tar",
+                [file("b/kept"), file("c/kept"), symlink("a", "b"), symlink("d", "c"), symlink("l", "l"), symlink("s/a", "../b")],
+                [directory("a"), file("a/.wh..wh..opq"), file("a/new"), directory("d"), whiteout("d/kept"), directory("l"),
+                 file("l/.wh..wh..opq"), symlink("e", "s"), directory("s/a"), whiteout("s/a/kept")])'
+        import a.tar it
+        [ "$(cd "$root" && find . -mindepth 1 | sort | tr '\n' ' ')" = "./a ./a/new ./b ./b/kept ./c ./c/kept ./d ./e ./l ./s ./s/a " ]
+        [ "$(json_get files "$SKEP_IMAGES/it/image.json")" = 11 ]
+}
+
+@test "an image without layers is an empty root" {
+        make_archive 'c = config_of([], {"Cmd": ["/bin/x"]})
+docker("a.tar", config={"Cmd": ["/bin/x"]})
+docker("b.tar", parts={sha(c) + ".json": c, "manifest.json": json.dumps([{"Config": sha(c) + ".json", "Layers": None}]).encode()})
+oci("c.tar", config={"Cmd": ["/bin/x"]})
+o = Oci(); o.add(o.blob({"schemaVersion": 2, "config": o.blob(c), "layers": None})).write("d.tar")'
+        for archive in a b c d; do
+                import --replace $archive.tar it
+                [ -z "$(ls -A "$root")" ]
+                [ "$(json_get command "$SKEP_IMAGES/it/image.json")" = '["/bin/x"]' ]
+        done
+}
+
 @test "an opaque top hides everything below" {
         make_archive 'docker("a.tar", [file("a"), file("d/e")], [file(".wh..wh..opq"), file("b")])'
         import a.tar it
