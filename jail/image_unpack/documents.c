@@ -133,13 +133,14 @@ int oci_document_parse(const char *text, size_t size, OciDocument *ret, Error *e
         int r = json_parse_text(text, size, &object, e);
         if (r >= 0)
                 r = json_read_members(object, "", fields, ELEMENTS(fields), ret, e);
-        if (r >= 0 && !ret->manifests.items == !ret->layers.items)
+        /* What has no layers may have null for them. */
+        ret->is_manifest = ret->layers.items || ret->config.digest;
+        if (r >= 0 && !ret->manifests.items == !ret->is_manifest)
                 r = error_set(e, -EINVAL, "must have \"manifests\" (an index) or \"layers\" (a manifest), not both");
         if (r >= 0 && ret->layers.items && !ret->config.digest)
                 r = error_set(e, -EINVAL, "the key \"config\" is missing");
         if (r >= 0 && ret->layers.n > LAYERS_MAX)
                 r = error_set(e, -E2BIG, "more than %d layers", LAYERS_MAX);
-        ret->is_manifest = ret->layers.items;
         if (r < 0)
                 oci_document_done(ret);
         return r;
