@@ -234,7 +234,7 @@ bool source_has(const Source *s, const char *name)
         if (!s->directory)
                 return find(s, name, &twice);
         _cleanup_close_ int fd = open_below(s->fd, name, NULL);
-        return fd >= 0;
+        return fd >= 0 || fd == -EACCES; /* who reads it, says so */
 }
 
 static int open_member(const Source *s, const char *name, Stream *stream, Error *e)

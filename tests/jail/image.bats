@@ -423,6 +423,12 @@ os.rename("a.tar/index.json", "index.json"); os.symlink("../index.json", "a.tar/
         refused "neither index.json nor manifest.json"
 }
 
+@test "an OCI directory that not everybody may read is refused as such" {
+        [ "$(id -u)" -eq 0 ] || skip "a user's own unpacking has his id"
+        make_archive 'Oci().add(Oci().image([])).write_directory("a.tar"); os.chmod("a.tar/index.json", 0o600)'
+        refused '"index.json": Permission denied'
+}
+
 @test "what is no archive, or ends too early, is refused" {
         head -c 100000 /dev/urandom > a.tar
         refused "not an image's archive"
