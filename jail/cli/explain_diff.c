@@ -44,14 +44,27 @@ static void surplus_done(Surplus *s)
                 strv_free(s->rows[i]);
 }
 
+/* What is in a directory is permitted with it. */
+static bool covers(char *const *words, const char *word)
+{
+        for (; words && *words; words++) {
+                size_t n = strlen(*words);
+                if (strncmp(word, *words, n) == 0 && (!word[n] || (**words == '/' && word[n] == '/')))
+                        return true;
+        }
+        return false;
+}
+
 static int add_sections(const Explained *a, const Explained *b, Surplus *s)
 {
         for (size_t i = 0; i < SECTION_MAX; i++) {
                 bool reverse = a->sections.list[i].takes_away;
                 char *const *more = (reverse ? b : a)->sections.list[i].words,
                      *const *less = (reverse ? a : b)->sections.list[i].words;
+                /* Of the host, what may be written may be read. */
+                char *const *as_well = i == SECTION_READ ? b->sections.list[SECTION_WRITE_HOST].words : NULL;
                 for (; more && *more; more++)
-                        if (!strv_contains(less, *more) && strv_add(&s->rows[i], *more) < 0)
+                        if (!covers(less, *more) && !covers(as_well, *more) && strv_add(&s->rows[i], *more) < 0)
                                 return -ENOMEM;
         }
         return 0;

@@ -302,6 +302,11 @@ assert not any(v for k, v in diff[side].items() if k != key), diff[side]
 
         policy less "{$calls, \"filesystem\": {\"hidden\": [\"/usr/games\"]}}"
         check "$calls" not_hidden /usr/games
+        policy less "{$calls, \"filesystem\": {\"hidden\": [\"/usr/lib/games\"]}}"
+        policy more "{$calls, \"filesystem\": {\"hidden\": [\"/usr/lib\"]}}"
+        run explain --diff --json ./less.json ./more.json
+        [ "$(json_get only_a.not_hidden <<< "$output")" = '["/usr/lib"]' ]
+        [ "$(json_get only_b.not_hidden <<< "$output")" = '[]' ]
         policy less "{$calls, \"require\": [\"memory\"]}"
         check "$calls" not_required memory
         policy less "{$calls, \"limits\": {\"memory\": \"64M\"}}"
@@ -311,6 +316,27 @@ assert not any(v for k, v in diff[side].items() if k != key), diff[side]
         check "$calls, \"limits\": {\"pids\": {\"default\": 5, \"max\": 11}}" limits "pids at most 11, not 10"
         policy less '{"syscalls": {"allow": ["@default", "@basic-io"], "action": "kill"}}'
         check "$calls" refused_calls error
+}
+
+@test "what lies in a directory is permitted with that, and what may be written may be read" {
+        filesystem() {
+                policy "$1" "{$calls, \"filesystem\": {$2}}"
+        }
+        filesystem less '"read_only": ["/srv/a", "/opt/b"], "execute": ["/usr/bin", "/srv/a"], "tmpfs": ["/var/t/x"], "writable": ["/mnt/w/x"]'
+        filesystem more '"read_only": ["/srv"], "execute": ["/usr", "/srv"], "tmpfs": ["/var/t"], "writable": ["/mnt/w", "/opt/b"]'
+        run explain --diff --json ./less.json ./more.json
+        [ "$status" -eq 1 ]
+        [ "$(json_get only_b.read <<< "$output")" = '["/srv"]' ]
+        [ "$(json_get only_b.executed <<< "$output")" = '["/usr", "/srv"]' ]
+        [ "$(json_get only_b.written <<< "$output")" = '["/var/t"]' ]
+        [ "$(json_get only_b.written_of_host <<< "$output")" = '["/mnt/w", "/opt/b"]' ]
+        run python3 -c 'import json, sys; print([k for k, v in json.loads(sys.argv[1])["only_a"].items() if v])' "$output"
+        [ "$output" = '[]' ]
+        # The one's name is only the beginning of the other's.
+        filesystem less '"read_only": ["/srv"]'
+        filesystem more '"read_only": ["/srv2"]'
+        run explain --diff --json ./less.json ./more.json
+        [ "$(json_get only_a.read <<< "$output")$(json_get only_b.read <<< "$output")" = '["/srv"]["/srv2"]' ]
 }
 
 @test "a difference is said for people too, with whole groups by their names" {
