@@ -94,12 +94,12 @@ static int open_sources(const Launch *l, int stdin_fd, Sources *s, Error *e)
                 s->binds[s->n_binds++] = fd;
         }
         for (char **path = plan->writable; path && *path; path++) {
+                if (s->n_writable == JAIL_BINDS_MAX)
+                        return error_set(e, -E2BIG, "more than %d writable paths", JAIL_BINDS_MAX);
                 _cleanup_close_ int source = open(*path, O_PATH | O_CLOEXEC);
                 int fd = source < 0 ? error_errno(e, -errno, "opening it") : root_clone_bind(source, true, l->ids, e);
                 if (fd < 0)
                         return error_prefix(e, "writable %s", *path), fd;
-                if (s->n_writable == JAIL_BINDS_MAX)
-                        return error_set(e, -E2BIG, "more than %d writable paths", JAIL_BINDS_MAX);
                 s->writable[s->n_writable++] = fd;
         }
         if (plan->root != ROOT_HOST) {

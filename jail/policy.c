@@ -140,6 +140,8 @@ static int check_paths(const JailPolicy *p, Error *e)
                 for (size_t k = 0; k < ELEMENTS(own); k++)
                         if (strcmp(p->hidden[i], own[k]) == 0 || is_in(p->hidden[i], own[k]))
                                 return error_set(e, -EINVAL, "filesystem.hidden: what is in %s, each process has of its own", own[k]);
+        if (strv_length(p->writable) > JAIL_BINDS_MAX + (size_t)strv_contains(p->writable, "/"))
+                return error_set(e, -E2BIG, "filesystem.writable: more than %d paths", JAIL_BINDS_MAX);
         int r = refuse_within_writable(p, p->read_only, "filesystem.read_only", e);
         return r < 0 ? r : refuse_within_writable(p, p->hidden, "filesystem.hidden", e);
 }

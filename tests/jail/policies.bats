@@ -263,6 +263,7 @@ queue: done" ]
         refused '"writable": ["/opt", "/srv"], "hidden": ["/srv/a/b"]' 'filesystem.hidden: "/srv/a/b" lies in "/srv", which is writable'
         refused '"read_only": ["/"]' '"/" can be in "writable" alone'
         refused '"hidden": ["/proc/self/mountinfo"]' 'filesystem.hidden: what is in /proc/self'
+        refused "\"writable\": [\"/\"$(printf ', "/srv/%s"' {1..65})]" 'filesystem.writable: more than 64 paths'
         # what only looks like it, and a root that takes changes
         policy good '{"extends": "python", "filesystem": {"writable": ["/"], "hidden": ["/usr/share", "/proc/stat"]}}'
         run jail --policy ./good.json -- sh -c 'ls /usr/share; cat /proc/stat'
