@@ -64,7 +64,12 @@ static int add_read_only(Tree *t, size_t i)
 
 static int add_writable(Tree *t, size_t i)
 {
-        return tree_attach(t, t->sources->writable[i], t->plan->writable[i]);
+        const char *path = t->plan->writable[i];
+        struct mount_attr attr = {.attr_set = tree_writable(t, path)};
+
+        if (mount_setattr(t->sources->writable[i], "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0)
+                return -errno;
+        return tree_attach(t, t->sources->writable[i], path);
 }
 
 static int add_tmpfs(Tree *t, size_t i)

@@ -223,6 +223,19 @@ queue: done" ]
         done
 }
 
+@test "what a job writes to a directory of the host is not executed by the loader either, unless the policy says so" {
+        mkdir -m 777 mine
+        chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+        loader=$(ldd /usr/bin/true | grep -o '/[^ ]*/ld-[^ ]*')
+        policy closed '{"extends": "strict", "filesystem": {"writable": ["'"$PWD"'/mine"]}}'
+        policy open '{"extends": "strict", "filesystem": {"writable": ["'"$PWD"'/mine"], "execute": ["'"$PWD"'/mine"]}}'
+        run jail --policy ./open.json --chdir "$PWD" -- sh -c "cp /usr/bin/true mine && $loader mine/true && mine/true"
+        if [[ $output == *"cannot be id-mapped"* ]]; then skip "the file system of $PWD has no id-mapped mounts"; fi
+        [ "$status" -eq 0 ]
+        run -127 jail --policy ./closed.json --chdir "$PWD" -- sh -c "cp /usr/bin/true mine && $loader mine/true"
+        [[ $output == *"failed to map segment"* ]]
+}
+
 @test "directories of the host are shown, hidden and added as the policy says" {
         mkdir -m 755 shown
         chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
