@@ -28,6 +28,17 @@ static int read_digest(json_object *value, const char *path, void *target_string
         return 0;
 }
 
+/* "" is how images say that there is none. */
+static int read_text(json_object *value, const char *path, void *target_string, Error *e)
+{
+        char **target = target_string;
+        int r = json_read_string(value, path, target, e);
+
+        if (r >= 0 && !**target)
+                free(take(*target));
+        return r;
+}
+
 static int read_digests(json_object *value, const char *path, void *target_strv, Error *e)
 {
         _cleanup_strv_ char **list = NULL;
@@ -65,8 +76,8 @@ static void descriptor_done(Descriptor *d)
 static int read_platform(json_object *value, const char *path, void *target, Error *e)
 {
         static const JsonField fields[] = {
-                {"os", json_read_string, offsetof(Descriptor, os), false},
-                {"architecture", json_read_string, offsetof(Descriptor, architecture), false},
+                {"os", read_text, offsetof(Descriptor, os), false},
+                {"architecture", read_text, offsetof(Descriptor, architecture), false},
         };
 
         return json_read_members(value, path, fields, ELEMENTS(fields), target, e);
@@ -227,10 +238,10 @@ static int read_run(json_object *value, const char *path, void *target, Error *e
 {
         static const JsonField fields[] = {
                 {"Env", json_read_strings, offsetof(ImageConfig, environment), false},
-                {"WorkingDir", json_read_string, offsetof(ImageConfig, working_directory), false},
+                {"WorkingDir", read_text, offsetof(ImageConfig, working_directory), false},
                 {"Entrypoint", json_read_strings, offsetof(ImageConfig, entrypoint), false},
                 {"Cmd", json_read_strings, offsetof(ImageConfig, command), false},
-                {"User", json_read_string, offsetof(ImageConfig, user), false},
+                {"User", read_text, offsetof(ImageConfig, user), false},
         };
         ConfigDocument *d = target;
 
@@ -244,20 +255,11 @@ static int read_rootfs(json_object *value, const char *path, void *target, Error
         return json_read_members(value, path, fields, ELEMENTS(fields), target, e);
 }
 
-/* "" is how configurations say that there is none. */
-static char *none_if_empty(char *text)
-{
-        if (!text || *text)
-                return text;
-        free(text);
-        return NULL;
-}
-
 int config_document_parse(const char *text, size_t size, ConfigDocument *ret, Error *e)
 {
         static const JsonField fields[] = {
-                {"os", json_read_string, offsetof(ConfigDocument, os), false},
-                {"architecture", json_read_string, offsetof(ConfigDocument, image.architecture), false},
+                {"os", read_text, offsetof(ConfigDocument, os), false},
+                {"architecture", read_text, offsetof(ConfigDocument, image.architecture), false},
                 {"config", read_run, 0, false},
                 {"rootfs", read_rootfs, 0, true},
         };
@@ -267,8 +269,6 @@ int config_document_parse(const char *text, size_t size, ConfigDocument *ret, Er
         int r = json_parse_text(text, size, &object, e);
         if (r >= 0)
                 r = json_read_members(object, "", fields, ELEMENTS(fields), ret, e);
-        ret->image.working_directory = none_if_empty(ret->image.working_directory);
-        ret->image.user = none_if_empty(ret->image.user);
         if (r < 0)
                 config_document_done(ret);
         return r;

@@ -186,6 +186,16 @@ o.add(o.image([], descriptor={"platform": {"os": "linux", "architecture": "vax"}
         refused "for windows/"
 }
 
+@test "an image that says \"\" of its machine says nothing of it" {
+        make_archive 'docker("a.tar", [file("a")], os="", architecture="")'
+        import a.tar it
+        [ -e "$root/a" ]
+        make_archive 'o = Oci()
+o.add(o.image([file("a")], descriptor={"platform": {"os": "", "architecture": ""}})).write("o.tar")'
+        import o.tar other
+        [ -e "$SKEP_IMAGES/other/root/a" ]
+}
+
 # ---- layers ----
 
 @test "whiteouts hide what lower layers have, wherever they stand, and nothing of their own layer" {
