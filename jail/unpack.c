@@ -87,7 +87,10 @@ int unpack_input(const Plan *plan, const char *name, int archive_fd, int dir_fd,
                 _cleanup_free_ char *shown = text_escape(sentence, SENTENCE_MAX);
                 return error_set(e, -EINVAL, "input \"%s\": %s", name, shown ? shown : "cannot be unpacked");
         }
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        if (WIFSIGNALED(status))
                 return error_set(e, -EINVAL, "input \"%s\": unpacking it ended by signal %d", name, WTERMSIG(status));
+        /* unpack_child() ends with 0: it is not itself any more. */
+        if (WEXITSTATUS(status) != 0)
+                return error_set(e, -EINVAL, "input \"%s\": unpacking it ended with status %d", name, WEXITSTATUS(status));
         return 0;
 }
