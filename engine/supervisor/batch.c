@@ -28,6 +28,7 @@ typedef struct BatchItem {
 typedef struct Batch {
         BatchItem *items;
         size_t n, depth;
+        Tenant *own; /* the caller's, of the submission */
         bool blamed; /* the error names a job of it */
         Job **jobs; /* the new ones, in the order of their ids */
         size_t n_jobs;
@@ -137,13 +138,10 @@ static int resolve_after(Supervisor *s, const Caller *caller, Batch *batch, Batc
 }
 
 /* They were added for the tenant that a caller's jobs are of when they name none, and this job may be of another one. */
-static int take_inputs(Supervisor *s, const Caller *caller, Job *job, char *const *inputs, Error *e)
+static int take_inputs(Supervisor *s, Tenant *own, Job *job, char *const *inputs, Error *e)
 {
-        Tenant *own;
-        int r = inputs && *inputs ? tenants_get(s->tenants, caller->tenant, &own) : 0;
+        int r = 0;
 
-        if (r < 0)
-                return error_oom(e);
         for (size_t i = 0; r >= 0 && inputs && inputs[i]; i += 2) {
                 if (!inputs_are_added(s, job->tenant, inputs[i + 1]) && !inputs_are_added(s, own, inputs[i + 1]))
                         r = error_set(e, -EINVAL, "input \"%s\": AddInput has not answered with this digest", inputs[i]);
@@ -152,8 +150,6 @@ static int take_inputs(Supervisor *s, const Caller *caller, Job *job, char *cons
                 else
                         r = inputs_give(s, job, inputs[i], inputs[i + 1], true, e);
         }
-        if (inputs && *inputs)
-                tenant_unref(own);
         return r;
 }
 
@@ -221,7 +217,7 @@ static int try_item(Supervisor *s, const Caller *caller, Batch *batch, size_t in
                 item->job = job;
                 job->id = item->id;
                 job->state = job->spec.n_after ? JOB_WAITING : JOB_QUEUED;
-                r = take_inputs(s, caller, job, item->asked->inputs, e);
+                r = take_inputs(s, batch->own, job, item->asked->inputs, e);
                 if (r >= 0)
                         r = check_parents(s, batch, job, e);
         }
@@ -283,7 +279,8 @@ static int admit_all(Supervisor *s, Batch *batch)
                 if (supervisor_admit(s, job) < 0 || (job->array && array_admit(s, job) < 0))
                         return -ENOMEM;
                 batch->items[i].job = NULL;
-                inputs_use(s, job);
+                inputs_use(s, batch->own, job);
+                inputs_use(s, job->tenant, job);
         }
         for (size_t i = 0; i < batch->n_jobs; i++)
                 if (dependencies_link(s, batch->jobs[i]) < 0)
@@ -360,12 +357,13 @@ void supervisor_submit_batch(Supervisor *s, const Caller *caller, const BatchJob
                 batch->items = calloc(n ? n : 1, sizeof *batch->items);
                 batch->jobs = calloc(n ? n : 1, sizeof(Job *));
         }
-        if (!batch || !batch->items || !batch->jobs)
+        if (!batch || !batch->items || !batch->jobs || tenants_get(s->tenants, caller->tenant, &submission->tenant) < 0)
                 r = error_oom(&e);
         else if (n > BATCH_JOBS_MAX)
                 r = error_set(&e, -EINVAL, "a batch may have %d jobs", BATCH_JOBS_MAX);
         if (r >= 0) {
                 batch->n = n;
+                batch->own = submission->tenant;
                 r = read_batch(s, caller, batch, jobs, &e);
         }
         if (r < 0) {

@@ -173,10 +173,10 @@ bool inputs_are_added(const Supervisor *s, Tenant *tenant, const char *blob)
         return input && input->expiry;
 }
 
-void inputs_use(Supervisor *s, const Job *job)
+void inputs_use(Supervisor *s, Tenant *tenant, const Job *job)
 {
         for (size_t i = 0; i < job->n_inputs; i++) {
-                TenantInput *input = find_input(s, job->tenant, job->inputs[i].blob);
+                TenantInput *input = find_input(s, tenant, job->inputs[i].blob);
                 if (input)
                         expire(input);
         }

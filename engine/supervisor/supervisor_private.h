@@ -200,8 +200,8 @@ void inputs_take_back(Supervisor *supervisor, Job *job);
 /* Keeps an input, whose blob is counted, for an hour, for jobs of the tenant that are to come. -EDQUOT. */
 int inputs_add(Supervisor *supervisor, Tenant *tenant, const char *blob, Error *e);
 bool inputs_are_added(const Supervisor *supervisor, Tenant *tenant, const char *blob);
-/* What the job uses does not have to be kept for another. */
-void inputs_use(Supervisor *supervisor, const Job *job);
+/* What the job uses does not have to be kept for another one, where the tenant has added it. */
+void inputs_use(Supervisor *supervisor, Tenant *tenant, const Job *job);
 void inputs_end(Supervisor *supervisor);
 
 struct Submission {
@@ -215,7 +215,7 @@ struct Submission {
         SupervisorSubmitted submitted; /* NULL: nobody waits for it any more */
         struct Batch *batch;           /* of a batch, instead of `job` and `submitted` */
         SupervisorAnswered answered;   /* likewise; of a batch or an added input */
-        Tenant *tenant;                /* of an added input */
+        Tenant *tenant;                /* of an added input, and of a batch: the caller's */
         void *userdata;
 };
 

@@ -144,6 +144,18 @@ assert at_once([job for job in jobs if job["tenant"] == "few"]) <= 2
 assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
 }
 
+@test "a batch for another tenant leaves nothing of its inputs on the account of the caller" {
+        echo '{"limits": {"input_bytes": "10K"}}' > tenants/root.json
+        start
+        for i in 1 2; do
+                head -c 8000 /dev/urandom > a
+                { jobs other 1 0; jobs other 1 0; } | ctl submit --input a=a -
+        done
+        run ctl submit --input a=a --input "b=$(type -P bash)" - <<< '[{"command": ["true"]}]'
+        [ "$status" -eq 125 ]
+        [[ $output == *"bytes more"* ]]
+}
+
 @test "what is over a ceiling, or not permitted, is refused by name, and leaves nothing" {
         echo '{"policies": ["strict"], "limits": {"queued": 3}}' > tenants/narrow.json
         echo '{"limits": {"submissions_per_minute": 5, "input_bytes": "10K", "spec_bytes": "4K"}}' > tenants/slow.json
