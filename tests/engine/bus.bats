@@ -388,10 +388,7 @@ P
         for i in $(seq 50); do [ -s mounted ] && break; sleep 0.1; done
         "$build/submit-raw" "$BUS" '{"command": ["true"]}' a 0 < endless/endless 3>&- &
         client=$!
-        for i in $(seq 100); do
-                porter=$(pgrep -P "$(cat "$place/pid")" -x skep-porter) && break
-                sleep 0.1
-        done
+        porter=$(reach_porter "$(cat "$place/pid")")
         kill -KILL "$(cat "$place/pid")"
         result=0
         start_supervisor || result=$?

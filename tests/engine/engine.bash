@@ -51,6 +51,15 @@ reach() { # id, state: waits for it
         return 1
 }
 
+# Says which process takes a client's descriptors for the supervisor with this pid, as soon as there is one.
+reach_porter() {
+        for i in $(seq 1000); do
+                pgrep -P "$1" -x skep-porter && return
+                sleep 0.01
+        done
+        return 1
+}
+
 # Those that a supervisor on this state directory has left for the next one.
 end_workers() {
         local worker

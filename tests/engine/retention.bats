@@ -187,10 +187,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         truncate -s 256M big
         ctl submit --input big=big - <<< "{\"command\": [\"true\"], \"after\": {\"before\": \"$parent\"}}" 2> why 3>&- &
         submitting=$!
-        for i in $(seq 500); do
-                copying=$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-porter) && break
-                sleep 0.01
-        done
+        copying=$(reach_porter "$(cat "$BATS_FILE_TMPDIR/pid")")
         kill -STOP "$copying"
         ctl rm "$parent"
         kill -CONT "$copying"

@@ -137,10 +137,7 @@ print([(job['state'], job['finished_usec'], job['report']) for job in map(json.l
         echo small > small
         ctl submit --input big=big --input small=small - <<< '{"command": ["true"]}' 3>&- &
         submitting=$!
-        for i in $(seq 500); do
-                copying=$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-porter) && break
-                sleep 0.01
-        done
+        copying=$(reach_porter "$(cat "$BATS_FILE_TMPDIR/pid")")
         kill -STOP "$copying"
         kill_engine
         start_engine --drain 0s
