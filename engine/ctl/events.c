@@ -4,6 +4,7 @@
  * themselves, as long as they are known; what comes is told by the supervisor's signals, which carry ids alone: the
  * rest is asked for. */
 
+#include "engine/base/clock.h"
 #include "engine/base/json.h"
 #include "engine/base/options.h"
 #include "engine/base/size.h"
@@ -39,7 +40,7 @@ typedef struct Events {
         Table *table;
         Event *past; /* those that were shown first: a signal may tell of them again */
         size_t n, room, wanted;
-        uint64_t last_usec; /* of the newest that was shown */
+        uint64_t last_usec; /* of the newest that was shown, and when the following began */
         int error;          /* while following */
 } Events;
 
@@ -251,7 +252,9 @@ static int show(Events *v, const EventsOptions *o, Error *e)
         v->table = table_new(columns, ELEMENTS(columns), v->context->colour);
         if (!v->table)
                 return error_oom(e);
-        /* Before what was is read, so that nothing is missed between. */
+        /* Before what was is read, so that nothing is missed between. What was before and is not shown now, is not by the
+         * next supervisor either. */
+        v->last_usec = realtime_usec();
         if (r >= 0 && o->follow)
                 r = subscribe(v, e);
         if (r >= 0)

@@ -139,6 +139,25 @@ load ctl
         [ "$(grep "$id" out | tail -1 | json_get state)" = succeeded ]
 }
 
+@test "who follows events is not told by the next supervisor of what was before" {
+        ctl run -- true < /dev/null
+        "$build/skepctl" events --json -f -n 0 > none 2>&1 3>&- &
+        followers=$!
+        "$build/skepctl" events --json -f --since "$(date -d '+1 min' '+%F %T')" > later 2>&1 3>&- &
+        followers+=" $!"
+        sleep 0.5
+        restart_engine
+        for i in $(seq 100); do [ "$(cat none later | grep -c "has gone")" -eq 2 ] && break; sleep 0.1; done
+        after=$(ctl submit - <<< '{"command": ["true"]}')
+        ctl wait "$after"
+        for i in $(seq 100); do [ "$(cat none later | grep -c "$after")" -eq 4 ] && break; sleep 0.1; done
+        kill $followers
+        for file in none later; do
+                [ "$(grep -c time_usec "$file")" -eq 2 ]
+                [ "$(grep -c "$after" "$file")" -eq 2 ]
+        done
+}
+
 @test "a wait for more jobs than the supervisor remembers" {
         echo '{"retention": {"count": 50}}' > few.json
         "$build/skepd" --embedded --config few.json --state few --socket "$PWD/few.sock" --allow-missing="$MISSING" > ready 2> log 3>&- &
