@@ -56,7 +56,11 @@ char *job_report_own(const Job *job, JailReason reason, const char *message, con
         if (job->policy)
                 snprintf(report.policy_digest, sizeof report.policy_digest, "%s", jail_policy_digest(job->policy));
         _cleanup_json_ json_object *object = jail_report_to_json(&report);
-        return object ? job_report_complete(object, job, worker) : NULL;
+        if (!object)
+                return NULL;
+        /* It was not started, or how is not known here. */
+        json_add_string(object, "start", NULL);
+        return job_report_complete(object, job, worker);
 }
 
 JailReason job_report_reason(json_object *report)

@@ -300,6 +300,9 @@ two" ]
         run ctl wait "$three"
         [ "$status" -eq 1 ]
         [ "$(field "$three" 'job["state"], job["report"]["reason"], job["attempt"]')" = "failed dependency 0" ]
+        [ "$(field "$three" 'job["report"]["start"], job["report"]["worker"]')" = "None None" ]
+        run grep "^ran " <<< "$(ctl status "$three")"
+        [ "$output" = "" ]
         [[ $(field "$two" 'job["report"]["message"]') == *after.first*$one* ]]
         late=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"x\": \"$one\"}}")
         run ctl wait "$late"
