@@ -142,7 +142,7 @@ int command_submit(const Context *context, int argc, char **argv, Error *e)
 
         if (r >= 0 && r != argc - 1)
                 r = error_set(e, -EINVAL, "one file: skepctl submit FILE|- [--input NAME=PATH]...");
-        if (r >= 0 && json_object_object_length(o.spec) > 0)
+        if (r >= 0 && (json_object_object_length(o.spec) > 0 || o.output))
                 r = error_set(e, -EINVAL, "what the jobs are stands in the file; only --input is possible beside it");
         const char *file = argv[argc - 1];
         for (size_t i = 0; r >= 0 && i < o.n_inputs; i++)

@@ -39,6 +39,9 @@ teardown() {
         refuse "-n: \"x\"" events -nx
         refuse "--bogus=1: there is no such option" events --bogus=1
         refuse "--follow=1: there is no such option, or it takes no value" events --follow=1
+        echo '{"command": ["true"]}' > job
+        refuse "only --input is possible" submit job --name x
+        refuse "only --input is possible" submit job --output out
         refuse "not built yet" agents
         refuse "not reached at" --address /nonexistent/socket list
 }
