@@ -6,6 +6,7 @@
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/name.h"
+#include "engine/base/options.h"
 #include "engine/base/size.h"
 #include "engine/ctl/bus_json.h"
 #include "engine/ctl/client.h"
@@ -215,22 +216,15 @@ static int write_svg(const Forecast *f, Error *e)
 
 /* ---- */
 
-static int read_words(Forecast *f, int argc, char **argv, Error *e)
+static int take_minutes(const Option *option _unused_, const char *value, void *target, Error *e)
 {
-        for (int i = 1; i < argc; i++) {
-                bool last = i + 1 == argc;
-                if (strcmp(argv[i], "--svg") == 0 && !last) {
-                        f->svg = argv[++i];
-                } else if (strcmp(argv[i], "--minutes") == 0 && !last) {
-                        int r = count_parse(argv[++i], 1, MINUTES_MAX, &f->minutes, e);
-                        if (r < 0)
-                                return error_prefix(e, "--minutes"), r;
-                } else {
-                        return error_set(e, -EINVAL, "%s: skepctl forecast takes --minutes N and --svg FILE", argv[i]);
-                }
-        }
-        return 0;
+        return count_parse(value, 1, MINUTES_MAX, &((Forecast *)target)->minutes, e);
 }
+
+static const Option options_table[] = {
+        {"minutes", "N", NULL, take_minutes, 0},
+        {"svg", "FILE", NULL, option_set_string, offsetof(Forecast, svg)},
+};
 
 int command_forecast(const Context *context, int argc, char **argv, Error *e)
 {
@@ -239,9 +233,11 @@ int command_forecast(const Context *context, int argc, char **argv, Error *e)
         _cleanup_json_ json_object *report = NULL;
         _cleanup_bus_ sd_bus *bus = NULL;
         const char *text;
-        int r;
+        int r = options_read(options_table, ELEMENTS(options_table), argc, argv, false, &f, e);
 
-        if ((r = read_words(&f, argc, argv, e)) < 0 || (r = client_connect(context->address, &bus, e)) < 0 ||
+        if (r >= 0 && r < argc)
+                r = error_set(e, -EINVAL, "%s: skepctl forecast takes no words", argv[r]);
+        if (r < 0 || (r = client_connect(context->address, &bus, e)) < 0 ||
             (r = client_call(bus, &reply, e, "GetScalingReport", "u", (uint32_t)f.minutes)) < 0)
                 return r;
         if ((r = sd_bus_message_read(reply, "s", &text)) < 0)

@@ -31,6 +31,8 @@ teardown() {
         refuse '"lost": there is no such state; there are waiting, queued, starting, running, backoff, succeeded, failed, cancelled' list --state running,lost
         refuse "is no time" list --since tomorrow
         refuse "needs a value" list --since
+        refuse "takes no words" forecast 5
+        refuse "--minutes: \"0\" is out of range" forecast --minutes=0
         refuse "which state" list --state ""
         refuse "-l: there is no such option" list -la
         refuse "-x: there is no such option" events -fx
@@ -72,6 +74,11 @@ teardown() {
         for form in -n1 "-n 1" --number=1 "--number 1"; do
                 [ "$(ctl events $form --json | wc -l)" -eq 1 ]
                 [ "$(ctl top $form --json | wc -l)" -eq 1 ]
+        done
+        for form in "--minutes=5 --svg=plot" "--minutes 5 --svg plot"; do
+                rm -f plot
+                ctl forecast $form
+                grep -q '<svg' plot
         done
         run timeout 2 "$build/skepctl" events -fn1
         [ "${#lines[@]}" -eq 2 ]
