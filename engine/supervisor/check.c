@@ -56,14 +56,17 @@ static int check_default_policy(const Config *config, char *const *directories, 
         return add_value(config, "default_policy", problems, error_text(&e));
 }
 
+/* The directory of the default is made at the start, and no other. */
 static bool has_folder(const char *path)
 {
         _cleanup_free_ char *copy = strdup(path);
+        const char *folder = copy ? dirname(copy) : "";
+        struct stat st;
 
-        return copy && access(dirname(copy), F_OK) == 0;
+        return stat(folder, &st) == 0 ? S_ISDIR(st.st_mode) : strcmp(folder, "/run/skep") == 0;
 }
 
-/* What is bound there at the start. The directory of the default is made then. -EINVAL. */
+/* What is bound there at the start. -EINVAL. */
 static int check_socket(const char *path, Error *e)
 {
         struct stat st;
@@ -72,9 +75,7 @@ static int check_socket(const char *path, Error *e)
                 return error_set(e, -EINVAL, "the path of a socket may have %zu characters", SOCKET_PATH_MAX);
         if (lstat(path, &st) == 0)
                 return S_ISSOCK(st.st_mode) ? 0 : error_set(e, -EINVAL, "%s is there, and is no socket", path);
-        if (strncmp(path, "/run/skep/", strlen("/run/skep/")) == 0 || has_folder(path))
-                return 0;
-        return error_set(e, -EINVAL, "%s: its directory is not there", path);
+        return has_folder(path) ? 0 : error_set(e, -EINVAL, "%s: its directory is not there", path);
 }
 
 /* The workers' socket is made in it, under a name that is one longer at first (pool.c). */

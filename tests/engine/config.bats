@@ -159,6 +159,13 @@ P
         [[ $output == *"tenants_directory: $PWD/tenants: No such file or directory"* ]]
         [[ $output == *"socket: $PWD/nowhere/s: its directory is not there"* ]]
         [[ ${lines[-1]} == *"2 problems" ]]
+        rm "$tree/skepd.json"
+        for socket in "$PWD/file/s" /run/skep/none-such/s; do
+                run "$tree/build/skepd" --check --state "$PWD/state" --socket "$socket"
+                [ "$status" -eq 1 ]
+                [[ ${lines[0]} == *"socket: $socket: its directory is not there" ]]
+        done
+        "$tree/build/skepd" --check --state "$PWD/state" --socket /run/skep/s
 }
 
 @test "of a value that is none on this host the check names the file and the key, as of any other" {
