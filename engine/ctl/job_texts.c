@@ -176,7 +176,7 @@ static bool place_of(const char *id, size_t *ret)
         return errno == 0 && !*end;
 }
 
-static int rebase(json_object *after, size_t first, size_t n, char *const *ids, Error *e)
+static int rebase(json_object *after, size_t first, size_t n, size_t all, char *const *ids, Error *e)
 {
         json_object_object_foreach(after, name, value)
         {
@@ -185,6 +185,8 @@ static int rebase(json_object *after, size_t first, size_t n, char *const *ids, 
                 char text[32];
                 if (!place_of(id, &place))
                         continue;
+                if (place >= all)
+                        return error_set(e, -EINVAL, "after.%s: there is no job %s: the last is #%zu", name, id, all - 1);
                 if (place >= first + n)
                         return error_set(e, -EINVAL, "after.%s: %s comes in a later batch: put it before", name, id);
                 snprintf(text, sizeof text, "#%zu", place - first);
@@ -193,7 +195,7 @@ static int rebase(json_object *after, size_t first, size_t n, char *const *ids, 
         return 0;
 }
 
-int job_text_for_batch(const JobText *text, size_t first, size_t n, char *const *ids, char **ret, Error *e)
+int job_text_for_batch(const JobText *text, size_t first, size_t n, size_t all, char *const *ids, char **ret, Error *e)
 {
         _cleanup_free_ char *own = strndup(text->start, text->size);
         _cleanup_json_ json_object *job = NULL;
@@ -211,7 +213,7 @@ int job_text_for_batch(const JobText *text, size_t first, size_t n, char *const 
                 *ret = take(own);
                 return 0;
         }
-        if ((r = rebase(after, first, n, ids, e)) < 0)
+        if ((r = rebase(after, first, n, all, ids, e)) < 0)
                 return r;
         *ret = strdup(json_object_to_json_string_ext(job, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         return *ret ? 0 : error_oom(e);

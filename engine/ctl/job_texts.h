@@ -21,7 +21,8 @@ typedef struct JobTexts {
 int job_texts_split(const char *text, size_t size, JobTexts *ret, Error *e);
 void job_texts_done(JobTexts *texts);
 
-/* What is to be submitted for one of `n` jobs of a batch, the first of which is job `first` of the file: in "after",
- * "#3" means the fourth job of the file, which is the fourth of the batch only in the first one. For those of earlier
- * batches the id is put, of `ids`. `*ret` is the caller's. -EINVAL it names a job that comes in a later batch. */
-int job_text_for_batch(const JobText *job, size_t first, size_t n, char *const *ids, char **ret, Error *e);
+/* What is to be submitted for one of `n` jobs of a batch, the first of which is job `first` of the `all` in the file: in
+ * "after", "#3" means the fourth job of the file, which is the fourth of the batch only in the first one. For those of
+ * earlier batches the id is put, of `ids`. `*ret` is the caller's. -EINVAL: it names a job that comes in a later batch, or
+ * that there is not. */
+int job_text_for_batch(const JobText *job, size_t first, size_t n, size_t all, char *const *ids, char **ret, Error *e);

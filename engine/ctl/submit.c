@@ -89,7 +89,7 @@ static int submit_batch(sd_bus *bus, const JobTexts *jobs, size_t first, size_t 
         int r = specs ? 0 : error_oom(e);
 
         for (size_t i = 0; r >= 0 && i < n; i++)
-                if ((r = job_text_for_batch(&jobs->jobs[first + i], first, n, ids->ids, &specs[i], e)) < 0)
+                if ((r = job_text_for_batch(&jobs->jobs[first + i], first, n, jobs->n, ids->ids, &specs[i], e)) < 0)
                         error_prefix(e, "job %zu", first + i);
         if (r >= 0 && (r = client_submit_batch(bus, (const char *const *)specs, n, inputs, n_inputs, &answer, e)) < 0)
                 count_in_file(first, e);

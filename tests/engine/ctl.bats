@@ -205,6 +205,8 @@ teardown() {
         ctl resume
         { echo '{"command": ["true"], "after": {"x": "#1001"}}'; for i in $(seq 1001); do echo '{"command": ["true"]}'; done; } > jobs
         refuse "job 0: after.x: #1001 comes in a later batch" submit jobs
+        echo '[{"command": ["true"]}, {"command": ["true"], "after": {"x": "#2"}}]' > jobs
+        refuse "job 1: after.x: there is no job #2: the last is #1" submit jobs
         { for i in $(seq 1003); do echo '{"command": ["true"]}'; done; echo '{"command": []}'; } > jobs
         ctl pause
         status=0

@@ -16,7 +16,7 @@ static void split(const uint8_t *data, size_t size)
                 return;
         for (size_t i = 0; i < jobs.n; i++) {
                 _cleanup_free_ char *spec = NULL;
-                job_text_for_batch(&jobs.jobs[i], 2, 3, ids, &spec, &e);
+                job_text_for_batch(&jobs.jobs[i], 2, 3, jobs.n, ids, &spec, &e);
         }
         job_texts_done(&jobs);
 }

@@ -146,7 +146,7 @@ static char *for_batch(const char *text, size_t first, size_t n, Error *e)
         const JobText job = {text, strlen(text)};
         char *out = NULL;
 
-        return job_text_for_batch(&job, first, n, ids, &out, e) < 0 ? NULL : out;
+        return job_text_for_batch(&job, first, n, first + n + 1, ids, &out, e) < 0 ? NULL : out;
 }
 
 START_TEST(test_places_of_a_file_in_batches)
@@ -159,6 +159,8 @@ START_TEST(test_places_of_a_file_in_batches)
         ck_assert_str_eq(before, "{\"after\":{\"x\":\"id1\",\"y\":\"#1\"}}");
         ck_assert_ptr_null(for_batch("{\"after\":{\"x\":\"#5\"}}", 3, 2, &e));
         ck_assert_ptr_nonnull(strstr(error_text(&e), "later batch"));
+        ck_assert_ptr_null(for_batch("{\"after\":{\"x\":\"#6\"}}", 3, 2, &e));
+        ck_assert_ptr_nonnull(strstr(error_text(&e), "after.x: there is no job #6: the last is #5"));
 }
 END_TEST
 
