@@ -77,6 +77,23 @@ int command_logs(const Context *context, int argc, char **argv, Error *e)
         return show(context, &o, argv[r], e);
 }
 
+/* Before its attempt has ended there is an archive of nothing, which looks like that of a job that has left nothing. */
+static int refuse_unended(sd_bus *bus, const char *path, Error *e)
+{
+        _cleanup_json_ json_object *job = NULL;
+        int r = client_properties(bus, path, ENGINE_JOB, &job, e);
+
+        if (r < 0)
+                return r;
+        const char *state = json_text(job, "state");
+        bool runs = state && (strcmp(state, "starting") == 0 || strcmp(state, "running") == 0),
+             begun = json_number(job, "attempt") > 0 || json_number(job, "finished_usec") > 0;
+        if (runs || !begun)
+                return error_set(e, -EBUSY, "job %s has not ended: what it leaves is there when it has; skepctl wait %s",
+                                 client_id_of(path), client_id_of(path));
+        return 0;
+}
+
 int command_output(const Context *context, int argc, char **argv, Error *e)
 {
         _cleanup_bus_ sd_bus *bus = NULL;
@@ -86,7 +103,7 @@ int command_output(const Context *context, int argc, char **argv, Error *e)
         if (argc != 3)
                 return error_set(e, -EINVAL, "of which job, and where to? skepctl output ID DIR");
         if ((r = output_check_place(argv[2], e)) < 0 || (r = client_connect(context->address, &bus, e)) < 0 ||
-            (r = client_find_job(bus, argv[1], &path, e)) < 0)
+            (r = client_find_job(bus, argv[1], &path, e)) < 0 || (r = refuse_unended(bus, path, e)) < 0)
                 return r;
         _cleanup_close_ int files = client_open_output(bus, path, "files", 0, e);
         return files < 0 ? files : output_unpack(files, argv[2], e);

@@ -173,6 +173,27 @@ load one_engine
         [ "$output" = $'1\n2\n3' ]
 }
 
+@test "what a job that has not ended leaves is not taken for nothing" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo x > /output/f; sleep 60"]}')
+        array=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 2}}')
+        for unended in "$id" "$array"; do
+                run ctl output "$unended" early
+                [ "$status" -eq 125 ]
+                [[ $output == *"job $unended has not ended"*"skepctl wait"* ]]
+        done
+        ctl resume
+        reach "$id" running
+        run ctl output "$id" early
+        [ "$status" -eq 125 ]
+        [ ! -e early ]
+        ctl cancel "$id"
+        ctl wait "$id" "$array" || true
+        ctl output "$id" late
+        [ "$(cat late/f)" = x ]
+        ctl output "$array" late
+}
+
 @test "output brings the files of a job" {
         id=$(echo '{"command": ["sh", "-c", "mkdir /output/d; echo x > /output/d/f; ln -s /etc/passwd /output/l"]}' | ctl submit -)
         ctl wait "$id"
