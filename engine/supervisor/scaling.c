@@ -324,8 +324,11 @@ ScalerMode scaling_mode(const Scaling *s)
 
 void scaling_configured(Scaling *s)
 {
-        if (!s->overridden)
+        if (!s->overridden) {
                 s->settings.mode = s->supervisor->config->scaler;
+                s->fixed = s->supervisor->config->workers.minimum;
+                s->settings.fixed = (int)s->fixed;
+        }
         scaler_set(s->scaler, &s->settings, NULL);
         decide(s);
         scaling_keep_warm(s);

@@ -256,6 +256,20 @@ print(answer.error, *answer.body)' "$SKEP_ADDRESS" '{"command": ["true"], "polic
         [ "$(config queue.jobs value)" = 8 ]
 }
 
+@test "a pool that is fixed has the minimum that is read again, unless somebody has said how many" {
+        fixed() { echo "{\"scaler\": \"fixed\", \"workers\": {\"minimum\": $1, \"maximum\": 5}}" > "$tree/skepd.json"; }
+        decision() { ctl forecast --json | json_get decisions | grep -o 'fixed at [0-9]*' | head -1; }
+        fixed 3
+        start
+        fixed 1
+        manager Reload
+        [ "$(decision)" = "fixed at 1" ]
+        ctl scale 4
+        fixed 2
+        manager Reload
+        [ "$(decision)" = "fixed at 4" ]
+}
+
 @test "tenants are checked, and read again" {
         mkdir -p tenants
         echo "{\"tenants_directory\": \"$PWD/tenants\"}" > "$tree/skepd.json"
