@@ -158,17 +158,32 @@ static int read_batch_job(sd_bus_message *m, BatchMessage *batch)
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+/* `at`: the index of the one that it stands at. */
+static int read_batch(sd_bus_message *m, BatchMessage *batch, size_t *at)
 {
-        _cleanup_(batch_message_done) BatchMessage batch = {0};
-        BusLink *link = userdata;
-        Submission *submission;
         int r = sd_bus_message_enter_container(m, 'a', "(sa(ss))");
 
         /* One more than is taken is enough to be refused. */
-        while (r >= 0 && batch.n <= BATCH_JOBS_MAX && (r = sd_bus_message_enter_container(m, 'r', "sa(ss)")) > 0)
-                if ((r = read_batch_job(m, &batch)) >= 0)
-                        r = sd_bus_message_exit_container(m);
+        for (*at = 0; r >= 0 && *at <= BATCH_JOBS_MAX; ++*at)
+                if ((r = sd_bus_message_enter_container(m, 'r', "sa(ss)")) <= 0 || (r = read_batch_job(m, batch)) < 0 ||
+                    (r = sd_bus_message_exit_container(m)) < 0)
+                        return r;
+        return r;
+}
+
+int bus_method_submit_batch(sd_bus_message *m, void *userdata, sd_bus_error *error _unused_)
+{
+        _cleanup_(batch_message_done) BatchMessage batch = {0};
+        _cleanup_error_ Error e = ERROR_NULL;
+        BusLink *link = userdata;
+        Submission *submission;
+        size_t at;
+        int r = read_batch(m, &batch, &at);
+
+        if (r == -EBADMSG) {
+                error_set(&e, -EINVAL, "job %zu: the specification, or what names its inputs, is not UTF-8", at);
+                return bus_reply_error(m, &e);
+        }
         if (r < 0)
                 return r;
         BusPending *p = bus_pending_new(link->client, m);

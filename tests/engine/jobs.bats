@@ -478,6 +478,15 @@ print(json.dumps([{"command": ["sh", "-c", "echo x > /output/f"]}] + [{"command"
         [[ $output == *AddInput* ]]
 }
 
+@test "of what is not UTF-8 a batch says where it is, as of any other mistake" {
+        PYTHONPATH=$BATS_TEST_DIRNAME timeout 60 python3 -B -c 'import sys, wire
+good = "{\"command\": [\"true\"]}"
+for bad in (b"{\"command\": [\"\xff\"]}", []), (good, [(b"\xff", "digest")]), (good, [("a", b"\xff")]):
+    answer = wire.Connection(sys.argv[1]).manager("SubmitBatch", "a(sa(ss))", [(good, []), bad, (good, [])])
+    print(answer.error, *answer.body)' "$SKEP_ADDRESS" > answers
+        [ "$(sort answers | uniq -c | sed 's/^ *//')" = "3 org.skep.Engine1.Error.BadSpec job 1: the specification, or what names its inputs, is not UTF-8" ]
+}
+
 # METHOD SIGNATURE ARGUMENT: the name of the error, by a message that is made by hand.
 error_of() {
         PYTHONPATH=$BATS_TEST_DIRNAME timeout 60 python3 -B -c 'import sys, wire
