@@ -41,10 +41,13 @@ int output_directory_new(const char *state_directory, Error *e)
 
 int output_open(int directory, const Id *job, uint64_t attempt, OutputStream stream, bool ended)
 {
-        int fd = run_output_open(directory, job->text, attempt, stream_names[stream], false, !ended);
+        _cleanup_close_ int fd = run_output_open(directory, job->text, attempt, stream_names[stream], false, !ended);
+        struct stat st;
 
-        if (fd != -ENOENT)
-                return fd;
+        /* Somebody has looked at it early, and nothing was packed: what has no byte is no archive. */
+        bool none = fd >= 0 && ended && stream == OUTPUT_FILES && fstat(fd, &st) == 0 && st.st_size == 0;
+        if (fd != -ENOENT && !none)
+                return take_fd(fd);
         return sealed_file(stream_names[stream], nothing, stream == OUTPUT_FILES ? sizeof nothing : 0);
 }
 

@@ -194,6 +194,23 @@ load one_engine
         ctl output "$array" late
 }
 
+@test "the files of a job that has left none are an archive, also where somebody has looked early" {
+        PYTHONPATH=$BATS_TEST_DIRNAME timeout 60 python3 -B -c 'import json, sys, tarfile, wire
+engine = wire.Connection(sys.argv[1])
+def files():
+    return open(engine.call(wire.NAME, path, "org.skep.Engine1.Job", "OpenOutput", "su", ("files", 1)).fds[0], "rb")
+for command in ["true"], ["/none/such"], None:
+    engine.manager("Pause")
+    job, path = engine.manager("Submit", "sa(sh)", json.dumps({"command": command or ["true"]}), []).body
+    early = files()
+    if not command:
+        engine.manager("Cancel", "s", job)
+    engine.manager("Resume")
+    engine.manager("Wait", "ast", [job], 20000000)
+    print(*tarfile.open(fileobj=files()).getnames(), "nothing")' "$SKEP_ADDRESS" > names
+        [ "$(cat names)" = $'nothing\nnothing\nnothing' ]
+}
+
 @test "output brings the files of a job" {
         id=$(echo '{"command": ["sh", "-c", "mkdir /output/d; echo x > /output/d/f; ln -s /etc/passwd /output/l"]}' | ctl submit -)
         ctl wait "$id"
