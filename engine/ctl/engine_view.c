@@ -7,6 +7,7 @@
 #include "engine/ctl/bus_json.h"
 #include "engine/ctl/client.h"
 
+#include <math.h>
 #include <string.h>
 
 static void let_go(EngineView *v)
@@ -48,6 +49,20 @@ static int take_running(EngineView *v, sd_bus *bus, Error *e)
         return 0;
 }
 
+/* The supervisor names the ceilings that there are: skep-tenants(5). Those that there are not are null, as everything else. */
+static void complete_limits(json_object *tenants)
+{
+        static const char *const keys[] = {"running",    "queued",      "submissions_per_minute",
+                                           "spec_bytes", "input_bytes", "output_bytes"};
+
+        for (size_t i = 0; i < json_object_array_length(tenants); i++) {
+                json_object *limits = json_member(json_object_array_get_idx(tenants, i), "limits");
+                for (size_t k = 0; json_object_is_type(limits, json_type_object) && k < ELEMENTS(keys); k++)
+                        if (!json_member(limits, keys[k]))
+                                json_object_object_add(limits, keys[k], NULL);
+        }
+}
+
 int engine_view_take(EngineView *v, sd_bus *bus, Error *e)
 {
         uint64_t before_usec = v->monotonic_usec, finished = json_number(v->engine, "finished");
@@ -67,6 +82,7 @@ int engine_view_take(EngineView *v, sd_bus *bus, Error *e)
         if ((r = client_workers(bus, &v->workers, e)) < 0 ||
             (r = client_get(bus, "ListTenants", "aa{sv}", &v->tenants, e)) < 0)
                 return r;
+        complete_limits(v->tenants);
         return take_running(v, bus, e);
 }
 
@@ -76,8 +92,7 @@ json_object *engine_view_json(const EngineView *v)
 
         json_add_number(whole, "time_usec", v->realtime_usec);
         json_object_object_add(whole, "engine", json_object_get(v->engine));
-        if (v->finished_before != UINT64_MAX)
-                json_add_real(whole, "finished_per_second", v->finished_per_second);
+        json_add_real(whole, "finished_per_second", v->finished_before != UINT64_MAX ? v->finished_per_second : NAN);
         json_object_object_add(whole, "workers", json_object_get(v->workers));
         json_object_object_add(whole, "tenants", json_object_get(v->tenants));
         json_object_object_add(whole, "jobs", json_object_get(v->jobs));

@@ -246,6 +246,7 @@ watch_top() { # test
 }
 
 @test "top elsewhere than on a terminal is one picture, or as many as asked for" {
+        ctl run -- true < /dev/null # so that there is a tenant
         run ctl top
         [ "$status" -eq 0 ]
         [[ $output == "skepd "*"workers: 2 of 2"* && $output != *$'\e'* ]]
@@ -253,6 +254,12 @@ watch_top() { # test
         ctl top --json -n 2 > objects
         [ "$(wc -l < objects)" -eq 2 ]
         [ "$(tail -1 objects | json_get engine.workers)" = 2 ]
+        head -1 objects | python3 -c 'import json, sys
+view = json.load(sys.stdin)
+assert view["finished_per_second"] is None
+limits = next(t for t in view["tenants"] if t["name"] == "root")["limits"]
+assert limits["running"] is limits["submissions_per_minute"] is None and limits["queued"] == 100000'
+        tail -1 objects | grep -q '"finished_per_second":[0-9]'
         [ "$(tail -1 objects | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["workers"]))')" -eq 2 ]
         timeout 3 "$build/skepctl" top --json > objects || true
         [ "$(wc -l < objects)" -ge 2 ]
