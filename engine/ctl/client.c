@@ -12,13 +12,39 @@
 #define RECONNECT_USEC (UINT64_C(15) * 1000000)
 #define RECONNECT_STEP_USEC 200000
 
+bool client_is_path(const char *address)
+{
+        return *address == '/' || *address == '.' || !strchr(address, ':');
+}
+
+/* What an address would take for the end of the path, or for a character in its place, is written as "%3a". */
+static char *address_of(const char *path)
+{
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/.", digits[] = "0123456789abcdef",
+                          kind[] = "unix:path=";
+        char *address = malloc(sizeof kind + 3 * strlen(path)), *out = address ? stpcpy(address, kind) : NULL;
+
+        for (; address && *path; path++) {
+                if (strchr(plain, *path)) {
+                        *out++ = *path;
+                        continue;
+                }
+                *out++ = '%';
+                *out++ = digits[(unsigned char)*path >> 4];
+                *out++ = digits[(unsigned char)*path & 15];
+        }
+        if (address)
+                *out = '\0';
+        return address;
+}
+
 static int connect_address(const char *address, sd_bus **ret)
 {
         _cleanup_free_ char *text = NULL;
         sd_bus *bus = NULL;
         int r;
 
-        if (!strchr(address, ':') && asprintf(&text, "unix:path=%s", address) < 0)
+        if (client_is_path(address) && !(text = address_of(address)))
                 return -ENOMEM;
         if ((r = sd_bus_new(&bus)) < 0)
                 return r;

@@ -20,6 +20,9 @@
  * private socket. The caller owns `*ret`. Error: -ENOTCONN, with what was tried. */
 int client_connect(const char *address, sd_bus **ret, Error *e);
 
+/* Whether it is a path; else it is a D-Bus address. */
+bool client_is_path(const char *address);
+
 /* A supervisor that is restarted or upgraded comes back: when `code` says that the connection has gone, tries for a
  * while to get another in its place, as long as `leave` (NULL: no signal that waits to be taken) does not say otherwise. Error:
  * `code` or -ENOTCONN. */

@@ -152,7 +152,7 @@ static const char *path_in(const char *address)
 {
         static const char prefix[] = "unix:path=";
 
-        if (!strchr(address, ':'))
+        if (client_is_path(address))
                 return address;
         return strncmp(address, prefix, sizeof prefix - 1) == 0 ? address + sizeof prefix - 1 : NULL;
 }

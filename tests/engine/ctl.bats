@@ -401,6 +401,16 @@ answer_state() {
                         [["org.skep.Engine1.Worker", [["Name", ["s", "3"]], %s]]]]]]]}' "[\"as\", $1]" "$2" > answers
 }
 
+@test "the path of a socket may have what means something in an address" {
+        for name in 'a:b' 'a,b;c=d' 'a%41' 'a b'; do
+                ln -s "$BATS_FILE_TMPDIR/engine.sock" "$name"
+                ctl --address "$PWD/$name" pool
+                SKEP_ADDRESS=./$name ctl pool
+                run ctl --address "$PWD/$name" doctor
+                [[ $output == *"socket      yes   $PWD/$name"* ]]
+        done
+}
+
 @test "doctor finds what the engine, and a worker, say of themselves" {
         begin_stand_in
         answer_state '["the store cannot be written"]' '["Unit", ["s", "skep-worker@3.service"]], ["Trouble", ["s", "no such unit\u001b[2J"]]'
