@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define WORKERS_MAX 100000 /* the supervisor has a limit of its own */
-#define IN_FLIGHT 32       /* the supervisor lets go of who lets more answers lie */
+#define IN_FLIGHT 32       /* at most: the supervisor lets go of who lets more answers lie */
 
 typedef struct Action {
         const char *command, *method;
@@ -36,12 +36,14 @@ typedef struct Acting Acting;
 typedef struct Asked {
         Acting *acting;
         const char *id;
+        struct Asked *next; /* of those that are asked again */
 } Asked;
 
 struct Acting {
         sd_bus *bus;
-        Asked *jobs;
-        size_t n, n_asked, n_answered, n_refused;
+        Asked *jobs, *again;
+        size_t n, n_begun, n_answered, n_refused;
+        size_t under_way, in_flight; /* so many, and at most */
         bool json;
         Progress progress;
 };
@@ -68,9 +70,18 @@ static void print_outcome(const Asked *asked, const char *why)
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
 {
         _cleanup_error_ Error e = ERROR_NULL;
-        const Asked *asked = userdata;
+        Asked *asked = userdata;
         Acting *acting = asked->acting;
 
+        acting->under_way--;
+        /* The operator permits fewer at a time (clients.calls) than there were: then so many as were taken. */
+        if (acting->under_way > 0 &&
+            sd_bus_error_has_name(sd_bus_message_get_error(reply), SD_BUS_ERROR_LIMITS_EXCEEDED)) {
+                acting->in_flight = acting->under_way;
+                asked->next = acting->again;
+                acting->again = asked;
+                return 0;
+        }
         acting->n_answered++;
         int r = client_answer(reply, &e);
         if (acting->json)
@@ -86,13 +97,17 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
 
 static int ask_next(Acting *acting, const char *method, Error *e)
 {
-        Asked *asked = &acting->jobs[acting->n_asked];
+        Asked *asked = acting->again ? acting->again : &acting->jobs[acting->n_begun];
         int r = sd_bus_call_method_async(acting->bus, NULL, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, method, on_answer,
                                          asked, "s", asked->id);
 
         if (r < 0)
                 return r == -EINVAL ? error_set(e, r, "an id that is not UTF-8") : error_errno(e, r, "%s", method);
-        acting->n_asked++;
+        if (acting->again)
+                acting->again = asked->next;
+        else
+                acting->n_begun++;
+        acting->under_way++;
         return 0;
 }
 
@@ -100,13 +115,13 @@ static int act(Acting *acting, const char *method, Error *e)
 {
         while (acting->n_answered < acting->n) {
                 int r;
-                while (acting->n_asked < acting->n && acting->n_asked - acting->n_answered < IN_FLIGHT)
+                while ((acting->again || acting->n_begun < acting->n) && acting->under_way < acting->in_flight)
                         if ((r = ask_next(acting, method, e)) < 0)
                                 return r;
                 while ((r = sd_bus_process(acting->bus, NULL)) > 0)
                         ;
                 progress_show(&acting->progress, acting->n_answered, acting->n);
-                if (r >= 0 && acting->n_answered == acting->n_asked)
+                if (r >= 0 && acting->under_way == 0)
                         continue;
                 if (r >= 0)
                         r = sd_bus_wait(acting->bus, UINT64_MAX);
@@ -126,12 +141,16 @@ int command_act(const Context *context, int argc, char **argv, Error *e)
 
         if ((r = ids_read(argc, argv, &ids, e)) < 0 || (r = client_connect(context->address, &bus, e)) < 0)
                 return r;
-        Acting acting = {.bus = bus, .n = strv_length(ids), .json = context->json, .progress = progress_begin(argv[0])};
+        Acting acting = {.bus = bus,
+                         .n = strv_length(ids),
+                         .in_flight = IN_FLIGHT,
+                         .json = context->json,
+                         .progress = progress_begin(argv[0])};
         acting.jobs = jobs = calloc(acting.n + 1, sizeof *jobs);
         if (!jobs)
                 return error_oom(e);
         for (size_t i = 0; i < acting.n; i++)
-                jobs[i] = (Asked){&acting, ids[i]};
+                jobs[i] = (Asked){&acting, ids[i], NULL};
         r = act(&acting, method_of(actions, argv[0]), e);
         progress_clear(&acting.progress);
         return r < 0 ? r : acting.n_refused ? STATUS_NO_JOB : 0;

@@ -270,6 +270,21 @@ print(answer.error, *answer.body)' "$SKEP_ADDRESS" '{"command": ["true"], "polic
         [ "$(decision)" = "fixed at 4" ]
 }
 
+@test "commands that take many jobs are content with as few calls as a client may have" {
+        echo '{"clients": {"calls": 3}}' > "$tree/skepd.json"
+        start
+        ctl pause
+        for i in $(seq 40); do echo '{"command": ["true"]}'; done | ctl submit - > ids
+        ctl hold - < ids
+        [ "$(ctl cancel --json - none-such < ids 2> why | grep -c '"error":null')" -eq 40 ]
+        [ "$(< why)" = "skepctl: none-such: there is no such job" ]
+        [ "$(ctl list --state cancelled --ids | wc -l)" -eq 40 ]
+        echo '{"clients": {"calls": 1}}' > "$tree/skepd.json"
+        manager Reload
+        ctl rm - < ids
+        [ "$(ctl list --ids)" = "" ]
+}
+
 @test "tenants are checked, and read again" {
         mkdir -p tenants
         echo "{\"tenants_directory\": \"$PWD/tenants\"}" > "$tree/skepd.json"
