@@ -22,7 +22,6 @@
 #include "jail/host.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,6 +30,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define SHOWN_MAX 300 /* of a path: the reaper's message has room for what is wrong with it, too */
 #define STACK_SIZE ((size_t)256 << 10)
 #define USUAL_DIRECTORY "/work"
 
@@ -185,7 +185,7 @@ static int exec_status(const Spawn *s)
 
 static int describe_exec_failure(const Spawn *s, int status, Error *e)
 {
-        _cleanup_free_ char *shown = text_escape(s->plan->command[0], PATH_MAX);
+        _cleanup_free_ char *shown = text_escape(s->plan->command[0], SHOWN_MAX);
         const char *name = shown ? shown : "the program";
 
         if (s->error == -ENOENT && status == 126)
@@ -216,7 +216,7 @@ static int early_error(const Spawn *s, Error *e)
 {
         if (s->error >= 0 || s->exec_failed)
                 return 0;
-        _cleanup_free_ char *shown = text_escape(s->detail, PATH_MAX);
+        _cleanup_free_ char *shown = text_escape(s->detail, SHOWN_MAX);
         return error_errno(e, s->error, "%s%s", s->step, shown ? shown : "");
 }
 

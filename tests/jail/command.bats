@@ -59,8 +59,11 @@ load jail
         run -127 jail -- "$long" </dev/null
         says éééé
         [ "$(reason)" = exec-failed ]
+        says 'é…: File name too long'
         run -127 jail -- "x$long" </dev/null
         says xéééé
+        run jail --chdir "/$long" -- true </dev/null
+        says 'é…: File name too long'
         run -127 jail -- $'/no/\xff' </dev/null
         says '/no/\xff: not found in the jail'
 }
