@@ -8,6 +8,7 @@
  *   input/     read-only at /input; input files are bound on files in there, archives are unpacked through a
  *              descriptor of it
  *   empty/     covers directories that are hidden
+ *   null       covers files that are hidden
  *   host/      where the overlay over the host's root is mounted, of which /usr is bound
  *
  * Its limits are set last, over what the skeleton has used, so that the job has exactly what it was promised. The

@@ -170,13 +170,18 @@ int tree_make_cover(Tree *t)
 {
         int r = mount_bind("empty", "empty", READ_ONLY);
 
-        return r < 0 ? tree_failed(t, r, "making what covers directories") : 0;
+        /* By a name of its own: at /dev/null there may be, by then, what the caller binds, or nothing. */
+        if (r >= 0 && t->plan->hidden && t->plan->hidden[0]) {
+                r = tree_write_file(t->tmpfs, "null", "", 0444);
+                if (r >= 0)
+                        r = mount_bind("root/dev/null", "null", 0);
+        }
+        return r < 0 ? tree_failed(t, r, "making what covers files and directories") : 0;
 }
 
 int tree_cover(Tree *t, int dir, const char *path, mode_t mode)
 {
-        _cleanup_close_ int cover = S_ISDIR(mode) ? mount_clone(t->tmpfs, "empty", false, 0)
-                                                  : mount_clone(t->tree, "dev/null", false, 0);
+        _cleanup_close_ int cover = mount_clone(t->tmpfs, S_ISDIR(mode) ? "empty" : "null", false, 0);
 
         return cover < 0 ? cover : mount_attach(cover, dir, path);
 }

@@ -47,7 +47,8 @@ int tree_bind_own(Tree *t, const char *from, const char *inside, uint64_t attrib
 /* Attributes of a mount that the job may write. Where the policy lets nothing be executed, nothing can be mapped to be
  * executed either: Landlock refuses the exec, but a loader that may be executed would run it. */
 uint64_t tree_writable(const Tree *t, const char *inside);
-/* Makes, once, what directories are covered with: an empty one, read-only, of which the covers are clones. */
+/* Makes, once, what directories and files are covered with: an empty one, read-only, and /dev/null, of which the covers are
+ * clones. */
 int tree_make_cover(Tree *t);
 /* Covers what is at a path below `dir`: a directory by that, anything else by /dev/null. Negative errno. */
 int tree_cover(Tree *t, int dir, const char *path, mode_t mode);

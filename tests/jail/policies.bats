@@ -251,6 +251,19 @@ queue: done" ]
         [[ $output == *"filesystem.read_only: /no/such/place: No such file"* ]]
 }
 
+@test "a hidden file is empty, whatever lies at /dev" {
+        echo text > mine
+        policy files '{"extends": "strict", "filesystem": {"hidden": ["/etc/passwd"]}}'
+        policy devices '{"extends": "strict", "filesystem": {"hidden": ["/dev", "/etc/passwd"]}}'
+        for options in "--policy ./files.json" "--policy ./files.json --bind mine:/dev/null" \
+                "--policy ./files.json --bind .:/dev" "--policy ./devices.json"; do
+                # shellcheck disable=SC2086
+                run jail $options -- cat /etc/passwd
+                [ "$status" -eq 0 ]
+                [ -z "$output" ]
+        done
+}
+
 @test "a directory of the policy's lies on another one, whichever list it is on" {
         mkdir -m 755 shown shown/own
         chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
