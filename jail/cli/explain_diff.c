@@ -49,7 +49,8 @@ static bool covers(char *const *words, const char *word)
 {
         for (; words && *words; words++) {
                 size_t n = strlen(*words);
-                if (strncmp(word, *words, n) == 0 && (!word[n] || (**words == '/' && word[n] == '/')))
+                bool whole = strcmp(*words, "/") == 0;
+                if (strncmp(word, *words, n) == 0 && (!word[n] || whole || (**words == '/' && word[n] == '/')))
                         return true;
         }
         return false;

@@ -332,6 +332,10 @@ assert not any(v for k, v in diff[side].items() if k != key), diff[side]
         [ "$(json_get only_b.written_of_host <<< "$output")" = '["/mnt/w", "/opt/b"]' ]
         run python3 -c 'import json, sys; print([k for k, v in json.loads(sys.argv[1])["only_a"].items() if v])' "$output"
         [ "$output" = '[]' ]
+        filesystem less '"execute": ["/usr", "/srv/a"]'
+        filesystem more '"execute": ["/"]'
+        run explain --diff --json ./less.json ./more.json
+        [ "$(json_get only_a.executed <<< "$output")$(json_get only_b.executed <<< "$output")" = '[]["/"]' ]
         # The one's name is only the beginning of the other's.
         filesystem less '"read_only": ["/srv"]'
         filesystem more '"read_only": ["/srv2"]'
