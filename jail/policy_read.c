@@ -211,6 +211,17 @@ static int read_devices(json_object *value, const char *path, void *target, Erro
         return r;
 }
 
+/* libcap takes numbers too, of capabilities that no kernel has, and what only begins with a name. */
+static bool read_capability(const char *name, cap_value_t *ret)
+{
+        if (strncasecmp(name, "cap_", 4) != 0 || cap_from_name(name, ret) < 0)
+                return false;
+        char *whole = cap_to_name(*ret);
+        bool same = whole && strcasecmp(whole, name) == 0;
+        cap_free(whole);
+        return same;
+}
+
 static int read_capabilities(json_object *value, const char *path, void *target, Error *e)
 {
         PolicyReading *p = target;
@@ -219,7 +230,7 @@ static int read_capabilities(json_object *value, const char *path, void *target,
 
         for (size_t i = 0; r >= 0 && names && names[i]; i++) {
                 cap_value_t capability;
-                if (cap_from_name(names[i], &capability) < 0) {
+                if (!read_capability(names[i], &capability)) {
                         _cleanup_free_ char *here = json_path_index(path, i), *escaped = name_escape(names[i]);
                         return json_error(here ? here : path, e,
                                           "\"%s\" is not a capability: write them as cap_chown, cap_fowner, …",

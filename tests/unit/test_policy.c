@@ -256,6 +256,8 @@ START_TEST(test_errors_name_file_key_and_what_is_allowed)
                 {"{\"extends\": \"strict\", \"filesystem\": {\"read_only\": [\"/a/../b\"]}}", "filesystem.read_only[0]"},
                 {"{\"extends\": \"strict\", \"devices\": [\"/etc/passwd\"]}", "devices"},
                 {"{\"extends\": \"strict\", \"capabilities\": [\"cap_everything\"]}", "capabilities[0]"},
+                {"{\"extends\": \"strict\", \"capabilities\": [\"cap_chown,cap_kill\"]}", "capabilities[0]"},
+                {"{\"extends\": \"strict\", \"capabilities\": [\"CAP_CHOWN\", \"63\"]}", "capabilities[1]"},
                 {"{\"extends\": \"strict\", \"require\": [\"magic\"]}", "require[0]: \"magic\" is not a layer; there are: user, mount, pid, net, ipc, uts, cgroup,"},
                 {"{\"extends\": 1}", "bad.json: extends: must be a string"},
                 {"{\"extends\": \"nowhere\"}", "there is no policy \"nowhere\""},
