@@ -65,7 +65,10 @@ int root_clone_root(int source, bool writable, const Ids *ids, Error *e)
 
         if (ids->kind != IDS_RANGE && again < 0)
                 return error_errno(e, again, "finding it again");
-        _cleanup_close_ int mount = mount_clone(again >= 0 ? again : source, "", ids->kind != IDS_RANGE, READ_ONLY);
+        _cleanup_close_ int mount = mount_clone(again >= 0 ? again : source, "", false, READ_ONLY);
+        /* What lies below a mount may be hidden from users: they can neither have it without that, nor an overlay over both. */
+        if (mount == -EINVAL && again >= 0)
+                return error_set(e, mount, "something is mounted below it, and only root can have a layer over such a directory");
         if (mount < 0)
                 return error_errno(e, mount, "cloning the mount");
         int r = writable && ids->kind == IDS_RANGE ? root_give_to_job(mount, ids, e) : 0;

@@ -233,6 +233,12 @@ deep" ]
         [ "$(stat -c %a out/shut)" = 644 ]
 }
 
+@test "a directory with something mounted below it is no root for a user, who is told so" {
+        run jail --root / -- true
+        [ "$status" -eq 125 ]
+        [[ $output == *"root /: something is mounted below it, and only root can"* ]]
+}
+
 @test "a directory of the user's is the root" {
         mkdir -p root/bin
         cp "$place/build/payload" root/bin/
