@@ -85,8 +85,6 @@ static int check_spec(const JailSpec *spec, Error *e)
 
         if (r < 0)
                 return r;
-        if (spec->command && spec->command[0] && !*spec->command[0])
-                return error_set(e, -EINVAL, "command: its name is empty");
         if (spec->working_directory && spec->working_directory[0] != '/')
                 return error_set(e, -EINVAL, "working_directory: must be an absolute path");
         if (spec->n_binds > JAIL_BINDS_MAX)
@@ -259,6 +257,9 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *ro
                 return error_oom(e);
         if (!command)
                 return error_set(e, -EINVAL, "command: there is none, and the root names none");
+        /* Behind an entry point, the job's first word may be empty like any other. */
+        if (!*command[0])
+                return error_set(e, -EINVAL, "command: its name is empty");
         for (size_t i = 0; i < spec->n_inputs; i++)
                 if (strv_add(&inputs, spec->inputs[i].name) < 0)
                         return error_oom(e);

@@ -555,6 +555,22 @@ import_payload() {
         [[ $output == *"the root names none"* ]]
 }
 
+@test "an empty word is an argument of an image's entry point, and no name of a program" {
+        make_archive "docker('a.tar', [file('bin/payload', open('$payload', 'rb').read(), mode=0o755)],
+                config={'Entrypoint': ['/bin/payload', 'true']})
+docker('b.tar', config={'Entrypoint': [''], 'Cmd': ['true']})"
+        import a.tar it
+        import b.tar nameless
+        run "$build/skep-jail" --allow-missing="$MISSING" --root it -- '' </dev/null
+        [ "$status" -eq 0 ]
+        for job in "--root nameless --" "--root it --root host -- "; do
+                # shellcheck disable=SC2086
+                run "$build/skep-jail" --allow-missing="$MISSING" $job '' </dev/null
+                [ "$status" -eq 125 ]
+                [[ $output == *"command: its name is empty"* ]]
+        done
+}
+
 @test "an image's own command is learnt" {
         import_payload
         "$build/skep-jail" learn --allow-missing="$MISSING" --write learnt.json --root it </dev/null
