@@ -111,26 +111,70 @@ static int allow_system(Rules *rules, uint64_t rights)
         return r;
 }
 
+/* Where in the root the policy's paths of the host are, all links followed. */
+static int find_shown(char *const *read_only, char ***ret)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && read_only && read_only[i]; i++) {
+                _cleanup_free_ char *real = realpath(read_only[i], NULL);
+                r = strv_add(ret, real ? real : read_only[i]);
+        }
+        return r;
+}
+
+static bool contains_any(const char *dir, char *const *paths)
+{
+        size_t n = strlen(dir);
+
+        for (size_t i = 0; paths && paths[i]; i++)
+                if (strncmp(paths[i], dir, n) == 0 && paths[i][n] == '/')
+                        return true;
+        return false;
+}
+
+/* All that is in a directory of the root but what is shown of the host, which may be executed only where the policy says
+ * so: as no rule takes away what one further up has given, there is none for the directories that lead to it, but one for
+ * each of the others. */
+static int allow_in(Rules *rules, const char *dir, uint64_t rights, char *const *shown, const char *const *ours, size_t n_ours)
+{
+        _cleanup_closedir_ DIR *entries = opendir(*dir ? dir : "/");
+        int r = 0;
+
+        /* What cannot be listed is not executed. */
+        if (!entries)
+                return *dir && errno == EACCES ? 0 : error_errno(rules->error, -errno, "%s", *dir ? dir : "the root");
+        for (struct dirent *d; r >= 0 && (d = readdir(entries));) {
+                _cleanup_free_ char *path = NULL;
+                struct stat st;
+                bool is_ours = *dir ? strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 : d->d_name[0] == '.';
+                for (size_t i = 0; i < n_ours; i++)
+                        is_ours |= strcmp(d->d_name, ours[i]) == 0;
+                if (asprintf(&path, "%s/%s", dir, d->d_name) < 0) {
+                        path = NULL;
+                        return error_oom(rules->error);
+                }
+                if (is_ours || strv_contains(shown, path) || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    S_ISLNK(st.st_mode))
+                        continue;
+                bool leads = (rights & LANDLOCK_ACCESS_FS_EXECUTE) && contains_any(path, shown);
+                r = allow(rules, path, leads ? rights & ~LANDLOCK_ACCESS_FS_EXECUTE : rights);
+                if (r >= 0 && leads)
+                        r = allow_in(rules, path, rights, shown, NULL, 0);
+        }
+        return r;
+}
+
 /* A root of its own may keep its programs anywhere: all that it has is like the host's /usr. What is mounted into it has
- * rules of its own, and lies in none of these. */
+ * rules of its own. */
 static int allow_root(Rules *rules, const Plan *plan)
 {
         static const char *const ours[] = {"dev", "proc", "work", "tmp", "output", "input"};
-        uint64_t rights = READ | execution(plan, "/usr");
-        _cleanup_closedir_ DIR *dir = opendir("/");
-        int r = dir ? 0 : error_errno(rules->error, -errno, "the root");
+        _cleanup_strv_ char **shown = NULL;
 
-        for (struct dirent *d; r >= 0 && (d = readdir(dir));) {
-                char path[sizeof d->d_name + 1];
-                struct stat st;
-                bool is_ours = d->d_name[0] == '.';
-                for (size_t i = 0; i < ELEMENTS(ours); i++)
-                        is_ours |= strcmp(d->d_name, ours[i]) == 0;
-                snprintf(path, sizeof path, "/%s", d->d_name);
-                if (!is_ours && fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode))
-                        r = allow(rules, path, rights);
-        }
-        return r;
+        if (find_shown(plan->read_only, &shown) < 0)
+                return error_oom(rules->error);
+        return allow_in(rules, "", READ | execution(plan, "/usr"), shown, ours, ELEMENTS(ours));
 }
 
 static int add_rules(Rules *rules, const Plan *plan)

@@ -38,6 +38,28 @@ with_programs() {
         jail --bind /usr "$@"
 }
 
+# The host has a program at /srv/shown/payload then.
+with_shown() {
+        unshare --mount sh -c 'mount -t tmpfs -o mode=755 none /srv && mkdir -m 755 /srv/shown && cp "$1" /srv/shown/payload && shift && exec "$@"' \
+                sh "$payload" timeout 60 "$build/skep-jail" --allow-missing="$MISSING" "$@" </dev/null
+}
+
+@test "what a policy shows of the host is executed only where it says so, wherever in a root that is" {
+        mkdir -m 755 -p root/srv/own root/bin root/data
+        for place in srv srv/own bin data; do cp "$payload" root/$place/payload; done
+        shown=$(write_policy shown '{"extends": "strict", "filesystem": {"read_only": ["/srv/shown"]}}')
+        executed=$(write_policy executed '{"extends": "strict", "filesystem": {"read_only": ["/srv/shown"], "execute": ["/srv/shown"]}}')
+        run -126 with_shown --policy "$shown" --root ./root -- /srv/shown/payload true
+        with_shown --policy "$executed" --root ./root -- /srv/shown/payload true
+        for place in srv srv/own bin data; do
+                with_shown --policy "$shown" --root ./root -- /$place/payload true
+        done
+        rm -r root/srv
+        ln -s data root/srv
+        run -126 with_shown --policy "$shown" --root ./root -- /data/shown/payload true
+        with_shown --policy "$shown" --root ./root -- /srv/payload true
+}
+
 @test "a directory is the root, and nothing of the host is there" {
         run jail --root "$tree" -- /bin/payload true
         [ "$status" -eq 0 ]
