@@ -6,9 +6,11 @@
 #include "jail/syscall_names.h"
 
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <linux/seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define LOAD(member) ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member)))
@@ -94,9 +96,11 @@ int bpf_reaper_calls(uint32_t refusal, BpfProgram *ret)
 {
         static const struct {
                 unsigned number, argument; /* which says whose */
+                uint32_t value;            /* the reaper's, or that of all processes of a user, of which it is one */
         } calls[] = {
-                {SYS_prlimit64, 0},      {SYS_sched_setscheduler, 0}, {SYS_sched_setparam, 0}, {SYS_sched_setattr, 0},
-                {SYS_sched_setaffinity, 0}, {SYS_setpriority, 1},     {SYS_ioprio_set, 1},
+                {SYS_prlimit64, 0, 1},         {SYS_sched_setscheduler, 0, 1}, {SYS_sched_setparam, 0, 1},
+                {SYS_sched_setattr, 0, 1},     {SYS_sched_setaffinity, 0, 1},  {SYS_setpriority, 1, 1},
+                {SYS_setpriority, 0, PRIO_USER}, {SYS_ioprio_set, 1, 1},       {SYS_ioprio_set, 0, IOPRIO_WHO_USER},
         };
         BpfProgram p = {.code = malloc((5 + 4 * ELEMENTS(calls)) * sizeof *p.code)};
 
@@ -109,7 +113,7 @@ int bpf_reaper_calls(uint32_t refusal, BpfProgram *ret)
                 p.code[p.length++] = LOAD(nr);
                 p.code[p.length++] = JUMP_IF(BPF_JEQ, calls[i].number, 0, 2);
                 p.code[p.length++] = LOW_HALF(calls[i].argument);
-                p.code[p.length] = JUMP_IF(BPF_JEQ, 1, (uint8_t)(4 * (ELEMENTS(calls) - i - 1) + 1), 0);
+                p.code[p.length] = JUMP_IF(BPF_JEQ, calls[i].value, (uint8_t)(4 * (ELEMENTS(calls) - i - 1) + 1), 0);
                 p.length++;
         }
         p.code[p.length++] = RETURN(SECCOMP_RET_ALLOW);

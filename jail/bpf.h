@@ -33,8 +33,8 @@ int bpf_export(scmp_filter_ctx context, BpfProgram *ret);
  * architectures (int 0x80, x32); allows all others. Error: -ENOMEM. */
 int bpf_unknown_calls(BpfProgram *ret);
 
-/* Answers `refusal` to calls that would set limits, processors or priorities of process 1 of the jail, the reaper; allows
- * all others. For jails whose reaper has the job's id: otherwise the kernel refuses it. Error: -ENOMEM. */
+/* Answers `refusal` to calls that would set limits, processors or priorities of process 1 of the jail, the reaper, be it as
+ * one of all processes of a user; allows all others. For jails whose reaper has the job's id: otherwise the kernel refuses it. Error: -ENOMEM. */
 int bpf_reaper_calls(uint32_t refusal, BpfProgram *ret);
 
 /* Adds a rule at the end of a program: a call of this number for which all the checks are true gets the answer, and every other

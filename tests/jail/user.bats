@@ -105,6 +105,14 @@ tried(os.sched_setscheduler, 1, os.SCHED_IDLE, os.sched_param(0))
 tried(os.setpriority, os.PRIO_PROCESS, 1, 19)
 libc = ctypes.CDLL(None, use_errno=True)
 print("junk", libc.syscall(ctypes.c_long(302), ctypes.c_ulong(1 | 5 << 32), 7, b"\0" * 16, None), ctypes.get_errno())
+# with those of everybody who has the id
+ioprio_set, ioprio_get = (251, 252) if os.uname().machine == "x86_64" else (30, 31)
+try:
+    os.setpriority(os.PRIO_USER, 0, 19)
+except OSError:
+    pass
+libc.syscall(ioprio_set, 3, os.getuid(), 3 << 13)
+print("of 1:", open("/proc/1/stat").read().rsplit(")", 1)[1].split()[16], libc.syscall(ioprio_get, 1, 1))
 # its own are
 tried(resource.prlimit, 0, resource.RLIMIT_NOFILE, (100, 100))
 tried(resource.prlimit, os.getpid(), resource.RLIMIT_NOFILE, (90, 90))
@@ -115,6 +123,7 @@ P
         [ "$status" -eq 0 ]
         [ "$(grep -c 'not permitted' <<< "$output")" -eq 4 ]
         if [ "$(uname -m)" = x86_64 ]; then grep -qx 'junk -1 1' <<< "$output"; fi
+        grep -qx 'of 1: 0 0' <<< "$output"
         [ "$(grep -c done <<< "$output")" -eq 4 ]
         [ "$(json_get reason "$place/home/report")" = exited ]
 }
