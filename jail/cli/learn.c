@@ -191,6 +191,8 @@ static int check_options(const LearnOptions *o, Error *e)
                 return error_set(e, -EINVAL, "--output, --report, --trace-denied: of one run, and learning makes many");
         if (!o->write)
                 return 0;
+        if (!*o->write)
+                return error_set(e, -EINVAL, "--write: \"\" is no path");
         if (!o->force && access(o->write, F_OK) == 0)
                 return error_set(e, -EEXIST, "%s is there already; --force writes over it", o->write);
         return output_check_file(o->write, e);

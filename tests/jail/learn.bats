@@ -297,6 +297,9 @@ with multiprocessing.Pool(3) as pool: print(pool.map(square, range(5)))'
         run learn -- true
         [ "$status" -eq 125 ]
         [[ $output == *--force* ]]
+        run "$build/skep-jail" learn --allow-missing="$MISSING" --write '' -- true </dev/null
+        [ "$status" -eq 125 ]
+        [[ $output == *'--write: "" is no path'* ]]
         [ "$(cat learnt.json)" = mine ]
         learn --force --input payload="$payload" -- /input/payload limits
         learnt --input payload="$payload" -- /input/payload limits
