@@ -114,7 +114,11 @@ int tree_attach(Tree *t, int mount, const char *path)
 
         if (target < 0)
                 return target;
-        return mount_attach(mount, target, "");
+        int r = mount_attach(mount, target, "");
+        /* What the kernel says of a directory on a file, and of a file on a directory, is said of much else. */
+        if (r == -EINVAL && is_directory(mount) != is_directory(target))
+                r = is_directory(mount) ? -ENOTDIR : -EISDIR;
+        return r;
 }
 
 int tree_attach_own(Tree *t, int mount, const char *path)

@@ -443,6 +443,8 @@ P
         refuse "never made without" --allow-missing=seccomp -- true
         refuse "--setenv" --setenv 1A=b -- true
         refuse '--bind: ":/x" names no path' --bind :/x -- true
+        refuse 'binding at /etc/passwd: Not a directory' --bind .:/etc/passwd -- true
+        refuse 'binding at /usr: Is a directory' --bind "$payload:/usr" -- true
         refuse '--cgroup: "" is no path' --cgroup= -- true
         refuse "--chdir" --chdir work -- true
         refuse "which command"
