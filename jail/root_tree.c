@@ -71,9 +71,9 @@ static int make_target(Tree *t, const char *path, bool directory)
                 return parent;
         int r = directory ? mkdirat(parent, name, 0755) < 0 ? -errno : 0 : tree_write_file(parent, name, "", 0644);
         if (r == -EROFS) {
-                /* Our own /dev lies over that of another root. */
-                _cleanup_close_ int below =
-                        mount_open_inside(strncmp(path, "/dev/", 5) == 0 ? t->tmpfs : t->skeleton, parent_path);
+                /* Our own /dev and /input lie over those of the skeleton, and of another root. */
+                bool own = strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/input/", 7) == 0;
+                _cleanup_close_ int below = mount_open_inside(own ? t->tmpfs : t->skeleton, parent_path);
                 if (below < 0)
                         return below;
                 r = directory ? mkdirat(below, name, 0755) < 0 ? -errno : 0 : tree_write_file(below, name, "", 0644);
@@ -101,10 +101,11 @@ static int open_target(Tree *t, const char *path, int mount)
                 _cleanup_free_ char *part = strndup(path, (size_t)(slash - path));
                 _cleanup_close_ int there = part ? mount_open_inside(t->tree, part) : -ENOMEM;
                 int r = there == -ENOENT ? make_target(t, part, *slash || directory) : there < 0 ? there : 0;
-                if (r < 0)
-                        return r;
+                _cleanup_close_ int made = r < 0 ? r : mount_open_inside(t->tree, part);
+                if (made < 0) /* below what is the host's, nothing can be made */
+                        return made == -ENOENT ? -EROFS : made;
                 if (!*slash)
-                        return mount_open_inside(t->tree, path);
+                        return take_fd(made);
         }
 }
 

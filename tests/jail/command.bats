@@ -445,6 +445,7 @@ P
         refuse '--bind: ":/x" names no path' --bind :/x -- true
         refuse 'binding at /etc/passwd: Not a directory' --bind .:/etc/passwd -- true
         refuse 'binding at /usr: Is a directory' --bind "$payload:/usr" -- true
+        refuse 'binding at /usr/none/here: Read-only file system' --bind .:/usr/none/here -- true
         refuse '--cgroup: "" is no path' --cgroup= -- true
         refuse "--chdir" --chdir work -- true
         refuse "which command"

@@ -382,6 +382,9 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0skep-test-abstract"); s.listen(); t
         mkdir project
         chmod 755 project "$BATS_TEST_TMPDIR"
         echo text > project/file
+        for place in /input/p /input/a/b /dev/p /made/p; do
+                [ "$(jail --bind "$PWD/project:$place" -- cat "$place/file" </dev/null)" = "$(cat project/file)" ]
+        done
         run jail --bind "$PWD/project:/work/p" -- sh -c 'cat /work/p/file; : > /work/p/new' </dev/null
         [ "${lines[0]}" = text ]
         [ ! -e project/new ]
