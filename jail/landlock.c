@@ -147,7 +147,7 @@ static int allow_in(Rules *rules, const char *dir, uint64_t rights, char *const 
         for (struct dirent *d; r >= 0 && (d = readdir(entries));) {
                 _cleanup_free_ char *path = NULL;
                 struct stat st;
-                bool is_ours = *dir ? strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 : d->d_name[0] == '.';
+                bool is_ours = strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0;
                 for (size_t i = 0; i < n_ours; i++)
                         is_ours |= strcmp(d->d_name, ours[i]) == 0;
                 if (asprintf(&path, "%s/%s", dir, d->d_name) < 0) {

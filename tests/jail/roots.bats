@@ -9,11 +9,12 @@ setup_file() {
         export MISSING=$(find_missing)
         export BEFORE=$(leftovers)
         export tree=$BATS_FILE_TMPDIR/tree
-        mkdir -p "$tree/bin" "$tree/etc" "$tree/app" "$tree/usr"
+        mkdir -p "$tree/bin" "$tree/etc" "$tree/app" "$tree/.app" "$tree/usr"
         ln -s usr/lib "$tree/lib"
         ln -s usr/lib64 "$tree/lib64"
         cp "$payload" "$tree/bin/payload"
-        echo inside > "$tree/etc/name"
+        echo inside | tee "$tree/etc/name" "$tree/.name" > "$tree/.app/name"
+        cp "$payload" "$tree/.app/payload"
         # What would lead out, were it followed on the host.
         ln -s /etc "$tree/work"
         ln -s ../../../../../../etc "$tree/tmp"
@@ -65,6 +66,10 @@ with_shown() {
         [ "$status" -eq 0 ]
         run with_programs --root "$tree" -- /usr/bin/cat /etc/name
         [ "$output" = inside ]
+        # whatever its names begin with
+        run with_programs --root "$tree" -- /usr/bin/cat /.name /.app/name
+        [ "$output" = $'inside\ninside' ]
+        jail --root "$tree" -- /.app/payload true
         run with_programs --root "$tree" -- /usr/bin/cat /etc/passwd
         [ "$status" -eq 1 ]
 }
