@@ -75,8 +75,8 @@ static int allow(Rules *rules, const char *path, uint64_t rights)
 {
         _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
 
-        /* A policy may name what this host does not have. */
-        if (fd < 0 && errno == ENOENT)
+        /* A policy may name what this host, or another root, does not have. */
+        if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
                 return 0;
         int r = fd < 0 ? -errno : allow_fd(rules->fd, rules->abi, fd, rights);
         return r < 0 ? error_errno(rules->error, r, "Landlock rule for %s", path) : 0;

@@ -221,6 +221,9 @@ queue: done" ]
                         esac
                 done
         done
+        # what is not there is no reason to refuse a job
+        policy absent '{"extends": "strict", "filesystem": {"execute": ["/no/such/place", "/etc/passwd/place"]}}'
+        jail --policy ./absent.json -- true
 }
 
 @test "what a job writes to a directory of the host is not executed by the loader either, unless the policy says so" {
