@@ -79,6 +79,12 @@ static bool has_gone(int r, const char *path)
         return r == -ENOENT && *path;
 }
 
+static int cannot_open(const Pack *p, int r, const char *path)
+{
+        return r == -EXDEV ? name_error(r, path, "something is mounted there, which would not be packed", p->error)
+                           : name_errno(r, path, p->error);
+}
+
 static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
 {
         struct stat st;
@@ -86,7 +92,7 @@ static int pack_file(Pack *p, int dir_fd, const char *name, const char *path)
         _cleanup_close_ int fd = open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 
         if (fd < 0)
-                return has_gone(fd, path) ? 0 : name_errno(fd, path, p->error);
+                return has_gone(fd, path) ? 0 : cannot_open(p, fd, path);
         if (fstat(fd, &st) < 0)
                 return name_errno(-errno, path, p->error);
         if (!S_ISREG(st.st_mode))
@@ -130,7 +136,7 @@ static int pack_directory(Pack *p, int dir_fd, const char *name, const char *pat
         if (has_gone(fd, path))
                 return 0;
         if (fd < 0)
-                return *path ? name_errno(fd, path, p->error) : error_errno(p->error, fd, "the directory");
+                return *path ? cannot_open(p, fd, path) : error_errno(p->error, fd, "the directory");
         _cleanup_closedir_ DIR *dir = fdopendir(fd);
         if (!dir) {
                 close(fd);

@@ -436,6 +436,7 @@ P
         refuse "is a directory" --input d=dir -- true
         refuse "not a directory" --input d/="$payload" -- true
         refuse "nowhere" --input d=nowhere -- true
+        if grep -q ' /dev/' /proc/self/mountinfo; then refuse "something is mounted there" --input d/=/dev -- true; fi
         refuse "two inputs" --input d="$payload" --input d="$payload" -- true
         refuse "two inputs" --input stdin="$payload" --input stdin="$payload" -- true
         refuse "no policy" --policy nothing -- true
