@@ -26,7 +26,12 @@ static int take_disk(const Option *option _unused_, const char *value, void *tar
         ImageImport *import = target;
 
         int r = size_parse(value, &import->disk_bytes, e);
-        return r >= 0 && import->disk_bytes == 0 ? error_set(e, -EINVAL, "must be more than 0") : r;
+        if (r >= 0 && import->disk_bytes == 0)
+                return error_set(e, -EINVAL, "must be more than 0");
+        /* As much as the unpacking program takes. */
+        if (r >= 0 && import->disk_bytes > UINT64_C(1) << 60)
+                return error_set(e, -EINVAL, "must be at most 1048576T");
+        return r;
 }
 
 static int take_files(const Option *option _unused_, const char *value, void *target, Error *e)

@@ -711,6 +711,8 @@ docker('b.tar', config={'Entrypoint': [''], 'Cmd': ['true']})"
                 [ "$status" -eq 125 ]
                 [ -n "$output" ]
         done
+        run image import --disk 1048577T a b
+        [ "$output" = "skep-jail: --disk: must be at most 1048576T" ]
         run image --help
         [ "$status" -eq 0 ]
         [[ $output == *"image import"* ]]
