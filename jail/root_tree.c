@@ -78,7 +78,8 @@ static int make_target(Tree *t, const char *path, bool directory)
                         return below;
                 r = directory ? mkdirat(below, name, 0755) < 0 ? -errno : 0 : tree_write_file(below, name, "", 0644);
         }
-        return r == -EEXIST ? 0 : r;
+        /* A link that leads nowhere. */
+        return r == -EEXIST ? -ENOENT : r;
 }
 
 static bool is_directory(int fd)
@@ -101,7 +102,9 @@ static int open_target(Tree *t, const char *path, int mount)
                 _cleanup_free_ char *part = strndup(path, (size_t)(slash - path));
                 _cleanup_close_ int there = part ? mount_open_inside(t->tree, part) : -ENOMEM;
                 int r = there == -ENOENT ? make_target(t, part, *slash || directory) : there < 0 ? there : 0;
-                _cleanup_close_ int made = r < 0 ? r : mount_open_inside(t->tree, part);
+                if (r < 0)
+                        return r;
+                _cleanup_close_ int made = mount_open_inside(t->tree, part);
                 if (made < 0) /* below what is the host's, nothing can be made */
                         return made == -ENOENT ? -EROFS : made;
                 if (!*slash)

@@ -91,6 +91,14 @@ with_shown() {
         [ -L "$tree/work" ]
 }
 
+@test "a link that leads nowhere is no place to bind at" {
+        mkdir -p root/bin
+        ln -s /nowhere/at/all root/link
+        run jail --root ./root --bind "$payload:/link" -- /link true
+        [ "$status" -eq 125 ]
+        [[ $output == *"binding at /link: No such file"* ]]
+}
+
 @test "a root is read-only" {
         run with_programs --root "$tree" -- /usr/bin/touch /etc/x
         [ "$status" -eq 1 ]
