@@ -55,6 +55,8 @@ with_shown() {
         for place in srv srv/own bin data; do
                 with_shown --policy "$shown" --root ./root -- /$place/payload true
         done
+        below=$(write_policy below '{"extends": "strict", "filesystem": {"read_only": ["/usr"]}}')
+        jail --policy "$below" --root "$tree" -- /usr/bin/true
         rm -r root/srv
         ln -s data root/srv
         run -126 with_shown --policy "$shown" --root ./root -- /data/shown/payload true
