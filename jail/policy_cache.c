@@ -2,7 +2,7 @@
 
 /* Reading a policy's JSON and compiling its filter takes longer than making a jail. So the result is kept in a file of
  * its own: what it depends on (each with inode, size and times, or that it was not there), then the policy. It is believed
- * only if it is ours and nobody else can write it. */
+ * only if it and its directory are ours and nobody else can write them: who can rename could give one policy for another. */
 
 #include "jail/policy_cache.h"
 
@@ -47,11 +47,11 @@ static Stamp stamp_of(const char *path)
 }
 
 /* "strict", or the path of a file, encoded so that no two are the same. NULL: not a name to keep something under. */
-static char *file_of(const char *cache, const char *name)
+static char *file_of(const char *name)
 {
         _cleanup_free_ char *absolute = strchr(name, '/') ? realpath(name, NULL) : strdup(name);
         static const char hex[] = "0123456789abcdef";
-        char encoded[3 * NAME_SIZE_MAX + 1], *to = encoded, *path = NULL;
+        char encoded[3 * NAME_SIZE_MAX + 1], *to = encoded;
 
         if (!absolute || strlen(absolute) > NAME_SIZE_MAX)
                 return NULL;
@@ -64,7 +64,7 @@ static char *file_of(const char *cache, const char *name)
                         *to++ = *at;
                 }
         *to = '\0';
-        return asprintf(&path, "%s/%s", cache, encoded) < 0 ? NULL : path;
+        return strdup(encoded);
 }
 
 /* ---- the policy, as bytes ---- */
@@ -209,21 +209,29 @@ static bool sources_unchanged(Unpacker *u)
 
 /* ---- the file ---- */
 
-static bool is_ours(int fd)
+static bool is_ours(int fd, mode_t type)
 {
         struct stat st;
 
-        return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
+        return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == geteuid() && !(st.st_mode & 022);
+}
+
+static int open_cache(const char *cache)
+{
+        _cleanup_close_ int dir = open(cache, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        return dir >= 0 && is_ours(dir, S_IFDIR) ? take_fd(dir) : -1;
 }
 
 int policy_cache_read(const char *cache, const char *name, JailPolicy **ret)
 {
-        _cleanup_free_ char *file = file_of(cache, name);
-        _cleanup_close_ int fd = file ? open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+        _cleanup_free_ char *file = file_of(name);
+        _cleanup_close_ int dir = open_cache(cache),
+                            fd = file && dir >= 0 ? openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
         const void *data;
         size_t size;
 
-        if (fd < 0 || !is_ours(fd) || map_file(fd, CACHE_FILE_MAX, &data, &size) < 0)
+        if (fd < 0 || !is_ours(fd, S_IFREG) || map_file(fd, CACHE_FILE_MAX, &data, &size) < 0)
                 return -ENOENT;
         Unpacker u = {.next = data, .left = size};
         *ret = sources_unchanged(&u) ? unpack_policy(&u) : NULL;
@@ -243,7 +251,7 @@ bool policy_cache_look(const JailPolicy *policy, Packer *ret)
 void policy_cache_write(const char *cache, const char *name, const JailPolicy *policy, const Packer *before)
 {
         _cleanup_packer_ Packer p = {0};
-        _cleanup_free_ char *file = file_of(cache, name), *draft = NULL;
+        _cleanup_free_ char *file = file_of(name), *draft = NULL;
 
         if (!file || asprintf(&draft, "%s.%d", file, getpid()) < 0) {
                 draft = NULL;
@@ -254,9 +262,10 @@ void policy_cache_write(const char *cache, const char *name, const JailPolicy *p
         pack_policy(&p, policy);
         if (p.failed || (mkdir(cache, 0755) < 0 && errno != EEXIST))
                 return;
-        _cleanup_close_ int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        _cleanup_close_ int dir = open_cache(cache),
+                            fd = dir < 0 ? -1 : openat(dir, draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return;
-        if (write_full(fd, p.data, p.size) < 0 || rename(draft, file) < 0)
-                unlink(draft);
+        if (write_full(fd, p.data, p.size) < 0 || renameat(dir, draft, dir, file) < 0)
+                unlinkat(dir, draft, 0);
 }

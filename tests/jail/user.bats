@@ -256,6 +256,22 @@ deep" ]
         [ "$status" -eq 0 ]
 }
 
+@test "a kept policy is believed only from a directory that nobody else may write" {
+        under_strict() { user XDG_CACHE_HOME="$place/home/kept" timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" --policy strict -- "$@" < /dev/null; }
+        socket='import socket; socket.socket()'
+        user mkdir "$place/home/kept"
+        sleep 0.2 # for the policies' own times
+        user XDG_CACHE_HOME="$place/home/kept" timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" --policy build -- true < /dev/null
+        run ! under_strict python3 -c "$socket"
+        chmod 777 kept/skep
+        # Who may rename there gives one for the other.
+        mv kept/skep/build kept/skep/strict
+        run ! under_strict python3 -c "$socket"
+        chmod 755 kept/skep
+        under_strict python3 -c "$socket"
+        rm -r kept
+}
+
 @test "devices are there, and no others" {
         run jail -- sh -c 'echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 5 /dev/urandom | wc -c; ls /dev'
         [ "${lines[0]}" = 3 ]
