@@ -277,6 +277,17 @@ void array_left(Supervisor *s, Job *member)
         refill(s, member->array);
 }
 
+void array_begin_all(JobArray *array)
+{
+        array->filling = true;
+}
+
+void array_end_all(Supervisor *s, JobArray *array)
+{
+        array->filling = false;
+        refill(s, array);
+}
+
 void array_claimed(Supervisor *s, Job *member)
 {
         JobArray *array = member->array;

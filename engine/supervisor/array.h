@@ -18,7 +18,7 @@ typedef struct JobArray {
         size_t n_children;              /* of all members */
         bool admitted;
         bool open;       /* all members are there, so that it is known how many run: others may be let in */
-        bool filling;    /* members are being let in: who leaves meanwhile lets in none */
+        bool filling;    /* members are being let in, or something is done to all: who leaves meanwhile lets in none */
         bool ending;     /* all members have ended */
         bool cancelled;  /* since then: what they have left does not wait for room */
         bool in_line;    /* for a collector */
@@ -59,6 +59,9 @@ bool array_may_enter(Job *job);
 void array_count(Job *member);
 void array_moved(struct Supervisor *supervisor, Job *member, JobState from, JobState to);
 void array_left(struct Supervisor *supervisor, Job *member);
+/* While something is done to all members, none takes the place of one that leaves: it would have its own turn next. */
+void array_begin_all(JobArray *array);
+void array_end_all(struct Supervisor *supervisor, JobArray *array);
 /* A job has begun: its array has, with the first of its members. */
 void array_started(const Job *job);
 /* A worker has a member of which nobody knew that it runs: then one that stands in the queue stands there too early. */

@@ -306,8 +306,10 @@ int supervisor_cancel(Supervisor *s, Job *job)
         if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
         if (array_is_whole(job)) {
+                array_begin_all(job->array);
                 for (size_t i = 0; i < job->array->count; i++)
                         supervisor_cancel(s, job->array->members[i]);
+                array_end_all(s, job->array);
                 if (job->array->ending)
                         array_give_up(s, job->array);
                 return 0;

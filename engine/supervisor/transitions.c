@@ -278,9 +278,12 @@ int supervisor_hold(Supervisor *s, Job *job, bool held)
 {
         if (job->ended || job_state_is_final(job->state))
                 return -EALREADY;
-        if (array_is_whole(job))
+        if (array_is_whole(job)) {
+                array_begin_all(job->array);
                 for (size_t i = 0; i < job->array->count; i++)
                         supervisor_hold(s, job->array->members[i], held);
+                array_end_all(s, job->array);
+        }
         if (job->held == held)
                 return 0;
         job->held = held;

@@ -162,6 +162,28 @@ assert len(jobs) == 10 and most == 2' "$id"
         run ctl wait "$id"
 }
 
+@test "what is done to an array is done to those that were not yet let in before any of them could take a place" {
+        job='"command": ["true"], "cache": "1h", "labels": ["all"], "array": {"count": 5'
+        ctl pause
+        first=$(ctl submit - <<< "{$job}}")
+        ctl cancel "${first}_0"
+        ctl resume
+        run ctl wait "$first"
+        [ "$(states "$first")" = "cancelled succeeded succeeded succeeded succeeded" ]
+        # The cache has the results of all members but the first: each would have its own as soon as it is let in.
+        ctl pause
+        held=$(ctl submit - <<< "{$job, \"parallel\": 1}}")
+        cancelled=$(ctl submit - <<< "{$job, \"parallel\": 1}}")
+        ctl hold "$held"
+        ctl cancel "$cancelled"
+        run ctl wait "$cancelled"
+        ctl resume
+        [ "$(states "$cancelled")" = "cancelled cancelled cancelled cancelled cancelled" ]
+        [ "$(states "$held")" = "queued queued queued queued queued" ]
+        ctl release "$held"
+        ctl wait "$held"
+}
+
 @test "an array outlives its supervisor" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 0.3; echo $SKEP_ARRAY_INDEX"], "array": {"count": 30, "parallel": 4}}')
         gone=$(ctl submit - <<< '{"command": ["true"], "array": {"count": 3}}')
