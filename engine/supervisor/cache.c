@@ -10,7 +10,8 @@
  * from, so that whole chains are found again.
  *
  * Jobs that are the same and wait at the same time: the first leads, the others follow it outside of the queue. When it
- * has succeeded, they have its result; when not, the next of them leads. */
+ * has succeeded, they have its result; when not, the next of them leads. One that comes with a higher priority leads in
+ * its place, as long as that has not been started. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -337,6 +338,12 @@ void cache_lead(Supervisor *s, Job *job)
         before->follows = true;
 }
 
+/* It would stand behind all that its leader stands behind. */
+static bool is_more_urgent(const Job *job, const Job *leader)
+{
+        return !job_state_runs(leader->state) && job->spec.priority > leader->spec.priority;
+}
+
 bool cache_enter(Supervisor *s, Job *job)
 {
         if (!job->spec.cache_usec || !job->policy || !renew_digest(s, job))
@@ -346,12 +353,12 @@ bool cache_enter(Supervisor *s, Job *job)
                 return false;
         if (hit(s, job, entry->origin))
                 return true;
-        if (entry->leader && entry->leader != job) {
+        if (entry->leader && entry->leader != job && !is_more_urgent(job, entry->leader)) {
                 TAILQ_INSERT_TAIL(&entry->followers, job, queue);
                 job->follows = true;
                 return true;
         }
-        entry->leader = job;
+        cache_lead(s, job);
         return false;
 }
 

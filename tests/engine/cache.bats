@@ -209,6 +209,33 @@ with_own_packages() {
         [ "$(field "$(head -1 ids)" 'job["report"]["cached_from"]')" = "$(tail -1 ids)" ]
 }
 
+@test "of those that are the same and wait, the most urgent is run, whichever came first" {
+        spec='"command": ["sh", "-c", "date +%N"], "cache": "1h", "labels": ["urgent"]'
+        ctl pause
+        low=$(ctl submit - <<< "{$spec, \"priority\": 0}")
+        between=$(ctl submit - <<< '{"command": ["true"], "priority": 50}')
+        high=$(ctl submit - <<< "{$spec, \"priority\": 100}")
+        middle=$(ctl submit - <<< "{$spec, \"priority\": 50}")
+        [[ $(field "$low" 'job["waiting"]') == *"that is the same"* ]]
+        [[ $(field "$high" 'job["waiting"]') == *"is paused" ]] # none of its tenant stands before it
+        # It leads no more: the next of them does, and may be less urgent than one that follows.
+        ctl hold "$high"
+        ctl resume
+        ctl wait "$low" "$between" "$middle"
+        [ "$(field "$low" 'job["report"]["cached_from"]')" = "$middle" ]
+        ctl release "$high"
+        ctl wait "$high"
+        [ "$(field "$high" 'job["report"]["cached_from"]')" = "$middle" ]
+        # One that waits for its next attempt holds up no more urgent one.
+        spec='"command": ["sh", "-c", "date +%N; exit 3"], "cache": "1h", "labels": ["urgent", "two"]'
+        low=$(ctl submit - <<< "{$spec, \"priority\": 0, \"retry\": {\"backoff\": \"1h\", \"on\": [\"exited\"]}}")
+        reach "$low" backoff
+        high=$(ctl submit - <<< "{$spec}")
+        run ctl wait "$high"
+        [ "$(field "$high" 'job["report"]["exit_code"]')" = 3 ]
+        ctl cancel "$low"
+}
+
 @test "one that is held while it runs goes on, and those that are the same wait for it" {
         spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["held"]}'
         first=$(ctl submit - <<< "$spec")
