@@ -124,6 +124,7 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         /* It was cancelled while it ran, and nobody has seen its end. */
         if (!job->finished_usec) {
                 job->finished_usec = realtime_usec();
+                account_add_output(job, output_size(s->outputs, &job->id, job->attempt));
                 store_update(s->store, job, job->state, NULL, NULL, NULL);
         }
         if (job->member)

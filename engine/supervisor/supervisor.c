@@ -556,11 +556,12 @@ void supervisor_leave_workers(Supervisor *s)
 
 /* What has not ended is for the next supervisor, and was not the fault of the job. Its worker may have been packing what it
  * has left. */
-static void give_back(Supervisor *s, const Job *job)
+static void give_back(Supervisor *s, Job *job)
 {
         _cleanup_free_ char *report = job_report_own(job, JAIL_CANCELLED, "the supervisor ended before the job did", NULL);
 
         output_drop_files(s->outputs, &job->id, job->attempt);
+        account_add_output(job, output_size(s->outputs, &job->id, job->attempt));
         store_update(s->store, job, JOB_QUEUED, report, NULL, NULL);
 }
 

@@ -399,6 +399,29 @@ P
         [ "$(field "$id" 'job["state"], job["attempt"]')" = "succeeded 3" ]
 }
 
+@test "what an attempt has left that ended with its supervisor is on its tenant's account" {
+        # 1 M, and the index of it.
+        left() { sqlite3 "$state/jobs.db" "SELECT state, output_bytes / 1000000 FROM jobs WHERE id = '$1'"; }
+        job='{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ge 2 ] || { head -c 1100000 /dev/zero; sleep 60; }"]}'
+        queued=$(ctl submit - <<< "$job")
+        until [ "$(ctl logs "$queued" | wc -c)" -eq 1100000 ]; do sleep 0.1; done
+        stop_engine
+        [ "$(left "$queued")" = "queued|1" ]
+        start_engine --drain 0s
+        ctl wait "$queued"
+        [ "$(left "$queued")" = "succeeded|1" ]
+        # One that was being cancelled when all of it died.
+        cancelled=$(ctl submit - <<< "$job")
+        until [ "$(ctl logs "$cancelled" | wc -c)" -eq 1100000 ]; do sleep 0.1; done
+        kill -STOP $(workers)
+        ctl cancel "$cancelled"
+        kill_engine
+        kill -KILL $(workers)
+        start_engine --drain 0s
+        ctl wait "$(ctl submit - <<< '{"command": ["true"]}')"
+        [ "$(left "$cancelled")" = "cancelled|1" ]
+}
+
 @test "a worker without a supervisor ends some time after its last job" {
         echo '{"orphan_grace": "500ms", "workers": {"minimum": 1}}' > config.json
         state=$PWD/state
