@@ -164,21 +164,29 @@ static void wait_for_oldest(Supervisor *s, bool at_once)
                 log_error("jobs that have ended are not forgotten: %s", strerror(-r));
 }
 
-static const Tenant *tenant_with_most(const Supervisor *s)
+/* `ret_floor`: with fewer, another has most. Not by one job, where there are many: who has as many as another would take turns
+ * with it, and each turn is a pass over the table. */
+static const Tenant *tenant_with_most(const Supervisor *s, uint64_t *ret_floor)
 {
         const Tenant *most = NULL;
+        uint64_t next = 0;
 
         for (size_t i = 0; i < tenants_count(s->tenants); i++) {
                 const Tenant *t = tenants_at(s->tenants, i);
-                if (!most || t->n_ended > most->n_ended)
-                        most = t;
+                if (most && t->n_ended <= most->n_ended) {
+                        next = t->n_ended > next ? t->n_ended : next;
+                        continue;
+                }
+                next = most ? most->n_ended : 0;
+                most = t;
         }
+        *ret_floor = next - next / 64;
         return most;
 }
 
 void retention_run(Supervisor *s)
 {
-        uint64_t now = realtime_usec(), wanted = count_wanted(s);
+        uint64_t now = realtime_usec(), wanted = count_wanted(s), floor = 0;
         Job *gone[FORGOTTEN_AT_ONCE], *next;
         const Tenant *most = NULL;
         size_t n = 0, looked_at = 0;
@@ -188,8 +196,13 @@ void retention_run(Supervisor *s)
                 next = TAILQ_NEXT(job, queue);
                 if (!old && (s->n_ended <= wanted || !next))
                         break;
+                if (!old && !most)
+                        most = tenant_with_most(s, &floor);
+                /* Its oldest may have been passed over: they are found in the next turn. */
+                if (!old && most->n_ended < floor)
+                        break;
                 /* Where there are too many, those of others stay. */
-                if (!old && (most ? most : (most = tenant_with_most(s))) != job->tenant)
+                if (!old && most != job->tenant)
                         continue;
                 looked_at++;
                 if (is_needed(job)) {

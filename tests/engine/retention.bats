@@ -63,6 +63,18 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         [ "$(ctl status "$one" --json | json_get tenant)" = few ]
 }
 
+@test "where there are far too many, no tenant is left with fewer than another for that" {
+        start '{}'
+        for i in $(seq 40); do echo '{"command": ["true"], "tenant": "one", "deadline": "1us"}'; done > jobs
+        for i in $(seq 39); do echo '{"command": ["true"], "tenant": "other", "deadline": "1us"}'; done >> jobs
+        ctl submit - < jobs > ids
+        ctl wait $(cat ids) > /dev/null || true
+        echo '{"retention": {"count": 50}}' > skepd.json
+        ctl reload
+        until_known 50
+        [ "$(ctl list --json --tenant one | wc -l)" -eq 25 ]
+}
+
 @test "what is older goes, and nothing else" {
         start '{"retention": {"age": "2s"}}'
         old=$(echo '{"command": ["true"]}' | ctl submit -)
