@@ -24,6 +24,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <search.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -212,10 +213,53 @@ static void hand_back(StoreWriter *w, struct ChangeList *list, int code, int dro
                 eventfd_write(w->notice, 1);
 }
 
-/* New jobs are refused; the rest stays, in its order. */
+/* A row as it is now, or a setting: of these, the last is as good as all. */
+static bool is_overwritten_by_next(const Change *c)
+{
+        return (c->kind == CHANGE_UPDATE || c->kind == CHANGE_SET) && !c->report && !c->done;
+}
+
+static int compare_targets(const void *a, const void *b)
+{
+        const Change *one = a, *other = b;
+
+        if (one->kind != other->kind)
+                return one->kind < other->kind ? -1 : 1;
+        return one->kind == CHANGE_SET ? strcmp(one->setting, other->setting) : strcmp(one->id.text, other->id.text);
+}
+
+/* A tree of the last change of each row and setting. */
+static void *find_last(const struct ChangeList *list)
+{
+        void *last = NULL;
+        Change *c;
+
+        STAILQ_FOREACH(c, list, next)
+        {
+                Change **known = is_overwritten_by_next(c) ? tsearch(c, &last, compare_targets) : NULL;
+                if (known)
+                        *known = c;
+        }
+        return last;
+}
+
+static bool is_last(void *last, const Change *c)
+{
+        Change *const *known = is_overwritten_by_next(c) ? tfind(c, &last, compare_targets) : NULL;
+
+        return !known || *known == c;
+}
+
+static void keep_change(void *change _unused_)
+{
+}
+
+/* New jobs are refused; the rest stays, in its order, but for what is overwritten: somebody may hold and release a job for as
+ * long as the disk is full, and that is not to fill the memory. */
 static void refuse(StoreWriter *w, int code)
 {
         struct ChangeList refused = STAILQ_HEAD_INITIALIZER(refused), kept = STAILQ_HEAD_INITIALIZER(kept);
+        void *last = find_last(&w->pending);
 
         while (!STAILQ_EMPTY(&w->pending)) {
                 Change *c = STAILQ_FIRST(&w->pending);
@@ -224,10 +268,13 @@ static void refuse(StoreWriter *w, int code)
                         error_set(&c->error, -EIO, "the job cannot be stored: %s: %s; try again later", w->path,
                                   sqlite3_errstr(code));
                         STAILQ_INSERT_TAIL(&refused, c, next);
-                } else {
+                } else if (is_last(last, c)) {
                         STAILQ_INSERT_TAIL(&kept, c, next);
+                } else {
+                        change_free(c);
                 }
         }
+        tdestroy(last, keep_change);
         STAILQ_CONCAT(&w->pending, &kept);
         hand_back(w, &refused, code, write_others(w, true));
 }

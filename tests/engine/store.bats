@@ -686,6 +686,32 @@ trouble_is() { # part of a sentence; "[]": there is none
         return 1
 }
 
+@test "who holds and releases a job all the time fills no memory while the disk is full" {
+        start_on_small_disk size=8M
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        other=$(ctl submit - <<< '{"command": ["true"]}')
+        head -c 20M /dev/zero > "$inside/filler" 2> /dev/null || true
+        run ctl hold "$other"
+        resident() { awk '/VmRSS/ {print $2}' "/proc/$(cat "$BATS_FILE_TMPDIR/pid")/status"; }
+        before=$(resident)
+        PYTHONPATH=$BATS_TEST_DIRNAME python3 - "$SKEP_ADDRESS" "$id" <<'P'
+import sys, wire
+engine = wire.Connection(sys.argv[1], hello=False)
+for i in range(30001):
+    assert engine.manager("Release" if i % 2 else "Hold", "s", sys.argv[2]).error.endswith(".StoreFailed")
+P
+        [ $(($(resident) - before)) -lt 4000 ] || [ -n "${SAN:-}" ]
+        # What it came to is written when that can be.
+        rm "$inside/filler"
+        held() { nsenter --mount --target "$(cat "$BATS_FILE_TMPDIR/pid")" sqlite3 "$state/jobs.db" "SELECT held FROM jobs ORDER BY id" | xargs; }
+        for i in $(seq 50); do [ "$(held)" = "1 1" ] && break; sleep 0.1; done
+        [ "$(held)" = "1 1" ]
+        ctl release "$id" "$other"
+        [ "$(held)" = "0 0" ]
+        stop_engine
+}
+
 @test "what a job has left waits for room on the disk, and the job with it" {
         start_on_small_disk size=8M,nr_inodes=100
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 3; head -c 300000 /dev/urandom > /output/f"]}')
