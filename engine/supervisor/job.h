@@ -79,6 +79,7 @@ typedef struct Job {
         JobState ending;
         char *ran_on;    /* until then: the name of its worker; NULL: none had it */
         bool in_retention;
+        bool output_gone; /* what it has left was not there any more when this process began */
         bool in_copy; /* a copy of the state is being made that has what it has left */
         union {
                 JobPlace place;         /* of those that wait for their start */

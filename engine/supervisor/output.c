@@ -162,6 +162,11 @@ void output_drop_files(int directory, const Id *job, uint64_t attempt)
         unlinkat(directory, file, 0);
 }
 
+bool output_is_there(int directory, const Id *job)
+{
+        return faccessat(directory, job->text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 uint64_t output_file_size(int directory, const Id *job, uint64_t attempt, OutputStream stream)
 {
         char file[ID_LENGTH + 64];

@@ -37,6 +37,9 @@ void output_drop_files(int directory, const Id *job, uint64_t attempt);
  * written some; -E2BIG one is too large to be copied; then it has none of them. */
 int output_link(int directory, const Id *from, uint64_t from_attempt, const Id *to, uint64_t to_attempt);
 
+/* Whether it has left something that is still there. */
+bool output_is_there(int directory, const Id *job);
+
 /* What an attempt has left, in bytes: in one of the files, in all. */
 uint64_t output_file_size(int directory, const Id *job, uint64_t attempt, OutputStream stream);
 uint64_t output_size(int directory, const Id *job, uint64_t attempt);

@@ -72,6 +72,13 @@ static int take_unfinished(Supervisor *s, Job *job, const StoredJob *stored, int
         return 0;
 }
 
+/* A copy of the state has not what those have left that had ended, and somebody may have removed it. Then it takes no room. */
+static void take_output(Supervisor *s, Job *job, uint64_t bytes)
+{
+        job->output_gone = bytes > 0 && !output_is_there(s->outputs, &job->id);
+        account_add_output(job, job->output_gone ? 0 : bytes);
+}
+
 static int take_job(const StoredJob *stored, void *userdata, Error *e)
 {
         _cleanup_error_ Error why = ERROR_NULL;
@@ -103,7 +110,7 @@ static int take_job(const StoredJob *stored, void *userdata, Error *e)
         if (bad < 0 && (r = copy(stored->spec, &job->spec.text, e)) < 0)
                 return r;
         account_adopt(job);
-        account_add_output(job, stored->output_bytes);
+        take_output(s, job, stored->output_bytes);
         id_continue(&s->ids, stored->id);
         if (bad >= 0 && !job->member && job->spec.idempotency_key && (r = submission_remember_key(s, job)) < 0 &&
             r != -EEXIST)

@@ -352,8 +352,7 @@ int supervisor_open_output(Supervisor *s, const Job *job, OutputStream stream, u
                 return -ENOENT;
         bool ended = job->ended || job_state_is_final(job->state) || (attempt > 0 && attempt < newest);
         /* Many leave nothing; of one that has, nothing is there no more. */
-        if (ended && job->account.output_bytes > 0 &&
-            faccessat(s->outputs, job->id.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        if (ended && (job->account.output_bytes > 0 || job->output_gone) && !output_is_there(s->outputs, &job->id))
                 return -ENODATA;
         return output_open(s->outputs, &job->id, attempt ? attempt : newest, stream, ended);
 }

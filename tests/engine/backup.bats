@@ -48,6 +48,28 @@ teardown() {
         [ "$(ls again/blobs | wc -l)" -eq 0 ]
 }
 
+@test "what is not in a copy is on nobody's account where that is used" {
+        stop_engine
+        mkdir tenants
+        echo '{"limits": {"output_bytes": "1M"}}' > tenants/full.json
+        echo "{\"tenants_directory\": \"$PWD/tenants\"}" > skepd.json
+        start_engine --config skepd.json
+        left=$(ctl submit - <<< '{"command": ["head", "-c", "1100000", "/dev/zero"], "tenant": "full"}')
+        ctl wait "$left"
+        run -125 ctl submit - <<< '{"command": ["true"], "tenant": "full"}'
+        ctl backup copy.tar
+        stop_engine
+        mkdir -m 700 again
+        tar xf copy.tar -C again
+        for start in 1 2; do
+                state=$PWD/again start_engine --config skepd.json
+                ctl wait "$(ctl submit - <<< '{"command": ["true"], "tenant": "full"}')"
+                run -125 ctl logs "$left"
+                [[ $output == *"is not in the state directory any more"* ]]
+                [ $start = 2 ] || stop_engine
+        done
+}
+
 @test "copies that are made under load are whole, and hold up nothing" {
         head -c 3000000 /dev/urandom > big
         for i in $(seq 200); do echo '{"command": ["sh", "-c", "echo x"]}'; done | ctl submit - --input big=big > ids 3>&- &
