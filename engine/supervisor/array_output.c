@@ -6,7 +6,8 @@
  *
  * All members of thousands of arrays may end at the same moment, by the result cache. So there are few collectors at a
  * time, and fewer of one tenant; each tenant has a line of arrays that wait for one, and the next is of the tenant that
- * has waited longest. Who stands in line has not ended, and stands there again after a restart. */
+ * has waited longest. Who stands in line has not ended, and stands there again after a restart; and so does who comes when there is
+ * no descriptor or no memory for a collector, which is no fault of its members. */
 
 #include "engine/supervisor/supervisor_private.h"
 
@@ -104,6 +105,22 @@ static int look_again_later(Supervisor *s, JobArray *array)
         return 0;
 }
 
+static int on_collect_again(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* It is the next in line, when there may be what was lacking for a collector; none is started before. */
+static int collect_again_later(Supervisor *s, JobArray *array)
+{
+        int r = s->collect_again ? 0
+                                 : sd_event_add_time_relative(s->event, &s->collect_again, CLOCK_MONOTONIC, LACKING_USEC, 0,
+                                                              on_collect_again, s);
+
+        if (r < 0)
+                return r;
+        array->in_line = true;
+        TAILQ_INSERT_HEAD(&array->whole->tenant->to_collect, array, line);
+        return 0;
+}
+
 /* What came of a try. */
 static void take_result(Supervisor *s, JobArray *array, int r)
 {
@@ -112,6 +129,8 @@ static void take_result(Supervisor *s, JobArray *array, int r)
                 disk_room_tried(&array->room, s->outputs);
                 if (look_again_later(s, array) >= 0)
                         return;
+        } else if (supervisor_is_lacking(r) && !array->cancelled && collect_again_later(s, array) >= 0) {
+                return;
         }
         if (array->look_again) {
                 array->look_again = sd_event_source_disable_unref(array->look_again);
@@ -170,6 +189,15 @@ static void uncount_collector(Supervisor *s, Tenant *tenant)
 
 static void start_collectors(Supervisor *s);
 
+static int on_collect_again(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+{
+        Supervisor *s = userdata;
+
+        s->collect_again = sd_event_source_disable_unref(s->collect_again);
+        start_collectors(s);
+        return 0;
+}
+
 static int on_collected(sd_event_source *source _unused_, const siginfo_t *info, void *userdata)
 {
         JobArray *array = userdata;
@@ -181,6 +209,17 @@ static int on_collected(sd_event_source *source _unused_, const siginfo_t *info,
         take_result(s, array, info->si_code == CLD_EXITED ? -info->si_status : -EIO);
         start_collectors(s);
         return 0;
+}
+
+static void end_collector(JobArray *array)
+{
+        array->collecting = sd_event_source_disable_unref(array->collecting);
+        if (array->collector > 0) {
+                kill(array->collector, SIGKILL);
+                waitpid(array->collector, NULL, 0);
+                uncount_collector(array->whole->supervisor, array->whole->tenant);
+        }
+        array->collector = 0;
 }
 
 static int start_collector(Supervisor *s, JobArray *array)
@@ -204,7 +243,7 @@ static int start_collector(Supervisor *s, JobArray *array)
         count_collector(s, array->whole->tenant);
         int r = sd_event_add_child(s->event, &array->collecting, array->collector, WEXITED, on_collected, array);
         if (r < 0)
-                array_stop_collecting(array);
+                end_collector(array);
         return r;
 }
 
@@ -212,7 +251,7 @@ static void start_collectors(Supervisor *s)
 {
         JobArray *array;
 
-        while (s->n_collectors < COLLECTORS_MAX && (array = next_in_line(s))) {
+        while (!s->collect_again && s->n_collectors < COLLECTORS_MAX && (array = next_in_line(s))) {
                 leave_line(array);
                 int r = start_collector(s, array);
                 if (r < 0)
@@ -248,11 +287,5 @@ void array_stop_collecting(JobArray *array)
 {
         leave_line(array);
         array->look_again = sd_event_source_disable_unref(array->look_again);
-        array->collecting = sd_event_source_disable_unref(array->collecting);
-        if (array->collector > 0) {
-                kill(array->collector, SIGKILL);
-                waitpid(array->collector, NULL, 0);
-                uncount_collector(array->whole->supervisor, array->whole->tenant);
-        }
-        array->collector = 0;
+        end_collector(array);
 }

@@ -28,7 +28,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LACKING_USEC USEC_PER_SECOND
 #define SETTING_INTAKE "intake" /* "open", or what it is: */
 #define INTAKE_PAUSED "paused"
 #define INTAKE_DRAINING "draining"
@@ -157,10 +156,9 @@ static void look_again_later(Supervisor *s)
                 log_error("a timer cannot be set: %s", strerror(-r));
 }
 
-/* What this process or its host is short of just now is not the job's fault, and may be there a moment later. */
-static bool is_lacking(int r)
+bool supervisor_is_lacking(int r)
 {
-        static const int passing[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC, EDQUOT, ETOOMANYREFS};
+        static const int passing[] = {EAGAIN, EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC, EDQUOT, ETOOMANYREFS};
 
         for (size_t i = 0; i < ELEMENTS(passing); i++)
                 if (r == -passing[i])
@@ -204,7 +202,7 @@ void supervisor_dispatch(Supervisor *s)
                         job->attempt--;
                         break; /* the worker is behind; its next report brings us here again */
                 }
-                if (is_lacking(r)) {
+                if (supervisor_is_lacking(r)) {
                         job->attempt--;
                         set_lacking(s, r);
                         break;
@@ -591,6 +589,7 @@ Supervisor *supervisor_free(Supervisor *s)
         job_table_done(&s->jobs);
         queue_done(&s->queue);
         sd_event_source_disable_unref(s->look_again);
+        sd_event_source_disable_unref(s->collect_again);
         if (s->tenants)
                 tenants_free(s->tenants);
         known_policies_free(s->policies);

@@ -36,6 +36,7 @@ struct Supervisor {
         uint64_t n_queued, n_running, n_finished; /* jobs in these states */
         uint64_t n_unkept;                        /* arrays for whose output there is no room */
         uint64_t n_collectors, n_collected;       /* that run, and that were ever started (array_output.c) */
+        sd_event_source *collect_again;           /* until then none is started, since something was lacking */
         uint64_t n_unstarted;                     /* jobs that are taken and have neither been started nor ended */
         Store *store;
         EmbeddedStarter starter;
@@ -107,6 +108,10 @@ void supervisor_enter_queue(Supervisor *supervisor, Job *job);
 
 /* Puts a job into a state that is not final; false where it may not come to it. */
 bool supervisor_set_state(Supervisor *supervisor, Job *job, JobState state);
+
+/* Whether it is what this process or its host is short of just now: that is not the job's fault, and may be there a moment later. */
+bool supervisor_is_lacking(int r);
+#define LACKING_USEC USEC_PER_SECOND /* the moment */
 
 /* Says that there is no room for what jobs have left, or is again. */
 void supervisor_judge_room(Supervisor *supervisor);

@@ -261,6 +261,19 @@ on_systemd() {
         [ "$(troubles)" = "[]" ]
 }
 
+@test "while there are too few descriptors to put together what an array has left it waits, and does not fail" {
+        start : --embedded --allow-missing="$MISSING"
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo x > /output/f; sleep 3"], "array": {"count": 2}}')
+        for i in $(seq 50); do [ "$(ctl status --json "${id}_1" | json_get state)" = running ] && break; sleep 0.1; done
+        sleep 0.5
+        prlimit --pid $pid --nofile=$(ls "/proc/$pid/fd" | wc -l):
+        sleep 4
+        prlimit --pid $pid --nofile=4096:
+        ctl wait "$id"
+        ctl output "$id" left
+        [ "$(cat left/0/f left/1/f)" = $'x\nx' ]
+}
+
 @test "who comes when no descriptor is left is turned away, and keeps nobody awake" {
         start 'ulimit -n 120' --embedded --allow-missing="$MISSING"
         timeout 60 python3 -B - "$BATS_TEST_DIRNAME" "$SKEP_ADDRESS" "$pid" <<'P'
