@@ -246,6 +246,12 @@ bool array_may_enter(Job *job)
         return true;
 }
 
+/* Members have one deadline, and are not all ended by it at once: one that is, lets in none that is next. */
+static bool is_overdue(const Job *member)
+{
+        return member->deadline && member->submitted_usec + member->spec.deadline_usec <= realtime_usec();
+}
+
 /* One that is let in may end at once, by the result cache, and bring us here again. */
 static void refill(Supervisor *s, JobArray *array)
 {
@@ -254,7 +260,7 @@ static void refill(Supervisor *s, JobArray *array)
         array->filling = true;
         while (array->active < array->parallel && array->next < array->count) {
                 Job *member = array->members[array->next++];
-                if (member->state == JOB_QUEUED && !member->ended && !member->held && !member->let_in)
+                if (member->state == JOB_QUEUED && !member->ended && !member->held && !member->let_in && !is_overdue(member))
                         supervisor_enter_queue(s, member);
         }
         array->filling = false;

@@ -177,7 +177,11 @@ assert len(jobs) == 10 and most == 2' "$id"
         ctl hold "$held"
         ctl cancel "$cancelled"
         run ctl wait "$cancelled"
+        # A deadline is one of all of them, too.
+        late=$(ctl submit - <<< "{$job, \"parallel\": 1}, \"deadline\": \"1s\"}")
+        run ctl wait "$late"
         ctl resume
+        [ "$(states "$late")" = "failed failed failed failed failed" ]
         [ "$(states "$cancelled")" = "cancelled cancelled cancelled cancelled cancelled" ]
         [ "$(states "$held")" = "queued queued queued queued queued" ]
         ctl release "$held"
