@@ -75,6 +75,7 @@ typedef struct Job {
         uint64_t passes; /* so often another was started in its place, since there was no room for it */
         struct BusWaiter *waiters;       /* calls that wait for its end (bus_pending.c) */
         bool in_queue;
+        bool arrived; /* it has stood there since its last start: for the load it has come */
         bool ended;      /* it will have the state `ending` as soon as that is stored */
         JobState ending;
         char *ran_on;    /* until then: the name of its worker; NULL: none had it */

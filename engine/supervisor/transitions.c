@@ -39,13 +39,17 @@ void supervisor_enter_queue(Supervisor *s, Job *job)
                 log_error("out of memory");
                 abort(); /* it is stored, and is in the queue again after the restart */
         }
-        scaling_arrived(s->scaling, job->policy_name);
+        /* It may come and go as often as somebody holds and releases it, and is one job to be run. */
+        if (!job->arrived)
+                scaling_arrived(s->scaling, job->policy_name);
+        job->arrived = true;
         scaling_counts(s->scaling);
 }
 
 static void take_room(Supervisor *s, Job *job)
 {
         s->n_running++;
+        job->arrived = false;
         queue_started(&s->queue, job, monotonic_usec());
         scaling_started(s->scaling, realtime_usec() - job->submitted_usec);
 }

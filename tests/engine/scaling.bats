@@ -56,6 +56,22 @@ load_of_last_hour() {
         [ "$(ctl forecast --json | json_get mode)" = predictive ]
 }
 
+@test "a job that is held and released all the time has come once" {
+        before=$(load_of_last_hour)
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["true"]}')
+        for i in $(seq 20); do ctl hold "$id"; ctl release "$id"; done
+        for i in $(seq 50); do
+                [ "$(load_of_last_hour)" -gt "$before" ] && break
+                sleep 1
+        done
+        # All of it is in this step, or in the next one.
+        sleep 11
+        [ "$(load_of_last_hour)" -eq $((before + 1)) ]
+        ctl resume
+        ctl wait "$id"
+}
+
 @test "what was counted is there after a restart" {
         before=$(load_of_last_hour)
         stop_engine
