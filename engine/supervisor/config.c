@@ -174,7 +174,7 @@ static const ConfigValue values[] = {
         {"retention.count", &whole, AT(retention.count), "10000", 1, 10000000, false},
         {"clients.connections", &whole, AT(clients.connections), "2048", 2, 65536, false},
         {"clients.connections_per_user", &whole, AT(clients.connections_per_user), "128", 1, 65536, false},
-        {"clients.calls", &whole, AT(clients.calls), "256", 1, 65536, false},
+        {"clients.calls", &whole, AT(clients.calls), "256", 2, 65536, false},
         {"clients.message", &size, AT(clients.message_bytes), "\"16M\"", 64 << 10, 128 << 20, false},
         {"clients.memory", &size, AT(clients.memory_bytes), "\"64M\"", 64 << 10, TIB, false},
 };

@@ -279,10 +279,25 @@ print(answer.error, *answer.body)' "$SKEP_ADDRESS" '{"command": ["true"], "polic
         [ "$(ctl cancel --json - none-such < ids 2> why | grep -c '"error":null')" -eq 40 ]
         [ "$(< why)" = "skepctl: none-such: there is no such job" ]
         [ "$(ctl list --state cancelled --ids | wc -l)" -eq 40 ]
-        echo '{"clients": {"calls": 1}}' > "$tree/skepd.json"
-        manager Reload
         ctl rm - < ids
         [ "$(ctl list --ids)" = "" ]
+}
+
+@test "who waits for a job can cancel it, with as few calls as a client may have" {
+        echo '{"clients": {"calls": 1}}' > "$tree/skepd.json"
+        run -1 "$tree/build/skepd" --check --state "$PWD/state"
+        [[ $output == *"clients.calls"*"2"* ]]
+        echo '{"clients": {"calls": 2}}' > "$tree/skepd.json"
+        start
+        run -130 timeout 60 python3 - "$build/skepctl" <<'P'
+import signal, subprocess, sys
+command = [sys.argv[1], "run", "--", "sh", "-c", "echo begun; exec sleep 60"]
+runner = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+runner.stdout.readline()
+runner.send_signal(signal.SIGINT)
+sys.exit(runner.wait())
+P
+        [ "$(ctl list --state cancelled --ids | wc -l)" -eq 1 ]
 }
 
 @test "tenants are checked, and read again" {
