@@ -49,7 +49,7 @@ static void walk_plan(Walk *w, Plan *plan)
 {
         uint64_t waits = plan->waits, waits_filtered = plan->waits_filtered, controllers = plan->controllers, listen = plan->listen, ids = plan->ids, root = plan->root,
                  proc_pid = plan->proc_pid, writable_root = plan->writable_root, watch = plan->watch, message_queues = plan->message_queues, sockets = plan->sockets,
-                 ipc_objects = plan->ipc_objects, abi = (uint64_t)plan->landlock_abi;
+                 ipc_objects = plan->ipc_objects, makes_directory = plan->makes_directory, abi = (uint64_t)plan->landlock_abi;
         const void *limits = &plan->limits;
         size_t limits_size = sizeof plan->limits;
 
@@ -71,6 +71,7 @@ static void walk_plan(Walk *w, Plan *plan)
         walk_number(w, &message_queues);
         walk_number(w, &sockets);
         walk_number(w, &ipc_objects);
+        walk_number(w, &makes_directory);
         plan->waits = waits != 0;
         plan->waits_filtered = waits_filtered != 0;
         plan->root = (RootKind)root;
@@ -79,6 +80,7 @@ static void walk_plan(Walk *w, Plan *plan)
         plan->message_queues = message_queues != 0;
         plan->sockets = sockets != 0;
         plan->ipc_objects = ipc_objects != 0;
+        plan->makes_directory = makes_directory != 0;
         plan->ids = (IdsKind)ids;
         plan->controllers = (unsigned)controllers;
         plan->listen = listen != 0;

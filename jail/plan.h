@@ -53,6 +53,7 @@ typedef struct Plan {
         char **command;
         char **environment;
         const char *working_directory;
+        bool makes_directory; /* it is an image's: below what is the job's own, and empty, it has to be made */
 
         const void *filter, *unpack_filter;
         size_t filter_size, unpack_filter_size;

@@ -158,7 +158,8 @@ static int build(Tree *t, Root *root)
             (r = tree_bind_own(t, "tmp", "/tmp", tree_writable(t, "/tmp"))) < 0 ||
             (r = tree_bind_own(t, "output", "/output", tree_writable(t, "/output"))) < 0 ||
             (r = tree_bind_own(t, "input", "/input", READ_ONLY)) < 0 || (r = root_add_inputs(t, root)) < 0 ||
-            (r = root_add_places(t)) < 0 || (r = root_add_binds(t)) < 0 || (r = root_hide(t)) < 0)
+            (r = root_add_directory(t)) < 0 || (r = root_add_places(t)) < 0 || (r = root_add_binds(t)) < 0 ||
+            (r = root_hide(t)) < 0)
                 return r;
         if (t->plan->waits) {
                 root->context = take_fd(t->context);

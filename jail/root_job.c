@@ -57,6 +57,27 @@ int root_add_inputs(Tree *t, Root *root)
         return 0;
 }
 
+int root_add_directory(Tree *t)
+{
+        static const char *const own[] = {"/work/", "/tmp/", "/output/"};
+        const char *path = t->plan->working_directory;
+        bool is_own = false;
+
+        for (size_t i = 0; i < ELEMENTS(own); i++)
+                is_own |= t->plan->makes_directory && strncmp(path, own[i], strlen(own[i])) == 0;
+        /* What leads out of there again has to be there by itself. */
+        if (!is_own || strstr(path, "/../") || strcmp(strrchr(path, '/'), "/..") == 0)
+                return 0;
+        for (const char *slash = strchrnul(strchr(path + 1, '/') + 1, '/');; slash = strchrnul(slash + 1, '/')) {
+                _cleanup_free_ char *part = strndup(path + 1, (size_t)(slash - path) - 1);
+                int r = part ? tree_make_directory(t, part, 0755, JAIL_AGENT_ID) : -ENOMEM;
+                if (r < 0 && r != -EEXIST)
+                        return tree_failed(t, r, path), error_prefix(t->error, "working directory");
+                if (!*slash)
+                        return 0;
+        }
+}
+
 static int add_read_only(Tree *t, size_t i)
 {
         return tree_bind_host(t, t->plan->read_only[i], READ_ONLY);

@@ -6,6 +6,8 @@
 /* What of a jail's root its policy and its job bring along. */
 
 int root_add_inputs(Tree *t, Root *root);
+/* The working directory of an image, where it lies in /work and the like: the import could not make it. */
+int root_add_directory(Tree *t);
 /* Of the policy: what of the host it shows, and more of the tmpfs. */
 int root_add_places(Tree *t);
 /* Of the job's caller. */

@@ -274,6 +274,7 @@ static int pack_plan(JailLauncher *l, const JailSpec *spec, const RootSource *ro
         plan.command = command;
         plan.environment = environment;
         plan.working_directory = directory ? directory : "/work";
+        plan.makes_directory = !spec->working_directory && image->working_directory;
         plan.unpack_filter = l->unpack_filter;
         plan.unpack_filter_size = l->unpack_filter_size;
         plan.listen = listens(spec);

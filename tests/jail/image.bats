@@ -79,7 +79,7 @@ each_refused() {
 
 @test "the directory that an image's command starts in is made where no layer has it" {
         cp "$payload" .
-        for place in /srv/deep/er /srv/ /srv//x/. /bin; do
+        for place in /srv/deep/er /srv/ /srv//x/. /bin /work/app /tmp//deep/er/. /output/; do
                 rm -rf a.tar
                 PLACE=$place make_archive 'docker("a.tar", [directory("bin"), file("bin/payload", open("payload", "rb").read(), 0o755)],
                         config={"WorkingDir": os.environ["PLACE"], "Cmd": ["/bin/payload", "limits"]})'
