@@ -56,7 +56,7 @@ int supervisor_find_job_policy(Supervisor *s, Job *job, Error *e)
         int r = supervisor_find_policy(s, job->policy_name, &job->policy, e);
 
         if (r >= 0)
-                job->demand = resources_demand(&s->queue.resources, &job->spec.limits, job->policy);
+                job->demand = resources_demand(&job->spec.limits, job->policy);
         return r;
 }
 

@@ -4,6 +4,7 @@
 #include "engine/base/size.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #define CPU_MILLI_WITHOUT_LIMIT 1000
 
@@ -36,9 +37,8 @@ int resources_check(const Resources *resources, const JailLimits *limits, Error 
         return 0;
 }
 
-Demand resources_demand(const Resources *resources, const JailLimits *asked, const JailPolicy *policy)
+Demand resources_demand(const JailLimits *asked, const JailPolicy *policy)
 {
-        const Demand *total = &resources->total;
         JailLimits settled = *asked;
 
         jail_limits_default(&settled, jail_policy_limits(policy));
@@ -46,8 +46,7 @@ Demand resources_demand(const Resources *resources, const JailLimits *asked, con
                 settled.memory_bytes = 0; /* nobody knows */
         if (settled.cpu_milli == JAIL_UNLIMITED)
                 settled.cpu_milli = CPU_MILLI_WITHOUT_LIMIT;
-        return (Demand){settled.memory_bytes < total->memory_bytes ? settled.memory_bytes : total->memory_bytes,
-                        settled.cpu_milli < total->cpu_milli ? settled.cpu_milli : total->cpu_milli};
+        return (Demand){settled.memory_bytes, settled.cpu_milli};
 }
 
 void demand_add(Demand *sum, const Demand *demand)
@@ -62,11 +61,11 @@ void demand_subtract(Demand *sum, const Demand *demand)
         sum->cpu_milli -= demand->cpu_milli;
 }
 
-/* What was promised before the pool became smaller may be more than it has; and a job that is larger than the pool has
- * become runs alone. */
+/* What was promised before the pool became smaller may be more than it has; and a job that is larger than the pool, by what
+ * its policy says or since the pool has become smaller, runs alone. */
 static bool fits(uint64_t total, uint64_t used, uint64_t wish)
 {
-        return used == 0 || (used <= total && wish <= total - used);
+        return used == 0 || wish <= (used < total ? total - used : 0);
 }
 
 bool resources_fit(const Resources *r, const Demand *demand)
@@ -92,7 +91,9 @@ bool resources_fit_beside(const Resources *r, const Demand *demand, const Demand
 
 uint64_t resources_share_milli(const Resources *r, const Demand *demand)
 {
-        double memory = (double)demand->memory_bytes / (double)r->total.memory_bytes * (double)r->total.cpu_milli;
+        double all = (double)r->total.cpu_milli,
+               memory = (double)demand->memory_bytes / (double)r->total.memory_bytes * all, cpu = (double)demand->cpu_milli;
 
-        return memory > (double)demand->cpu_milli ? (uint64_t)memory : demand->cpu_milli;
+        /* No job is more than the pool. */
+        return (uint64_t)fmin(fmax(memory, cpu), all);
 }

@@ -21,8 +21,9 @@ void resources_set_total(Resources *resources, uint64_t memory_bytes, uint64_t c
 /* Refuses a job that asks for more than there is: -ERANGE. */
 int resources_check(const Resources *resources, const JailLimits *asked, Error *e);
 
-/* What a job with these limits is promised, under this policy: no more than there is. */
-Demand resources_demand(const Resources *resources, const JailLimits *asked, const JailPolicy *policy);
+/* What a job with these limits is promised, under this policy; be it more than there is, since the pool may become larger
+ * while the job waits, or runs. */
+Demand resources_demand(const JailLimits *asked, const JailPolicy *policy);
 
 /* Whether there would be room for it if so much were used. */
 bool resources_have_room(const Resources *resources, const Demand *demand, const Demand *used);

@@ -145,7 +145,7 @@ static uint64_t jobs_at_once(const Supervisor *supervisor)
         for (const KnownPolicy *known = supervisor->policies; known; known = known->next) {
                 if (strcmp(jail_policy_name(known->policy), supervisor->config->default_policy) != 0)
                         continue;
-                Demand one = resources_demand(resources, &jail_limits_none, known->policy);
+                Demand one = resources_demand(&jail_limits_none, known->policy);
                 uint64_t by_cpu = one.cpu_milli ? resources->total.cpu_milli / one.cpu_milli : UINT64_MAX,
                          by_memory = one.memory_bytes ? resources->total.memory_bytes / one.memory_bytes : UINT64_MAX,
                          fit = by_cpu < by_memory ? by_cpu : by_memory;

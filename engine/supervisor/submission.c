@@ -135,7 +135,7 @@ static int check_spec(Supervisor *s, const Caller *caller, Job *job, bool batch,
         if ((r = jail_policy_admit(job->policy, &spec->limits, e)) < 0 ||
             (r = resources_check(&s->queue.resources, &spec->limits, e)) < 0)
                 return r;
-        job->demand = resources_demand(&s->queue.resources, &spec->limits, job->policy);
+        job->demand = resources_demand(&spec->limits, job->policy);
         if ((r = cache_check(job, e)) < 0)
                 return r;
         if ((r = account_open(s, job, e)) < 0)

@@ -28,7 +28,8 @@ static char *describe_room(const Resources *r, const Demand *demand)
         char *text = NULL;
         int n;
 
-        if (demand->memory_bytes > memory) {
+        /* What is more than the whole pool has room when nothing else has some of it. */
+        if (r->used.memory_bytes > 0 && demand->memory_bytes > memory) {
                 _cleanup_free_ char *needed = size_format(demand->memory_bytes >> 20 << 20),
                                     *left = size_format(memory >> 20 << 20);
                 n = asprintf(&text, "for memory: it needs %s, and %s of the pool's are free", needed ? needed : "?",

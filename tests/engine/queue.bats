@@ -285,6 +285,24 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
         judge 'assert at_once(jobs) == 3, at_once(jobs)'
 }
 
+@test "what was submitted to a smaller pool is no less when the pool has become larger" {
+        start '"pool": {"memory": "64M"}'
+        ctl pause
+        jobs a 8 1 | ctl submit - > ids # each may have 512M, by its policy
+        sed -i 's/64M/1G/' config.json
+        ctl reload
+        ctl resume
+        for id in $(cat ids); do ctl wait "$id"; done
+        judge 'assert at_once(jobs) == 2, at_once(jobs)'
+}
+
+@test "what may have more than the whole pool, by its policy, runs alone" {
+        start '"pool": {"memory": "64M"}'
+        jobs a 3 0.3 | ctl submit - > ids
+        for id in $(cat ids); do ctl wait "$id"; done
+        judge 'assert at_once(jobs) == 1, at_once(jobs)'
+}
+
 @test "a large job is not held up for ever by small ones" {
         start '"pool": {"memory": "1G", "cpu_overcommit": 8}'
         jobs a 4 0.3 '{"limits": {"memory": "256M"}}' | ctl submit - > /dev/null
