@@ -106,7 +106,8 @@ void scaling_measure(Scaling *s)
 
         next.minimum = (int)size.minimum;
         next.maximum = (int)size.maximum;
-        next.fixed = (int)s->fixed;
+        /* A reload may have moved the bounds past the number that an operator has named. */
+        next.fixed = (int)(s->fixed < size.minimum ? size.minimum : s->fixed > size.maximum ? size.maximum : s->fixed);
         next.slots = (double)c->pool.jobs_per_worker;
         next.up = (double)c->scaling.up_percent / 100;
         next.down = (double)c->scaling.down_percent / 100;

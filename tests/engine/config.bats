@@ -270,6 +270,27 @@ print(answer.error, *answer.body)' "$SKEP_ADDRESS" '{"command": ["true"], "polic
         [ "$(decision)" = "fixed at 4" ]
 }
 
+@test "a number of workers that somebody has said holds as far as the bounds do that are read again" {
+        bounds() { echo "{\"workers\": {\"minimum\": $1, \"maximum\": $2}}" > "$tree/skepd.json"; }
+        target() { ctl pool --json | json_get pool_target; }
+        decision() { ctl forecast --json | json_get decisions | grep -o "The pool[^\"']*" | head -1; }
+        bounds 1 5
+        start
+        ctl scale 4
+        bounds 1 2
+        manager Reload
+        [ "$(target)" = 2 ]
+        [ "$(decision)" = "The pool is fixed at 2: 2 now." ]
+        bounds 5 6
+        manager Reload
+        [ "$(target)" = 5 ]
+        [ "$(decision)" = "The pool is fixed at 5: 5 now." ]
+        bounds 1 5
+        manager Reload
+        [ "$(target)" = 4 ]
+        ! grep "the pool cannot have" log
+}
+
 @test "commands that take many jobs are content with as few calls as a client may have" {
         echo '{"clients": {"calls": 3}}' > "$tree/skepd.json"
         start
