@@ -182,6 +182,8 @@ static int on_message(const WorkerMessage *m, int *fds, size_t n_fds, void *user
                 return 0;
         case WORKER_STOP:
                 w->stopping = true;
+                /* No job comes any more, and the last one may run for days. */
+                runs_keep_warm(w->runs, NULL, 0);
                 consider_end(w);
                 return 0;
         default:

@@ -191,6 +191,33 @@ assert starts == ["warm"] * 6, starts'
         [ -z "$(waiting)" ]
 }
 
+@test "a worker that takes nothing more keeps none of the jails that are expected, however long its last job runs" {
+        rm -rf "$state"
+        start_with '{}'
+        stop_engine
+        remember_bursts 3 strict 6
+        printf '{"scaler": "fixed", "workers": {"minimum": 1}}' > config.json
+        start_engine --config "$PWD/config.json" --drain 0s
+        ctl scale 2
+        reach_warm_jails() { # worker, an expression on how many it keeps
+                for i in $(seq 100); do
+                        ctl pool --json | python3 -c 'import json, sys
+jails = next(w["warm"] for w in json.load(sys.stdin)["workers"] if w["name"] == sys.argv[1])
+sys.exit(not eval(sys.argv[2]))' "$@" && return
+                        sleep 0.1
+                done
+                return 1
+        }
+        for i in 1 2; do echo '{"command": ["sleep", "60"]}'; done | ctl submit - > ids
+        for id in $(cat ids); do reach "$id" running; done
+        reach_warm_jails 2 'jails >= 3'
+        ctl scale 1
+        [ "$(ctl pool --json | json_get workers | grep -o draining | wc -l)" -eq 1 ]
+        # One of the policy of its job may be there, by its own use.
+        reach_warm_jails 2 'jails <= 1'
+        reach_warm_jails 1 'jails >= 3'
+}
+
 @test "policies that are expected at once share what may be kept" {
         rm -rf "$state"
         start_with '{"maximum": 6}'
