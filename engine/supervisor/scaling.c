@@ -311,11 +311,11 @@ int scaling_set_mode(Scaling *s, ScalerMode mode, uint64_t workers)
         s->settings.fixed = (int)s->fixed;
         scaler_set(s->scaler, &s->settings, NULL);
         /* What an operator asks for is done at once, whatever a cycle may add. */
-        if (mode == SCALER_FIXED)
-                return pool_scale(s->supervisor->pool, workers);
-        decide(s);
+        int r = mode == SCALER_FIXED ? pool_scale(s->supervisor->pool, workers) : 0;
+        if (mode != SCALER_FIXED)
+                decide(s);
         scaling_keep_warm(s);
-        return 0;
+        return r;
 }
 
 ScalerMode scaling_mode(const Scaling *s)

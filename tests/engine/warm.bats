@@ -189,6 +189,9 @@ assert starts == ["warm"] * 6, starts'
                 sleep 0.1
         done
         [ -z "$(waiting)" ]
+        # A number of workers foresees them again, and at once.
+        ctl scale 1
+        reach_waiting 10
 }
 
 @test "a worker that takes nothing more keeps none of the jails that are expected, however long its last job runs" {
