@@ -9,9 +9,10 @@
  * stuck cannot stop the program. */
 typedef struct Sink {
         int fd;
+        int terminal; /* the same, opened by us alone, so that it can be non-blocking; -1 where it is none; owned */
         char *data; /* owned */
         size_t start, size, room;
-        bool in_whole; /* a regular file takes any amount; a pipe that is ready takes PIPE_BUF without waiting */
+        bool in_whole; /* a regular file takes any amount; a pipe that is ready takes PIPE_BUF without waiting, a terminal less */
         bool broken;   /* it takes no more */
         int error;     /* why, as a negative errno; 0 where its reader has only gone */
 } Sink;

@@ -250,6 +250,24 @@ P
         [ "${lines[1]}" = "got typed" ]
 }
 
+@test "a terminal that nobody reads holds up neither a limit nor a signal" {
+        run timeout 60 python3 - "$build/skep-jail" "$MISSING" <<'P'
+import pty, subprocess, sys
+def run(wall):
+    return subprocess.Popen([sys.argv[1], "--allow-missing=" + sys.argv[2], "--wall", wall, "--", "yes"],
+                            stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.DEVNULL)
+master, slave = pty.openpty()
+print(run("500ms").wait())
+job = run("1min") # which is full now
+try:
+    job.wait(1)
+except subprocess.TimeoutExpired:
+    job.terminate()
+print(job.wait())
+P
+        [ "$output" = $'124\n130' ]
+}
+
 @test "strict runs a static program and a pipeline of coreutils and awk" {
         run jail --policy strict -- sh -c '/input/payload limits; seq 100 | sort -rn | head -3 | awk "{s+=\$1} END {print s}"; ls /usr | wc -l > /work/n; cat /work/n' </dev/null
         [ "$status" -eq 0 ]

@@ -432,6 +432,43 @@ START_TEST(test_a_stuck_reader_does_not_block_a_sink)
 }
 END_TEST
 
+START_TEST(test_a_terminal_that_nobody_reads_does_not_block_a_sink)
+{
+        enum { BLOCK = 65536, BLOCKS = 10 };
+        char block[BLOCK];
+        int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        size_t got = 0;
+        Sink sink;
+
+        memset(block, 'x', sizeof block);
+        ck_assert_int_ge(master, 0);
+        ck_assert(grantpt(master) == 0 && unlockpt(master) == 0);
+        int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+        ck_assert_int_ge(slave, 0);
+        sink_init(&sink, slave);
+        for (int i = 0; i < BLOCKS; i++)
+                ck_assert_int_eq(sink_add(&sink, block, sizeof block), 0);
+        ck_assert_uint_gt(sink_waiting(&sink), 0);
+        ck_assert(!(fcntl(slave, F_GETFL) & O_NONBLOCK)); /* others have it, too */
+        while (got < sizeof block * BLOCKS) {
+                ssize_t n = read(master, block, sizeof block);
+                ck_assert_int_gt(n, 0);
+                got += (size_t)n;
+                sink_flush(&sink);
+        }
+        ck_assert_uint_eq(sink_waiting(&sink), 0);
+        sink_done(&sink);
+
+        /* A master is a terminal, too, and not to be opened by its name. */
+        sink_init(&sink, master);
+        ck_assert_int_eq(sink_add(&sink, "typed\n", 6), 0);
+        ck_assert_int_eq(read(slave, block, sizeof block), 6);
+        sink_done(&sink);
+        close(slave);
+        close(master);
+}
+END_TEST
+
 START_TEST(test_mounts_of_the_host_are_found)
 {
         host_mounts_look();
@@ -611,6 +648,7 @@ Suite *jail_suite(void)
         tcase_add_test(tests, test_a_reader_that_is_always_behind_does_not_make_a_sink_grow);
         tcase_add_test(tests, test_limits_are_said_so_that_the_kernel_takes_them);
         tcase_add_test(tests, test_a_stuck_reader_does_not_block_a_sink);
+        tcase_add_test(tests, test_a_terminal_that_nobody_reads_does_not_block_a_sink);
         suite_add_tcase(suite, tests);
         return suite;
 }
