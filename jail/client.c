@@ -14,11 +14,11 @@
 #include "jail/plan.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,7 +29,6 @@
 #define EVENTS_AT_ONCE 64
 #define OUTPUT_BYTES_MAX (UINT64_C(16) << 30) /* of a jail without a limit of its own */
 #define OUTPUT_FILES_MAX (UINT64_C(1) << 20)
-#define DRAIN_READS_MAX 64 /* more than any pipe holds */
 #define CALLS_AT_ONCE 1024 /* more than any socket holds */
 
 /* ---- starting and ending the launcher ---- */
@@ -290,18 +289,18 @@ static Jail *find_jail(JailLauncher *l, uint64_t id)
 
 /* ---- events ---- */
 
-/* Reads once; at the end of the stream, closes it. */
-static void take_output(Stream *s)
+/* Reads once; at the end of the stream, closes it. Returns how much it was. */
+static size_t take_output(Stream *s)
 {
         Jail *j = s->jail;
         JailLauncher *l = j->launcher;
         ssize_t n = read(s->fd, l->buffer, READ_AT_ONCE);
 
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
-                return;
+                return 0;
         if (n <= 0) {
                 s->fd = close_fd(s->fd);
-                return;
+                return 0;
         }
         uint64_t used = j->streams[0].bytes + j->streams[1].bytes,
                  room = j->output_limit == JAIL_UNLIMITED ? UINT64_MAX : j->output_limit - used;
@@ -311,6 +310,7 @@ static void take_output(Stream *s)
         s->bytes += kept;
         if (kept > 0)
                 j->events->output(j, s == &j->streams[0] ? 1 : 2, l->buffer, kept, j->userdata);
+        return (size_t)n;
 }
 
 /* Takes what the reaper has told. What is no call is left out: it is made of what a job controls. */
@@ -331,14 +331,18 @@ static void take_calls(Jail *j)
 }
 
 /* Nothing of the jail writes any more: what is in the pipes is all. They are not read to their end, since the job may
- * have handed its end to somebody outside, through a socket that was bound into the jail. */
+ * have handed its end to somebody outside, through a socket that was bound into the jail. Nor are the reads counted: where
+ * the job has made its pipe one of packets (O_DIRECT; pipe(2)), each gives one, however small. */
 static void drain_streams(Jail *j)
 {
         for (int i = 0; i < 2; i++) {
                 Stream *s = &j->streams[i];
-                struct pollfd p = {.fd = s->fd, .events = POLLIN};
-                for (int reads = 0; s->fd >= 0 && reads < DRAIN_READS_MAX && poll(&p, 1, 0) > 0; reads++)
-                        take_output(s);
+                int there = 0;
+                if (s->fd >= 0)
+                        ioctl(s->fd, FIONREAD, &there);
+                for (size_t left = (size_t)there, n; left > 0 && s->fd >= 0; left -= n < left ? n : left)
+                        if ((n = take_output(s)) == 0)
+                                break;
                 s->fd = close_fd(s->fd);
         }
 }

@@ -250,6 +250,30 @@ P
         [ "${lines[1]}" = "got typed" ]
 }
 
+@test "of a pipe of packets, too, all is passed on when the job has ended" {
+        cat > packets <<'P'
+import fcntl, os, time
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_DIRECT)
+os.write(2, b"ready\n")
+while not os.path.exists("/tmp/go/now"):
+    time.sleep(0.01)
+for i in range(250):
+    os.write(1, b"%d\n" % i)
+P
+        mkdir go
+        "$build/skep-jail" --allow-missing="$MISSING" --input packets=packets --bind "$PWD/go:/tmp/go" -- \
+                python3 /input/packets </dev/null > out 2> err 3>&- &
+        jail_pid=$!
+        until grep -q ready err; do sleep 0.01; done
+        kill -STOP "$jail_pid" # so that none is read before
+        touch go/now
+        sleep 0.5
+        kill -CONT "$jail_pid"
+        wait "$jail_pid"
+        [ "$(wc -l < out)" -eq 250 ]
+}
+
 @test "a terminal that nobody reads holds up neither a limit nor a signal" {
         run timeout 60 python3 - "$build/skep-jail" "$MISSING" <<'P'
 import pty, subprocess, sys
