@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -47,6 +48,13 @@ _Noreturn void reaper_fail(int control_fd, const Error *e)
 
 /* ---- until the end ---- */
 
+/* Where the policy allows ptrace(), whoever asks to be traced by its parent (PTRACE_TRACEME) may ask us: it has stopped, and has
+ * not ended. We trace nobody. Of SIGTRAP, the program that was executed meanwhile knows nothing. */
+static void let_go(pid_t pid, int status)
+{
+        ptrace(PTRACE_DETACH, pid, NULL, WSTOPSIG(status) == SIGTRAP ? 0L : (long)WSTOPSIG(status));
+}
+
 /* `*ret_ended` becomes true once the job itself has ended, and `ret->alone` where no process is left. */
 static void reap(pid_t job, ReaperMessage *ret, bool *ret_ended)
 {
@@ -54,7 +62,9 @@ static void reap(pid_t job, ReaperMessage *ret, bool *ret_ended)
         int one;
 
         while ((pid = waitpid(-1, &one, WNOHANG)) > 0)
-                if (pid == job) {
+                if (WIFSTOPPED(one)) {
+                        let_go(pid, one);
+                } else if (pid == job) {
                         ret->status = one;
                         *ret_ended = true;
                 }

@@ -268,6 +268,26 @@ s = socket.socket(socket.AF_UNIX); s.bind("\0skep-test-abstract"); s.listen(); t
         [[ $output == *"not implemented"* ]]
 }
 
+@test "a job that asks to be traced by its parent goes on, and its stops are not its end" {
+        echo '{"extends": "python", "syscalls": {"allow": ["ptrace"]}}' > ptrace.json
+        cat > traced <<'P'
+import ctypes, os, signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: print("signal", flush=True))
+ctypes.CDLL(None).ptrace(0, 0, 0, 0)
+if sys.argv[1] == "executes":
+    os.execv("/bin/sh", ["sh", "-c", "exit 7"])
+os.kill(os.getpid(), signal.SIGUSR1)
+os.kill(os.getpid(), signal.SIGSEGV if sys.argv[1] == "crashes" else signal.SIGURG)
+P
+        for case in "executes 7 exited" "crashes 139 signalled" "goes-on 0 exited"; do
+                set -- $case
+                run jail --policy ./ptrace.json --wall 10s --input traced=traced -- python3 /input/traced "$1" </dev/null
+                [ "$status" -eq "$2" ]
+                [ "$(reason)" = "$3" ]
+                [ "$1" = executes ] || [ "$output" = signal ]
+        done
+}
+
 @test "what would lead out is refused" {
         for attempt in unshare clone-namespace mount ptrace keyring "setuid 0" mknod tiocsti personality "socket 40" "socket 17 3" "socket 16 3" "socket 1 3"; do
                 run jail -- /input/payload $attempt </dev/null
