@@ -43,7 +43,7 @@ static uint64_t check_clocks(Launcher *l, RunningJail *j, uint64_t now)
                         running_jail_gone(l, j); /* may free it */
                 return next > now ? next : now + REMOVE_RETRY_USEC;
         }
-        if (j->killed || j->phase == PHASE_WAITING)
+        if (j->killed || j->ended || j->phase == PHASE_WAITING)
                 return next;
         if (j->phase == PHASE_SETUP || j->phase == PHASE_BUILDING) {
                 next = j->received_usec + SETUP_LIMIT_USEC;

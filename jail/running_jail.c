@@ -104,18 +104,26 @@ static void jail_fail(RunningJail *j, Error *e)
         running_jail_kill(j, JAIL_SETUP_FAILED);
 }
 
-/* Which of the things that are known decides. What the job itself did comes first: a limit that struck while it was
- * ending did not end it. */
-static void decide(const RunningJail *j, Outcome *o)
+/* Whoever ends a jail does so by SIGKILL. */
+static bool has_ended_itself(const RunningJail *j)
+{
+        return j->ended && (WIFEXITED(j->last.status) || WTERMSIG(j->last.status) != SIGKILL);
+}
+
+/* What the job itself did comes first: a limit that struck while it was ending did not end it. */
+void running_jail_decide(const RunningJail *j, Outcome *o)
 {
         if (j->setup_failed) {
                 o->reason = JAIL_SETUP_FAILED;
         } else if (j->exec_failed) {
                 o->reason = JAIL_EXEC_FAILED;
                 o->exit_code = j->last.status;
-        } else if (j->ended && WIFEXITED(j->last.status)) {
+        } else if (has_ended_itself(j) && WIFEXITED(j->last.status)) {
                 o->reason = JAIL_EXITED;
                 o->exit_code = WEXITSTATUS(j->last.status);
+        } else if (has_ended_itself(j)) {
+                o->reason = JAIL_SIGNALLED;
+                o->signal = WTERMSIG(j->last.status);
         } else if (j->oom_killed) {
                 o->reason = JAIL_OOM;
                 o->signal = SIGKILL;
@@ -169,7 +177,7 @@ static void judge(RunningJail *j)
         bool running = j->started_usec > 0;
 
         o->warm = j->kind > 0;
-        decide(j, o);
+        running_jail_decide(j, o);
         o->setup_usec = (running ? j->started_usec : j->ended_usec) - j->received_usec;
         o->wall_usec = running ? j->ended_usec - j->started_usec : JAIL_UNKNOWN;
         memcpy(o->denied, j->ledger->denied, sizeof o->denied);

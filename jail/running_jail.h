@@ -88,6 +88,8 @@ void running_jail_start(Launcher *l, uint64_t id, uint64_t kind, int *fds, size_
 int running_jail_make_warm(Launcher *l, const WarmKind *kind, uint64_t stamp);
 bool running_jail_is_alive(const RunningJail *j);
 void running_jail_kill(RunningJail *j, JailReason verdict);
+/* Which of the things that are known of its end is the reason. Sets that of the outcome, with exit code and signal. */
+void running_jail_decide(const RunningJail *j, Outcome *o);
 /* What its descriptors say: its first process's messages, and its end. It may be freed by that. */
 void running_jail_event(Launcher *l, RunningJail *j);
 #define REMOVE_RETRY_USEC USEC_PER_MSEC

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -141,6 +142,44 @@ START_TEST(test_accounts_are_read_at_the_end_of_a_job_that_leaves_nothing)
 }
 END_TEST
 
+START_TEST(test_a_limit_that_strikes_while_a_job_ends_has_not_ended_it)
+{
+        const struct {
+                int status; /* as of wait(2); -1: the job's end was not seen */
+                bool killed, oom_killed;
+                JailReason reason;
+                int exit_code, signal;
+        } cases[] = {
+                {3 << 8, true, true, JAIL_EXITED, 3, 0},
+                {SIGSEGV, false, false, JAIL_SIGNALLED, -1, SIGSEGV},
+                {SIGSEGV, true, false, JAIL_SIGNALLED, -1, SIGSEGV},
+                {SIGSEGV, true, true, JAIL_SIGNALLED, -1, SIGSEGV},
+                {SIGKILL, false, false, JAIL_SIGNALLED, -1, SIGKILL},
+                {SIGKILL, true, false, JAIL_WALL_LIMIT, -1, SIGKILL},
+                {SIGKILL, true, true, JAIL_OOM, -1, SIGKILL},
+                {-1, true, false, JAIL_WALL_LIMIT, -1, SIGKILL},
+                {-1, true, true, JAIL_OOM, -1, SIGKILL},
+                {-1, false, false, JAIL_SIGNALLED, -1, SIGKILL},
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                const RunningJail j = {
+                        .phase = PHASE_RUNNING,
+                        .ended = cases[i].status >= 0,
+                        .last.status = cases[i].status,
+                        .killed = cases[i].killed,
+                        .oom_killed = cases[i].oom_killed,
+                        .verdict = JAIL_WALL_LIMIT,
+                };
+                Outcome o = {.exit_code = -1};
+                running_jail_decide(&j, &o);
+                ck_assert_msg(o.reason == cases[i].reason, "%zu is told as \"%s\"", i, jail_reason_name(o.reason));
+                ck_assert_int_eq(o.exit_code, cases[i].exit_code);
+                ck_assert_int_eq(o.signal, cases[i].signal);
+        }
+}
+END_TEST
+
 Suite *launcher_suite(void)
 {
         Suite *suite = suite_create("launcher");
@@ -148,6 +187,7 @@ Suite *launcher_suite(void)
 
         tcase_add_test(tests, test_an_end_between_two_looks_is_the_end_that_the_job_had);
         tcase_add_loop_test(tests, test_accounts_are_read_at_the_end_of_a_job_that_leaves_nothing, 0, 2);
+        tcase_add_test(tests, test_a_limit_that_strikes_while_a_job_ends_has_not_ended_it);
         suite_add_tcase(suite, tests);
         return suite;
 }
