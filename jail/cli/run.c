@@ -42,27 +42,43 @@ typedef struct Run {
 
 /* ---- what comes of the job ---- */
 
-/* `note`: what the report says where it has no message; or NULL. */
-static int write_report(const char *path, const JailReport *report, const char *note, Error *e)
+/* `note`: what the report says where it has no message; or NULL. Owned by the caller; NULL when out of memory. */
+static char *format_report(const JailReport *report, const char *note)
 {
         _cleanup_json_ json_object *object = jail_report_to_json(report);
-        const char *text;
+        char *text;
 
         if (!object)
-                return error_oom(e);
+                return NULL;
         /* The same keys as in an engine's report. */
         json_add_number(object, "attempt", 1);
         json_add_bool(object, "cached", false);
         json_add_string(object, "worker", NULL);
         if (note && !report->message)
                 json_add_string(object, "message", note);
-        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-                                                              JSON_C_TO_STRING_NOSLASHESCAPE);
+        int r = asprintf(&text, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                                                       JSON_C_TO_STRING_NOSLASHESCAPE));
+        return r < 0 ? NULL : text;
+}
+
+/* Whether it is standard output (0) or standard error (1) under another name, such as /dev/stdout; -1: neither. */
+static int find_stream(const char *path)
+{
+        struct stat place, own;
+
+        if (stat(path, &place) < 0)
+                return -1;
+        for (int i = 0; i < 2; i++)
+                if (fstat(i + 1, &own) == 0 && own.st_dev == place.st_dev && own.st_ino == place.st_ino)
+                        return i;
+        return -1;
+}
+
+static int write_report(const char *path, const char *text, Error *e)
+{
         /* Where it is a FIFO that nobody reads, opening it would wait for somebody, and no signal ends us now. */
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
         int r = fd < 0 || fcntl(fd, F_SETFL, 0) < 0 ? -errno : write_full(fd, text, strlen(text));
-        if (r >= 0)
-                r = write_full(fd, "\n", 1);
         return r < 0 ? error_errno(e, r, "writing the report to %s", path) : 0;
 }
 
@@ -143,6 +159,20 @@ static void say_why(Run *run, const JailReport *report)
                 say(run, "", "the job was ended by its limit of CPU time");
 }
 
+static int pass_report(Run *run, const JailReport *report, const char *note, Error *e)
+{
+        const char *path = run->options->report;
+        _cleanup_free_ char *text = format_report(report, note);
+        int stream = find_stream(path);
+
+        if (!text)
+                return error_oom(e);
+        if (stream < 0)
+                return write_report(path, text, e);
+        /* Behind the output, of which it must take nothing away; and whoever does not read does not hold us up. */
+        return sink_add(&run->sinks[stream], text, strlen(text)) < 0 ? error_oom(e) : 0;
+}
+
 static void on_ended(Jail *jail, const JailReport *report, void *userdata)
 {
         Run *run = userdata;
@@ -164,7 +194,7 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         if (note)
                 say_sentence(run, note);
         if (o->report)
-                write_report(o->report, report, note, run->error.code < 0 ? NULL : &run->error);
+                pass_report(run, report, note, run->error.code < 0 ? NULL : &run->error);
 }
 
 static void on_output(Jail *jail, int stream, const void *data, size_t size, void *userdata)
@@ -371,7 +401,12 @@ static void report_refusal(const Run *run, const Error *e)
         refused.message = (char *)error_text(e);
         if (run->policy)
                 snprintf(refused.policy_digest, sizeof refused.policy_digest, "%s", jail_policy_digest(run->policy));
-        write_report(path, &refused, NULL, NULL);
+        _cleanup_free_ char *text = format_report(&refused, NULL);
+        int stream = find_stream(path);
+        if (text && stream >= 0)
+                write_full(stream + 1, text, strlen(text));
+        else if (text)
+                write_report(path, text, NULL);
 }
 
 /* A policy that is found is the caller's, also when the job is refused. */

@@ -250,6 +250,37 @@ P
         [ "${lines[1]}" = "got typed" ]
 }
 
+@test "a report to standard output comes behind the output, and takes nothing away" {
+        run_here() {
+                "$build/skep-jail" --allow-missing="$MISSING" --report /dev/stdout "$@" </dev/null
+        }
+        run_here -- echo said > out
+        [ "$(head -1 out)" = said ]
+        tail -n +2 out > report
+        [ "$(json_get reason report)" = exited ]
+        echo older > out
+        run_here -- echo said >> out
+        [ "$(head -2 out)" = $'older\nsaid' ]
+        run_here -- echo said | cat > out
+        [ "$(head -1 out)" = said ]
+        tail -n +2 out > report
+        [ "$(json_get reason report)" = exited ]
+        echo older > out
+        status=0
+        run_here --memory nonsense -- true >> out 2> err || status=$?
+        [ "$status" -eq 125 ]
+        [ "$(head -1 out)" = older ]
+        tail -n +2 out > report
+        [ "$(json_get reason report)" = setup-failed ]
+        # nor does it wait for who does not read
+        mkfifo unread
+        exec 4<> unread
+        timeout 20 "$build/skep-jail" --allow-missing="$MISSING" --report /dev/stdout --wall 500ms -- yes </dev/null > unread 2> err || status=$?
+        exec 4<&-
+        [ "$status" -eq 124 ]
+        grep -q "wall limit" err
+}
+
 @test "of a pipe of packets, too, all is passed on when the job has ended" {
         cat > packets <<'P'
 import fcntl, os, time
