@@ -178,6 +178,7 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
         Run *run = userdata;
         const JobOptions *o = run->options;
         _cleanup_free_ char *skipped = NULL, *note = NULL;
+        const char *lost = NULL; /* why what it has left cannot be kept */
 
         run->ended = true;
         run->jail = NULL;
@@ -187,14 +188,14 @@ static void on_ended(Jail *jail, const JailReport *report, void *userdata)
                 run->give_up_usec = monotonic_usec() + READER_GRACE_USEC;
         say_why(run, report);
         say_refused(run, report);
-        if (o->output && jail_output_directory(jail) >= 0)
-                collect_output(jail, o->output, &skipped, &run->error);
+        if (o->output && jail_output_directory(jail) >= 0 && collect_output(jail, o->output, &skipped, &run->error) < 0)
+                lost = error_text(&run->error);
         if (skipped && asprintf(&note, "of /output, %s", skipped) < 0)
                 note = NULL;
         if (note)
                 say_sentence(run, note);
         if (o->report)
-                pass_report(run, report, note, run->error.code < 0 ? NULL : &run->error);
+                pass_report(run, report, lost ? lost : note, run->error.code < 0 ? NULL : &run->error);
 }
 
 static void on_output(Jail *jail, int stream, const void *data, size_t size, void *userdata)

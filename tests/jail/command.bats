@@ -384,6 +384,7 @@ while not os.path.exists("over"):
         run jail --disk 1M --output out -- truncate -s 3G /output/x </dev/null
         [ "$status" -eq 125 ]
         [[ $output == *'"x"'*"too large"* ]]
+        [[ $(json_get message "$report") == *"too large"* ]]
         [ "$(du -sk out 2>/dev/null | cut -f1)" -le 64 ] || [ ! -e out ]
         run jail --disk 8M --output out2 -- sh -c 'head -c 4M /dev/zero > /output/a; for i in 1 2 3 4; do ln /output/a /output/$i; done' </dev/null
         [ "$status" -eq 125 ]
