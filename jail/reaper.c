@@ -149,11 +149,9 @@ static uint64_t capabilities_for(const Plan *plan)
 /* Flags of seccomp(2). */
 static unsigned listener_flags(const Plan *plan)
 {
-        if (!plan->listen)
-                return 0;
-        /* What a signal interrupts is called again: a program with a fast timer would never get on. */
-        return SECCOMP_FILTER_FLAG_NEW_LISTENER |
-               (plan->watch == JAIL_WATCH_RECORD ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0);
+        /* What a signal interrupts is called again: it would be counted twice, and where each call is told, a program with a fast
+         * timer would never get on. */
+        return plan->listen ? SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
 }
 
 /* For a recording, where each call goes to the listener first. */

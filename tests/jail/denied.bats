@@ -45,6 +45,23 @@ jail() {
         wait $! || true
 }
 
+@test "a refused call is counted once, also where signals come all the time" {
+        [ "$(printf '6.17\n%s\n' "$(uname -r)" | sort -V | head -1)" = 6.17 ] ||
+                skip "this kernel may wake a call whose answer is on its way (\"tracer replies too fast\" of seccomp.c)"
+        cat > refused.py <<'P'
+import ctypes, errno, signal
+libc = ctypes.CDLL(None, use_errno=True)
+signal.signal(signal.SIGALRM, lambda *a: None)
+signal.siginterrupt(signal.SIGALRM, False)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+print([libc.unshare(0) < 0 and ctypes.get_errno() for i in range(2000)].count(errno.EPERM))
+P
+        for i in 1 2 3 4; do
+                [ "$(jail --report report --input refused.py=refused.py -- python3 /input/refused.py)" = 2000 ]
+                [ "$(json_get denied_syscalls.unshare report)" = 2000 ]
+        done
+}
+
 @test "the name of a program cannot write to the terminal" {
         cat > named.py <<'P'
 import ctypes
