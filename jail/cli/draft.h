@@ -54,6 +54,11 @@ size_t draft_count(const Draft *draft, DraftKind kind);
 /* The policy of the items that are in, but for `without` (indices; may be NULL). Errors: of jail_policy_from_text(). */
 int draft_policy(const Draft *draft, const size_t *without, size_t n_without, JailPolicy **ret, Error *e);
 
+/* What a policy gives by default, and the most that a job may ask for. */
+typedef struct DraftLimits {
+        const JailLimits *defaults, *ceilings; /* not owned */
+} DraftLimits;
+
 /* The same as a file that people read: system calls in `groups` (as of syscall_groups_load()), comments, these limits.
  * Owned by the caller; NULL when out of memory. */
-char *draft_text(const Draft *draft, json_object *groups, const JailLimits *limits, const char *description);
+char *draft_text(const Draft *draft, json_object *groups, const DraftLimits *limits, const char *description);

@@ -148,28 +148,45 @@ static const LimitLine io_lines[] = {
         {"write", offsetof(JailLimits, io_write_bytes_per_sec), size_format, true},
 };
 
-/* Returns whether there were any. */
-static bool print_amounts(FILE *out, const LimitLine *lines, size_t n, const JailLimits *limits, int depth)
+/* Owned by the caller; NULL where there is none. */
+static char *format_limit(const LimitLine *line, const JailLimits *limits)
+{
+        uint64_t amount = *(const uint64_t *)(const void *)((const char *)limits + line->offset);
+        _cleanup_free_ char *plain = amount == JAIL_UNLIMITED ? NULL : line->format(amount);
+        char *text = NULL;
+
+        if (!plain || !line->quoted)
+                return take(plain);
+        return asprintf(&text, "\"%s\"", plain) < 0 ? NULL : text;
+}
+
+/* Returns whether there were any. A default is there wherever a ceiling is. */
+static bool print_amounts(FILE *out, const LimitLine *lines, size_t n, const DraftLimits *limits, int depth)
 {
         bool any = false;
 
         for (size_t i = 0; i < n; i++) {
-                uint64_t amount = *(const uint64_t *)(const void *)((const char *)limits + lines[i].offset);
-                _cleanup_free_ char *text = amount == JAIL_UNLIMITED ? NULL : lines[i].format(amount);
-                if (!text)
+                _cleanup_free_ char *usual = format_limit(&lines[i], limits->defaults),
+                                    *most = format_limit(&lines[i], limits->ceilings);
+                if (!usual)
                         continue;
                 print_key(out, lines[i].key, depth, !any);
-                fprintf(out, lines[i].quoted ? "\"%s\"" : "%s", text);
+                if (most)
+                        fprintf(out, "{\"default\": %s, \"max\": %s}", usual, most);
+                else
+                        fputs(usual, out);
                 any = true;
         }
         return any;
 }
 
-static void print_limits(FILE *out, const JailLimits *limits)
+static void print_limits(FILE *out, const DraftLimits *limits)
 {
+        const JailLimits *usual = limits->defaults;
+
         fputs(",\n  \"limits\": {", out);
         bool any = print_amounts(out, limit_lines, ELEMENTS(limit_lines), limits, 2);
-        if (limits->io_read_bytes_per_sec != JAIL_UNLIMITED || limits->io_write_bytes_per_sec != JAIL_UNLIMITED) {
+        if (usual->io_read_bytes_per_sec != JAIL_UNLIMITED || usual->io_write_bytes_per_sec != JAIL_UNLIMITED) {
                 fputs(any ? ",\n    \"io\": {" : "\n    \"io\": {", out);
                 print_amounts(out, io_lines, ELEMENTS(io_lines), limits, 3);
                 fputs("\n    }", out);
@@ -205,7 +222,7 @@ static void print_kept(FILE *out, json_object *from, int depth, bool *first)
         }
 }
 
-char *draft_text(const Draft *d, json_object *groups, const JailLimits *limits, const char *description)
+char *draft_text(const Draft *d, json_object *groups, const DraftLimits *limits, const char *description)
 {
         json_object *filesystem = NULL;
         bool first = true, more = false;

@@ -6,6 +6,7 @@
 #include "engine/base/name.h"
 #include "engine/base/strv.h"
 #include "jail/cli/learning.h"
+#include "jail/policy.h"
 
 static uint64_t round_up(uint64_t amount, uint64_t step)
 {
@@ -61,7 +62,9 @@ static char *describe(const Learning *l)
 
 int learning_write(Learning *l, Error *e)
 {
-        const JailLimits limits = decide_limits(l);
+        const JailLimits defaults = decide_limits(l);
+        /* Nobody may ask for more than under what this started from. */
+        const DraftLimits limits = {&defaults, &l->base->ceilings};
         _cleanup_free_ char *description = describe(l);
 
         free(l->text);

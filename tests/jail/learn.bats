@@ -313,6 +313,17 @@ with multiprocessing.Pool(3) as pool: print(pool.map(square, range(5)))'
         [ "$(json_get limits.disk <(grep -v '^ *//' learnt.json))" = 3M ]
 }
 
+@test "a ceiling of what it started from is one of what is learnt" {
+        write_policy ceilings '{"extends": "learn", "limits": {"pids": {"default": 20, "max": 30}, "disk": {"default": "3M", "max": "4M"}}}'
+        learn --policy "$BATS_FILE_TMPDIR/ceilings.json" --pids 25 --input payload="$payload" -- /input/payload limits
+        learnt --pids 30 --disk 4M --input payload="$payload" -- /input/payload limits
+        run learnt --pids 31 --input payload="$payload" -- /input/payload limits
+        [ "$status" -eq 125 ]
+        [[ $output == *"limits.pids: "*"at most 30"* ]]
+        run "$build/skep-jail" explain --diff --json "$BATS_FILE_TMPDIR/ceilings.json" ./learnt.json
+        [ "$(json_get only_b.limits <<< "$output")" = '["pids 25, not 20"]' ]
+}
+
 @test "nothing is left of learning that is interrupted" {
         timeout -s KILL 2 "$build/skep-jail" learn --allow-missing="$MISSING" -- sleep 1 </dev/null || true
         nothing_is_left

@@ -297,7 +297,7 @@ START_TEST(test_a_draft_is_written_as_the_policy_that_it_is)
         _cleanup_(draft_done) Draft d = {.base = NULL};
         _cleanup_json_ json_object *groups = NULL;
         const char *two_groups = "{\"@io\": [\"read\"], \"@others\": [\"ptrace\"]}";
-        JailLimits limits = jail_limits_none;
+        JailLimits limits = jail_limits_none, ceilings = jail_limits_none, more = jail_limits_none;
 
         assert_ok(draft_from_policy(base, &d, &e), &e);
         assert_ok(json_parse_text(two_groups, strlen(two_groups), &groups, &e), &e);
@@ -308,7 +308,9 @@ START_TEST(test_a_draft_is_written_as_the_policy_that_it_is)
         limits.wall_usec = 90000000;
         limits.cpu_milli = 1500;
         limits.io_read_bytes_per_sec = 1 << 20;
-        _cleanup_free_ char *text = draft_text(&d, groups, &limits, "it said \"x\"\n// no comment");
+        ceilings.wall_usec = 91000000;
+        ceilings.io_read_bytes_per_sec = 1 << 20;
+        _cleanup_free_ char *text = draft_text(&d, groups, &(DraftLimits){&limits, &ceilings}, "it said \"x\"\n// no comment");
         assert_ok(jail_policy_from_text("back", text, &back, &e), &e);
         ck_assert_str_eq(jail_policy_description(back), "it said \"x\"\n// no comment");
         ck_assert(allows(back, "a\\\"b") && allows(back, "\"read\"") && !allows(back, "ptrace"));
@@ -318,6 +320,14 @@ START_TEST(test_a_draft_is_written_as_the_policy_that_it_is)
         ck_assert_uint_eq(jail_policy_limits(back)->cpu_milli, 1500);
         ck_assert_uint_eq(jail_policy_limits(back)->io_read_bytes_per_sec, 1 << 20);
         ck_assert_uint_eq(jail_policy_limits(back)->pids, JAIL_UNLIMITED);
+        more.wall_usec = 91000000;
+        more.memory_bytes = UINT64_C(1) << 40;
+        assert_ok(jail_policy_admit(back, &more, &e), &e);
+        more.wall_usec++;
+        assert_refused(jail_policy_admit(back, &more, &e), &e, "limits.wall");
+        more = jail_limits_none;
+        more.io_read_bytes_per_sec = (1 << 20) + 1;
+        assert_refused(jail_policy_admit(back, &more, &e), &e, "limits.io.read");
 }
 END_TEST
 
