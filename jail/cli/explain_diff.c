@@ -56,16 +56,55 @@ static bool covers(char *const *words, const char *word)
         return false;
 }
 
+/* Whether all that is at a path is the root's own: nothing that the jail has in its place, or the policy shows there. But
+ * what is shown in /usr is executed with that. */
+static bool is_of_root(const Explained *x, const char *path)
+{
+        static const char *const ours[] = {"/dev", "/proc", "/work", "/tmp", "/output", "/input", NULL};
+        static const char *const usr[] = {"/usr", NULL};
+        char *const *const shown[] = {(char *const *)ours, x->policy->read_only, x->policy->tmpfs,
+                                      x->sections.list[SECTION_WRITE_HOST].words};
+
+        if (covers((char *const *)usr, path))
+                return true;
+        for (size_t i = 0; i < ELEMENTS(shown); i++) {
+                if (covers(shown[i], path))
+                        return false;
+                for (char *const *place = shown[i]; place && *place; place++)
+                        if (covers((char *const[]){(char *)path, NULL}, *place))
+                                return false;
+        }
+        return true;
+}
+
+/* Of another root than the host's, "/usr" stands for all that it has. */
+static bool executes_with_root(const Explained *a, const Explained *b, const char *path)
+{
+        return a->root.name && b->root.name && strcmp(a->root.name, b->root.name) == 0 &&
+               strv_contains(b->policy->execute, "/usr") && is_of_root(a, path);
+}
+
+/* Whether `b` permits, among these words of its section, this one of `a`. */
+static bool has(const Explained *a, const Explained *b, PolicySectionKind kind, char *const *words, const char *word)
+{
+        switch (kind) {
+        case SECTION_READ: /* of the host, what may be written may be read */
+                return covers(words, word) || covers(b->sections.list[SECTION_WRITE_HOST].words, word);
+        case SECTION_EXECUTE:
+                return covers(words, word) || executes_with_root(a, b, word);
+        default:
+                return covers(words, word);
+        }
+}
+
 static int add_sections(const Explained *a, const Explained *b, Surplus *s)
 {
-        for (size_t i = 0; i < SECTION_MAX; i++) {
+        for (PolicySectionKind i = 0; i < SECTION_MAX; i++) {
                 bool reverse = a->sections.list[i].takes_away;
                 char *const *more = (reverse ? b : a)->sections.list[i].words,
                      *const *less = (reverse ? a : b)->sections.list[i].words;
-                /* Of the host, what may be written may be read. */
-                char *const *as_well = i == SECTION_READ ? b->sections.list[SECTION_WRITE_HOST].words : NULL;
                 for (; more && *more; more++)
-                        if (!covers(less, *more) && !covers(as_well, *more) && strv_add(&s->rows[i], *more) < 0)
+                        if (!has(a, b, i, less, *more) && strv_add(&s->rows[i], *more) < 0)
                                 return -ENOMEM;
         }
         return 0;

@@ -227,6 +227,21 @@ docker("archive", [file("etc/release", "x")], config={"Entrypoint": ["/bin/serve
         [ "$(json_get only_b.written_of_host <<< "$output")" = '[]' ]
 }
 
+@test "all of a root that may be executed is more than a directory of it, but not than what is shown there" {
+        mkdir tree
+        policy all "{$calls, \"filesystem\": {\"execute\": [\"/usr\"]}}"
+        policy parts "{$calls, \"filesystem\": {\"execute\": [\"/usr/bin\", \"/opt\"]}}"
+        run explain --diff --json --root "$PWD/tree" ./all.json ./parts.json
+        [ "$(json_get only_a.executed <<< "$output")" = '["/(all of its root)"]' ]
+        [ "$(json_get only_b.executed <<< "$output")" = '[]' ]
+        policy parts "{$calls, \"filesystem\": {\"execute\": [\"/usr/bin\", \"/opt\", \"/srv\", \"/mnt\", \"/work\"], \"read_only\": [\"/usr/bin/env\", \"/opt2\", \"/srv\"], \"writable\": [\"/mnt/x\"]}}"
+        run explain --diff --json --root "$PWD/tree" ./all.json ./parts.json
+        [ "$(json_get only_b.executed <<< "$output")" = '["/srv", "/mnt", "/work"]' ]
+        # Of the host's there is /usr alone.
+        run explain --diff --json ./all.json ./parts.json
+        [ "$(json_get only_b.executed <<< "$output")" = '["/opt", "/srv", "/mnt", "/work"]' ]
+}
+
 @test "a door out of the jail that a policy opens is named" {
         policy open '{"extends": "strict", "syscalls": {"allow": ["ptrace"]}}'
         run explain ./open.json
