@@ -88,6 +88,8 @@ static bool executes_with_root(const Explained *a, const Explained *b, const cha
 static bool has(const Explained *a, const Explained *b, PolicySectionKind kind, char *const *words, const char *word)
 {
         switch (kind) {
+        case SECTION_ROOT: /* a directory of a root is another root */
+                return strv_contains(words, word);
         case SECTION_READ: /* of the host, what may be written may be read */
                 return covers(words, word) || covers(b->sections.list[SECTION_WRITE_HOST].words, word);
         case SECTION_EXECUTE:

@@ -50,11 +50,13 @@ static int add_layers(PolicySection *section, JailLayers set)
 
 static int add_root(PolicySections *sections, const JailPolicy *p, const ExplainedRoot *root)
 {
+        const char *name = root->name ? root->name : "host";
         PolicySection *s = sections->list;
         int r;
 
-        if ((r = strv_addf(&s[SECTION_ROOT].words, "%s%s", root->name ? root->name : "host",
-                           root->writable ? "(writable)" : "")) < 0 ||
+        /* One that may be written is also the root that it is. */
+        if ((r = strv_add(&s[SECTION_ROOT].words, name)) < 0 ||
+            (r = root->writable ? strv_addf(&s[SECTION_ROOT].words, "%s(writable)", name) : 0) < 0 ||
             (r = add(&s[SECTION_READ], root->name ? all_of_root : read_of_host, NULL)) < 0 ||
             (r = add(&s[SECTION_WRITE], root->writable ? changed_and_forgotten : NULL, NULL)) < 0)
                 return r;

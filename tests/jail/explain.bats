@@ -225,6 +225,12 @@ docker("archive", [file("etc/release", "x")], config={"Entrypoint": ["/bin/serve
         [ "$(json_get only_b.root <<< "$output")" = '["host(writable)"]' ]
         [ "$(json_get only_b.written <<< "$output")" = '["/(until the job ends)"]' ]
         [ "$(json_get only_b.written_of_host <<< "$output")" = '[]' ]
+        # It is the same root; one that lies in it is another.
+        [ "$(json_get only_a.root <<< "$output")" = '[]' ]
+        mkdir tree/sub
+        policy sub "{$calls, \"filesystem\": {\"root\": \"$PWD/tree/sub\"}}"
+        run explain --diff --json ./more.json ./sub.json
+        [ "$(json_get only_b.root <<< "$output")" = "[\"$PWD/tree/sub\"]" ]
 }
 
 @test "all of a root that may be executed is more than a directory of it, but not than what is shown there" {
