@@ -140,6 +140,11 @@ static int check_paths(const JailPolicy *p, Error *e)
                 for (size_t k = 0; k < ELEMENTS(own); k++)
                         if (strcmp(p->hidden[i], own[k]) == 0 || is_in(p->hidden[i], own[k]))
                                 return error_set(e, -EINVAL, "filesystem.hidden: what is in %s, each process has of its own", own[k]);
+        /* The results are what is in the directory of the jail's own, under whatever is mounted there. */
+        for (size_t i = 0; p->tmpfs && p->tmpfs[i]; i++)
+                if (strcmp(p->tmpfs[i], "/output") == 0 || is_in(p->tmpfs[i], "/output"))
+                        return error_set(e, -EINVAL, "filesystem.tmpfs: what is in another directory than /output is not kept, "
+                                                     "and so none can be in its place or in it");
         if (strv_length(p->writable) > JAIL_BINDS_MAX + (size_t)strv_contains(p->writable, "/"))
                 return error_set(e, -E2BIG, "filesystem.writable: more than %d paths", JAIL_BINDS_MAX);
         int r = refuse_within_writable(p, p->read_only, "filesystem.read_only", e);

@@ -292,9 +292,12 @@ queue: done" ]
         refused '"writable": ["/opt", "/srv"], "hidden": ["/srv/a/b"]' 'filesystem.hidden: "/srv/a/b" lies in "/srv", which is writable'
         refused '"read_only": ["/"]' '"/" can be in "writable" alone'
         refused '"hidden": ["/proc/self/mountinfo"]' 'filesystem.hidden: what is in /proc/self'
+        # What a job leaves there would be lost.
+        refused '"tmpfs": ["/output"]' 'filesystem.tmpfs: what is in another directory than /output is not kept'
+        refused '"tmpfs": ["/output/a"]' 'filesystem.tmpfs: what is in another directory than /output is not kept'
         refused "\"writable\": [\"/\"$(printf ', "/srv/%s"' {1..65})]" 'filesystem.writable: more than 64 paths'
         # what only looks like it, and a root that takes changes
-        policy good '{"extends": "python", "filesystem": {"writable": ["/"], "hidden": ["/usr/share", "/proc/stat"]}}'
+        policy good '{"extends": "python", "filesystem": {"writable": ["/"], "tmpfs": ["/output2", "/work"], "hidden": ["/usr/share", "/proc/stat"]}}'
         run jail --policy ./good.json -- sh -c 'ls /usr/share; cat /proc/stat'
         [ "$status" -eq 0 ]
         [ -z "$output" ]
