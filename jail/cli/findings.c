@@ -115,6 +115,18 @@ static const char *place_to_execute(const char *path)
         return path;
 }
 
+/* Whether it lies in a directory of the draft's. */
+static bool is_in_one(const Draft *draft, DraftKind kind, const char *path)
+{
+        for (size_t i = 0; i < draft->n_items; i++) {
+                const DraftItem *item = &draft->items[i];
+                size_t n = strlen(item->name);
+                if (item->kind == kind && strncmp(path, item->name, n) == 0 && path[n] == '/')
+                        return true;
+        }
+        return false;
+}
+
 static int use_programs(char *const *paths, Draft *draft)
 {
         int r = 0;
@@ -147,18 +159,6 @@ static char *place_to_read(char *const *paths, const char *path)
         return strdup(path);
 }
 
-/* A directory that is in the draft has it. */
-static bool is_covered(const Draft *draft, const char *path)
-{
-        for (size_t i = 0; i < draft->n_items; i++) {
-                const DraftItem *item = &draft->items[i];
-                size_t n = strlen(item->name);
-                if (item->kind == DRAFT_READ_ONLY && strncmp(path, item->name, n) == 0 && path[n] == '/')
-                        return true;
-        }
-        return false;
-}
-
 int findings_use(const Findings *f, Draft *draft, bool *ret_new)
 {
         int r = use_calls(f, draft);
@@ -169,7 +169,8 @@ int findings_use(const Findings *f, Draft *draft, bool *ret_new)
         for (size_t i = 0; r >= 0 && f->offered && f->offered[i]; i++) {
                 _cleanup_free_ char *place = place_to_read(f->offered, f->offered[i]);
                 bool is_new = false;
-                if (place && is_covered(draft, place))
+                /* Where it is writable, the command itself may have made the file since it looked for it. */
+                if (place && (is_in_one(draft, DRAFT_READ_ONLY, place) || is_in_one(draft, DRAFT_WRITABLE, place)))
                         continue;
                 r = place ? draft_use(draft, DRAFT_READ_ONLY, place, &is_new) : -ENOMEM;
                 *ret_new |= is_new;

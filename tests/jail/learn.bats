@@ -162,6 +162,20 @@ P
         [ "$(items read_only)" = "$place" ]
 }
 
+@test "of a directory that is writable already, nothing else is learnt" {
+        place=$(mktemp -d /var/lib/skep-test-XXXXXX)
+        mkdir "$place/own" "$place/own/mounted" "$place/other"
+        echo text > "$place/other/file"
+        chmod -R a+rX "$place"
+        printf '{"extends": "learn", "filesystem": {"writable": ["%s/own"]}}' "$place" > base.json
+        # What is mounted below is not there; what the command has looked for before it makes it, is there afterwards.
+        unshare --mount sh -c 'mount --bind "$1/other" "$1/own/mounted" && shift && exec "$@"' sh "$place" \
+                "$build/skep-jail" learn --allow-missing="$MISSING" --write learnt.json --policy ./base.json -- \
+                sh -c "cd $place/own; cat mounted/file 2>&-; for i in 1 2 3 4; do [ -e \$i ]; : > \$i; done; rm 1 2 3 4; echo done" </dev/null
+        [ "$(items writable)" = "$place/own" ]
+        [ -z "$(items read_only)" ]
+}
+
 @test "what no policy allows stays refused while it is learnt" {
         run --separate-stderr learn --expect 1 --input payload="$payload" -- /input/payload ptrace 1
         [ "$status" -eq 0 ]
