@@ -127,14 +127,19 @@ static bool is_in_one(const Draft *draft, DraftKind kind, const char *path)
         return false;
 }
 
-static int use_programs(char *const *paths, Draft *draft)
+/* `*ret_new`: where one is, nothing could be executed. What was seen of it is then only that it was tried. */
+static int use_programs(char *const *paths, Draft *draft, bool *ret_new)
 {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && paths && paths[i]; i++) {
                 _cleanup_free_ char *plain = host_path_plain(paths[i]);
-                if (plain && strcmp(plain, paths[i]) == 0)
-                        r = draft_use(draft, DRAFT_EXECUTE, place_to_execute(plain), NULL);
+                bool is_new = false;
+                if (!plain || strcmp(plain, paths[i]) != 0)
+                        continue;
+                bool could = is_in_one(draft, DRAFT_EXECUTE, plain);
+                r = draft_use(draft, DRAFT_EXECUTE, place_to_execute(plain), &is_new);
+                *ret_new |= is_new && !could;
         }
         return r;
 }
@@ -176,6 +181,6 @@ int findings_use(const Findings *f, Draft *draft, bool *ret_new)
                 *ret_new |= is_new;
         }
         if (r >= 0)
-                r = use_programs(f->executed, draft);
-        return r < 0 ? r : use_programs(f->offered_programs, draft);
+                r = use_programs(f->executed, draft, ret_new);
+        return r < 0 ? r : use_programs(f->offered_programs, draft, ret_new);
 }

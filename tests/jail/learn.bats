@@ -162,6 +162,22 @@ P
         [ "$(items read_only)" = "$place" ]
 }
 
+@test "a program in a directory that the base shows is learnt, where nothing there may be executed yet" {
+        place=$(mktemp -d /var/lib/skep-test-XXXXXX)
+        mkdir "$place/shown"
+        cp /bin/echo "$place/shown/tool"
+        chmod -R a+rX "$place"
+        for list in read_only writable; do
+                printf '{"extends": "learn", "filesystem": {"%s": ["%s/shown"]}}' "$list" "$place" > base.json
+                learn --force --policy ./base.json -- sh -c "$place/shown/tool ran; true"
+                [ "$(items "$list")" = "$place/shown" ]
+                items execute | grep -qx "$place/shown/tool"
+                [ "$(learnt -- sh -c "$place/shown/tool ran; true")" = ran ]
+                learn --force --policy ./base.json -- "$place/shown/tool" ran
+                [ "$(learnt -- "$place/shown/tool" ran)" = ran ]
+        done
+}
+
 @test "of a directory that is writable already, nothing else is learnt" {
         place=$(mktemp -d /var/lib/skep-test-XXXXXX)
         mkdir "$place/own" "$place/own/mounted" "$place/other"
