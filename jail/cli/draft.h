@@ -25,6 +25,7 @@ typedef struct DraftItem {
         char *name;
         bool used; /* a recording has seen it used; otherwise it is only the base's */
         bool in;   /* it is in the policy as it stands */
+        bool guessed; /* it was put back with others of which one is needed */
 } DraftItem;
 
 typedef struct Draft {

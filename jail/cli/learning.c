@@ -11,6 +11,7 @@
 #define LINGER_USEC (300 * USEC_PER_MSEC)
 #define ROUNDS_MAX 8   /* of recording */
 #define ATTEMPTS_MAX 5 /* at a proof */
+#define GUESSES_MAX 3  /* so often what was put back without need is looked for */
 #define PROOFS_MIN 3
 #define PROOFS_MAX 10
 #define PROOFS_VARIED 40 /* where not all runs are the same */
@@ -234,8 +235,10 @@ static bool put_back(Learning *l, const JailReport *report, const bool *but)
                 bool suspect = report->denied[i] && !(but && but[i]);
                 _cleanup_free_ char *name = suspect ? jail_syscall_name(i) : NULL;
                 DraftItem *item = name ? draft_find(&l->draft, DRAFT_CALL, name) : NULL;
-                if (item && !item->in)
+                if (item && !item->in) {
                         any = item->in = true;
+                        item->guessed = but != l->spared;
+                }
         }
         return any;
 }
@@ -248,15 +251,48 @@ static bool put_back_paths(Learning *l)
         for (size_t i = 0; i < l->draft.n_items; i++) {
                 DraftItem *item = &l->draft.items[i];
                 if (item->kind != DRAFT_CALL && item->used && !item->in)
-                        any = item->in = true;
+                        any = item->in = item->guessed = true;
         }
         return any;
+}
+
+static Minimiser minimiser(Learning *l, size_t runs)
+{
+        return (Minimiser){
+                .draft = &l->draft,
+                .trials = &l->trials,
+                .expected = &l->expected,
+                .comparison = l->comparison,
+                .runs = runs,
+                .progress = l->progress,
+        };
+}
+
+/* Of what was put back for want of knowing what of it is needed, takes out again what all runs of a trial can do without: that
+ * takes many, since one is needed only sometimes. `*ret_any`: whether anything was put back so. */
+static int drop_guesses(Learning *l, bool *ret_any, Error *e)
+{
+        _cleanup_free_ size_t *items = calloc(l->draft.n_items + 1, sizeof *items);
+        Minimiser m = minimiser(l, runs_that_fit(l, PROOF_VARIED_USEC, PROOFS_MIN, PROOFS_VARIED));
+        size_t n = 0;
+
+        if (!items)
+                return error_oom(e);
+        for (size_t i = 0; i < l->draft.n_items; i++) {
+                if (l->draft.items[i].guessed)
+                        items[n++] = i;
+                l->draft.items[i].guessed = false;
+        }
+        *ret_any = n > 0;
+        return minimise_items(&m, items, n, e);
 }
 
 /* `*ret_differs`: nothing is proven, since the command does not even under the first policy what it did. */
 static int prove(Learning *l, bool *ret_differs, Error *e)
 {
-        for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        bool guessed;
+
+        for (int attempt = 0, looks = 0; attempt < ATTEMPTS_MAX; attempt++) {
                 _cleanup_(trial_done) Trial bad = {.policy = NULL};
                 int r = prove_once(l, &bad, e);
                 size_t more = runs_that_fit(l, PROOF_VARIED_USEC, PROOFS_MIN, PROOFS_VARIED);
@@ -264,8 +300,14 @@ static int prove(Learning *l, bool *ret_differs, Error *e)
                         l->proofs = more;
                         r = prove_once(l, &bad, e);
                 }
-                if (r < 0 || !bad.policy)
+                if (r < 0)
                         return r;
+                if (!bad.policy) {
+                        if (looks++ == GUESSES_MAX || (r = drop_guesses(l, &guessed, e)) < 0 || !guessed)
+                                return r;
+                        attempt = -1;
+                        continue;
+                }
                 r = observe_again(l, ret_differs, e);
                 if (r < 0 || *ret_differs)
                         return r;
@@ -319,13 +361,7 @@ static int prepare(Learning *l, char *const *directories, Error *e)
 
 static int narrow(Learning *l, Error *e)
 {
-        Minimiser m = {
-                .draft = &l->draft,
-                .trials = &l->trials,
-                .expected = &l->expected,
-                .comparison = l->comparison,
-                .progress = l->progress,
-        };
+        Minimiser m = minimiser(l, 1);
         int r = minimise(&m, e);
 
         l->sometimes = !m.settled;

@@ -121,17 +121,36 @@ static bool is_settled(const Progress *p, size_t item)
         return p->failed[item] == p->dropped + 1;
 }
 
+/* Whether the command can do without all of these. What fails may do so by waiting for its limit: the first is the last then. */
+static int try_without(Minimiser *m, const size_t *items, size_t n, bool *ret_spared, Error *e)
+{
+        size_t at_once = m->trials->at_once < BATCH ? m->trials->at_once : BATCH;
+        Trial list[BATCH];
+        int r = 0;
+
+        *ret_spared = true;
+        for (size_t done = 0; r >= 0 && *ret_spared && done < m->runs; done += at_once) {
+                size_t now = m->runs - done < at_once ? m->runs - done : at_once;
+                memset(list, 0, sizeof list);
+                make_policy(m, &list[0], items, n);
+                for (size_t i = 1; list[0].policy && i < now; i++)
+                        list[i].policy = jail_policy_ref(list[0].policy);
+                r = trials_run(m->trials, list, now, e);
+                for (size_t i = 0; i < now; i++)
+                        *ret_spared &= r >= 0 && passed(m, &list[i]);
+                trials_done(list, now);
+        }
+        return r;
+}
+
 /* Takes the items out where the command can do without all of them, else each half of them. */
 static int drop(Progress *p, const size_t *items, size_t n, Error *e)
 {
-        Trial trial = {.watch = JAIL_WATCH_COUNT};
+        bool spared;
 
         if (n == 0)
                 return 0;
-        make_policy(p->m, &trial, items, n);
-        int r = trials_run(p->m->trials, &trial, 1, e);
-        bool spared = r >= 0 && passed(p->m, &trial);
-        trial_done(&trial);
+        int r = try_without(p->m, items, n, &spared, e);
         if (r < 0)
                 return r;
         if (spared) {
@@ -199,18 +218,15 @@ static size_t list_unsettled(const Progress *p, size_t *ret)
 static int drop_doubtful(Progress *p, size_t *items, Odds odds_max, Error *e)
 {
         const Draft *d = p->m->draft;
-        Trial trial = {.watch = JAIL_WATCH_COUNT};
         size_t n = 0;
+        bool spared;
 
         for (size_t i = 0; i < d->n_items; i++)
                 if (d->items[i].in && odds(&d->items[i]) <= odds_max)
                         items[n++] = i;
         if (odds_max == UNUSED)
                 return drop(p, items, n, e);
-        make_policy(p->m, &trial, items, n);
-        int r = trials_run(p->m->trials, &trial, 1, e);
-        bool spared = r >= 0 && passed(p->m, &trial);
-        trial_done(&trial);
+        int r = try_without(p->m, items, n, &spared, e);
         if (r < 0)
                 return r;
         if (spared) {
@@ -224,6 +240,21 @@ static int drop_doubtful(Progress *p, size_t *items, Odds odds_max, Error *e)
                 if (d->items[i].in && odds(&d->items[i]) == odds_max)
                         items[n++] = i;
         return drop(p, items, n, e);
+}
+
+static void end_line(const Minimiser *m)
+{
+        if (m->progress)
+                fputs("\r\033[K", stderr);
+}
+
+int minimise_items(Minimiser *m, const size_t *items, size_t n, Error *e)
+{
+        _cleanup_free_ size_t *failed = calloc(m->draft->n_items + 1, sizeof *failed);
+        int r = failed ? drop(&(Progress){.m = m, .failed = failed}, items, n, e) : error_oom(e);
+
+        end_line(m);
+        return r;
 }
 
 int minimise(Minimiser *m, Error *e)
@@ -245,7 +276,6 @@ int minimise(Minimiser *m, Error *e)
                 r = try_each(&p, items, n < count ? n : count, e);
         }
         m->settled &= r >= 0;
-        if (m->progress)
-                fputs("\r\033[K", stderr);
+        end_line(m);
         return r;
 }

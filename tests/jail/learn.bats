@@ -268,6 +268,10 @@ P
         command='read x < /proc/sys/kernel/random/uuid; case $x in [0-7]*) cd /tmp || exit 1;; esac'
         learn -- sh -c "$command"
         for i in 1 2 3 4 5 6 7 8; do learnt -- sh -c "$command"; done
+        # And brings nothing along that it does not need.
+        items allow | sort > sometimes
+        learn --force -- sh -c 'read x < /proc/sys/kernel/random/uuid; cd /tmp || exit 1'
+        [ -z "$(items allow | sort | comm -13 - sometimes)" ]
 }
 
 @test "what the command leaves running is learnt as well, however far it comes before the end" {
