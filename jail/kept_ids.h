@@ -13,7 +13,7 @@
  * What the kernel counts for an id (kernel/ucount.c, and 200 keys of which each jail's reaper has one) it may count down with a delay: by
  * RCU, which may put it off for ten seconds. So a range goes after some jails, and comes again when all others have been used. */
 
-#define KEPT_IDS_MAX 32
+#define KEPT_IDS_MAX 16
 #define KEPT_IDS_JAILS 100
 
 typedef struct KeptIds {

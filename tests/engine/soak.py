@@ -13,6 +13,8 @@ address, supervisor, jobs, first = sys.argv[1], int(sys.argv[2]), int(sys.argv[3
 BATCH = 250
 HUGE_PAGE_KIB = 2048
 NETWORKS_KEPT = 32  # jail/networks.h
+IDS_KEPT = 16  # jail/kept_ids.h
+WARM_MAX = 16  # warm.maximum of skepd.json(5)
 GROWTH_MAX = 1.1
 SLACK_KIB = 256  # a page more here or there, of processes that have some MiB
 SPECS = [json.dumps(spec) for spec in (
@@ -49,16 +51,18 @@ def sanitized(pid):
 
 
 def descriptors_of(pid):
-    """Without the network namespaces that a launcher keeps for jails to come: as many as there were at once, and few."""
-    kept, others = 0, 0
+    """Without what a launcher keeps for jails to come, as many as there were at once, and few: network namespaces, and user
+    namespaces, each of which comes with a descriptor that holds its ids."""
+    kinds = []
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            is_network = os.readlink(f"/proc/{pid}/fd/{fd}").startswith("net:")
+            kinds.append(os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0])
         except FileNotFoundError:
             continue
-        kept, others = kept + is_network, others + (not is_network)
-    assert kept <= NETWORKS_KEPT, f"{kept} network namespaces are kept"
-    return others
+    networks, users = kinds.count("net"), kinds.count("user")
+    assert networks <= NETWORKS_KEPT, f"{networks} network namespaces are kept"
+    assert users <= IDS_KEPT + WARM_MAX, f"{users} user namespaces are kept"
+    return len(kinds) - networks - 2 * users
 
 
 def huge_pages_of(pid):

@@ -287,9 +287,9 @@ P
 }
 
 @test "what the command waits for is waited for" {
-        learn -- awk 'BEGIN { system("sleep 0.05; echo said") }'
-        [ "$(learnt -- awk 'BEGIN { system("sleep 0.05; echo said") }')" = said ]
-        run spared -- awk 'BEGIN { system("sleep 0.05; echo said") }'
+        learn -- awk 'BEGIN { system("sleep 0.5; echo said") }'
+        [ "$(learnt -- awk 'BEGIN { system("sleep 0.5; echo said") }')" = said ]
+        run spared -- awk 'BEGIN { system("sleep 0.5; echo said") }'
         [[ $output =~ ^"whole: 0 tried: "[0-9]+$ ]]
 }
 

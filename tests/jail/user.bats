@@ -257,19 +257,19 @@ deep" ]
 }
 
 @test "a kept policy is believed only from a directory that nobody else may write" {
-        under_strict() { user XDG_CACHE_HOME="$place/home/kept" timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" --policy strict -- "$@" < /dev/null; }
+        under_strict() { user XDG_CACHE_HOME="$place/home/cache" timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" --policy strict -- "$@" < /dev/null; }
         socket='import socket; socket.socket()'
-        user mkdir "$place/home/kept"
+        user mkdir "$place/home/cache"
         sleep 0.2 # for the policies' own times
-        user XDG_CACHE_HOME="$place/home/kept" timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" --policy build -- true < /dev/null
+        user XDG_CACHE_HOME="$place/home/cache" timeout 60 "$place/build/skep-jail" --allow-missing="$ALLOW" --policy build -- true < /dev/null
         run ! under_strict python3 -c "$socket"
-        chmod 777 kept/skep
+        chmod 777 cache/skep
         # Who may rename there gives one for the other.
-        mv kept/skep/build kept/skep/strict
+        mv cache/skep/build cache/skep/strict
         run ! under_strict python3 -c "$socket"
-        chmod 755 kept/skep
+        chmod 755 cache/skep
         under_strict python3 -c "$socket"
-        rm -r kept
+        rm -r cache
 }
 
 @test "devices are there, and no others" {
