@@ -123,12 +123,17 @@ END
 }
 
 @test "what making the jail has cost is not in the job's accounts" {
-        run warm -- true </dev/null
-        [ "$(start)" = warm ]
-        "$build/skep-jail" --allow-missing="$MISSING" --report cold.json -- true < /dev/null
-        [ "$(json_get setup_usec "$report")" -gt 0 ]
-        used() { echo $(($(json_get cpu_user_usec "$1") + $(json_get cpu_system_usec "$1"))); }
-        [ "$(used "$report")" -lt "$(used cold.json)" ]
+        # The least of some: what else the machine does is in them, too.
+        for i in 1 2 3 4 5; do
+                run warm -- true </dev/null
+                [ "$(start)" = warm ]
+                "$build/skep-jail" --allow-missing="$MISSING" --report cold.json -- true < /dev/null
+                [ "$(json_get setup_usec "$report")" -gt 0 ]
+                used() { echo $(($(json_get cpu_user_usec "$1") + $(json_get cpu_system_usec "$1"))); }
+                used "$report" >> warm
+                used cold.json >> cold
+        done
+        [ "$(sort -n warm | head -1)" -lt "$(sort -n cold | head -1)" ]
 }
 
 @test "no two jobs share a jail" {
