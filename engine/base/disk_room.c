@@ -4,10 +4,13 @@
 #include "engine/base/clock.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/statvfs.h>
 
 #define MORE_BYTES (UINT64_C(64) << 10) /* less may be by rounding */
 #define IN_ANY_CASE_USEC (60 * USEC_PER_SECOND)
+#define PAUSE_USEC USEC_PER_SECOND
+#define TRIES_BY_WHAT_IT_HAD 8
 
 bool disk_room_lacks(int r)
 {
@@ -23,10 +26,21 @@ static DiskRoom look(int fd)
         return (DiskRoom){.bytes = (uint64_t)st.f_bavail * st.f_frsize, .inodes = st.f_favail};
 }
 
-void disk_room_tried(DiskRoom *room, int fd)
+/* By half of it more or less. */
+static uint64_t about(uint64_t usec)
 {
+        return usec / 2 + arc4random_uniform((uint32_t)usec);
+}
+
+void disk_room_tried(DiskRoom *room, int fd, uint64_t had)
+{
+        const unsigned n = room->n_tries;
+
         *room = look(fd);
-        room->tried_usec = monotonic_usec();
+        if (had < room->bytes && n < TRIES_BY_WHAT_IT_HAD)
+                room->bytes = had;
+        room->n_tries = n + 1;
+        room->again_usec = monotonic_usec() + about(IN_ANY_CASE_USEC);
 }
 
 bool disk_room_may_do(const DiskRoom *room, int fd)
@@ -34,5 +48,10 @@ bool disk_room_may_do(const DiskRoom *room, int fd)
         DiskRoom now = look(fd);
 
         return now.bytes >= room->bytes + MORE_BYTES || now.inodes > room->inodes ||
-               monotonic_usec() >= room->tried_usec + IN_ANY_CASE_USEC;
+               monotonic_usec() >= room->again_usec;
+}
+
+uint64_t disk_room_pause_usec(void)
+{
+        return about(PAUSE_USEC);
 }

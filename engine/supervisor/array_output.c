@@ -28,7 +28,6 @@
 #define TREE "tree"
 #define DRAFT "draft"
 #define DONE "files"
-#define ROOM_USEC USEC_PER_SECOND
 #define COLLECTORS_MAX 4
 #define COLLECTORS_PER_TENANT 2
 
@@ -91,13 +90,14 @@ static int on_look_again(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int look_again_later(Supervisor *s, JobArray *array)
 {
+        const uint64_t pause = disk_room_pause_usec();
         int r;
 
         if (array->look_again) {
-                r = sd_event_source_set_time_relative(array->look_again, ROOM_USEC);
+                r = sd_event_source_set_time_relative(array->look_again, pause);
                 return r < 0 ? r : sd_event_source_set_enabled(array->look_again, SD_EVENT_ONESHOT);
         }
-        r = sd_event_add_time_relative(s->event, &array->look_again, CLOCK_MONOTONIC, ROOM_USEC, 0, on_look_again, array);
+        r = sd_event_add_time_relative(s->event, &array->look_again, CLOCK_MONOTONIC, pause, 0, on_look_again, array);
         if (r < 0)
                 return r;
         s->n_unkept++;
@@ -126,7 +126,7 @@ static void take_result(Supervisor *s, JobArray *array, int r)
 {
         array->result = r;
         if (disk_room_lacks(r) && !array->cancelled) {
-                disk_room_tried(&array->room, s->outputs);
+                disk_room_tried(&array->room, s->outputs, UINT64_MAX);
                 if (look_again_later(s, array) >= 0)
                         return;
         } else if (supervisor_is_lacking(r) && !array->cancelled && collect_again_later(s, array) >= 0) {

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #define POLICIES_MAX 64
-#define ROOM_USEC USEC_PER_SECOND
 
 typedef struct Run {
         struct Run *next;
@@ -158,10 +157,12 @@ static int on_look_again(sd_event_source *source, uint64_t usec _unused_, void *
 
 static int look_again_later(Run *run)
 {
+        const uint64_t pause = disk_room_pause_usec();
+
         if (!run->look_again)
-                return sd_event_add_time_relative(run->runs->event, &run->look_again, CLOCK_MONOTONIC, ROOM_USEC, 0,
+                return sd_event_add_time_relative(run->runs->event, &run->look_again, CLOCK_MONOTONIC, pause, 0,
                                                   on_look_again, run);
-        int r = sd_event_source_set_time_relative(run->look_again, ROOM_USEC);
+        int r = sd_event_source_set_time_relative(run->look_again, pause);
         return r < 0 ? r : sd_event_source_set_enabled(run->look_again, SD_EVENT_ONESHOT);
 }
 
@@ -169,11 +170,11 @@ static int look_again_later(Run *run)
 static int on_kept(Run *run)
 {
         int r = run->pack_error.code;
+        const off_t end = run->files < 0 ? -1 : lseek(run->files, 0, SEEK_CUR);
 
         run->packed = sd_event_source_disable_unref(run->packed);
         run->packed_fd = close_fd(run->packed_fd);
         if (r >= 0) {
-                off_t end = lseek(run->files, 0, SEEK_CUR);
                 run->kept_bytes = end > 0 ? (uint64_t)end : 0;
                 say_skipped(run);
                 return run_finish(run);
@@ -181,7 +182,7 @@ static int on_kept(Run *run)
         if (run->files >= 0 && (ftruncate(run->files, 0) < 0 || lseek(run->files, 0, SEEK_SET) < 0))
                 r = error_errno(&run->pack_error, -errno, "keeping /output failed, and so did removing half of it");
         if (disk_room_lacks(r) && !run->cancelled) {
-                disk_room_tried(&run->room, run->outputs);
+                disk_room_tried(&run->room, run->outputs, end < 0 ? UINT64_MAX : (uint64_t)end);
                 set_unkept(run, true);
                 if (look_again_later(run) >= 0)
                         return 0;

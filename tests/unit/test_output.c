@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/base/disk_room.h"
 #include "engine/base/fd.h"
 #include "engine/base/json.h"
 #include "engine/base/remove_tree.h"
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -254,6 +256,64 @@ START_TEST(test_what_nothing_was_written_to_is_empty_and_takes_no_room)
 }
 END_TEST
 
+/* A tmpfs that is mounted nowhere. */
+static int make_disk(const char *size)
+{
+        int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+
+        ck_assert_int_ge(context, 0);
+        ck_assert_int_eq(fsconfig(context, FSCONFIG_SET_STRING, "size", size, 0), 0);
+        ck_assert_int_eq(fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
+        int disk = fsmount(context, FSMOUNT_CLOEXEC, 0);
+        ck_assert_int_ge(disk, 0);
+        close(context);
+        return disk;
+}
+
+START_TEST(test_what_found_no_room_is_tried_again_when_there_is_more_than_it_had)
+{
+        _cleanup_close_ int disk = make_disk("4M"), file = openat(disk, "other", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+        DiskRoom room = {0}, unknown = {0};
+
+        ck_assert_int_eq(posix_fallocate(file, 0, 3 << 20), 0);
+        disk_room_tried(&room, disk, 1 << 20);
+        disk_room_tried(&unknown, disk, UINT64_MAX);
+        ck_assert(!disk_room_may_do(&room, disk));
+        ck_assert(!disk_room_may_do(&unknown, disk));
+        ck_assert_int_eq(ftruncate(file, 2 << 20), 0);
+        ck_assert(disk_room_may_do(&room, disk));
+        ck_assert(disk_room_may_do(&unknown, disk));
+        /* Another had the half of it in that moment, and has given it back before anybody looked. */
+        disk_room_tried(&room, disk, 1 << 20);
+        disk_room_tried(&unknown, disk, UINT64_MAX);
+        ck_assert(disk_room_may_do(&room, disk));
+        ck_assert(!disk_room_may_do(&unknown, disk));
+        /* A file system that always gives less than it says would be filled once a second. */
+        unsigned n = 1;
+        for (; n < 100 && disk_room_may_do(&room, disk); n++)
+                disk_room_tried(&room, disk, 1 << 20);
+        ck_assert_uint_gt(n, 2);
+        ck_assert_uint_lt(n, 20);
+        ck_assert_int_eq(ftruncate(file, 0), 0);
+        ck_assert(disk_room_may_do(&room, disk));
+}
+END_TEST
+
+START_TEST(test_two_who_wait_for_room_do_not_look_at_the_same_time_again_and_again)
+{
+        const uint64_t first = disk_room_pause_usec();
+        bool differs = false;
+
+        for (int i = 0; i < 20; i++) {
+                uint64_t pause = disk_room_pause_usec();
+                ck_assert_uint_ge(pause, 500000);
+                ck_assert_uint_lt(pause, 1500000);
+                differs |= pause != first;
+        }
+        ck_assert(differs);
+}
+END_TEST
+
 Suite *output_suite(void)
 {
         Suite *suite = suite_create("output");
@@ -268,6 +328,8 @@ Suite *output_suite(void)
         tcase_add_test(tests, test_an_attempt_begins_with_empty_files);
         tcase_add_test(tests, test_an_attempt_does_not_write_into_what_is_shared);
         tcase_add_test(tests, test_what_nothing_was_written_to_is_empty_and_takes_no_room);
+        tcase_add_test(tests, test_what_found_no_room_is_tried_again_when_there_is_more_than_it_had);
+        tcase_add_test(tests, test_two_who_wait_for_room_do_not_look_at_the_same_time_again_and_again);
         suite_add_tcase(suite, tests);
         return suite;
 }
