@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/landlock.h"
 
+#include "engine/base/path.h"
 #include "engine/base/strv.h"
 
 #include <dirent.h>
@@ -125,10 +126,8 @@ static int find_shown(char *const *read_only, char ***ret)
 
 static bool contains_any(const char *dir, char *const *paths)
 {
-        size_t n = strlen(dir);
-
         for (size_t i = 0; paths && paths[i]; i++)
-                if (strncmp(paths[i], dir, n) == 0 && paths[i][n] == '/')
+                if (path_is_below(paths[i], dir))
                         return true;
         return false;
 }

@@ -7,6 +7,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/name.h"
+#include "engine/base/path.h"
 #include "engine/base/strv.h"
 #include "jail/limits.h"
 #include "jail/policy_cache.h"
@@ -108,20 +109,13 @@ static int settle_syscalls(PolicyReading *reading, Error *e)
         return 0;
 }
 
-static bool is_in(const char *path, const char *dir)
-{
-        size_t n = strlen(dir);
-
-        return strcmp(dir, "/") != 0 && strncmp(path, dir, n) == 0 && path[n] == '/';
-}
-
 /* A job may move what lies in a directory that it may write, and the next one would find something else at its path, or
- * find at another what was to be hidden. */
+ * find at another what was to be hidden. A writable root is the job's own, and gone with it. */
 static int refuse_within_writable(const JailPolicy *p, char *const *paths, const char *key, Error *e)
 {
         for (size_t i = 0; paths && paths[i]; i++)
                 for (size_t k = 0; p->writable && p->writable[k]; k++)
-                        if (is_in(paths[i], p->writable[k])) {
+                        if (strcmp(p->writable[k], "/") != 0 && path_is_below(paths[i], p->writable[k])) {
                                 _cleanup_free_ char *path = name_escape(paths[i]), *dir = name_escape(p->writable[k]);
                                 return error_set(e, -EINVAL, "%s: \"%s\" lies in \"%s\", which is writable: a job could move it",
                                                  key, path ? path : "", dir ? dir : "");
@@ -138,11 +132,11 @@ static int check_paths(const JailPolicy *p, Error *e)
                 return error_set(e, -EINVAL, "filesystem: \"/\" can be in \"writable\" alone; which it is, \"root\" says");
         for (size_t i = 0; p->hidden && p->hidden[i]; i++)
                 for (size_t k = 0; k < ELEMENTS(own); k++)
-                        if (strcmp(p->hidden[i], own[k]) == 0 || is_in(p->hidden[i], own[k]))
+                        if (path_is_at_or_below(p->hidden[i], own[k]))
                                 return error_set(e, -EINVAL, "filesystem.hidden: what is in %s, each process has of its own", own[k]);
         /* The results are what is in the directory of the jail's own, under whatever is mounted there. */
         for (size_t i = 0; p->tmpfs && p->tmpfs[i]; i++)
-                if (strcmp(p->tmpfs[i], "/output") == 0 || is_in(p->tmpfs[i], "/output"))
+                if (path_is_at_or_below(p->tmpfs[i], "/output"))
                         return error_set(e, -EINVAL, "filesystem.tmpfs: what is in another directory than /output is not kept, "
                                                      "and so none can be in its place or in it");
         if (strv_length(p->writable) > JAIL_BINDS_MAX + (size_t)strv_contains(p->writable, "/"))

@@ -2,6 +2,7 @@
 #include "jail/root_tree.h"
 
 #include "engine/base/fd.h"
+#include "engine/base/path.h"
 #include "jail/mounts.h"
 
 #include <fcntl.h>
@@ -159,17 +160,10 @@ int tree_bind_own(Tree *t, const char *from, const char *to, uint64_t attributes
         return r < 0 ? tree_failed(t, r, to) : 0;
 }
 
-static bool is_within(const char *path, const char *dir)
-{
-        size_t n = strlen(dir);
-
-        return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0' || dir[n - 1] == '/');
-}
-
 uint64_t tree_writable(const Tree *t, const char *path)
 {
         for (size_t i = 0; t->plan->execute && t->plan->execute[i]; i++)
-                if (is_within(path, t->plan->execute[i]) || is_within(t->plan->execute[i], path))
+                if (path_is_at_or_below(path, t->plan->execute[i]) || path_is_below(t->plan->execute[i], path))
                         return SAFE;
         return SAFE | MOUNT_ATTR_NOEXEC;
 }

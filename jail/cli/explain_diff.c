@@ -6,6 +6,7 @@
 #include "jail/cli/explain.h"
 
 #include "engine/base/json.h"
+#include "engine/base/path.h"
 #include "engine/base/strv.h"
 #include "jail/cli/layout.h"
 #include "jail/limits.h"
@@ -47,12 +48,9 @@ static void surplus_done(Surplus *s)
 /* What is in a directory is permitted with it. */
 static bool covers(char *const *words, const char *word)
 {
-        for (; words && *words; words++) {
-                size_t n = strlen(*words);
-                bool whole = strcmp(*words, "/") == 0;
-                if (strncmp(word, *words, n) == 0 && (!word[n] || whole || (**words == '/' && word[n] == '/')))
+        for (; words && *words; words++)
+                if (path_is_at_or_below(word, *words))
                         return true;
-        }
         return false;
 }
 

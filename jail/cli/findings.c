@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/cli/findings.h"
 
+#include "engine/base/path.h"
 #include "engine/base/strv.h"
 #include "jail/call.h"
 
@@ -107,23 +108,18 @@ static int use_calls(const Findings *f, Draft *draft)
 
 static const char *place_to_execute(const char *path)
 {
-        for (size_t i = 0; i < ELEMENTS(own_places); i++) {
-                size_t n = strlen(own_places[i]);
-                if (strncmp(path, own_places[i], n) == 0 && path[n] == '/')
+        for (size_t i = 0; i < ELEMENTS(own_places); i++)
+                if (path_is_below(path, own_places[i]))
                         return own_places[i];
-        }
         return path;
 }
 
 /* Whether it lies in a directory of the draft's. */
 static bool is_in_one(const Draft *draft, DraftKind kind, const char *path)
 {
-        for (size_t i = 0; i < draft->n_items; i++) {
-                const DraftItem *item = &draft->items[i];
-                size_t n = strlen(item->name);
-                if (item->kind == kind && strncmp(path, item->name, n) == 0 && path[n] == '/')
+        for (size_t i = 0; i < draft->n_items; i++)
+                if (draft->items[i].kind == kind && path_is_below(path, draft->items[i].name))
                         return true;
-        }
         return false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/base/name.h"
+#include "engine/base/path.h"
 #include "engine/base/strv.h"
 
 #include <errno.h>
@@ -60,17 +61,10 @@ char *host_path_plain(const char *path)
         return joined && asprintf(&plain, "/%s", joined) >= 0 ? plain : NULL;
 }
 
-static bool is_below(const char *path, const char *place)
-{
-        size_t n = strlen(place);
-
-        return strncmp(path, place, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
-
-static bool is_below_any(const char *path, const char *const *list, size_t n)
+static bool is_in_any(const char *path, const char *const *list, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                if (is_below(path, list[i]))
+                if (path_is_at_or_below(path, list[i]))
                         return true;
         return false;
 }
@@ -82,7 +76,7 @@ static char *follow_first(const char *path)
                 size_t n = slash ? (size_t)(slash - path) : strlen(path);
                 _cleanup_free_ char *part = strndup(path, n), *joined = NULL;
                 char target[4096];
-                ssize_t size = part && is_below_any(part, shown, ELEMENTS(shown))
+                ssize_t size = part && is_in_any(part, shown, ELEMENTS(shown))
                                        ? readlink(part, target, sizeof target - 1)
                                        : -1;
                 if (size > 0) {
@@ -117,7 +111,7 @@ static bool is_hidden_in_home(const char *path)
         const char *own = getenv("HOME");
 
         return strstr(path, "/.") &&
-               (is_below_any(path, homes, ELEMENTS(homes)) || (own && own[0] == '/' && own[1] && is_below(path, own)));
+               (is_in_any(path, homes, ELEMENTS(homes)) || (own && own[0] == '/' && own[1] && path_is_at_or_below(path, own)));
 }
 
 /* Whether a stranger may come to it: each directory on the way lets everybody through. */
@@ -134,7 +128,7 @@ static bool lets_everybody_through(const char *path)
 
 static HostVerdict judge_place(const char *path)
 {
-        if (is_below_any(path, system_places, ELEMENTS(system_places)))
+        if (is_in_any(path, system_places, ELEMENTS(system_places)))
                 return HOST_SYSTEM;
         return is_hidden_in_home(path) ? HOST_HOME : HOST_OFFERED;
 }
@@ -146,7 +140,7 @@ HostVerdict host_path_judge(const char *path, bool opened, bool executed)
 
         if (!real || stat(real, &st) < 0)
                 return HOST_ABSENT;
-        if ((S_ISDIR(st.st_mode) && (!opened || executed)) || is_below_any(path, shown, ELEMENTS(shown)))
+        if ((S_ISDIR(st.st_mode) && (!opened || executed)) || is_in_any(path, shown, ELEMENTS(shown)))
                 return HOST_ABSENT;
         if (!name_is_printable(path))
                 return HOST_STRANGE;
