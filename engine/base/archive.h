@@ -30,5 +30,15 @@ int archive_pack(int dir_fd, int out_fd, const ArchiveRules *rules, char **ret_s
  * Errors: -EINVAL not a tar archive, or an entry that is absolute, has "..", or is of a kind that the rules do not
  * admit; -E2BIG over a limit. What was unpacked before the error stays: the caller throws the directory away. */
 int archive_unpack(int in_fd, int dir_fd, const ArchiveRules *rules, Error *e);
-/* The same for several archives, whose entries `rules` bounds together: `*entries` counts those that there have been. */
-int archive_unpack_more(int in_fd, int dir_fd, const ArchiveRules *rules, uint64_t *entries, Error *e);
+
+/* An archive whose tree becomes a directory of another archive. */
+typedef struct ArchivePart {
+        int fd;             /* -1, or closed when it has been read */
+        char directory[24]; /* one path component */
+} ArchivePart;
+
+/* Writes one archive to `out_fd` of several that archive_pack() made. `next` gives one after the other: 1, or 0 when there
+ * are no more, or a negative errno. Of the rules, `max_entries` counts: for all together, with their directories.
+ * Errors: -E2BIG over it; -EINVAL one is broken, or has something that archive_pack() does not write; that of `next`; others
+ * as of the system call. */
+int archive_join(int out_fd, const ArchiveRules *rules, int (*next)(ArchivePart *ret, void *userdata), void *userdata);

@@ -110,11 +110,11 @@ static int refuse(struct archive *a, Error *e)
         return error_set(e, -EINVAL, "not a tar archive: %s", shown ? shown : "");
 }
 
-int archive_unpack_more(int in_fd, int dir_fd, const ArchiveRules *rules, uint64_t *entries, Error *e)
+int archive_unpack(int in_fd, int dir_fd, const ArchiveRules *rules, Error *e)
 {
         _cleanup_(read_freep) struct archive *a = archive_read_new();
         struct archive_entry *entry;
-        uint64_t bytes = 0;
+        uint64_t bytes = 0, entries = 0;
 
         if (!a)
                 return error_set(e, -EIO, "libarchive reads no archive");
@@ -128,18 +128,11 @@ int archive_unpack_more(int in_fd, int dir_fd, const ArchiveRules *rules, uint64
                         return 0;
                 if (r < ARCHIVE_WARN)
                         return refuse(a, e);
-                if (++*entries > rules->max_entries)
+                if (++entries > rules->max_entries)
                         return error_set(e, -E2BIG, "the archive has more than %llu entries",
                                          (unsigned long long)rules->max_entries);
                 r = unpack_entry(a, entry, dir_fd, &bytes, rules, e);
                 if (r < 0)
                         return r;
         }
-}
-
-int archive_unpack(int in_fd, int dir_fd, const ArchiveRules *rules, Error *e)
-{
-        uint64_t entries = 0;
-
-        return archive_unpack_more(in_fd, dir_fd, rules, &entries, e);
 }

@@ -26,6 +26,13 @@ static DiskRoom look(int fd)
         return (DiskRoom){.bytes = (uint64_t)st.f_bavail * st.f_frsize, .inodes = st.f_favail};
 }
 
+bool disk_room_has(int fd, uint64_t bytes)
+{
+        struct statvfs st;
+
+        return fstatvfs(fd, &st) < 0 || st.f_blocks == 0 || (uint64_t)st.f_bavail * st.f_frsize >= bytes;
+}
+
 /* By half of it more or less. */
 static uint64_t about(uint64_t usec)
 {

@@ -15,6 +15,9 @@ typedef struct DiskRoom {
 /* Whether an error says that there is no room: the disk is full, or a quota used up. */
 bool disk_room_lacks(int r);
 
+/* Whether the disk of a file has so much room, as far as it says. */
+bool disk_room_has(int fd, uint64_t bytes);
+
 /* It was tried on the disk of a file, in vain, and has given back what it had: so many bytes; UINT64_MAX: that is not known.
  * If there is more now, others had it in that moment, and it is tried again at the next look, a few times: there are file
  * systems that count as free what they do not give. */

@@ -14,7 +14,6 @@
 #include "engine/base/archive.h"
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
-#include "engine/base/remove_tree.h"
 #include "engine/supervisor/job_report.h"
 
 #include <fcntl.h>
@@ -22,10 +21,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
-#define TREE "tree"
 #define DRAFT "draft"
 #define DONE "files"
 #define COLLECTORS_MAX 4
@@ -39,46 +36,51 @@ static uint64_t size_of(const Supervisor *s, const Job *member)
         return member->attempt == 0 ? 0 : output_file_size(s->outputs, &member->id, member->attempt, OUTPUT_FILES);
 }
 
-static int unpack_member(const Supervisor *s, const Job *member, int tree, uint64_t *entries)
-{
-        _cleanup_close_ int fd = -1, directory = -1;
-        uint64_t bytes = size_of(s, member);
-        char name[24];
+typedef struct Members {
+        const Supervisor *supervisor;
+        const JobArray *array;
+        size_t next;
+} Members;
 
-        if (bytes < job_report_files_bytes(member))
-                return -ENODATA; /* somebody has removed it */
-        if (bytes == 0)
-                return 0;
-        fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, true);
-        if (fd < 0)
-                return fd;
-        snprintf(name, sizeof name, "%zu", member->index);
-        if (mkdirat(tree, name, 0700) < 0 ||
-            (directory = openat(tree, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-                return -errno;
-        if (++*entries > rules.max_entries)
-                return -E2BIG;
-        return archive_unpack_more(fd, directory, &rules, entries, NULL);
+/* The next one that has left something. */
+static int next_part(ArchivePart *ret, void *userdata)
+{
+        Members *members = userdata;
+        const Supervisor *s = members->supervisor;
+
+        while (members->next < members->array->count) {
+                const Job *member = members->array->members[members->next++];
+                uint64_t bytes = size_of(s, member);
+                if (bytes < job_report_files_bytes(member))
+                        return -ENODATA; /* somebody has removed it */
+                if (bytes == 0)
+                        continue;
+                *ret = (ArchivePart){.fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, true)};
+                if (ret->fd < 0)
+                        return ret->fd;
+                snprintf(ret->directory, sizeof ret->directory, "%zu", member->index);
+                return 1;
+        }
+        return 0;
 }
 
 static int make_archive(const Supervisor *s, const JobArray *array, int folder)
 {
-        _cleanup_close_ int tree = -1, draft = -1;
-        uint64_t entries = 0;
-        int r = 0;
+        _cleanup_close_ int draft = -1;
+        Members members = {.supervisor = s, .array = array};
+        uint64_t room = 0;
 
-        /* What an earlier try has left. */
-        remove_tree_at(folder, TREE);
-        unlinkat(folder, DRAFT, 0);
-        if (mkdirat(folder, TREE, 0700) < 0 ||
-            (tree = openat(folder, TREE, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
-            (draft = openat(folder, DRAFT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+        for (size_t i = 0; i < array->count; i++)
+                if (array->members[i]->attempt > 0)
+                        room += output_file_room(s->outputs, &array->members[i]->id, array->members[i]->attempt, OUTPUT_FILES);
+        /* What cannot be done does not fill the disk, to the harm of the jobs that run. */
+        if (!disk_room_has(folder, room))
+                return -ENOSPC;
+        unlinkat(folder, DRAFT, 0); /* what an earlier try has left */
+        draft = openat(folder, DRAFT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (draft < 0)
                 return -errno;
-        for (size_t i = 0; r >= 0 && i < array->count; i++)
-                r = unpack_member(s, array->members[i], tree, &entries);
-        if (r >= 0)
-                r = archive_pack(tree, draft, &rules, NULL, NULL);
-        remove_tree_at(folder, TREE);
+        int r = archive_join(draft, &rules, next_part, &members);
         if (r >= 0 && renameat(folder, DRAFT, folder, DONE) < 0)
                 r = -errno;
         if (r < 0)

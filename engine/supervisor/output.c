@@ -176,6 +176,18 @@ uint64_t output_file_size(int directory, const Id *job, uint64_t attempt, Output
         return fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+uint64_t output_file_room(int directory, const Id *job, uint64_t attempt, OutputStream stream)
+{
+        char file[ID_LENGTH + 64];
+        struct stat st;
+
+        name_file(file, sizeof file, job, attempt, stream);
+        if (fstatat(directory, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        uint64_t taken = (uint64_t)st.st_blocks * 512, size = (uint64_t)st.st_size;
+        return taken < size ? taken : size;
+}
+
 uint64_t output_size(int directory, const Id *job, uint64_t attempt)
 {
         uint64_t bytes = 0;

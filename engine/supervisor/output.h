@@ -43,6 +43,8 @@ bool output_is_there(int directory, const Id *job);
 /* What an attempt has left, in bytes: in one of the files, in all. */
 uint64_t output_file_size(int directory, const Id *job, uint64_t attempt, OutputStream stream);
 uint64_t output_size(int directory, const Id *job, uint64_t attempt);
+/* How much of the disk one of the files has taken; not more than its size, and less where the file system compresses. */
+uint64_t output_file_room(int directory, const Id *job, uint64_t attempt, OutputStream stream);
 
 void output_remove(int directory, const Id *job);
 

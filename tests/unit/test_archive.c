@@ -287,18 +287,87 @@ START_TEST(test_unpacking_holds_its_limits)
 }
 END_TEST
 
-START_TEST(test_several_archives_have_their_entries_together)
-{
-        const ArchiveRules rules = {.max_bytes = 100, .max_entries = 3};
-        const Member members[] = {{"a", NULL, NULL, "xx", AE_IFREG}, {"b", NULL, NULL, "xx", AE_IFREG}};
-        _cleanup_error_ Error e = ERROR_NULL;
-        _cleanup_close_ int fd = make_archive(members, 2);
-        uint64_t entries = 0;
+typedef struct Parts {
+        int fds[2], result;
+        size_t n, next;
+} Parts;
 
-        assert_ok(archive_unpack_more(fd, to, &rules, &entries, &e), &e);
-        ck_assert_uint_eq(entries, 2);
-        ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-        assert_refused(archive_unpack_more(fd, to, &rules, &entries, &e), &e, "more than 3 entries");
+static int next_part(ArchivePart *ret, void *userdata)
+{
+        Parts *parts = userdata;
+
+        if (parts->next == parts->n)
+                return parts->result;
+        ret->fd = fcntl(parts->fds[parts->next], F_DUPFD_CLOEXEC, 3);
+        ck_assert_int_eq(lseek(ret->fd, 0, SEEK_SET), 0);
+        snprintf(ret->directory, sizeof ret->directory, "%zu", 10 * parts->next++);
+        return 1;
+}
+
+static int join_one(const Member *members, size_t n, const ArchiveRules *rules, int out)
+{
+        _cleanup_close_ int fd = make_archive(members, n);
+        Parts parts = {.fds = {fd}, .n = 1};
+
+        return archive_join(out, rules, next_part, &parts);
+}
+
+START_TEST(test_several_archives_become_one_with_a_directory_for_each)
+{
+        const Member other[] = {{"./a", NULL, NULL, "of the other", AE_IFREG}, {".", NULL, NULL, NULL, AE_IFDIR}};
+        _cleanup_close_ int first = memfd_create("first", MFD_CLOEXEC), second = make_archive(other, 2),
+                            joined = memfd_create("joined", MFD_CLOEXEC);
+        _cleanup_error_ Error e = ERROR_NULL;
+        _cleanup_free_ char *text = NULL, *of_other = NULL, *large = malloc(300001), *read_back = NULL;
+        struct stat st;
+
+        memset(large, 'x', 300000);
+        large[300000] = '\0';
+        write_file(from, "a", "of the first", 0644);
+        write_file(from, "large", large, 0755);
+        mkdirat(from, "empty", 0755);
+        mkdirat(from, "sub", 0755);
+        write_file(from, "sub/n\xc3\xa4me with space", "", 0644);
+        assert_ok(archive_pack(from, first, &generous, NULL, &e), &e);
+        Parts parts = {.fds = {first, second}, .n = 2};
+        ck_assert_int_eq(archive_join(joined, &generous, next_part, &parts), 0);
+        ck_assert_int_eq(lseek(joined, 0, SEEK_SET), 0);
+        assert_ok(archive_unpack(joined, to, &generous, &e), &e);
+        ck_assert_int_eq(read_file_at(to, "0/a", 100, &text, NULL), 0);
+        ck_assert_str_eq(text, "of the first");
+        ck_assert_int_eq(read_file_at(to, "10/a", 100, &of_other, NULL), 0);
+        ck_assert_str_eq(of_other, "of the other");
+        ck_assert_int_eq(read_file_at(to, "0/large", 400000, &read_back, NULL), 0);
+        ck_assert_str_eq(read_back, large);
+        ck_assert_int_eq(fstatat(to, "0/large", &st, 0), 0);
+        ck_assert(st.st_mode & 0100);
+        ck_assert_int_eq(fstatat(to, "0/sub/n\xc3\xa4me with space", &st, 0), 0);
+        ck_assert_int_eq(st.st_size, 0);
+        ck_assert_int_eq(fstatat(to, "0/empty", &st, 0), 0);
+        ck_assert(S_ISDIR(st.st_mode));
+}
+END_TEST
+
+START_TEST(test_what_no_job_can_have_left_is_not_put_together)
+{
+        static const Member bad[] = {{"/a", NULL, NULL, "x", AE_IFREG},
+                                     {"b/../../a", NULL, NULL, "x", AE_IFREG},
+                                     {"a", "target", NULL, NULL, AE_IFLNK},
+                                     {"a", NULL, "b", NULL, AE_IFREG},
+                                     {"a", NULL, NULL, NULL, AE_IFIFO}};
+        static const Member two[] = {{"a", NULL, NULL, "xx", AE_IFREG}, {"b", NULL, NULL, "xx", AE_IFREG}};
+        const ArchiveRules few = {.max_bytes = 100, .max_entries = 2}, enough = {.max_bytes = 100, .max_entries = 3};
+        _cleanup_close_ int out = memfd_create("joined", MFD_CLOEXEC), half = make_archive(two, 2), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+        for (size_t i = 0; i < ELEMENTS(bad); i++)
+                ck_assert_int_eq(join_one(&bad[i], 1, &generous, out), -EINVAL);
+        ck_assert_int_eq(join_one(two, 2, &enough, out), 0);
+        ck_assert_int_eq(join_one(two, 2, &few, out), -E2BIG);
+        ck_assert_int_eq(join_one(two, 2, &enough, full), -ENOSPC);
+        ck_assert_int_eq(ftruncate(half, 512 + 1), 0);
+        Parts cut = {.fds = {half}, .n = 1}, gone = {.result = -ENODATA};
+        ck_assert_int_eq(archive_join(out, &generous, next_part, &cut), -EINVAL);
+        ck_assert_int_eq(archive_join(out, &generous, next_part, &gone), -ENODATA);
 }
 END_TEST
 
@@ -358,7 +427,8 @@ Suite *archive_suite(void)
         tcase_add_test(tests, test_a_file_over_a_link_replaces_the_link);
         tcase_add_test(tests, test_links_are_refused_where_the_rules_say_so);
         tcase_add_test(tests, test_unpacking_holds_its_limits);
-        tcase_add_test(tests, test_several_archives_have_their_entries_together);
+        tcase_add_test(tests, test_several_archives_become_one_with_a_directory_for_each);
+        tcase_add_test(tests, test_what_no_job_can_have_left_is_not_put_together);
         tcase_add_test(tests, test_what_is_no_archive_is_refused);
         tcase_add_test(tests, test_a_tree_of_any_depth_is_removed);
         suite_add_tcase(suite, tests);

@@ -253,6 +253,8 @@ START_TEST(test_what_nothing_was_written_to_is_empty_and_takes_no_room)
         ck_assert_int_eq(size_of(OUTPUT_STDERR), 1);
         ck_assert_int_eq(output_link(outputs, &job, 1, &other, 1), 0);
         ck_assert_uint_eq(output_size(outputs, &other, 1), 1 + INDEX_RECORD_BYTES);
+        ck_assert_uint_eq(output_file_room(outputs, &other, 1, OUTPUT_STDERR), 1);
+        ck_assert_uint_eq(output_file_room(outputs, &other, 1, OUTPUT_STDOUT), 0);
 }
 END_TEST
 
@@ -280,6 +282,8 @@ START_TEST(test_what_found_no_room_is_tried_again_when_there_is_more_than_it_had
         disk_room_tried(&unknown, disk, UINT64_MAX);
         ck_assert(!disk_room_may_do(&room, disk));
         ck_assert(!disk_room_may_do(&unknown, disk));
+        ck_assert(disk_room_has(disk, 1 << 20));
+        ck_assert(!disk_room_has(disk, (1 << 20) + 1));
         ck_assert_int_eq(ftruncate(file, 2 << 20), 0);
         ck_assert(disk_room_may_do(&room, disk));
         ck_assert(disk_room_may_do(&unknown, disk));
