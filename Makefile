@@ -70,12 +70,14 @@ WORKER := $(call objects,$(call sources,engine/worker))
 PROTOCOL := $(call objects,engine/worker/protocol.c)
 # Likewise small: what is forked for the descriptors of a message.
 NURSERY := $(call objects,$(addprefix engine/supervisor/,nursery_main.c porter_serve.c blob_copy.c copies.c))
-SUPERVISOR := $(filter-out %/nursery_main.o %/porter_serve.o,$(call objects,$(call sources,engine/supervisor)))
+# What puts together the output of arrays.
+COLLECTOR := $(call objects,$(addprefix engine/supervisor/,collector_main.c output.c))
+SUPERVISOR := $(filter-out %/nursery_main.o %/porter_serve.o %/collector_main.o,$(call objects,$(call sources,engine/supervisor)))
 CTL := $(call objects,$(call sources,engine/ctl))
 SCALER := $(call objects,$(call sources,engine/scaler))
 FORECAST := $(call objects,$(call sources,engine/scaler/cli))
 
-PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skep-nursery skepd skepctl skep-forecast
+PROGRAMS := skep-launcher skep-scope skep-image-unpack skep-jail skep-worker skep-nursery skep-collector skepd skepctl skep-forecast
 ALL := $(addprefix $(BUILD)/,$(PROGRAMS))
 
 all: $(ALL)
@@ -101,6 +103,8 @@ $(BUILD)/skep-worker: $(WORKER) $(LAZY) $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(LIBS) libsystemd) -lpthread
 $(BUILD)/skep-nursery: $(NURSERY) $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(STATIC_LDFLAGS) -o $@ $^ -lnettle
+$(BUILD)/skep-collector: $(COLLECTOR) $(PROTOCOL) $(BUILD)/libbase.a
+	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs json-c nettle libarchive)
 $(BUILD)/skepd: $(SUPERVISOR) $(PROTOCOL) $(LAZY) $(BUILD)/libscaler.a $(BUILD)/libjail.a $(BUILD)/libbase.a
 	$(CC) $(CFLAGS) $(OWN_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(LIBS) libsystemd sqlite3) -lpthread -lm
 $(BUILD)/skepctl: $(CTL) $(LAZY) $(BUILD)/libscaler.a $(BUILD)/libbase.a
@@ -239,7 +243,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 install: all $(MAN)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,skep-jail skepctl skepd skep-forecast)
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/libexec/skep $(addprefix $(BUILD)/,skep-launcher skep-scope skep-image-unpack \
-	        skep-worker skep-nursery)
+	        skep-worker skep-nursery skep-collector)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/skep/policies policies/*.json
 	install -Dm644 engine/ctl/skepctl.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/skepctl
 	install -Dm644 -t $(DESTDIR)$(UNITDIR) $(addprefix units/,skepd.service skepd.socket skep-worker@.service skep.slice)

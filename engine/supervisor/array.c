@@ -11,6 +11,7 @@
 #include "engine/supervisor/array.h"
 
 #include "engine/base/clock.h"
+#include "engine/supervisor/collector.h"
 #include "engine/supervisor/job_report.h"
 #include "engine/supervisor/supervisor_private.h"
 

@@ -72,8 +72,6 @@ void array_claimed(struct Supervisor *supervisor, Job *member);
 /* Puts together what the members have left, and calls array_collected(), at once or later, with 0 or a negative errno. */
 void array_collect(struct Supervisor *supervisor, JobArray *array);
 void array_collected(struct Supervisor *supervisor, JobArray *array, int result);
-/* What an array's output may have of files and directories: -E2BIG. As much as that of a job without a limit. */
-#define COLLECTED_ENTRIES_MAX (UINT64_C(1) << 20)
 /* It waits no more for room. */
 void array_give_up(struct Supervisor *supervisor, JobArray *array);
 void array_stop_collecting(JobArray *array);

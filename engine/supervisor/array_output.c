@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the members of an array have left in /output, as one archive with a directory for each: that is what the array
- * itself has left. It is put together when the last member has ended, by a process of its own, a collector, since it
+ * itself has left. It is put together when the last member has ended, by a process of its own (collector.h), since it
  * takes as long as it takes; what it reads was made by jobs.
  *
  * All members of thousands of arrays may end at the same moment, by the result cache. So there are few collectors at a
@@ -11,24 +11,20 @@
 
 #include "engine/supervisor/supervisor_private.h"
 
-#include "engine/base/archive.h"
 #include "engine/base/clock.h"
 #include "engine/base/fd.h"
+#include "engine/base/pack.h"
+#include "engine/base/places.h"
+#include "engine/base/spawn.h"
+#include "engine/supervisor/collector.h"
 #include "engine/supervisor/job_report.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
-#define DRAFT "draft"
-#define DONE "files"
 #define COLLECTORS_MAX 4
 #define COLLECTORS_PER_TENANT 2
-
-static const ArchiveRules rules = {.max_bytes = UINT64_MAX, .max_entries = COLLECTED_ENTRIES_MAX};
 
 /* How much a member has left. */
 static uint64_t size_of(const Supervisor *s, const Job *member)
@@ -36,56 +32,31 @@ static uint64_t size_of(const Supervisor *s, const Job *member)
         return member->attempt == 0 ? 0 : output_file_size(s->outputs, &member->id, member->attempt, OUTPUT_FILES);
 }
 
-typedef struct Members {
-        const Supervisor *supervisor;
-        const JobArray *array;
-        size_t next;
-} Members;
-
-/* The next one that has left something. */
-static int next_part(ArchivePart *ret, void *userdata)
+/* What the collector is told; a file without a name. */
+static int write_list(const JobArray *array)
 {
-        Members *members = userdata;
-        const Supervisor *s = members->supervisor;
-
-        while (members->next < members->array->count) {
-                const Job *member = members->array->members[members->next++];
-                uint64_t bytes = size_of(s, member);
-                if (bytes < job_report_files_bytes(member))
-                        return -ENODATA; /* somebody has removed it */
-                if (bytes == 0)
-                        continue;
-                *ret = (ArchivePart){.fd = output_open(s->outputs, &member->id, member->attempt, OUTPUT_FILES, true)};
-                if (ret->fd < 0)
-                        return ret->fd;
-                snprintf(ret->directory, sizeof ret->directory, "%zu", member->index);
-                return 1;
-        }
-        return 0;
-}
-
-static int make_archive(const Supervisor *s, const JobArray *array, int folder)
-{
-        _cleanup_close_ int draft = -1;
-        Members members = {.supervisor = s, .array = array};
-        uint64_t room = 0;
+        _cleanup_packer_ Packer p = {0};
+        uint64_t n = 0;
+        int r;
 
         for (size_t i = 0; i < array->count; i++)
-                if (array->members[i]->attempt > 0)
-                        room += output_file_room(s->outputs, &array->members[i]->id, array->members[i]->attempt, OUTPUT_FILES);
-        /* What cannot be done does not fill the disk, to the harm of the jobs that run. */
-        if (!disk_room_has(folder, room))
-                return -ENOSPC;
-        unlinkat(folder, DRAFT, 0); /* what an earlier try has left */
-        draft = openat(folder, DRAFT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (draft < 0)
+                n += array->members[i]->attempt > 0;
+        pack_number(&p, n);
+        for (size_t i = 0; i < array->count; i++) {
+                const Job *member = array->members[i];
+                if (member->attempt == 0)
+                        continue;
+                pack_number(&p, member->index);
+                pack_string(&p, member->id.text);
+                pack_number(&p, member->attempt);
+                pack_number(&p, job_report_files_bytes(member));
+        }
+        if (p.failed)
+                return -ENOMEM;
+        _cleanup_close_ int fd = memfd_create("members", MFD_CLOEXEC);
+        if (fd < 0)
                 return -errno;
-        int r = archive_join(draft, &rules, next_part, &members);
-        if (r >= 0 && renameat(folder, DRAFT, folder, DONE) < 0)
-                r = -errno;
-        if (r < 0)
-                unlinkat(folder, DRAFT, 0);
-        return r;
+        return (r = write_full(fd, p.data, p.size)) < 0 ? r : take_fd(fd);
 }
 
 static int on_look_again(sd_event_source *source, uint64_t usec, void *userdata);
@@ -224,26 +195,34 @@ static void end_collector(JobArray *array)
         array->collector = 0;
 }
 
-static int start_collector(Supervisor *s, JobArray *array)
+static int spawn_collector(Supervisor *s, JobArray *array)
 {
-        _cleanup_close_ int folder = output_open_folder(s->outputs, &array->whole->id, array->whole->attempt);
-        const pid_t parent = getpid();
+        _cleanup_close_ int folder = output_open_folder(s->outputs, &array->whole->id, array->whole->attempt), list = -1;
+        _cleanup_free_ char *program = place_program("skep-collector", NULL);
+        char pid[24], *argv[] = {(char *)"skep-collector", (char *)SKEP_VERSION, pid, NULL};
 
         if (folder < 0)
                 return folder;
-        array->collector = fork();
-        if (array->collector < 0)
-                return array->collector = 0, -errno;
-        if (array->collector == 0) {
-                int keep[] = {s->outputs, folder};
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                if (getppid() != parent)
-                        _exit(1);
-                close_others(keep, ELEMENTS(keep));
-                _exit(-make_archive(s, array, folder) & 0xff);
+        if (!program)
+                return -ENOMEM;
+        if ((list = write_list(array)) < 0)
+                return list;
+        snprintf(pid, sizeof pid, "%d", getpid());
+        const int fds[] = {folder, s->outputs, list};
+        _Static_assert(ELEMENTS(fds) == COLLECTOR_FDS_END - COLLECTOR_FOLDER_FD, "what it has");
+        return spawn_with_fds(program, argv, fds, ELEMENTS(fds), &array->collector);
+}
+
+static int start_collector(Supervisor *s, JobArray *array)
+{
+        int r = spawn_collector(s, array);
+
+        if (r < 0) {
+                array->collector = 0;
+                return r;
         }
         count_collector(s, array->whole->tenant);
-        int r = sd_event_add_child(s->event, &array->collecting, array->collector, WEXITED, on_collected, array);
+        r = sd_event_add_child(s->event, &array->collecting, array->collector, WEXITED, on_collected, array);
         if (r < 0)
                 end_collector(array);
         return r;
@@ -266,7 +245,7 @@ void array_collect(Supervisor *s, JobArray *array)
         bool any = false;
 
         for (size_t i = 0; !any && i < array->count; i++)
-                any = size_of(s, array->members[i]) > 0;
+                any = size_of(s, array->members[i]) > 0 || job_report_files_bytes(array->members[i]) > 0;
         if (!any) {
                 take_result(s, array, 0);
                 return;

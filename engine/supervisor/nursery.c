@@ -5,13 +5,13 @@
 #include "engine/base/fd.h"
 #include "engine/base/log.h"
 #include "engine/base/places.h"
+#include "engine/base/spawn.h"
 #include "engine/supervisor/porter_protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -103,44 +103,11 @@ static int on_answer(sd_event_source *source _unused_, int fd _unused_, uint32_t
 
 /* ---- start and end ---- */
 
-static int spawn(const char *program, const int *fds, pid_t *ret)
-{
-        char *argv[] = {(char *)"skep-nursery", (char *)SKEP_VERSION, NULL}, *envp[] = {NULL};
-        posix_spawn_file_actions_t actions;
-        int r = posix_spawn_file_actions_init(&actions);
-
-        if (r != 0)
-                return -r;
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-        for (int fd = NURSERY_SOCKET_FD; fd < NURSERY_FDS_END; fd++)
-                posix_spawn_file_actions_adddup2(&actions, fds[fd - NURSERY_SOCKET_FD], fd);
-        posix_spawn_file_actions_addclosefrom_np(&actions, NURSERY_FDS_END);
-        r = posix_spawn(ret, program, &actions, NULL, argv, envp);
-        posix_spawn_file_actions_destroy(&actions);
-        return -r;
-}
-
-/* Descriptors lie where none that is moved comes to lie on another. */
-static int spawn_with(const Nursery *n, const char *program, int socket, pid_t *ret)
-{
-        const int given[] = {socket, n->directory, n->copies, n->memory};
-        int fds[] = {-1, -1, -1, -1}, r = 0;
-
-        for (size_t i = 0; r >= 0 && i < ELEMENTS(fds); i++)
-                if ((fds[i] = fcntl(given[i], F_DUPFD_CLOEXEC, NURSERY_FDS_END)) < 0)
-                        r = -errno;
-        if (r >= 0)
-                r = spawn(program, fds, ret);
-        for (size_t i = 0; i < ELEMENTS(fds); i++)
-                close_fd(fds[i]);
-        return r;
-}
-
 static int start(Nursery *n, Error *e)
 {
         _cleanup_free_ char *program = place_program("skep-nursery", e);
         const uint64_t now = monotonic_usec();
+        char *argv[] = {(char *)"skep-nursery", (char *)SKEP_VERSION, NULL};
         int pair[2];
 
         if (!program)
@@ -151,7 +118,9 @@ static int start(Nursery *n, Error *e)
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_errno(e, -errno, "starting %s", program);
         n->socket = pair[0];
-        int r = spawn_with(n, program, pair[1], &n->pid);
+        const int fds[] = {pair[1], n->directory, n->copies, n->memory};
+        _Static_assert(ELEMENTS(fds) == NURSERY_FDS_END - NURSERY_SOCKET_FD, "what it has");
+        int r = spawn_with_fds(program, argv, fds, ELEMENTS(fds), &n->pid);
         close(pair[1]);
         if (r >= 0 && fcntl(n->socket, F_SETFL, O_NONBLOCK) < 0)
                 r = -errno;

@@ -12,7 +12,7 @@ setup_file() {
         export tree=$BATS_FILE_TMPDIR/tree
         mkdir -p "$tree/build" "$tree/skepd.json.d"
         cp -r "$top/policies" "$tree/"
-        cp "$build"/{skepd,skep-worker,skep-nursery,skep-launcher,skep-scope} "$tree/build/"
+        cp "$build"/{skepd,skep-worker,skep-nursery,skep-collector,skep-launcher,skep-scope} "$tree/build/"
 }
 
 setup() {

@@ -468,7 +468,7 @@ P
 @test "what of a policy cannot be had here is in the log, once, and is said by the check" {
         mkdir -p own/build
         cp -r "$top/policies" own/
-        cp "$build"/{skepd,skepctl,skep-worker,skep-nursery,skep-launcher,skep-scope} own/build/
+        cp "$build"/{skepd,skepctl,skep-worker,skep-nursery,skep-collector,skep-launcher,skep-scope} own/build/
         echo '{"extends": "python", "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
                 {"names": ["call_of_tomorrow"], "action": "SCMP_ACT_ALLOW"}]}}' > own/policies/noted.json
         run own/build/skepd --check
