@@ -55,16 +55,29 @@ static const char *method_of(const Action *action, const char *command)
         return action->method;
 }
 
-/* `why`: it was refused. */
-static void print_outcome(const Asked *asked, const char *why)
+static void print_outcome(Acting *acting, const char *id, const char *why)
 {
         _cleanup_json_ json_object *object = json_object_new_object();
 
-        json_add_string(object, "id", asked->id);
+        json_add_string(object, "id", id);
         json_add_string(object, "error", why);
         if (isatty(1))
-                progress_clear(&asked->acting->progress);
+                progress_clear(&acting->progress);
         print_json(stdout, object);
+}
+
+/* `why`: it was refused. */
+static void note_outcome(Acting *acting, const char *id, const char *why)
+{
+        acting->n_answered++;
+        if (acting->json)
+                print_outcome(acting, id, why);
+        if (!why)
+                return;
+        _cleanup_free_ char *shown = name_escape(id), *text = text_escape(why, 1000);
+        acting->n_refused++;
+        progress_clear(&acting->progress);
+        fprintf(stderr, "skepctl: %s: %s\n", shown ? shown : "", text ? text : "");
 }
 
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error _unused_)
@@ -82,16 +95,8 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error 
                 acting->again = asked;
                 return 0;
         }
-        acting->n_answered++;
         int r = client_answer(reply, &e);
-        if (acting->json)
-                print_outcome(asked, r < 0 ? error_text(&e) : NULL);
-        if (r < 0) {
-                _cleanup_free_ char *id = name_escape(asked->id), *why = text_escape(error_text(&e), 1000);
-                acting->n_refused++;
-                progress_clear(&acting->progress);
-                fprintf(stderr, "skepctl: %s: %s\n", id ? id : "", why ? why : "");
-        }
+        note_outcome(acting, asked->id, r < 0 ? error_text(&e) : NULL);
         return 0;
 }
 
@@ -101,13 +106,19 @@ static int ask_next(Acting *acting, const char *method, Error *e)
         int r = sd_bus_call_method_async(acting->bus, NULL, ENGINE_NAME, ENGINE_PATH, ENGINE_MANAGER, method, on_answer,
                                          asked, "s", asked->id);
 
-        if (r < 0)
-                return r == -EINVAL ? error_set(e, r, "an id that is not UTF-8") : error_errno(e, r, "%s", method);
+        if (r < 0 && r != -EINVAL)
+                return error_errno(e, r, "%s", method);
         if (acting->again)
                 acting->again = asked->next;
         else
                 acting->n_begun++;
-        acting->under_way++;
+        if (r >= 0) {
+                acting->under_way++;
+                return 0;
+        }
+        /* No message can have it, nor JSON. */
+        _cleanup_free_ char *shown = name_escape(asked->id);
+        note_outcome(acting, shown ? shown : "", "an id that is not UTF-8");
         return 0;
 }
 

@@ -95,6 +95,17 @@ teardown() {
         run -1 ctl wait "$first" "$second"
         run ctl cancel $'\e[2J'
         [[ $output == *'\x1b[2J'* && $output != *$'\e'* ]]
+
+        # Also where no message can have what is named.
+        first=$(ctl submit - <<< '{"command": ["sleep", "60"]}')
+        run ctl cancel $'\xff' "$first"
+        [ "$status" -eq 125 ]
+        [ "$output" = 'skepctl: \xff: an id that is not UTF-8' ]
+        run -1 ctl wait "$first"
+        ctl rm --json $'\xff' "$first" 2>/dev/null | python3 -c '
+import json, sys
+outcomes = [json.loads(line) for line in sys.stdin.buffer.read().decode().splitlines()]
+assert [(o["id"], o["error"]) for o in outcomes] == [("\\xff", "an id that is not UTF-8"), (sys.argv[1], None)], outcomes' "$first"
 }
 
 @test "what changes something, and waits, says with --json what came of it" {
