@@ -44,7 +44,8 @@ static void print_state(const Context *context, json_object *job)
 
         printf("%-12s %s%s%s%s%s", "state", colour ? "\033[" : "", colour ? colour : "", colour ? "m" : "",
                state_escaped ? state_escaped : "", colour ? "\033[0m" : "");
-        if (json_object_get_boolean(json_member(job, "held")))
+        /* One that was held while it ran, and has ended, is as it was then; and stays as it is. */
+        if (!json_number(job, "finished_usec") && json_object_get_boolean(json_member(job, "held")))
                 fputs(", held: skepctl release lets it start", stdout);
         /* That one which has succeeded has exited goes without saying. */
         if (ending && strcmp(state ? state : "", ending) != 0 && strcmp(ending, "exited") != 0)

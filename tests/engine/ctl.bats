@@ -250,6 +250,16 @@ assert [(o["id"], o["error"]) for o in outcomes] == [("\\xff", "an id that is no
         run -1 ctl wait "$id"
         run ctl status "$id"
         [[ $output == *"state        cancelled"* ]]
+
+        # What is held waits for its release, until it has ended.
+        id=$(ctl submit - <<< '{"command": ["sleep", "60"]}')
+        ctl hold "$id"
+        run ctl status "$id"
+        [[ $output == *", held: skepctl release lets it start"* ]]
+        ctl cancel "$id"
+        run -1 ctl wait "$id"
+        run ctl status "$id"
+        [[ $output == *$'state        cancelled'* && $output != *"release lets it start"* ]]
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "kill -SEGV $$"]}')
         run ctl wait "$id"
         run ctl status "$id"
