@@ -139,6 +139,26 @@ int database_write_nothing(sqlite3 *db)
         return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
+static int newer_error(const char *path, int64_t version, Error *e)
+{
+        return error_set(e, -EPROTO,
+                         "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %" PRIi64
+                         "): install "
+                         "that version again",
+                         path, version, SCHEMA);
+}
+
+int database_refuse_newer(const char *path, sqlite3 *db, Error *e)
+{
+        int64_t version = 0, application = 0;
+        int r;
+
+        if ((r = read_number(path, db, "PRAGMA user_version", &version, e)) < 0 ||
+            (r = read_number(path, db, "PRAGMA application_id", &application, e)) < 0)
+                return r;
+        return application == APPLICATION_ID && version > SCHEMA ? newer_error(path, version, e) : 0;
+}
+
 int database_migrate(const char *path, sqlite3 *db, Error *e)
 {
         int64_t version = 0, application = 0, tables = 0;
@@ -152,11 +172,7 @@ int database_migrate(const char *path, sqlite3 *db, Error *e)
                 return error_set(e, -EUCLEAN, "%s is the database of another program: " SET_ASIDE, path,
                                  DIRECTORY_OF(path));
         if (version > SCHEMA)
-                return error_set(e, -EPROTO,
-                                 "%s was written by a newer skepd (schema %" PRIi64 ", this one knows %" PRIi64
-                                 "): install "
-                                 "that version again",
-                                 path, version, SCHEMA);
+                return newer_error(path, version, e);
         if (version < 0 || (tables > 0 && version == 0))
                 return error_set(e, -EUCLEAN, "%s has no version: " SET_ASIDE, path, DIRECTORY_OF(path));
         if (version == SCHEMA)

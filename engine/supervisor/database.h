@@ -16,6 +16,9 @@ int database_open(const char *path, int flags, sqlite3 **ret, Error *e);
  * All or nothing. */
 int database_migrate(const char *path, sqlite3 *db, Error *e);
 
+/* Refuses a file that a newer version has written: what is in it, nobody here knows all of. */
+int database_refuse_newer(const char *path, sqlite3 *db, Error *e);
+
 /* Whether it has no tables at all. */
 int database_is_empty(const char *path, sqlite3 *db, bool *ret, Error *e);
 

@@ -307,6 +307,9 @@ int salvage(const char *from, const char *path, Salvaged *ret, Error *e)
         /* What a page says of its cells is not believed either. */
         if (r >= 0)
                 r = database_run(from, damaged, "PRAGMA cell_size_check = ON; SELECT count(*) FROM sqlite_master", e);
+        /* Rows that its tables do not have here would be lost, and nobody would be told. */
+        if (r >= 0)
+                r = database_refuse_newer(from, damaged, e);
         if (r >= 0)
                 r = database_open(path, SQLITE_OPEN_READWRITE, &store, e);
         if (r >= 0)

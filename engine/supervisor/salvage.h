@@ -12,5 +12,6 @@ typedef struct Salvaged {
 } Salvaged;
 
 /* Makes a new store at `path` of what can be read of the damaged one, `from`, which is only read. What is known of the
- * load is left: it is learnt again. -EEXIST there is a file already, -EUCLEAN nothing can be read. */
+ * load is left: it is learnt again. -EEXIST there is a file already, -EUCLEAN nothing can be read, -EPROTO a newer
+ * version has written it. */
 int salvage(const char *from, const char *path, Salvaged *ret, Error *e);

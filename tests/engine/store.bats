@@ -564,6 +564,16 @@ refuse_start() {
         run timeout 20 "$build/skepd" --embedded --state "$state" --socket "$PWD/s" --allow-missing="$MISSING"
         [ "$status" -eq 1 ]
         [[ $output == *newer*99* ]]
+
+        # Nor is it made an older one of, whatever its tables have by then.
+        local change
+        for change in 'SELECT 1' 'ALTER TABLE jobs ADD COLUMN later TEXT'; do
+                sqlite3 "$state/jobs.db" "$change"
+                run "$build/skepd" --recover "$state/jobs.db" new.db
+                [ "$status" -eq 1 ]
+                [[ $output == *"$state/jobs.db was written by a newer skepd (schema 99"* ]]
+                [ ! -e new.db ]
+        done
 }
 
 @test "a store of the first version becomes one of this version" {
