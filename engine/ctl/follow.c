@@ -134,7 +134,8 @@ static int tell_why(Follow *f, Error *e)
         return 0;
 }
 
-/* Is it another attempt that runs now? Then that one is followed, once all of this one has been shown. */
+/* Is there another attempt by now? Then the next one is followed, once all of this one has been shown: also where it has ended
+ * meanwhile, and another runs. */
 static int look_for_attempt(Follow *f, Error *e)
 {
         uint32_t attempt;
@@ -142,7 +143,7 @@ static int look_for_attempt(Follow *f, Error *e)
 
         f->look = false;
         if (r >= 0 && attempt != f->output.attempt)
-                f->next = attempt;
+                f->next = attempt > f->output.attempt ? f->output.attempt + 1 : attempt;
         return r >= 0 && f->tell ? tell_why(f, e) : r;
 }
 
@@ -152,6 +153,7 @@ static int begin_next(Follow *f, Error *e)
 
         fprintf(stderr, "skepctl: the job is run again; the output of attempt %u:\n", attempt);
         f->next = 0;
+        f->look = true; /* whether that one runs */
         f->wait_usec = WAIT_USEC;
         return attempt_output_open(&f->output, f->bus, f->path, attempt, f->inotify_fd, e);
 }
@@ -345,8 +347,11 @@ static int run(Follow *f, bool follow, uint32_t attempt, Error *e)
         if (r >= 0)
                 r = loop(f, e);
         /* The job may have ended while its last attempt was not yet the one that is shown. */
-        if (r >= 0 && follow && f->ended && !f->interrupted && (r = look_for_attempt(f, e)) >= 0)
-                r = loop(f, e);
+        while (r >= 0 && follow && f->ended && !f->interrupted && (r = look_for_attempt(f, e)) >= 0) {
+                const bool last = !f->next;
+                if ((r = loop(f, e)) >= 0 && last)
+                        break;
+        }
         if (r >= 0 && show_last(f) < 0)
                 return error_oom(e);
         return r < 0 ? r : sink_failed(f, e);

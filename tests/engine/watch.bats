@@ -30,6 +30,16 @@ load ctl
         wait $!
 }
 
+@test "logs -f shows each attempt, also those that end before it looks" {
+        ctl pause
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo try $SKEP_ATTEMPT; [ $SKEP_ATTEMPT = 6 ]"], "retry": {"attempts": 9, "backoff": "1ms", "on": ["exited"]}}')
+        ctl logs -f "$id" > out 2>/dev/null 3>&- &
+        for i in $(seq 200); do [ -e "$state/jobs/$id/1/index" ] && break; sleep 0.1; done
+        ctl resume
+        wait $!
+        diff <(seq -f 'try %g' 6) out
+}
+
 @test "logs -f ends with its reader" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in $(seq 600); do echo $i; sleep 0.2; done"]}')
         [ "$(ctl logs -f "$id" | head -1)" = 1 ]
