@@ -59,6 +59,10 @@ with_own_packages() {
         third=$(ctl submit - <<< "{$spec}")
         ctl wait "$third"
         [ "$(ctl logs "$third" 2>/dev/null)" != "$(ctl logs "$first" 2>/dev/null)" ]
+        # And is not found by who has it.
+        id=$(ctl submit - <<< '{"command": ["true"], "labels": ["without"]}')
+        ctl wait "$id"
+        [ "$(origin '"command": ["true"], "labels": ["without"]')" != "$id" ]
 }
 
 @test "a result outlives its first job, and a restart" {
