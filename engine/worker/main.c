@@ -20,12 +20,17 @@
 #include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 
+#ifndef SKEP_VERSION
+#define SKEP_VERSION "0"
+#endif
+
 #define CONDITION_USEC USEC_PER_SECOND
 
 typedef struct WorkerOptions {
         const char *socket, *name;
         uint64_t orphan_grace_usec;
         WarmLimits warm;
+        bool help, version;
 } WorkerOptions;
 
 typedef struct Worker {
@@ -290,7 +295,15 @@ static const Option options_table[] = {
         {"orphan-grace", "DURATION", NULL, take_grace, 0},
         {"warm-maximum", "NUMBER", NULL, take_warm_maximum, 0},
         {"warm-memory", "SIZE", NULL, take_warm_memory, 0},
+        {"help", NULL, NULL, option_set_flag, offsetof(WorkerOptions, help)},
+        {"version", NULL, NULL, option_set_flag, offsetof(WorkerOptions, version)},
 };
+
+static void print_help(void)
+{
+        puts("Usage: skep-worker --socket PATH --name N [--orphan-grace DURATION] [--warm-maximum N] [--warm-memory SIZE]\n"
+             "Run jobs in jails for skepd, which starts its workers itself, or has systemd do it. See skep-worker(8).");
+}
 
 int main(int argc, char **argv)
 {
@@ -301,6 +314,14 @@ int main(int argc, char **argv)
         raise_descriptor_limit();
         log_open("skep-worker");
         int r = options_read(options_table, ELEMENTS(options_table), argc, argv, false, &options, &e);
+        if (r >= 0 && options.help) {
+                print_help();
+                return 0;
+        }
+        if (r >= 0 && options.version) {
+                puts("skep-worker " SKEP_VERSION);
+                return 0;
+        }
         if (r < 0 || !options.socket) {
                 log_error("%s", r < 0 ? error_text(&e) : "it is started by skepd, with --socket PATH and --name NUMBER");
                 return 125;

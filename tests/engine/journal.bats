@@ -96,6 +96,15 @@ id_of() { # the message id of an event
         journal=$PWD/other shows "e['SYSLOG_IDENTIFIER'] == 'skep-worker' and e['SKEP_WORKER'] == '7' and e['PRIORITY'] == '3'"
 }
 
+@test "a worker that is started by hand has its help" {
+        run -0 "$build/skep-worker" --help
+        [[ $output == "Usage: skep-worker --socket PATH --name N"* ]]
+        for option in $(grep -o -- '--[a-z-]*' <<< "$output"); do grep -q -- "\*\?$option\*" "$top/docs/man/skep-worker.8.scd" || echo "$option"; done > missing
+        [ ! -s missing ]
+        run -0 "$build/skep-worker" --version
+        [[ $output == "skep-worker "[0-9]* ]]
+}
+
 @test "a standard error that is not the journal's gets lines, whatever the environment says" {
         run env JOURNAL_STREAM=1:1 "$build/skepd" --nonsense
         [[ $output == "skepd: "* ]]
