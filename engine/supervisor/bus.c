@@ -6,9 +6,11 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/name.h"
 
 #include <string.h>
 
+#define ERROR_TEXT_MAX 4000
 #define LAST_USEC USEC_PER_SECOND /* at the end, for clients to take what they were answered */
 
 /* ---- answers ---- */
@@ -36,6 +38,15 @@ static const ErrorName error_names[] = {
         {ENOMEM, SD_BUS_ERROR_NO_MEMORY},
 };
 
+/* It may name a file of the operator's, whose name no message can have. */
+int bus_reply_error_as(sd_bus_message *message, const char *name, const Error *e)
+{
+        const char *text = error_text(e);
+        _cleanup_free_ char *shown = name_is_printable(text) ? NULL : text_escape(text, ERROR_TEXT_MAX);
+
+        return sd_bus_reply_method_errorf(message, name, "%s", shown ? shown : text);
+}
+
 int bus_reply_error(sd_bus_message *message, const Error *e)
 {
         const char *name = SD_BUS_ERROR_FAILED;
@@ -43,7 +54,7 @@ int bus_reply_error(sd_bus_message *message, const Error *e)
         for (size_t i = 0; i < ELEMENTS(error_names); i++)
                 if (error_names[i].code == -e->code)
                         name = error_names[i].name;
-        return sd_bus_reply_method_errorf(message, name, "%s", error_text(e));
+        return bus_reply_error_as(message, name, e);
 }
 
 int bus_reply_strings(sd_bus_message *message, char *const *texts)

@@ -243,7 +243,7 @@ static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error 
         if (r <= 0)
                 return r < 0 ? r : 1;
         if (supervisor_reload(bus_supervisor(link), &later, &e) < 0)
-                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_INVALID_ARGS, "%s", error_text(&e));
+                return bus_reply_error_as(m, SD_BUS_ERROR_INVALID_ARGS, &e);
         return bus_reply_strings(m, later);
 }
 

@@ -283,6 +283,7 @@ char *bus_path_of_job(const Job *job);
 
 /* Answers with the error of the interface that belongs to a negative errno. */
 int bus_reply_error(sd_bus_message *message, const Error *e);
+int bus_reply_error_as(sd_bus_message *message, const char *name, const Error *e);
 int bus_reply_strings(sd_bus_message *message, char *const *texts);
 
 /* Appends a job's properties as a{sv}, without its specification. */

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define DEFAULT "default"
@@ -308,22 +309,25 @@ int config_take_text(Config *config, const char *text, size_t length, const char
 
 static int take_file(Config *config, const char *file, bool required, char ***problems, Error *e)
 {
-        _cleanup_free_ char *text = NULL;
+        /* As clients are shown it: its name may be in any encoding. */
+        _cleanup_free_ char *text = NULL, *from = text_escape(file, PATH_MAX);
         _cleanup_error_ Error why = ERROR_NULL;
         size_t length;
         int r = read_file_at(AT_FDCWD, file, JSON_TEXT_MAX, &text, &length);
 
+        if (!from)
+                return error_oom(e);
         if (r == -ENOENT && !required)
                 return 0;
         if (r >= 0)
-                return config_take_text(config, text, length, file, problems, e);
+                return config_take_text(config, text, length, from, problems, e);
         if (r == -EINVAL)
                 error_set(&why, r, "must be a regular file");
         else if (r == -EFBIG)
                 error_set(&why, r, "longer than %u bytes", JSON_TEXT_MAX);
         else
                 error_errno(&why, r, "cannot be read");
-        return add_problem(problems, file, &why) < 0 ? error_oom(e) : 0;
+        return add_problem(problems, from, &why) < 0 ? error_oom(e) : 0;
 }
 
 static int is_drop_in(const struct dirent *entry)

@@ -321,6 +321,20 @@ P
         [ "$(ctl list --state cancelled --ids | wc -l)" -eq 1 ]
 }
 
+@test "files whose names are not UTF-8 are named all the same" {
+        mkdir -p tenants
+        echo "{\"tenants_directory\": \"$PWD/tenants\"}" > "$tree/skepd.json"
+        echo '{"drain": "3s"}' > "$tree/skepd.json.d/"$'caf\xe9.json'
+        start
+        [[ $(config drain from) == *'/skepd.json.d/caf\xe9.json' ]]
+        echo '{}' > tenants/$'caf\xe9.json'
+        run -1 manager Reload
+        [[ $output == *'tenant "caf\xe9"'* ]]
+        echo '{"weight": 0}' > tenants/$'caf\xe9.json'
+        run -1 manager Reload
+        [[ $output == *'caf\xe9'* ]]
+}
+
 @test "tenants are checked, and read again" {
         mkdir -p tenants
         echo "{\"tenants_directory\": \"$PWD/tenants\"}" > "$tree/skepd.json"
