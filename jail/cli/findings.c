@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "jail/cli/findings.h"
 
+#include "engine/base/name.h"
 #include "engine/base/path.h"
 #include "engine/base/strv.h"
 #include "jail/call.h"
@@ -76,12 +77,22 @@ HostVerdict findings_add_missed(Findings *f, const char *path, bool opened, bool
         return verdict;
 }
 
+static const char *place_to_execute(const char *path)
+{
+        for (size_t i = 0; i < ELEMENTS(own_places); i++)
+                if (path_is_below(path, own_places[i]))
+                        return own_places[i];
+        return path;
+}
+
 void findings_add(Findings *f, const JailCall *call)
 {
         const CallLookup *lookup = call_lookup(call->number);
 
         if (call->kind == JAIL_CALL_MADE)
                 f->made[call->number] = true;
+        else if (call->kind == JAIL_CALL_EXECUTED && !name_is_printable(place_to_execute(call->path)))
+                leave_out(f, call->path, HOST_STRANGE);
         else if (call->kind == JAIL_CALL_EXECUTED)
                 keep(f, &f->executed, call->path);
         else if (call->kind == JAIL_CALL_MISSED)
@@ -104,14 +115,6 @@ static int use_calls(const Findings *f, Draft *draft)
         /* These two pass a recording unseen, and no policy is without them. */
         int r = draft_use(draft, DRAFT_CALL, "execve", NULL);
         return r < 0 ? r : draft_use(draft, DRAFT_CALL, "exit_group", NULL);
-}
-
-static const char *place_to_execute(const char *path)
-{
-        for (size_t i = 0; i < ELEMENTS(own_places); i++)
-                if (path_is_below(path, own_places[i]))
-                        return own_places[i];
-        return path;
 }
 
 /* Whether it lies in a directory of the draft's. */

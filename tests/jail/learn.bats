@@ -141,6 +141,24 @@ P
         [ "$output" = $'public\nran' ]
 }
 
+@test "a program whose name no policy can have is left out, and said to be" {
+        mkdir -p root/bin
+        cp "$payload" root/bin/payload
+        cp "$payload" root/bin/$'odd\xff'
+        chmod -R a+rX root
+        run learn --root ./root -- /bin/$'odd\xff' true
+        [ "$status" -eq 0 ]
+        [[ $output == *'left out: /bin/odd\xff: a strange name'* ]]
+        learnt -- /bin/$'odd\xff' true
+        # one that the caller shows may be executed as it is, and one of the job's own where that is
+        learn --force --bind "$PWD/root/bin:/opt" -- /opt/$'odd\xff' true
+        learnt --bind "$PWD/root/bin:/opt" -- /opt/$'odd\xff' true
+        run learn --force --input payload=root/bin/payload -- sh -c "cp /input/payload /work/\$0 && exec /work/\$0 true" $'odd\xff'
+        [ "$status" -eq 0 ]
+        [[ $output != *"left out"* ]]
+        items execute | grep -qx /work
+}
+
 @test "where links of /usr lead out of it, their other end is learnt" {
         place=$(mktemp -d /var/lib/skep-test-XXXXXX)
         link=/usr/local/lib/${place##*/}
