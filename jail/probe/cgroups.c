@@ -105,7 +105,9 @@ static void explain_controller(Probe *probe, JailFinding *f, const char *control
                             *of_all = mounted_at ? read_text(mounted_at, "cgroup.controllers") : NULL,
                             *of_base = read_text(base, "cgroup.controllers");
 
-        if (is_switched_off(controller)) {
+        if (probe->around.no_proc) {
+                surroundings_explain(probe, f);
+        } else if (is_switched_off(controller)) {
                 finding_why(probe, f, "the controller %s is switched off on the kernel's command line (cgroup_disable=)",
                             controller);
                 finding_remedy(probe, f, "# take cgroup_disable=%s off the kernel's command line (Raspberry Pi OS: add "

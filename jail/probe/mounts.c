@@ -173,6 +173,8 @@ static void probe_image(Probe *probe, const char *type)
 
         if (r >= 0) {
                 finding_by(probe, f, "loop device");
+        } else if (probe->around.no_proc) {
+                surroundings_explain(probe, f);
         } else if (r == -ENODEV) {
                 explain_missing(probe, f, type);
         } else if (!probe->around.root) {

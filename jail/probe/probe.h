@@ -13,6 +13,8 @@ typedef struct Surroundings {
         const char *container; /* "docker", "podman", "lxc"; NULL: none that is known */
         bool wsl, systemd;
         bool chroot;         /* our root is not that of our mount namespace */
+        bool no_proc;        /* no /proc is mounted */
+        bool nobody;         /* our ids have no place in our user namespace */
         bool filtered;       /* a system call filter is on us */
         char *apparmor;      /* the profile that confines us; or NULL; owned */
         char *user;          /* the name, or the number where there is none; owned */
@@ -49,8 +51,9 @@ void finding_remedy(Probe *probe, JailFinding *f, const char *format, ...) _prin
 void surroundings_read(Surroundings *ret);
 void surroundings_done(Surroundings *around);
 
-/* Why the kernel says EPERM or EACCES to what jails need, and the way out: a chroot, a privilege that we lack, a filter, an
- * AppArmor profile, a container. False where nothing of that is to be seen. */
+/* Why the kernel says EPERM or EACCES to what jails need, and the way out: a chroot, ids that are nobody's, a privilege that we
+ * lack, a filter, an AppArmor profile, a container; or why nothing can be asked of it: no /proc. False where nothing of that
+ * is to be seen. */
 bool surroundings_explain(Probe *probe, JailFinding *f);
 
 /* Advice to start the container with an option, or, outside of one, nothing. */

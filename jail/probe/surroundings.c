@@ -137,6 +137,20 @@ static bool is_chroot(const Surroundings *around)
         return around->root && attempt(around, false, leave_chroot, NULL) == -EXDEV;
 }
 
+/* Of lines such as "0 1000 1": ids inside from the first on, those outside, how many. */
+static bool is_mapped(const char *file, unsigned id)
+{
+        _cleanup_free_ char *text = NULL;
+        unsigned first, count;
+
+        if (read_file_at(AT_FDCWD, file, FILE_MAX, &text, NULL) < 0)
+                return true;
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+                if (sscanf(line, "%u %*u %u", &first, &count) == 2 && id >= first && id - first < count)
+                        return true;
+        return false;
+}
+
 void surroundings_read(Surroundings *ret)
 {
         _cleanup_free_ char *release = read_line("/proc/sys/kernel/osrelease");
@@ -150,6 +164,8 @@ void surroundings_read(Surroundings *ret)
                 .apparmor = find_apparmor(),
                 .user = user_name(),
                 .capabilities = own_capabilities(),
+                .no_proc = access("/proc/self/stat", F_OK) < 0,
+                .nobody = !is_mapped("/proc/self/uid_map", geteuid()) || !is_mapped("/proc/self/gid_map", getegid()),
         };
         ret->root = geteuid() == 0 && !ret->user_namespace;
         ret->chroot = is_chroot(ret);
@@ -260,10 +276,20 @@ static bool explain_settings(Probe *probe, JailFinding *f)
 
 bool surroundings_explain(Probe *probe, JailFinding *f)
 {
+        if (probe->around.no_proc) {
+                finding_why(probe, f, "no /proc is mounted here, by which everything else is found out");
+                finding_remedy(probe, f, "mount -t proc proc /proc");
+                return true;
+        }
         if (probe->around.chroot) {
                 finding_why(probe, f, "this process is in a chroot, where the kernel makes no user namespaces");
                 finding_remedy(probe, f, "# run outside of it, or where the tree is entered by pivot_root, as "
                                          "systemd-nspawn --directory=TREE does");
+                return true;
+        }
+        if (probe->around.nobody) {
+                finding_why(probe, f, "this process has no id in its user namespace, and the kernel lets nobody make another there");
+                finding_remedy(probe, f, "# give that namespace a map of ids, as unshare --map-current-user does");
                 return true;
         }
         if (probe->around.root)

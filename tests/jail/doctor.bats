@@ -274,6 +274,28 @@ P
         [[ $output != *chroot* ]]
 }
 
+@test "a host without /proc is told that, and not what cannot be known without it" {
+        run --separate-stderr unshare -m sh -c 'mount -t tmpfs none /proc && exec "$0" doctor --json' "$build/skep-jail"
+        [ "$status" -eq 125 ]
+        printf '%s\n' "$output" > said
+        [[ $(said host jail why) == *"no /proc is mounted"* ]]
+        [[ $(said host jail remedy) == *"mount -t proc"* ]]
+        for layer in user memory cpu io; do
+                [[ $(said layers $layer held) == yes || $(said layers $layer remedy) == *"mount -t proc"* ]]
+        done
+        [[ $(said features squashfs remedy) == *"mount -t proc"* ]]
+}
+
+@test "who has no id in his user namespace is told so" {
+        unshare -U true || skip "there are no user namespaces"
+        run --separate-stderr unshare -U "$build/skep-jail" doctor --json
+        [ "$status" -eq 125 ]
+        printf '%s\n' "$output" > said
+        [[ $(said layers user why) == *"no id in its user namespace"* ]]
+        [[ $(said layers user remedy) == *"--map-current-user"* ]]
+        [[ $(said host jail why) == *"no id in its user namespace"* ]]
+}
+
 @test "a directory that cannot be id-mapped cannot be bound writable, and is said to be so" {
         doctor --json > said || [ $? -eq 1 ]
         bound() { "$build/skep-jail" --policy "$(bare_policy)" --bind-rw .:/bound -- true </dev/null; }
