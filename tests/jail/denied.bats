@@ -28,6 +28,30 @@ jail() {
         [ "$(cat err)" = 'skep-jail: denied: mount("none", "/tmp", "tmpfs", 0x0, 0x0) by "payload" (pid 2)' ]
 }
 
+@test "the files that a refused call names are shown, whichever call it is" {
+        [ "$(uname -m)" = x86_64 ] || skip "the numbers of the calls are those of x86-64"
+        echo '{"extends": "python", "syscalls": {"deny": ["access", "inotify_add_watch", "link", "rename", "rmdir", "setxattr", "unlink"]}}' > denies.json
+        cat > names.py <<'P'
+import ctypes
+call = ctypes.CDLL(None).syscall
+call(87, b"/work/f")
+call(82, b"a", b"b")
+call(86, b"c", b"d")
+call(84, b"e\n")
+call(188, b"/work", b"user.x", b"v", 1, 0)
+call(254, 7, b"/tmp", 2)
+call(21, b"/work/g", 4)
+P
+        jail --trace-denied --policy ./denies.json --input names.py=names.py -- python3 -S /input/names.py 2> err
+        grep -qF 'denied: unlink("/work/f") by' err
+        grep -qF 'denied: rename("a", "b") by' err
+        grep -qF 'denied: link("c", "d") by' err
+        grep -qF 'denied: rmdir("e\x0a") by' err
+        grep -q 'denied: setxattr("/work", "user.x", 0x[0-9a-f]*, 1, 0x0) by' err
+        grep -qF 'denied: inotify_add_watch(7, "/tmp", 0x2) by' err
+        grep -q 'denied: access(".*", 0x[0-9]) by' err # the linker's is the first
+}
+
 @test "the first call of each is said, and no other" {
         jail --trace-denied -- sh -c '/input/payload ptrace 5; /input/payload ptrace 5; /input/payload unshare' 2> err || true
         [ "$(grep -c denied: err)" -eq 2 ]
