@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define POINTS_MAX (UINT64_C(1) << 20)
+#define COMBINED_MAX 1024 /* values of an argument, put together of parts */
 #define WORD_MAX UINT64_C(0xffffffff)
 /* A word of 32 bits among the fields; the arguments are six times two, the lower half first on the machines that we
  * build for. */
@@ -119,6 +120,8 @@ typedef struct Walk {
         bool *visited;
         uint64_t *words[FILTER_ARGUMENTS * 2]; /* owned: the values that each was compared with */
         size_t n[FILTER_ARGUMENTS * 2];
+        uint64_t *masks[FILTER_ARGUMENTS * 2]; /* owned: those of them that leave something out */
+        size_t n_masks[FILTER_ARGUMENTS * 2];
         bool allows, refuses; /* an answer of that kind was reached, or what is not understood, which may be either */
         uint32_t refusal;     /* the first that was reached */
 } Walk;
@@ -161,6 +164,8 @@ static int add_comparison(Walk *w, Known a, uint32_t k)
                         candidates[n++] = k ^ (UINT32_C(1) << bit);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = add_value(&w->words[index], &w->n[index], candidates[i] & WORD_MAX);
+        if (r >= 0 && a.value != WORD_MAX)
+                r = add_value(&w->masks[index], &w->n_masks[index], a.value);
         return r;
 }
 
@@ -246,6 +251,9 @@ static int join_halves(const Walk *w, FilterValues *values)
                                 r = add_value(&values->values[i], &values->n[i], high[m] << 32 | low[k]);
                 qsort(values->values[i], values->n[i], sizeof(uint64_t), compare_values);
         }
+        for (unsigned i = 0; i < FILTER_ARGUMENTS * 2; i++)
+                for (size_t k = 0; k < w->n_masks[i] && r >= 0; k++)
+                        r = add_value(&values->masks[i / 2], &values->n_masks[i / 2], w->masks[i][k] << i % 2 * 32);
         return r;
 }
 
@@ -261,8 +269,10 @@ static int walk_call(Walk *w, const JailPolicy *policy, unsigned number)
 
 static void walk_done(Walk *w)
 {
-        for (size_t i = 0; i < ELEMENTS(w->words); i++)
+        for (size_t i = 0; i < ELEMENTS(w->words); i++) {
                 free(w->words[i]);
+                free(w->masks[i]);
+        }
         free(w->seen);
         free(w->visited);
 }
@@ -277,8 +287,10 @@ int filter_find_values(const JailPolicy *policy, unsigned number, FilterValues *
 
 void filter_values_done(FilterValues *values)
 {
-        for (size_t i = 0; i < FILTER_ARGUMENTS; i++)
+        for (size_t i = 0; i < FILTER_ARGUMENTS; i++) {
                 free(values->values[i]);
+                free(values->masks[i]);
+        }
         *values = (FilterValues){0};
 }
 
@@ -332,17 +344,60 @@ int filter_fate(const JailPolicy *policy, unsigned number, FilterFate *ret, uint
         return 0;
 }
 
+/* To each value what every other one is under this mask. */
+static int combine_by_mask(FilterValues *values, unsigned argument, uint64_t mask)
+{
+        _cleanup_free_ uint64_t *parts = NULL;
+        size_t n = values->n[argument], n_parts = 0;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add_value(&parts, &n_parts, values->values[argument][i] & mask);
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; r >= 0 && k < n_parts && values->n[argument] < COMBINED_MAX; k++)
+                        r = add_value(&values->values[argument], &values->n[argument],
+                                      (values->values[argument][i] & ~mask) | parts[k]);
+        return r;
+}
+
+/* Where several comparisons look at a part of an argument each, one value has to fit them all. False in `*ret_all`: there
+ * are too many of them. */
+static int combine(FilterValues *values, bool *ret_all)
+{
+        int r = 0;
+
+        *ret_all = true;
+        for (unsigned i = 0; i < FILTER_ARGUMENTS; i++) {
+                if (values->n_masks[i] < 2)
+                        continue;
+                for (size_t k = 0; r >= 0 && k < values->n_masks[i]; k++)
+                        r = combine_by_mask(values, i, values->masks[i][k]);
+                *ret_all &= values->n[i] < COMBINED_MAX;
+        }
+        return r;
+}
+
+static int find_values_of_both(const JailPolicy *a, const JailPolicy *b, unsigned number, FilterValues *values)
+{
+        int r = filter_find_values(a, number, values);
+
+        return r < 0 ? r : filter_find_values(b, number, values);
+}
+
 int filter_compare(const JailPolicy *a, const JailPolicy *b, unsigned number, bool *ret_only_a, bool *ret_only_b)
 {
-        _cleanup_(filter_values_done) FilterValues values = {0};
+        _cleanup_(filter_values_done) FilterValues values = {0}, combined = {0};
+        bool all;
         Points p;
-        int r = filter_find_values(a, number, &values);
+        int r = find_values_of_both(a, b, number, &values);
 
         if (r >= 0)
-                r = filter_find_values(b, number, &values);
+                r = find_values_of_both(a, b, number, &combined);
+        if (r >= 0)
+                r = combine(&combined, &all);
         if (r < 0)
                 return r;
-        *ret_only_a = *ret_only_b = !points_start(&p, &values, number);
+        *ret_only_a = *ret_only_b = (!all || !points_start(&p, &combined, number)) && !points_start(&p, &values, number);
         do {
                 bool by_a = filter_allows(a, &p.call), by_b = filter_allows(b, &p.call);
                 *ret_only_a |= by_a && !by_b;

@@ -19,6 +19,8 @@ bool filter_allows_number(const JailPolicy *policy, unsigned number);
 typedef struct FilterValues {
         uint64_t *values[FILTER_ARGUMENTS]; /* owned; sorted, each once */
         size_t n[FILTER_ARGUMENTS];
+        uint64_t *masks[FILTER_ARGUMENTS]; /* owned: under which only a part of the argument is compared */
+        size_t n_masks[FILTER_ARGUMENTS];
 } FilterValues;
 
 /* Finds them for the call of that number; they are added to what `values` has, so that two policies can be asked the

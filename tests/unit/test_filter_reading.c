@@ -157,6 +157,38 @@ START_TEST(test_filters_are_compared_by_what_they_allow)
 }
 END_TEST
 
+/* 5 in the last four bits, each part by a comparison of its own; or nothing. */
+static JailPolicy several_masks(bool none)
+{
+        const struct sock_filter program[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+                BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 3),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 7),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+                BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 4),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+                BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 8),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 8, 1, 0),
+                BPF_STMT(BPF_RET | BPF_K, none ? SECCOMP_RET_ERRNO | 1 : SECCOMP_RET_ALLOW),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+        };
+        JailPolicy p = {.filter_size = sizeof program};
+
+        p.filter = malloc(sizeof program);
+        memcpy(p.filter, program, sizeof program);
+        return p;
+}
+
+START_TEST(test_a_value_that_fits_several_masks_is_a_difference)
+{
+        assert_compared(several_masks(false), several_masks(true), true, false);
+        assert_compared(several_masks(false), several_masks(false), false, false);
+        assert_compared(several_masks(false), masked(0x0f, 5), false, false);
+        assert_compared(several_masks(true), masked(0x0f, 5), false, true);
+}
+END_TEST
+
 START_TEST(test_a_filter_that_is_not_understood_allows_nothing)
 {
         const struct sock_filter program[] = {
@@ -180,6 +212,7 @@ Suite *filter_reading_suite(void)
         tcase_add_test(reading, test_a_call_is_allowed_narrowed_or_refused);
         tcase_add_test(reading, test_a_call_that_takes_several_bits_to_be_allowed_is_not_refused);
         tcase_add_test(reading, test_filters_are_compared_by_what_they_allow);
+        tcase_add_test(reading, test_a_value_that_fits_several_masks_is_a_difference);
         tcase_add_test(reading, test_a_filter_that_is_not_understood_allows_nothing);
         suite_add_tcase(suite, reading);
         return suite;
