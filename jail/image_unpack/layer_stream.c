@@ -57,7 +57,7 @@ static la_ssize_t read_decompressed(struct archive *a, void *userdata, const voi
         LayerStream *l = userdata;
         size_t size;
         la_int64_t offset;
-        int r = archive_read_data_block(l->raw, ret, &size, &offset);
+        int r = l->empty ? ARCHIVE_EOF : archive_read_data_block(l->raw, ret, &size, &offset);
 
         if (r == ARCHIVE_EOF)
                 return 0;
@@ -88,8 +88,13 @@ static struct archive *open_raw(LayerStream *l)
         archive_read_support_filter_gzip(a);
         archive_read_support_filter_zstd(a);
         archive_read_support_format_raw(a);
-        if (archive_read_open(a, l, NULL, read_in, NULL) == ARCHIVE_OK &&
-            archive_read_next_header(a, &entry) >= ARCHIVE_WARN)
+        archive_read_support_format_empty(a);
+        int r = archive_read_open(a, l, NULL, read_in, NULL);
+        if (r == ARCHIVE_OK)
+                r = archive_read_next_header(a, &entry);
+        /* Without a byte, there is not even a member. */
+        l->empty = r == ARCHIVE_EOF;
+        if (l->empty || r >= ARCHIVE_WARN)
                 return a;
         archive_read_free(a);
         return NULL;

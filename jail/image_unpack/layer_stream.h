@@ -9,6 +9,7 @@ typedef struct LayerStream {
         const LayerFile *file;
         Stream in;
         struct archive *raw; /* takes from `in`, decompresses */
+        bool empty;          /* which gives nothing */
         struct archive *tar; /* takes from `raw` */
         Digest digest;       /* of what comes of `raw` */
         uint64_t bytes, max_bytes;

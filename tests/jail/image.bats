@@ -233,6 +233,14 @@ o = Oci(); o.add(o.blob({"schemaVersion": 2, "config": o.blob(c), "layers": None
         done
 }
 
+@test "a layer without a byte adds nothing, compressed or not" {
+        for compress in '"gzip"' '"zstd"' None; do
+                make_archive "oci('a.tar', [file('f')], b'', [file('g')], compress=$compress)"
+                import --replace a.tar it
+                [ "$(ls "$root")" = $'f\ng' ]
+        done
+}
+
 @test "an opaque top hides everything below" {
         make_archive 'docker("a.tar", [file("a"), file("d/e")], [file(".wh..wh..opq"), file("b")])'
         import a.tar it
