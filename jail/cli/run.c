@@ -11,6 +11,7 @@
 #include "engine/base/sink.h"
 #include "engine/base/strv.h"
 #include "jail/cli/commands.h"
+#include "jail/cli/host_path.h"
 #include "jail/cli/job_options.h"
 #include "jail/cli/relay.h"
 #include "jail/launcher.h"
@@ -372,6 +373,18 @@ static int start(Run *run, JailLauncher *launcher, JailPolicy *policy, Error *e)
         return r;
 }
 
+/* The results are what is in the directory of the jail's own, under whatever is bound there. */
+static int check_binds(const JobOptions *o, Error *e)
+{
+        for (size_t i = 0; o->output && i < o->n_binds; i++) {
+                _cleanup_free_ char *inside = host_path_plain(o->binds[i].inside);
+                if (inside && strcmp(inside, "/output") == 0)
+                        return error_set(e, -EINVAL, "--output: what is left in /output is not kept where something is "
+                                                     "bound there");
+        }
+        return 0;
+}
+
 /* Whether what comes of the job can be kept. The report may be meant for the directory of the output, which then has to be
  * there before. */
 static int settle_places(const JobOptions *o, Error *e)
@@ -425,6 +438,8 @@ static int run_job(Run *run, JailPolicy **ret_policy, Error *e)
         run->policy = policy;
         if (r >= 0)
                 r = job_options_check_command(o, policy, e);
+        if (r >= 0)
+                r = check_binds(o, e);
         if (r >= 0)
                 r = settle_places(o, e);
         if (r < 0)

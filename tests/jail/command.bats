@@ -402,6 +402,21 @@ while not os.path.exists("over"):
         done
 }
 
+@test "results are not asked for where something is bound in their place" {
+        mkdir bound
+        for inside in /output //output/ /./output; do
+                run jail --output kept --bind "bound:$inside" -- sh -c 'echo ran' </dev/null
+                [ "$status" -eq 125 ]
+                [[ $output == *"--output: what is left in /output is not kept"* ]]
+                [ ! -e kept ]
+                [ "$(reason)" = setup-failed ]
+        done
+        # a part of it may be; and without --output, all of it
+        jail --output kept --bind bound:/output/part -- sh -c 'echo x > /output/whole' </dev/null
+        [ "$(cat kept/whole)" = x ]
+        jail --bind bound:/output -- true </dev/null
+}
+
 @test "output that our own reader does not take is an error" {
         status=0
         jail -- echo text > /dev/full </dev/null 2> err || status=$?
