@@ -105,9 +105,7 @@ static void explain_controller(Probe *probe, JailFinding *f, const char *control
                             *of_all = mounted_at ? read_text(mounted_at, "cgroup.controllers") : NULL,
                             *of_base = read_text(base, "cgroup.controllers");
 
-        if (probe->around.no_proc) {
-                surroundings_explain(probe, f);
-        } else if (is_switched_off(controller)) {
+        if (is_switched_off(controller)) {
                 finding_why(probe, f, "the controller %s is switched off on the kernel's command line (cgroup_disable=)",
                             controller);
                 finding_remedy(probe, f, "# take cgroup_disable=%s off the kernel's command line (Raspberry Pi OS: add "
@@ -185,8 +183,10 @@ static void explain_none(Probe *probe, JailFinding *f)
 
 void cgroups_explain(Probe *probe, JailFinding *f, const char *controller)
 {
-        /* First of all, since with a group there would be none in it either. */
-        if (is_held_by_v1(controller)) {
+        if (probe->around.no_proc) {
+                surroundings_explain(probe, f);
+        } else if (is_held_by_v1(controller)) {
+                /* Before all else, since with a group there would be none in it either. */
                 finding_why(probe, f, "cgroup v1 still holds the controllers of this host that are missing in v2");
                 remedy_command_line(probe, f, "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all");
         } else if (!probe->host.cgroup) {

@@ -234,7 +234,7 @@ static void add_jail(Probe *probe, const JailReport *report, bool built, const c
                 finding_by(probe, f, "made in %" PRIu64 " ms", (report->setup_usec + 999) / 1000);
                 return;
         }
-        bool known = built && surroundings_explain(probe, f);
+        bool known = (built || probe->around.no_proc) && surroundings_explain(probe, f);
         _cleanup_free_ char *reason = known && f && f->why ? strdup(f->why) : NULL;
         finding_why(probe, f, "%s%s%s", why, reason ? "; " : "", reason ? reason : "");
 }
