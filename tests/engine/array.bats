@@ -52,15 +52,16 @@ $i ${id}_$i" ]
 
 @test "an array has started when the first of its members has" {
         ctl pause
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; exit $(( 2 - SKEP_ATTEMPT ))"], "array": {"count": 3, "parallel": 1}, "retry": {"attempts": 2, "backoff": "100ms", "on": ["exited"]}}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ARRAY_INDEX$SKEP_ATTEMPT != 01 ] || sleep 71; sleep 1; exit $(( 2 - SKEP_ATTEMPT ))"], "array": {"count": 3, "parallel": 1}, "retry": {"attempts": 2, "backoff": "100ms", "on": ["exited"]}}')
         [ "$(field "$id" 'job["started_usec"]')" = None ]
         ctl resume
         reach "${id}_0" running
         first=$(field "${id}_0" 'job["started_usec"]')
         [ "$(field "$id" 'job["started_usec"]')" = "$first" ]
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        kill_engine
         start_engine --drain 0s
         reach "$id" running
+        go_on 71
         ctl wait "$id"
         for when in before after; do
                 [ "$(field "$id" "abs(job['started_usec'] - $first) < 1000000 and job['finished_usec'] - job['started_usec'] > 5000000")" = True ]
@@ -133,7 +134,7 @@ assert len(jobs) == 10 and most == 2' "$id"
 }
 
 @test "a member that is held lets another in, also when it has been started before" {
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX != 0 || test $SKEP_ATTEMPT != 1"], "array": {"count": 3, "parallel": 1}, "retry": {"backoff": "2s", "on": ["exited"]}}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX != 0 || test $SKEP_ATTEMPT != 1"], "array": {"count": 3, "parallel": 1}, "retry": {"backoff": "5s", "on": ["exited"]}}')
         reach "${id}_0" backoff
         ctl hold "${id}_0"
         ctl wait "${id}_1" "${id}_2"
@@ -194,9 +195,7 @@ assert len(jobs) == 10 and most == 2' "$id"
         ctl wait "$gone"
         ctl rm "$gone"
         sleep 0.5
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
-        # It may be in the middle of a write.
-        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.1; done
+        kill_engine # which may be in the middle of a write
         sleep 1
         start_engine --drain 0s
         ctl wait "$id"
@@ -214,11 +213,10 @@ assert len(jobs) == 10 and most == 2' "$id"
 
 @test "no more members run than are to run in parallel, and they come in their order, also under the next supervisor" {
         for known in yes no; do
-                id=$(ctl submit - <<< '{"command": ["sleep", "4"], "array": {"count": 12, "parallel": 1}}')
+                id=$(ctl submit - <<< '{"command": ["sleep", "72"], "array": {"count": 12, "parallel": 1}}')
                 ctl cancel "${id}_0" "${id}_1"
                 reach "${id}_2" running
-                kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
-                while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.1; done
+                kill_engine
                 # As if that it was started had not been written down.
                 [ $known = yes ] || sqlite3 "$state/jobs.db" "UPDATE jobs SET state = 'queued', attempt = 0 WHERE id = '${id}_2';
                         UPDATE jobs SET state = 'queued', finished_usec = 0 WHERE id = '${id}_1'"
@@ -226,6 +224,7 @@ assert len(jobs) == 10 and most == 2' "$id"
                 reach "${id}_2" running
                 sleep 0.5
                 [ "$(ctl list --array "$id" --state running,starting --ids)" = "${id}_2" ]
+                go_on 72
                 next=$([ $known = yes ] && echo 3 || echo 1)
                 reach "${id}_$next" running
                 [ "$(ctl list --array "$id" --state running,starting --ids)" = "${id}_$next" ]
@@ -235,9 +234,11 @@ assert len(jobs) == 10 and most == 2' "$id"
 }
 
 @test "arrays wait for others, and end with them" {
-        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; echo one > /output/f"]}')
+        ctl pause
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "echo one > /output/f"]}')
         id=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/a/f\"], \"array\": {\"count\": 3}, \"after\": {\"a\": \"$one\"}}")
         [ "$(field "$id" 'job["state"]')" = waiting ]
+        ctl resume
         ctl wait "$id"
         [ "$(ctl logs "${id}_2")" = one ]
         one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 1; exit 1"]}')
@@ -283,9 +284,11 @@ assert len(jobs) == 10 and most == 2' "$id"
 
 @test "a supervisor starts also where the cache has the results of members that waited" {
         job='{"command": ["sleep", "2"], "cache": "1h", "array": {"count": 3}}'
+        ctl pause
         first=$(ctl submit - <<< "$job")
         second=$(ctl submit - <<< "$job")
         ctl hold "$second"
+        ctl resume
         ctl wait "$first"
         # As if it had been killed when the first had ended, and the second did not have that yet.
         stop_engine
@@ -358,7 +361,9 @@ start_engine_with_collector() {
         for i in $(seq 40); do echo "$spec"; done | ctl submit - > ids
         for i in $(seq 100); do [ ! -e second ] || break; sleep 0.1; done
         [ -e second ]
-        [ "$(field "$(tail -1 ids)" 'job["state"], job["waiting"]')" = "queued until what its members have left is put together" ]
+        waits() { [ "$(field "$(tail -1 ids)" 'job["state"], job["waiting"]')" = "queued until what its members have left is put together" ]; }
+        for i in $(seq 100); do ! waits || break; sleep 0.1; done
+        waits
         ctl wait "$(ctl submit - <<< "${spec/many/other}")"
         [ "$(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-collector | wc -l)" -eq 2 ]
         [ "$(field "$(tail -1 ids)" 'job["state"]')" = queued ]

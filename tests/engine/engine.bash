@@ -30,6 +30,12 @@ stop_engine() { # [tenths of a second that it has]
         return 1
 }
 
+# As a crash of the supervisor alone. What it has locked is free then.
+kill_engine() {
+        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+}
+
 restart_engine() {
         stop_engine
         start_engine --drain 0s
@@ -49,6 +55,16 @@ reach() { # id, state: waits for it
                 sleep 0.1
         done
         return 1
+}
+
+# Jobs that wait by "sleep NUMBER", in a shell, go on, when there are so many of them. So they run as long as a test needs, and no
+# longer; each place has a number of its own.
+go_on() { # NUMBER [HOW MANY]
+        for i in $(seq 300); do
+                [ "$(pgrep -c -x -f "sleep $1")" -lt "${2:-1}" ] || break
+                sleep 0.1
+        done
+        pkill -x -f "sleep $1"
 }
 
 # Says which process takes a client's descriptors for the supervisor with this pid, as soon as there is one.
