@@ -54,12 +54,12 @@ for line in sys.stdin:
 }
 
 @test "an attempt that runs has no report, and one that has ended keeps its own, also where the job is cancelled behind it" {
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT = 1 ] || sleep 5; exit 3"], "retry": {"attempts": 3, "backoff": "100ms", "on": ["exited"]}}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT = 1 ] || sleep 60; exit 3"], "retry": {"attempts": 3, "backoff": "100ms", "on": ["exited"]}}')
         for i in $(seq 100); do [ "$(field "$id" 'job["state"], job["attempt"]')" = "running 2" ] && break; sleep 0.1; done
         [ "$(reports "$id" 2)" = $'(1, \'exited\', 3)\nNone' ]
         ctl status "$id" | grep -q '^report  *of attempt 1$'
         ctl list | grep -q "^$id  *running  *-  "
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        kill_engine
         start_engine --drain 0s
         [ "$(reports "$id" 2)" = $'(1, \'exited\', 3)\nNone' ]
         ctl cancel "$id"
@@ -94,7 +94,7 @@ for line in sys.stdin:
 @test "the wait for the next attempt ends by itself, also when a supervisor was away" {
         id=$(ctl submit - <<< '{"command": ["false"], "retry": {"attempts": 2, "backoff": "3s", "on": ["exited"]}}')
         for i in $(seq 100); do
-                [ "$(field "$id" 'job["attempt"]')" = 1 ] && break
+                [ "$(field "$id" 'job["state"] in ("queued", "starting", "running")')" = False ] && break
                 sleep 0.1
         done
         restart_engine
@@ -119,7 +119,7 @@ for line in sys.stdin:
         [ "$(field "$late" 'job["state"], job["attempt"], job["report"]["reason"]')" = "failed 0 deadline" ]
         ctl resume
         ctl wait "$early"
-        id=$(ctl submit - <<< '{"command": ["sleep", "2"], "deadline": "1s"}')
+        id=$(ctl submit - <<< '{"command": ["sleep", "4"], "deadline": "3s"}')
         ctl wait "$id"
 }
 
@@ -217,9 +217,10 @@ for line in sys.stdin:
         run ctl wait "$id"
         ctl resume
         [ "$(field "$id" 'job["state"]')" = cancelled ]
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 5; exit 1"], "retry": {"attempts": 2, "backoff": "50ms", "on": ["exited"]}}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "[ $SKEP_ATTEMPT = 2 ] || sleep 71; exit 1"], "retry": {"attempts": 2, "backoff": "50ms", "on": ["exited"]}}')
         reach "$id" running
         ctl hold "$id"
+        go_on 71
         reach "$id" queued
         ctl run -- true
         [ "$(field "$id" 'job["state"], job["attempt"]')" = "queued 1" ]
@@ -270,12 +271,13 @@ for line in sys.stdin:
 }
 
 @test "a job runs after others, and has what they left" {
-        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 5; echo one > /output/f"]}')
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 72; echo one > /output/f"]}')
         two=$(ctl submit - <<< '{"command": ["sh", "-c", "mkdir /output/d; echo two > /output/d/g"]}')
         id=$(ctl submit - <<< "{\"command\": [\"sh\", \"-c\", \"cat /input/a/f /input/b/d/g\"], \"after\": {\"a\": \"$one\", \"b\": \"$two\"}}")
         [ "$(field "$id" 'job["state"]')" = waiting ]
         run ctl rm "$two"
         [ "$status" -eq 125 ]
+        go_on 72
         ctl wait "$id"
         [ "$(ctl logs "$id")" = "one
 two" ]
@@ -312,20 +314,22 @@ two" ]
         ctl cancel "$one"
         run ctl wait "$two"
         [ "$(field "$two" 'job["report"]["reason"]')" = dependency ]
-        one=$(ctl submit - <<< '{"command": ["sleep", "2"]}')
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 73; true"]}')
         two=$(ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"first\": \"$one\"}}")
         ctl cancel "$two"
         run ctl wait "$two"
         [ "$(field "$two" 'job["state"]')" = cancelled ]
+        go_on 73
         ctl wait "$one"
         ctl rm "$one" "$two"
 }
 
 @test "what waits for others goes on waiting under the next supervisor" {
-        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 2; echo late > /output/f"]}')
+        one=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 74; echo late > /output/f"]}')
         two=$(ctl submit - <<< "{\"command\": [\"cat\", \"/input/a/f\"], \"after\": {\"a\": \"$one\"}}")
         restart_engine
         [ "$(field "$two" 'job["state"]')" = waiting ]
+        go_on 74
         ctl wait "$two"
         [ "$(ctl logs "$two")" = late ]
         restart_engine
@@ -463,7 +467,7 @@ print(json.dumps([{"command": ["true"], "after": {"a": f"#{i + 1}"}} for i in ra
 import json
 print(json.dumps([{"command": ["sh", "-c", "echo x > /output/f"]}] + [{"command": ["cat", "/input/a/f"], "after": {"a": "#0"}} for i in range(30)]))' > jobs
         ctl submit jobs > ids
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        kill_engine
         sleep 1
         start_engine --drain 0s
         ctl wait $(cat ids)

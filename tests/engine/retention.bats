@@ -76,13 +76,15 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
 }
 
 @test "what is older goes, and nothing else" {
-        start '{"retention": {"age": "2s"}}'
+        start '{"retention": {"age": "5s"}}'
+        long=$(echo '{"command": ["sh", "-c", "echo; sleep 71; true"]}' | ctl submit -)
         old=$(echo '{"command": ["true"]}' | ctl submit -)
-        long=$(echo '{"command": ["sh", "-c", "echo; sleep 6"]}' | ctl submit -)
         ctl wait "$old"
         ctl status "$old" > /dev/null
         until_known 1
+        for i in $(seq 50); do [ "$(ls state/jobs)" != "$long" ] || break; sleep 0.1; done
         [ "$(ls state/jobs)" = "$long" ]
+        go_on 71
         ctl wait "$long"
         ctl status "$long" > /dev/null
         until_known 0
@@ -103,7 +105,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         [ "$(known)" -eq 3 ]
         ctl cancel "$child"
         run ctl wait "$child"
-        for i in 1 2 3 4; do [ "$(known)" -eq 2 ] && break; sleep 0.5; done
+        for i in $(seq 20); do [ "$(known)" -gt 2 ] || break; sleep 0.2; done
         run -125 ctl status "$parent"
         [ "$(known)" -eq 2 ]
 }
@@ -129,10 +131,11 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         start '{"retention": {"count": 1}}'
         parent=$(echo '{"command": ["sh", "-c", "echo kept > /output/f"]}' | ctl submit -)
         ctl wait "$parent"
-        slow=$(echo '{"command": ["sleep", "4"]}' | ctl submit -)
+        slow=$(echo '{"command": ["sh", "-c", "sleep 72; true"]}' | ctl submit -)
         child=$(echo "{\"command\": [\"cat\", \"/input/before/f\"], \"after\": {\"before\": \"$parent\", \"slow\": \"$slow\"}}" | ctl submit -)
         for i in 1 2 3; do ctl run -- true < /dev/null; done
         [ "$(ctl status --json "$child" | json_get state)" = waiting ]
+        go_on 72
         ctl wait "$child"
         [ "$(ctl logs "$child")" = kept ]
         until_known 1
@@ -143,7 +146,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         start '{"retention": {"count": 1}}'
         array=$(echo '{"command": ["sh", "-c", "echo $SKEP_ARRAY_INDEX > /output/f"], "array": {"count": 3}}' | ctl submit -)
         ctl wait "$array"
-        slow=$(echo '{"command": ["sleep", "4"]}' | ctl submit -)
+        slow=$(echo '{"command": ["sh", "-c", "sleep 73; true"]}' | ctl submit -)
         for i in 0 2; do
                 echo "{\"command\": [\"cat\", \"/input/before/f\"], \"after\": {\"before\": \"${array}_$i\", \"slow\": \"$slow\"}}"
         done | ctl submit - > ids
@@ -152,6 +155,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         [[ $output == *"run after it"* ]]
         ctl cancel "$(head -1 ids)"
         for i in 1 2 3; do ctl run -- true < /dev/null; done
+        go_on 73
         ctl wait "$(tail -1 ids)"
         [ "$(ctl logs "$(tail -1 ids)")" = 2 ]
         until_known 1
@@ -164,14 +168,17 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         parent=$(echo '{"command": ["sh", "-c", "echo kept > /output/f"]}' | ctl submit -)
         ctl wait "$parent"
         child=$(ctl submit - <<< "{\"command\": [\"sh\", \"-c\", \"cat /input/before/f; [ \$SKEP_ATTEMPT -ge 3 ] || { [ \$SKEP_ATTEMPT -eq 1 ] || sleep 60; exit 1; }\"],
-                \"after\": {\"before\": \"$parent\"}, \"retry\": {\"attempts\": 3, \"backoff\": \"2s\", \"on\": [\"exited\", \"lost\"]}}")
+                \"after\": {\"before\": \"$parent\"}, \"retry\": {\"attempts\": 3, \"backoff\": \"1h\", \"on\": [\"exited\", \"lost\"]}}")
         # While it waits for its second attempt; and in that, it is lost.
         for i in 1 2 3; do ctl run -- true < /dev/null; done
         [ "$(field "$child" 'job["attempt"]')" = 1 ]
+        ctl requeue "$child"
         reach "$child" running
         [ "$(field "$child" 'job["attempt"]')" = 2 ]
         kill -9 $(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" skep-worker)
+        reach "$child" backoff
         for i in 1 2 3; do ctl run -- true < /dev/null; done
+        ctl requeue "$child"
         ctl wait "$child"
         [ "$(ctl logs "$child")" = kept ]
         [ "$(field "$child" 'job["attempt"]')" = 3 ]
@@ -196,7 +203,7 @@ for line in sys.stdin: print(json.loads(line)[sys.argv[1]])' "$1"
         start '{}'
         parent=$(ctl submit - <<< '{"command": ["true"]}')
         ctl wait "$parent"
-        truncate -s 256M big
+        truncate -s 512M big
         ctl submit --input big=big - <<< "{\"command\": [\"true\"], \"after\": {\"before\": \"$parent\"}}" 2> why 3>&- &
         submitting=$!
         copying=$(reach_porter "$(cat "$BATS_FILE_TMPDIR/pid")")
