@@ -74,15 +74,20 @@ def at_once(some):
         # Four has run out of jobs when 1050 of all have been started: up to then all of them wait.
         CTL_SECONDS=300 ctl wait $(tail -1 ids) # an emulated machine runs ten jobs a second
         judge '
+# Of the time that is shared; how many jobs that is, depends on how long each of them has taken here.
+until = started[839]["started_usec"]
 n = {name: sum(job["tenant"] == name for job in started[:840]) for name in ("one", "two", "four")}
-print(n)
-assert abs(n["one"] - 120) <= 6 and abs(n["two"] - 240) <= 12 and abs(n["four"] - 480) <= 24'
+used = {name: sum(min(job["finished_usec"], until) - job["started_usec"] for job in started[:839] if job["tenant"] == name) for name in n}
+share = {name: used[name] / sum(used.values()) * 7 for name in n}
+print(n, share)
+assert abs(share["one"] - 1) <= 0.1 and abs(share["two"] - 2) <= 0.15 and abs(share["four"] - 4) <= 0.2
+assert abs(n["one"] - 120) <= 24 and abs(n["two"] - 240) <= 36 and abs(n["four"] - 480) <= 60'
 }
 
 @test "behind the many jobs of another, a first job is the next" {
         start
         ctl pause
-        jobs many 5000 0.05 | ctl submit - > /dev/null
+        jobs many 5000 0.5 | ctl submit - > /dev/null
         ctl resume
         sleep 1
         id=$(jobs few 1 0 | ctl submit -)
@@ -91,7 +96,7 @@ assert abs(n["one"] - 120) <= 6 and abs(n["two"] - 240) <= 12 and abs(n["four"] 
 few = next(job for job in jobs if job["tenant"] == "few")
 between = [job for job in started if few["submitted_usec"] < job["started_usec"] < few["started_usec"]]
 print(len(between))
-assert len(between) <= 8 # those that were on their way already'
+assert len(between) <= 40 # those that were on their way already, or came while it was written down'
 }
 
 @test "priority counts within a tenant only" {
@@ -104,14 +109,16 @@ assert len(between) <= 8 # those that were on their way already'
         ctl wait $(cat low high)
         sleep 1
         judge '
-order = [job["tenant"] for job in jobs]
-assert {order[:10].count(name) for name in "ab"} <= {4, 5, 6}, order
+# Of the time of the first, each has one half, as far as single jobs have it.
+first = [(job["tenant"], job["finished_usec"] - job["started_usec"]) for job in started[:10]]
+used = [sum(usec for tenant, usec in first if tenant == name) for name in "ab"]
+assert abs(used[0] - used[1]) <= 2 * max(usec for _, usec in first) and {tenant for tenant, _ in first} == {"a", "b"}, first
 assert [job["priority"] for job in jobs if job["tenant"] == "b"] == [1] * 5 + [0] * 5'
 }
 
 @test "whatever a job waits for, it stands where it came" {
         start '"workers": {"minimum": 1, "maximum": 1}, "scaler": "off", "pool": {"jobs_per_worker": 1}'
-        ctl submit - <<< '{"command": ["sleep", "2"]}' > first
+        ctl submit - <<< '{"command": ["sh", "-c", "sleep 71; true"]}' > first
         reach "$(cat first)" running
         # Those that run after another, and one that is held meanwhile.
         for i in 1 2 3; do
@@ -122,6 +129,7 @@ assert [job["priority"] for job in jobs if job["tenant"] == "b"] == [1] * 5 + [0
         ctl release "$(sed -n 3p ids)"
         ctl submit - <<< "{\"command\": [\"true\"], \"after\": {\"a\": \"$(cat first)\"}, \"array\": {\"count\": 3}}" > array
         ctl pause
+        go_on 71
         ctl wait $(cat first)
         ctl resume
         ctl wait $(cat ids array)
@@ -158,7 +166,8 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
 
 @test "what is over a ceiling, or not permitted, is refused by name, and leaves nothing" {
         echo '{"policies": ["strict"], "limits": {"queued": 3}}' > tenants/narrow.json
-        echo '{"limits": {"submissions_per_minute": 5, "input_bytes": "10K", "spec_bytes": "4K"}}' > tenants/slow.json
+        echo '{"limits": {"submissions_per_minute": 2}}' > tenants/slow.json
+        echo '{"limits": {"input_bytes": "10K", "spec_bytes": "4K"}}' > tenants/small.json
         start
         ctl pause
         run ctl submit - <<< '{"command": ["true"], "tenant": "narrow"}'
@@ -179,21 +188,20 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
         for i in 1 2 3 4 5; do ctl submit - <<< "$same"; done
         [ "$(ctl list --json | grep -c '"state": *"queued"')" -eq 2 ]
         jobs narrow 1 1 '{"policy": "strict"}' | ctl submit -
-        run ctl submit - < <(jobs slow 6 0)
-        [[ $output == *"5 jobs a minute: try again in"* ]]
-        jobs slow 3 0 | ctl submit -
-        run ctl submit - < <(jobs slow 1 0 "{\"meta\": {\"x\": \"$(head -c 5000 /dev/zero | tr '\0' x)\"}}")
+        run ctl submit - < <(jobs slow 3 0)
+        [[ $output == *"2 jobs a minute: try again in"* ]]
+        # An array is one, however many its members are. (The next may come in half a minute.)
+        { jobs slow 1 0 && jobs slow 1 0 '{"array": {"count": 100}}'; } | ctl submit -
+        run ctl submit - < <(jobs slow 1 0)
+        [[ $output == *"2 jobs a minute: try again in"* ]]
+        run ctl submit - < <(jobs small 1 0 "{\"meta\": {\"x\": \"$(head -c 5000 /dev/zero | tr '\0' x)\"}}")
         [[ $output == *"may take 4K"* ]]
         head -c 8000 /dev/urandom > a
         head -c 8000 /dev/urandom > b
-        jobs slow 1 0 | ctl submit --input a=a -
-        run ctl submit --input b=b - < <(jobs slow 1 0)
+        jobs small 1 0 | ctl submit --input a=a -
+        run ctl submit --input b=b - < <(jobs small 1 0)
         [[ $output == *"2240 bytes more"* ]]
         [ "$(ls "$state/blobs" | wc -l)" -eq 1 ]
-        # An array is one, however many its members are.
-        jobs slow 1 0 '{"array": {"count": 100}}' | ctl submit -
-        run ctl submit - < <(jobs slow 1 0)
-        [[ $output == *"5 jobs a minute: try again in"* ]]
 }
 
 @test "what waits is not started while its tenant has left as much as it may, says so, and goes on when there is room" {
@@ -242,22 +250,21 @@ assert at_once([job for job in jobs if job["tenant"] == "other"]) > 2'
 }
 
 @test "what is queued again counts against the rate of submissions" {
-        echo '{"limits": {"submissions_per_minute": 4}}' > tenants/slow.json
+        # So the next may come in half a minute, and not while this goes on.
+        echo '{"limits": {"submissions_per_minute": 2}}' > tenants/slow.json
         start
         id=$(jobs slow 1 60 | ctl submit -)
-        for attempt in 1 2 3; do
-                reach_attempt "$id" "$attempt"
-                ctl requeue "$id"
-        done
-        reach_attempt "$id" 4
+        reach_attempt "$id" 1
+        ctl requeue "$id"
+        reach_attempt "$id" 2
         run busctl --address="$SKEP_ADDRESS" call org.skep.Engine1 /org/skep/Engine1 org.skep.Engine1.Manager Requeue s "$id"
         [ "$status" -ne 0 ]
-        [[ $output == *"4 jobs a minute: try again in"* ]]
+        [[ $output == *"2 jobs a minute: try again in"* ]]
         run ctl requeue "$id"
         [ "$status" -eq 125 ]
-        [ "$(field "$id" 'job["attempt"], job["state"]')" = "4 running" ]
+        [ "$(field "$id" 'job["attempt"], job["state"]')" = "2 running" ]
         run ctl submit - < <(jobs slow 1 0)
-        [[ $output == *"4 jobs a minute: try again in"* ]]
+        [[ $output == *"2 jobs a minute: try again in"* ]]
         # Where nothing comes of it, it costs nothing; and of an array, it is one.
         ctl pause
         other=$(jobs other 1 0 | ctl submit -)
