@@ -64,6 +64,15 @@ warm_of_pool() { # of its one worker
         ctl pool --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["workers"][0]["warm"])'
 }
 
+reach_warm_of_pool() { # how many that are ready, at least
+        local i
+        for i in $(seq 200); do
+                [ "$(warm_of_pool)" -lt "$1" ] || return 0
+                sleep 0.1
+        done
+        return 1
+}
+
 @test "the first job is started cold, and what follows finds jails" {
         start_with '{}'
         [ "$(start_of)" = cold ]
@@ -77,8 +86,8 @@ warm_of_pool() { # of its one worker
         start_with '{"maximum": 3}'
         ids=$(for i in $(seq 8); do echo '{"command": ["true"]}'; done | ctl submit -)
         ctl wait $ids
-        reach_waiting 3
         # Each has two processes: that of the job is there, too.
+        reach_waiting 6
         sleep 0.3
         [ "$(waiting | wc -l)" -eq 6 ]
 }
@@ -163,6 +172,7 @@ print(next(p["warm"] for p in json.load(sys.stdin)["policies"] if p["policy"] ==
         start_with '{"maximum": 8}'
         [ "$(expected python)" -eq 6 ]
         reach_waiting 12
+        reach_warm_of_pool 6
         # As many at once as on the days before, and all of them are started warm.
         ids=$(for i in $(seq 6); do echo '{"command": ["true"]}'; done | ctl submit -)
         ctl wait $ids
@@ -202,6 +212,7 @@ assert starts == ["warm"] * 6, starts'
         printf '{"scaler": "fixed", "workers": {"minimum": 1}}' > config.json
         start_engine --config "$PWD/config.json" --drain 0s
         ctl scale 2
+        for i in $(seq 100); do [ "$(ctl pool | grep -c ' ready ')" -lt 2 ] || break; sleep 0.1; done
         reach_warm_jails() { # worker, an expression on how many it keeps
                 for i in $(seq 100); do
                         ctl pool --json | python3 -c 'import json, sys
@@ -229,6 +240,7 @@ sys.exit(not eval(sys.argv[2]))' "$@" && return
         remember_bursts 3 python 3
         start_with '{"maximum": 6}'
         reach_waiting 12
+        reach_warm_of_pool 6
         sleep 0.3
         [ "$(waiting | wc -l)" -eq 12 ]
         start_of python > start
