@@ -551,15 +551,30 @@ static void play_survivor(int socket)
         wait_for_stop(socket);
 }
 
+/* A player has it then. */
+static void until_locked(const char *path)
+{
+        struct flock lock = {.l_type = F_UNLCK};
+
+        while (access(path, F_OK) < 0)
+                usleep(1000);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        while (lock.l_type == F_UNLCK) {
+                usleep(1000);
+                lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+                ck_assert_int_eq(fcntl(fd, F_GETLK, &lock), 0);
+        }
+        close(fd);
+}
+
 START_TEST(test_what_a_worker_has_from_before_is_claimed_before_anything_else)
 {
         pid_t pid = play("7", play_survivor);
         char path[64];
 
         snprintf(path, sizeof path, "%s/worker.sock" WORKER_LOCK_SUFFIX, directory);
-        while (access(path, F_OK) < 0)
-                usleep(1000);
-        usleep(50000); /* for the lock */
+        until_locked(path);
         wanted = false;
         make_pool(1);
         ck_assert(!pool_is_settled(pool));
@@ -586,9 +601,7 @@ START_TEST(test_a_worker_that_ends_before_it_speaks_is_not_waited_for)
         char path[64];
 
         snprintf(path, sizeof path, "%s/worker.sock" WORKER_LOCK_SUFFIX, directory);
-        while (access(path, F_OK) < 0)
-                usleep(1000);
-        usleep(50000);
+        until_locked(path);
         make_pool(1);
         ck_assert(!pool_is_settled(pool));
         ck_assert_int_eq(pool_worker_status(pool_next_worker(pool, NULL)).pid, pid);
