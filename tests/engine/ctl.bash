@@ -30,3 +30,15 @@ end_stand_in() {
 on_terminal() { # command, as a line for sh
         run timeout 60 env TERM=xterm script -qec "$1" /dev/null </dev/null
 }
+
+# The same, with what is on it in the file "shown", as it comes.
+on_terminal_shown() { # command
+        : > shown
+        run timeout 60 env TERM=xterm script -qefc "$1" shown </dev/null
+}
+until_shown() { # pattern
+        for i in $(seq 300); do
+                ! grep -aqs -- "$1" shown || return 0
+                sleep 0.1
+        done
+}

@@ -7,6 +7,30 @@ load ../helper
 load one_engine
 load ctl
 
+clients_are() { # how many that stay, at which socket
+        for i in $(seq 200); do
+                [ "$(grep -c " 03 *[0-9]* $2$" /proc/net/unix)" -lt "$1" ] || return 0
+                sleep 0.1
+        done
+        return 1
+}
+
+# Who follows in these files has been told of the last job that came, and so is told of what comes.
+followed_in() { # FILE...
+        local id file told
+        for i in $(seq 50); do
+                id=$(ctl submit - <<< '{"command": ["true"]}')
+                ctl wait "$id"
+                for j in $(seq 10); do
+                        told=yes
+                        for file; do [ "$(grep -c "$id" "$file")" -eq 2 ] || told=; done
+                        [ -z "$told" ] || return 0
+                        sleep 0.1
+                done
+        done
+        return 1
+}
+
 @test "logs shows one stream, or another attempt" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo out $SKEP_ATTEMPT; echo err $SKEP_ATTEMPT >&2; exit 1"], "retry": {"attempts": 2, "backoff": "10ms", "on": ["exited"]}}')
         run -1 ctl wait "$id"
@@ -20,8 +44,10 @@ load ctl
 }
 
 @test "logs -f goes on with the next attempt while it runs" {
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo begin $SKEP_ATTEMPT; sleep 1; [ $SKEP_ATTEMPT = 2 ] && sleep 600"], "retry": {"attempts": 3, "backoff": "300ms", "on": ["exited"]}, "limits": {"wall": "1h"}}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo begin $SKEP_ATTEMPT; [ $SKEP_ATTEMPT = 2 ] && sleep 600; sleep 71; exit 1"], "retry": {"attempts": 3, "backoff": "300ms", "on": ["exited"]}, "limits": {"wall": "1h"}}')
         ctl logs -f "$id" > out 2> err 3>&- &
+        for i in $(seq 200); do grep -q 'begin 1' out && break; sleep 0.1; done
+        go_on 71
         for i in $(seq 200); do grep -q 'begin 2' out && break; sleep 0.1; done
         grep -q 'begin 2' out
         [ "$(ctl status --json "$id" | json_get state)" = running ]
@@ -62,17 +88,19 @@ load ctl
 }
 
 @test "who waits is not disturbed by another supervisor's taking over" {
-        id=$(ctl submit - <<< '{"command": ["sleep", "4"]}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 72; true"]}')
         ctl wait "$id" 2> err 3>&- &
         waiter=$!
         ctl logs -f "$id" 2> err2 3>&- &
         follower=$!
         for i in $(seq 100); do [ "$(ctl status --json "$id" | json_get state)" = running ] && break; sleep 0.1; done
-        sleep 0.2
+        clients_are 2 "$BATS_FILE_TMPDIR/engine.sock"
+        sleep 0.5 # until they have asked
         pid=$(cat "$BATS_FILE_TMPDIR/pid")
         kill -KILL "$pid"
         while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
         start_engine
+        go_on 72
         wait $waiter
         wait $follower
         grep -q 'the supervisor has gone' err
@@ -104,10 +132,12 @@ load ctl
 }
 
 @test "a long wait shows how far it is, on a terminal alone" {
-        for i in 1 2 3 4; do echo '{"command": ["sleep", "1.5"]}'; done | ctl submit - > ids
-        on_terminal "$build/skepctl wait $(tr '\n' ' ' < ids)"
+        for i in 1 2 3 4; do echo '{"command": ["sh", "-c", "sleep 73; true"]}'; done | ctl submit - > ids
+        { until_shown 'wait \[.*of 4'; go_on 73 4; } 3>&- &
+        on_terminal_shown "$build/skepctl wait $(tr '\n' ' ' < ids)"
         [ "$status" -eq 0 ]
-        [[ $output == *"wait ["*"of 4"* ]]
+        grep -aq 'wait \[.*of 4' shown
+        wait
         ids=$(for i in 1 2; do echo '{"command": ["sleep", "1"]}'; done | ctl submit -)
         run ctl wait $ids
         [ -z "$output" ]
@@ -115,10 +145,10 @@ load ctl
 
 @test "run says on a terminal why the job does not run yet" {
         ctl pause
-        { sleep 3; ctl resume; } 3>&- &
-        on_terminal "$build/skepctl run -- echo done"
+        { until_shown 'waiting .* s: the engine is paused'; ctl resume; } 3>&- &
+        on_terminal_shown "$build/skepctl run -- echo done"
         [ "$status" -eq 0 ]
-        [[ $output == *"waiting "*" s: the engine is paused"*$'\r\e[K'"done"* ]]
+        [[ $(< shown) == *"waiting "*" s: the engine is paused"*$'\r\e[K'"done"* ]]
         wait
 }
 
@@ -135,7 +165,7 @@ load ctl
         [ "$(ctl events --json -n 0)" = "" ]
         "$build/skepctl" events --json -f -n 0 > out 3>&- &
         follower=$!
-        sleep 0.5
+        followed_in out
         id=$(ctl submit - <<< '{"command": ["true"], "name": "followed"}')
         ctl wait "$id"
         for i in $(seq 100); do [ "$(grep -c "$id" out)" -eq 2 ] && break; sleep 0.1; done
@@ -155,7 +185,8 @@ load ctl
         followers=$!
         "$build/skepctl" events --json -f --since "$(date -d '+1 min' '+%F %T')" > later 2>&1 3>&- &
         followers+=" $!"
-        sleep 0.5
+        followed_in none later
+        for file in none later; do grep -c time_usec "$file" > "$file.before"; done
         restart_engine
         for i in $(seq 100); do [ "$(cat none later | grep -c "has gone")" -eq 2 ] && break; sleep 0.1; done
         after=$(ctl submit - <<< '{"command": ["true"]}')
@@ -163,7 +194,7 @@ load ctl
         for i in $(seq 100); do [ "$(cat none later | grep -c "$after")" -eq 4 ] && break; sleep 0.1; done
         kill $followers
         for file in none later; do
-                [ "$(grep -c time_usec "$file")" -eq 2 ]
+                [ "$(grep -c time_usec "$file")" -eq $(($(< "$file.before") + 2)) ]
                 [ "$(grep -c "$after" "$file")" -eq 2 ]
         done
 }
@@ -178,7 +209,8 @@ load ctl
         for i in $(seq 800); do echo '{"command": ["true"], "priority": '$((i % 100))'}'; done | ctl submit - > ids
         CTL_SECONDS=300 ctl wait - < ids 3>&- &
         waiter=$!
-        sleep 0.5
+        clients_are 1 "$PWD/few.sock"
+        sleep 0.5 # until it has asked
         ctl resume
         wait $waiter
         kill -TERM $pid
@@ -186,9 +218,25 @@ load ctl
 }
 
 @test "logs shows both streams in the order in which they were written, and when" {
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "for i in 1 2 3 4 5; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done; printf end"]}')
+        # It writes a line when the one before has been seen: of what is there at the same time, nobody knows the order.
+        cat > writes.py <<'P'
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+for i in range(1, 6):
+    for name, stream in ("out", sys.stdout), ("err", sys.stderr):
+        print(name, i, file=stream, flush=True)
+        signal.sigwait([signal.SIGUSR1])
+print("end", end="")
+P
+        id=$(ctl submit --input writes.py=writes.py - <<< '{"command": ["python3", "/input/writes.py"]}')
         expected=$(for i in 1 2 3 4 5; do echo "out $i"; echo "err $i"; done; echo end)
-        [ "$(ctl logs -f "$id" 2>&1)" = "$expected" ]
+        ctl logs -f "$id" > followed 2>&1 3>&- &
+        for n in 1 2 3 4 5 6 7 8 9 10; do
+                for i in $(seq 100); do [ "$(wc -l < followed)" -lt $n ] || break; sleep 0.1; done
+                pkill -USR1 -x -f 'python3 /input/writes.py'
+        done
+        wait $!
+        [ "$(cat followed)" = "$expected" ]
         [ "$(ctl logs "$id" 2>&1)" = "$expected" ]
         ctl --utc logs --timestamps "$id" > stamped 2>&1
         [ "$(sed 's/^[-0-9]*T[:0-9]*\.[0-9]\{6\}Z //' stamped)" = "$expected" ]
@@ -271,7 +319,9 @@ limits = next(t for t in view["tenants"] if t["name"] == "root")["limits"]
 assert limits["running"] is limits["submissions_per_minute"] is None and limits["queued"] == 100000'
         tail -1 objects | grep -q '"finished_per_second":[0-9]'
         [ "$(tail -1 objects | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["workers"]))')" -eq 2 ]
-        timeout 3 "$build/skepctl" top --json > objects || true
+        "$build/skepctl" top --json > objects 3>&- &
+        for i in $(seq 200); do [ "$(wc -l < objects)" -lt 2 ] || break; sleep 0.1; done
+        kill $!
         [ "$(wc -l < objects)" -ge 2 ]
 }
 
