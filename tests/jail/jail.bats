@@ -250,9 +250,9 @@ except OSError as e: print(e.errno)' </dev/null
 @test "abstract sockets of the host are out of reach" {
         python3 -c '
 import socket, time
-s = socket.socket(socket.AF_UNIX); s.bind("\0skep-test-abstract"); s.listen(); time.sleep(5)' &
+s = socket.socket(socket.AF_UNIX); s.bind("\0skep-test-abstract"); s.listen(); time.sleep(60)' 3>&- &
         server=$!
-        sleep 0.5
+        for i in $(seq 100); do ! grep -q '@skep-test-abstract$' /proc/net/unix || break; sleep 0.1; done
         run jail -- /input/payload abstract skep-test-abstract </dev/null
         kill $server
         [ "$status" -eq 1 ]
@@ -422,13 +422,21 @@ P
         [ -z "$(pgrep -f 'payload orphans')" ]
 }
 
+have_gone() { # a process that is being ended may be seen after its jail
+        for i in $(seq 100); do
+                pgrep -x -f "$1" > /dev/null || return 0
+                sleep 0.1
+        done
+        return 1
+}
+
 @test "nothing is left when the caller is killed" {
         "$build/skep-jail" --allow-missing="$MISSING" --input payload="$payload" --wall 60s -- /input/payload orphans </dev/null &
         "$build/skep-jail" --allow-missing="$MISSING" -- sleep 61 </dev/null &
         sleep 1
         kill -KILL %1 %2 2>/dev/null || true
         nothing_is_left
-        [ -z "$(pgrep -f 'sleep 61')" ]
+        have_gone 'sleep 61'
 }
 
 @test "nothing is left when the caller is killed at any moment of the start" {
@@ -438,12 +446,12 @@ P
                 kill -KILL $! 2>/dev/null || true
         done
         nothing_is_left
-        [ -z "$(pgrep -f 'sleep 62')" ]
+        have_gone 'sleep 62'
 }
 
 @test "a jail that waits for a long job gives back the memory of its program" {
         ldd "$build/skep-jail" 2>&1 | grep -q statically || skip "with the sanitizers it is large"
-        "$build/skep-jail" --policy strict --allow-missing="$MISSING" -- sleep 20 < /dev/null 3>&- &
+        "$build/skep-jail" --policy strict --allow-missing="$MISSING" -- sleep 100 < /dev/null 3>&- &
         for _ in $(seq 100); do
                 sleep 0.1
                 reaper=$(pgrep -P $! skep-reaper) || continue

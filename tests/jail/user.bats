@@ -133,7 +133,7 @@ P
         mkdir -p own
         chown 65534:65534 own
         run as_root --report "$place/home/report" --bind-rw own:/own --output "$place/home/kept" -- \
-                sh -c 'id -u; touch /own/new; echo out > /output/out; for i in $(seq 300); do sleep 1 & done' </dev/null
+                sh -c 'id -u; touch /own/new; echo out > /output/out; for i in $(seq 300); do sleep 60 & done' </dev/null
         [ "${lines[0]}" = 1000 ]
         [[ $output == *"Cannot fork"* ]]
         [ "$(json_get enforced.pids "$place/home/report")" = rlimit ]
