@@ -390,6 +390,7 @@ P
         client=$!
         porter=$(reach_porter "$(cat "$place/pid")")
         kill -KILL "$(cat "$place/pid")"
+        while kill -0 "$(cat "$place/pid")" 2> /dev/null; do sleep 0.02; done
         result=0
         start_supervisor || result=$?
         # It reads, and cannot be killed.
@@ -447,12 +448,13 @@ P
         [ "$output" = hello ]
         setpriv --reuid games --regid games --clear-groups "$build/skepctl" events --json -f -n 0 > events 3>&- &
         follower=$!
-        sleep 0.5
+        # Until it is told of what comes.
+        for i in $(seq 50); do run_as games "$build/skepctl" run -- true < /dev/null; [ ! -s events ] || break; done
         id=$(run_as games "$build/skepctl" submit - <<< '{"command": ["sh", "-c", "echo out; exit 3"]}')
         run -1 run_as games "$build/skepctl" wait "$id"
         [ "$(run_as games "$build/skepctl" logs "$id")" = out ]
         [[ $(run_as games "$build/skepctl" status "$id") == *"tenant       players"* ]]
-        for i in $(seq 100); do grep -q '"finished"' events && break; sleep 0.1; done
+        for i in $(seq 100); do grep "$id" events | grep -q '"finished"' && break; sleep 0.1; done
         kill $follower
         grep -q "\"id\":\"$id\".*\"tenant\":\"players\",\"state\":\"failed\",\"reason\":\"exited\"" events
         # Another's jobs, and the engine itself, are not his.

@@ -120,7 +120,7 @@ hostile() {
 
 # Who stands on such a descriptor ends when the file system does.
 unclosable() { # ARGUMENT...
-        for i in $(seq 600); do
+        for i in $(seq 1200); do
                 grep -qE '^(passed|failed)$' unclosable && break
                 sleep 0.1
         done
@@ -145,7 +145,7 @@ start_stuck() {
         client=$!
         result=0
         unclosable || result=$?
-        stop_engine 50 || result=$?
+        stop_engine || result=$?
         kill $stuck
         wait $stuck $client || true
         start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
@@ -167,7 +167,7 @@ start_stuck() {
                 sleep 0.1
         done
         run ! pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" -x skep-porter
-        stop_engine 50 || result=$?
+        stop_engine || result=$?
         start_engine --drain 0s --config "$BATS_FILE_TMPDIR/skepd.json"
         [ "$result" -eq 0 ]
 }

@@ -415,6 +415,7 @@ def deaf(_):
     assert memory_kib() < memory + GROWTH_MAX_KIB, f"{memory_kib()} KiB, {memory} before"
     # Whoever reads after all gets everything.
     c = kept[-1]
+    c.socket.settimeout(20)
     for _ in range(10):
         assert len(c.read().body[0]) == 1000
     for id in ids:
