@@ -194,10 +194,12 @@ with_own_packages() {
         ctl wait "$(cat id)"
         [ "$(field "$(cat id)" 'job["report"]["cached"]')" = False ]
         # When the first comes to nothing, another takes its place.
-        spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["flight", "two"]}'
+        spec='{"command": ["sh", "-c", "sleep 71; true"], "cache": "1h", "labels": ["flight", "two"]}'
         for i in 1 2 3; do echo "$spec"; done | ctl submit - > ids
         ctl cancel "$(sed -n 2p ids)"
         ctl cancel "$(sed -n 1p ids)"
+        reach "$(sed -n 3p ids)" running
+        go_on 71
         ctl wait "$(sed -n 3p ids)"
         [ "$(field "$(sed -n 3p ids)" 'job["report"]["cached"], job["attempt"]')" = "False 1" ]
         [ "$(field "$(sed -n 2p ids)" 'job["state"]')" = cancelled ]
@@ -241,20 +243,23 @@ with_own_packages() {
 }
 
 @test "one that is held while it runs goes on, and those that are the same wait for it" {
-        spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["held"]}'
+        spec='{"command": ["sh", "-c", "sleep 72; true"], "cache": "1h", "labels": ["held"]}'
         first=$(ctl submit - <<< "$spec")
         reach "$first" running
         second=$(ctl submit - <<< "$spec")
         ctl hold "$first"
+        go_on 72
         ctl wait "$first" "$second"
         [ "$(field "$second" 'job["report"]["cached_from"]')" = "$first" ]
         # But not for another attempt of it.
-        spec='{"command": ["sh", "-c", "sleep 2"], "cache": "1h", "labels": ["held", "two"]}'
+        spec='{"command": ["sh", "-c", "sleep 73; true"], "cache": "1h", "labels": ["held", "two"]}'
         first=$(ctl submit - <<< "$spec")
         reach "$first" running
         second=$(ctl submit - <<< "$spec")
         ctl hold "$first"
         ctl requeue "$first"
+        reach "$second" running
+        go_on 73
         ctl wait "$second"
         [ "$(field "$second" 'job["report"]["cached"]')" = False ]
         ctl release "$first"
@@ -264,7 +269,7 @@ with_own_packages() {
 
 @test "one that is queued again while the same has succeeded has its result, and the report of its attempt" {
         with_own_packages
-        spec='{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ne 2 ] || sleep 60; sleep 1"], "cache": "1h", "labels": ["requeued"]}'
+        spec='{"command": ["sh", "-c", "[ $SKEP_ATTEMPT -ne 2 ] || sleep 60; sleep 74; true"], "cache": "1h", "labels": ["requeued"]}'
         first=$(ctl submit - <<< "$spec")
         reach "$first" running
         ctl requeue "$first"
@@ -272,6 +277,8 @@ with_own_packages() {
         # Over another root it is another one, and runs beside it.
         touch packages
         second=$(ctl submit - <<< "$spec")
+        reach "$second" running
+        go_on 74
         ctl wait "$second"
         ctl requeue "$first"
         ctl wait "$first"
@@ -283,16 +290,17 @@ with_own_packages() {
 }
 
 @test "one that runs on under the next supervisor is waited for by those that are the same" {
-        spec='{"command": ["sh", "-c", "sleep 5; date +%N"], "cache": "1h", "labels": ["next"]}'
+        spec='{"command": ["sh", "-c", "sleep 75; date +%N"], "cache": "1h", "labels": ["next"]}'
         first=$(ctl submit - <<< "$spec")
         reach "$first" running
         ahead=$(ctl submit - <<< "$spec")
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+        kill_engine
         start_engine --drain 0s
         behind=$(ctl submit - <<< "$spec")
         for id in "$ahead" "$behind"; do
                 [[ $(field "$id" 'job["state"], job["waiting"]') == "queued for a job that is the same"* ]]
         done
+        go_on 75
         ctl wait "$first" "$ahead" "$behind"
         for id in "$ahead" "$behind"; do
                 [ "$(field "$id" 'job["report"].get("cached_from")')" = "$first" ]
@@ -305,8 +313,7 @@ with_own_packages() {
         ctl resume
         first=$(ctl submit - <<< "$spec")
         reach "$first" running
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
-        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        kill_engine
         sqlite3 "$state/jobs.db" "UPDATE jobs SET state = 'queued', attempt = 0 WHERE id = '$first'; UPDATE jobs SET held = 0 WHERE id = '$ahead'"
         start_engine --drain 0s
         ctl wait "$first" "$ahead"
@@ -315,16 +322,17 @@ with_own_packages() {
 }
 
 @test "what a worker runs without the supervisor's knowledge gets no result from the cache, and spoils none" {
-        spec='"command": ["sh", "-c", "sleep 3; echo kept > /output/f"], "labels": ["unknown"]'
+        spec='"command": ["sh", "-c", "sleep 76; echo kept > /output/f"], "labels": ["unknown"]'
         first=$(ctl submit - <<< "{\"cache\": \"1h\", $spec}")
+        go_on 76
         ctl wait "$first"
         second=$(ctl submit - <<< "{$spec}")
         reach "$second" running
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
-        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        kill_engine
         # As if it had asked for the cache, and that it was started had not been written down.
         sqlite3 "$state/jobs.db" "UPDATE jobs SET state = 'queued', attempt = 0, spec = json_set(spec, '\$.cache', '1h') WHERE id = '$second'"
         start_engine --drain 0s
+        go_on 76
         ctl wait "$second"
         [ "$(field "$second" 'job["attempt"], job["report"]["cached"]')" = "1 False" ]
         [ "$(stat -c %h "$state/jobs/$first/1/files")" -eq 1 ]
@@ -332,8 +340,7 @@ with_own_packages() {
         third=$(ctl submit - <<< "{$spec}")
         ctl hold "$third"
         restart_engine
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
-        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        kill_engine
         sqlite3 "$state/jobs.db" "UPDATE jobs SET held = 0, state = 'queued', attempt = 0, spec = json_set(spec, '\$.cache', '1h') WHERE id = '$third'"
         start_engine --drain 0s
         ctl wait "$third"
@@ -341,7 +348,7 @@ with_own_packages() {
 }
 
 @test "who watches the output of one that waits for the same sees it, and it is not run for that" {
-        spec='{"command": ["sh", "-c", "sleep 3; date +%N; date +%N > /output/f"], "cache": "1h", "labels": ["watched"]}'
+        spec='{"command": ["sh", "-c", "sleep 77; date +%N; date +%N > /output/f"], "cache": "1h", "labels": ["watched"]}'
         one=$(ctl submit - <<< "$spec")
         reach "$one" running
         two=$(ctl submit - <<< "$spec")
@@ -350,6 +357,7 @@ with_own_packages() {
         for i in $(seq 50); do [ -e "$state/jobs/$two/1/stdout" ] && break; sleep 0.1; done
         [ -e "$state/jobs/$two/1/stdout" ]
         : > "$state/jobs/$two/1/files"
+        go_on 77
         ctl wait "$one" "$two"
         wait $logs
         [ "$(field "$two" 'job["report"]["cached_from"]')" = "$one" ]
@@ -359,7 +367,7 @@ with_own_packages() {
         ctl output "$two" b
         diff -r a b
         # Nothing that it has written is something to be seen, too.
-        spec='{"command": ["sleep", "3"], "cache": "1h", "labels": ["watched", "nothing"]}'
+        spec='{"command": ["sh", "-c", "sleep 78; true"], "cache": "1h", "labels": ["watched", "nothing"]}'
         one=$(ctl submit - <<< "$spec")
         reach "$one" running
         two=$(ctl submit - <<< "$spec")
@@ -367,6 +375,7 @@ with_own_packages() {
         logs=$!
         for i in $(seq 50); do [ -e "$state/jobs/$two/1/stdout" ] && break; sleep 0.1; done
         : > "$state/jobs/$two/1/files"
+        go_on 78
         wait $logs
         [ "$(field "$two" 'job["state"], job["report"]["cached"]')" = "succeeded True" ]
         ctl output "$two" c
@@ -390,7 +399,7 @@ with_own_packages() {
 
 @test "one that the root has changed under holds up none that is the same" {
         with_own_packages
-        spec='{"command": ["sh", "-c", "sleep 4; date +%N"], "cache": "1h", "labels": ["root"], "retry": {"backoff": "0s"}}'
+        spec='{"command": ["sh", "-c", "sleep 8; date +%N"], "cache": "1h", "labels": ["root"], "retry": {"backoff": "0s"}}'
         for how in requeued lost; do
                 one=$(ctl submit - <<< "$spec")
                 reach "$one" running
@@ -401,7 +410,7 @@ with_own_packages() {
                 requeued) ctl requeue "$one" ;;
                 lost) kill -9 $(pgrep -P "$(cat "$BATS_FILE_TMPDIR/pid")" skep-worker) ;;
                 esac
-                CTL_SECONDS=20 ctl wait "$one" "$two"
+                CTL_SECONDS=30 ctl wait "$one" "$two"
                 ctl rm "$one"
                 CTL_SECONDS=20 ctl wait "$two"
                 touch packages

@@ -224,18 +224,18 @@ $n" ]
         start_engine --workers 1
         echo data > f
         for i in 1 2; do
-                echo '{"command": ["sh", "-c", "sleep 8; cat /input/f"], "policy": "strict", "retry": {"backoff": "0s"}}'
+                echo '{"command": ["sh", "-c", "sleep 7'$i'; cat /input/f"], "policy": "strict", "retry": {"backoff": "0s"}}'
         done | ctl submit - --input f=f > ids
-        array=$(echo '{"command": ["sleep", "8"], "policy": "strict", "array": {"count": 2, "parallel": 1}}' | ctl submit -)
+        array=$(echo '{"command": ["sh", "-c", "sleep 71; true"], "policy": "strict", "array": {"count": 2, "parallel": 1}}' | ctl submit -)
         one=$(head -1 ids) two=$(tail -1 ids)
         for id in "$one" "$two" "${array}_0"; do reach "$id" running; done
-        kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
-        while kill -0 "$(cat "$BATS_FILE_TMPDIR/pid")" 2> /dev/null; do sleep 0.02; done
+        kill_engine
         # Of one, as if that it was started had not been written down.
         sqlite3 "$state/jobs.db" "UPDATE jobs SET policy = 'passing' WHERE policy = 'strict'; UPDATE jobs SET state = 'queued', attempt = 0 WHERE id = '$one'"
         start_engine --workers 1 --drain 0s
         for id in "$one" "$two" "${array}_0"; do reach "$id" running; done
         ctl requeue "$two"
+        go_on 71 2
         run ctl wait "$one" "$two" "$array"
         [ "$(field "$one" 'job["state"], job["attempt"]')" = "succeeded 1" ]
         [ "$(ctl logs "$one")" = data ]
@@ -724,11 +724,12 @@ P
 
 @test "what a job has left waits for room on the disk, and the job with it" {
         start_on_small_disk size=8M,nr_inodes=100
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 3; head -c 300000 /dev/urandom > /output/f"]}')
-        gone=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 3; head -c 300000 /dev/urandom > /output/f"]}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "exec 2>&-; sleep 73; head -c 300000 /dev/urandom > /output/f"]}')
+        gone=$(ctl submit - <<< '{"command": ["sh", "-c", "exec 2>&-; sleep 73; head -c 300000 /dev/urandom > /output/f"]}')
         reach "$id" running
         reach "$gone" running
         head -c 100M /dev/zero > "$inside/filler" || true
+        go_on 73 2
         trouble_is "no room for what jobs have left"
         [[ $(say_troubles) == *"$state: "* ]]
         sleep 4
@@ -748,9 +749,10 @@ P
         [ "$(stat -c %s out/f)" -eq 300000 ]
         trouble_is "[]"
         # Files may be what there are too many of.
-        id=$(ctl submit - <<< '{"command": ["sh", "-c", "sleep 3; echo f > /output/f"]}')
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "exec 2>&-; sleep 74; echo f > /output/f"]}')
         reach "$id" running
         for i in $(seq 100); do : > "$inside/file-$i" || break; done 2> /dev/null
+        go_on 74
         trouble_is "no room for what jobs have left"
         rm "$inside"/file-*
         ctl wait "$id"
@@ -765,12 +767,13 @@ fill_disk() {
 
 @test "what the members of an array have left is put together when there is room for that" {
         start_on_small_disk size=24M
-        spec='{"command": ["sh", "-c", "head -c 1M /dev/urandom > /output/f; test $SKEP_ARRAY_INDEX = 0 || sleep 2"], "array": {"count": 2}}'
+        spec='{"command": ["sh", "-c", "head -c 1M /dev/urandom > /output/f; test $SKEP_ARRAY_INDEX = 0 || sleep 75; true"], "array": {"count": 2}}'
         id=$(ctl submit - <<< "$spec")
         gone=$(ctl submit - <<< "$spec")
         reach "${id}_0" succeeded
         reach "${gone}_0" succeeded
         fill_disk 2600
+        go_on 75 2
         trouble_is "no room for what jobs have left"
         reach "${id}_1" succeeded
         reach "${gone}_1" succeeded
