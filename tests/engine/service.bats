@@ -24,7 +24,7 @@ teardown() {
 start() {
         python3 "$BATS_TEST_DIRNAME/service.py" "$PWD" -- "$build/skepd" --state "$PWD/state" --allow-missing="$MISSING" "$@" 2> log 3>&- &
         pid=$!
-        for i in $(seq 100); do grep -q READY=1 notified 2>/dev/null && return; sleep 0.1; done
+        for i in $(seq 100); do grep -q READY=1 notified 2>/dev/null && [ -s daemon ] && return; sleep 0.1; done
         cat log >&2
         return 1
 }
@@ -70,7 +70,7 @@ until_notified() {
         for i in $(seq 100); do [ "$(ctl logs "$id")" = begun ] && break; sleep 0.1; done
         kill -TERM "$(cat daemon)"
         wait "$pid"
-        rm notified
+        rm notified daemon
         start --config skepd.json --bus "unix:path=$PWD/bus" --socket e.sock
         ctl wait "$id"
         [ "$(ctl logs "$id")" = $'begun\nended' ]
