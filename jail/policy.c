@@ -123,6 +123,16 @@ static int refuse_within_writable(const JailPolicy *p, char *const *paths, const
         return 0;
 }
 
+/* The results are what is in the directory of the jail's own, under whatever is mounted there. */
+static int refuse_in_output(char *const *paths, const char *key, Error *e)
+{
+        for (size_t i = 0; paths && paths[i]; i++)
+                if (path_is_at_or_below(paths[i], "/output"))
+                        return error_set(e, -EINVAL, "%s: what is in another directory than /output is not kept, "
+                                                     "and so none can be in its place or in it", key);
+        return 0;
+}
+
 /* What would do nothing, or not what it says. */
 static int check_paths(const JailPolicy *p, Error *e)
 {
@@ -134,14 +144,16 @@ static int check_paths(const JailPolicy *p, Error *e)
                 for (size_t k = 0; k < ELEMENTS(own); k++)
                         if (path_is_at_or_below(p->hidden[i], own[k]))
                                 return error_set(e, -EINVAL, "filesystem.hidden: what is in %s, each process has of its own", own[k]);
-        /* The results are what is in the directory of the jail's own, under whatever is mounted there. */
-        for (size_t i = 0; p->tmpfs && p->tmpfs[i]; i++)
-                if (path_is_at_or_below(p->tmpfs[i], "/output"))
-                        return error_set(e, -EINVAL, "filesystem.tmpfs: what is in another directory than /output is not kept, "
-                                                     "and so none can be in its place or in it");
+        int r = refuse_in_output(p->read_only, "filesystem.read_only", e);
+        if (r >= 0)
+                r = refuse_in_output(p->writable, "filesystem.writable", e);
+        if (r >= 0)
+                r = refuse_in_output(p->tmpfs, "filesystem.tmpfs", e);
+        if (r < 0)
+                return r;
         if (strv_length(p->writable) > JAIL_BINDS_MAX + (size_t)strv_contains(p->writable, "/"))
                 return error_set(e, -E2BIG, "filesystem.writable: more than %d paths", JAIL_BINDS_MAX);
-        int r = refuse_within_writable(p, p->read_only, "filesystem.read_only", e);
+        r = refuse_within_writable(p, p->read_only, "filesystem.read_only", e);
         return r < 0 ? r : refuse_within_writable(p, p->hidden, "filesystem.hidden", e);
 }
 

@@ -295,6 +295,8 @@ queue: done" ]
         # What a job leaves there would be lost.
         refused '"tmpfs": ["/output"]' 'filesystem.tmpfs: what is in another directory than /output is not kept'
         refused '"tmpfs": ["/output/a"]' 'filesystem.tmpfs: what is in another directory than /output is not kept'
+        refused '"writable": ["/output"]' 'filesystem.writable: what is in another directory than /output is not kept'
+        refused '"read_only": ["/output/a"]' 'filesystem.read_only: what is in another directory than /output is not kept'
         refused "\"writable\": [\"/\"$(printf ', "/srv/%s"' {1..65})]" 'filesystem.writable: more than 64 paths'
         # what only looks like it, and a root that takes changes
         policy good '{"extends": "python", "filesystem": {"writable": ["/"], "tmpfs": ["/output2", "/work"], "hidden": ["/usr/share", "/proc/stat"]}}'
