@@ -392,6 +392,17 @@ start_engine_with_collector() {
 1" ]
 }
 
+@test "an array of which somebody has removed all that its members have left has failed" {
+        id=$(ctl submit - <<< '{"command": ["sh", "-c", "test $SKEP_ARRAY_INDEX = 0 && echo > /output/f || sleep 74; true"], "array": {"count": 2}}')
+        reach "${id}_0" succeeded
+        rm "$state/jobs/${id}_0/1/files"
+        go_on 74
+        run -1 ctl wait "$id"
+        [ "$(field "$id" 'job["state"], job["report"]["message"]')" = \
+                "failed what the members have left could not be put together: No data available" ]
+        ctl rm "$id"
+}
+
 @test "an array whose members have left too many files has failed, and says so" {
         id=$(ctl submit - <<< '{"command": ["sh", "-c", "echo > /output/f; test $SKEP_ARRAY_INDEX = 0 -o $SKEP_ATTEMPT -gt 1 || sleep 60"], "array": {"count": 2}}')
         reach "${id}_0" succeeded
