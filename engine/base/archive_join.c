@@ -8,11 +8,6 @@
 
 #define CHUNK ((size_t)64 << 10)
 
-static inline void write_freep(struct archive **a)
-{
-        archive_write_free(*a);
-}
-
 static int write_failed(struct archive *to)
 {
         int code = archive_errno(to);

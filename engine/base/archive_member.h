@@ -7,11 +7,16 @@
 #include <archive_entry.h>
 #include <stdint.h>
 
-/* One member of a tar archive that somebody hostile may have made: what everything that unpacks them has in common. */
+/* One member of a tar archive that somebody hostile may have made: what everything that reads or writes them has in common. */
 
 static inline void read_freep(struct archive **a)
 {
         archive_read_free(*a);
+}
+
+static inline void write_freep(struct archive **a)
+{
+        archive_write_free(*a);
 }
 
 /* The parts of a member's path, a strv that the caller owns; none of "./" itself. Errors: -EINVAL where it leads out:

@@ -4,6 +4,7 @@
 
 #include "engine/base/archive.h"
 
+#include "engine/base/archive_member.h"
 #include "engine/base/fd.h"
 #include "engine/base/name.h"
 
@@ -15,11 +16,6 @@
 #include <sys/stat.h>
 
 #define CHUNK ((size_t)64 << 10)
-
-static inline void write_freep(struct archive **a)
-{
-        archive_write_free(*a);
-}
 
 static inline void entry_freep(struct archive_entry **entry)
 {
